@@ -1,0 +1,20 @@
+//! Keys, certificates and the one TLS provider of the platform.
+//!
+//! Everything that signs, reads or presents a certificate goes through here, so that there is one
+//! choice of algorithm (ECDSA P-256), one provider (aws-lc-rs) and one place in which Kubernetes'
+//! reading of a subject (CN is the user, each O a group) is written down. It must not know what a
+//! certificate is for.
+
+mod authority;
+mod error;
+mod files;
+mod identity;
+mod read;
+mod tls;
+
+pub use authority::{Authority, Usage, new_request};
+pub use error::PkiError;
+pub use files::write_private;
+pub use identity::Identity;
+pub use read::{Certified, Requested, read_certificate_der, read_certificate_pem, read_request_pem};
+pub use tls::{client_config, install_provider, server_config};

@@ -1,0 +1,88 @@
+//! TLS configurations, made in one way: aws-lc-rs, TLS 1.2 and 1.3, HTTP/2 offered first.
+
+use std::sync::Arc;
+
+use rustls::{ClientConfig, RootCertStore, ServerConfig, server::WebPkiClientVerifier};
+use rustls_pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject as _};
+
+use crate::{Identity, PkiError};
+
+/// Makes aws-lc-rs the provider of this process. Safe to call more than once.
+pub fn install_provider() {
+    // The only error is that a provider is installed already, and it can only be this one.
+    let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
+}
+
+/// A server that presents `identity`. With an authority, clients may present a certificate, which must
+/// then come from it; whether one without may do anything is for the server to decide.
+///
+/// # Errors
+/// When the PEM texts are not what they should be, or do not belong together.
+pub fn server_config(identity: &Identity, client_ca_pem: Option<&str>) -> Result<ServerConfig, PkiError> {
+    install_provider();
+    let builder = match client_ca_pem {
+        None => ServerConfig::builder().with_no_client_auth(),
+        Some(pem) => {
+            let verifier = WebPkiClientVerifier::builder(Arc::new(roots(pem)?))
+                .allow_unauthenticated()
+                .build()
+                .map_err(|error| PkiError::ClientAuthority(error.to_string()))?;
+            ServerConfig::builder().with_client_cert_verifier(verifier)
+        }
+    };
+    let mut config = builder
+        .with_single_cert(chain(identity)?, key(identity)?)
+        .map_err(PkiError::Tls)?;
+    config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+    Ok(config)
+}
+
+/// A client that trusts `ca_pem` and nothing else, and presents `identity` where there is one.
+///
+/// # Errors
+/// When the PEM texts are not what they should be, or do not belong together.
+pub fn client_config(ca_pem: &str, identity: Option<&Identity>) -> Result<ClientConfig, PkiError> {
+    install_provider();
+    let builder = ClientConfig::builder().with_root_certificates(roots(ca_pem)?);
+    match identity {
+        None => Ok(builder.with_no_client_auth()),
+        Some(identity) => builder
+            .with_client_auth_cert(chain(identity)?, key(identity)?)
+            .map_err(PkiError::Tls),
+    }
+}
+
+fn roots(pem: &str) -> Result<RootCertStore, PkiError> {
+    let mut store = RootCertStore::empty();
+    for certificate in certificates(pem)? {
+        store.add(certificate).map_err(PkiError::Tls)?;
+    }
+    Ok(store)
+}
+
+fn chain(identity: &Identity) -> Result<Vec<CertificateDer<'static>>, PkiError> {
+    certificates(&identity.certificate_pem)
+}
+
+fn certificates(pem: &str) -> Result<Vec<CertificateDer<'static>>, PkiError> {
+    let found = CertificateDer::pem_slice_iter(pem.as_bytes())
+        .collect::<Result<Vec<_>, _>>()
+        .map_err(|error| PkiError::Pem {
+            expected: "certificate",
+            found: error.to_string(),
+        })?;
+    if found.is_empty() {
+        return Err(PkiError::Pem {
+            expected: "certificate",
+            found: "nothing".to_owned(),
+        });
+    }
+    Ok(found)
+}
+
+fn key(identity: &Identity) -> Result<PrivateKeyDer<'static>, PkiError> {
+    PrivateKeyDer::from_pem_slice(identity.key_pem.as_bytes()).map_err(|error| PkiError::Pem {
+        expected: "private key",
+        found: error.to_string(),
+    })
+}

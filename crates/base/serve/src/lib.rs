@@ -1,0 +1,10 @@
+//! How every HTTP server of the platform listens, speaks TLS and stops.
+//!
+//! A component hands over its listener and its router; here live the accept loop, the handshake, HTTP/1.1
+//! and HTTP/2 on one port, upgrades, and the graceful end. It must not know what is served.
+
+mod kubeconfig;
+mod listen;
+
+pub use kubeconfig::kubeconfig;
+pub use listen::{Peer, serve};

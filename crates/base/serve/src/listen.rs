@@ -1,0 +1,130 @@
+//! The accept loop: from a listener and a router to answered requests, until it is told to stop.
+
+use std::{io, net::SocketAddr, sync::Arc, time::Duration};
+
+use axum::{Extension, Router};
+use hyper_util::{
+    rt::{TokioExecutor, TokioIo, TokioTimer},
+    server::{conn::auto::Builder, graceful::GracefulShutdown},
+    service::TowerToHyperService,
+};
+use tokio::{
+    io::{AsyncRead, AsyncWrite},
+    net::{TcpListener, TcpStream},
+};
+use tokio_rustls::TlsAcceptor;
+use tokio_util::sync::CancellationToken;
+
+/// A peer that has not finished its handshake, or sent its request head, within this time is cut off:
+/// long enough for a slow line, short enough that idle connections do not pile up.
+const PATIENCE: Duration = Duration::from_secs(30);
+/// How long requests that are under way may take to finish after the stop: watches end by themselves at
+/// once, and nobody who pressed Ctrl-C wants to wait longer.
+const DRAIN: Duration = Duration::from_secs(5);
+/// The pause after the system refused a connection, as it does when out of file descriptors: without one
+/// the loop would spin.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
+
+/// Who is at the other end of a connection. Every request carries it as an extension.
+#[derive(Debug, Clone)]
+pub struct Peer {
+    /// The peer's address.
+    pub address: SocketAddr,
+    /// The certificate that it presented and TLS verified, in DER.
+    pub certificate: Option<Vec<u8>>,
+}
+
+/// Serves `router` on `listener`, over TLS where a configuration is given, until `shutdown`.
+/// Requests under way then have five seconds to finish.
+///
+/// # Errors
+/// None so far as connections go: those are logged at debug level and end alone.
+pub async fn serve(
+    listener: TcpListener,
+    tls: Option<Arc<rustls::ServerConfig>>,
+    router: Router,
+    shutdown: CancellationToken,
+) -> io::Result<()> {
+    let acceptor = tls.map(TlsAcceptor::from);
+    let graceful = GracefulShutdown::new();
+    loop {
+        let accepted = tokio::select! {
+            () = shutdown.cancelled() => break,
+            accepted = listener.accept() => accepted,
+        };
+        match accepted {
+            Ok((stream, address)) => {
+                let connection = Connection {
+                    router: router.clone(),
+                    watcher: graceful.watcher(),
+                    shutdown: shutdown.clone(),
+                    address,
+                };
+                tokio::spawn(connection.run(stream, acceptor.clone()));
+            }
+            Err(error) => {
+                tracing::warn!(%error, "a connection could not be accepted");
+                tokio::time::sleep(ACCEPT_PAUSE).await;
+            }
+        }
+    }
+    drop(listener);
+    if tokio::time::timeout(DRAIN, graceful.shutdown()).await.is_err() {
+        tracing::debug!("requests still under way were cut off");
+    }
+    Ok(())
+}
+
+struct Connection {
+    router: Router,
+    watcher: hyper_util::server::graceful::Watcher,
+    shutdown: CancellationToken,
+    address: SocketAddr,
+}
+
+impl Connection {
+    async fn run(self, stream: TcpStream, acceptor: Option<TlsAcceptor>) {
+        // Small answers go out at once; failing to say so costs only time.
+        let _ = stream.set_nodelay(true);
+        let Some(acceptor) = acceptor else {
+            return self.answer(stream, None).await;
+        };
+        let handshake = tokio::time::timeout(PATIENCE, acceptor.accept(stream));
+        let finished = tokio::select! {
+            () = self.shutdown.cancelled() => return,
+            finished = handshake => finished,
+        };
+        match finished {
+            Ok(Ok(stream)) => {
+                let chain = stream.get_ref().1.peer_certificates();
+                let certificate = chain
+                    .and_then(|chain| chain.first())
+                    .map(|first| first.as_ref().to_vec());
+                self.answer(stream, certificate).await;
+            }
+            Ok(Err(error)) => tracing::debug!(peer = %self.address, %error, "TLS handshake failed"),
+            Err(_) => tracing::debug!(peer = %self.address, "TLS handshake took too long"),
+        }
+    }
+
+    async fn answer<S>(self, stream: S, certificate: Option<Vec<u8>>)
+    where
+        S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    {
+        let peer = Peer {
+            address: self.address,
+            certificate,
+        };
+        let service = TowerToHyperService::new(self.router.layer(Extension(peer)));
+        let mut builder = Builder::new(TokioExecutor::new());
+        builder
+            .http1()
+            .timer(TokioTimer::new())
+            .header_read_timeout(PATIENCE);
+        builder.http2().timer(TokioTimer::new()).enable_connect_protocol();
+        let connection = builder.serve_connection_with_upgrades(TokioIo::new(stream), service);
+        if let Err(error) = self.watcher.watch(connection.into_owned()).await {
+            tracing::debug!(peer = %self.address, %error, "connection ended");
+        }
+    }
+}

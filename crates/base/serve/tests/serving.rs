@@ -1,0 +1,81 @@
+//! Servers as their clients meet them: over plain HTTP and mutual TLS, and while they stop.
+
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
+use std::sync::Arc;
+
+use axum::{Extension, Router, routing::get};
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+use toolforge_pki::{Authority, read_certificate_der, server_config};
+use toolforge_serve::{Peer, serve};
+
+async fn who(Extension(peer): Extension<Peer>) -> String {
+    peer.certificate.map_or_else(
+        || "nobody".to_owned(),
+        |der| read_certificate_der(&der).unwrap().common_name,
+    )
+}
+
+#[tokio::test]
+async fn a_request_knows_the_certificate_of_its_peer() {
+    let authority = Authority::create("test authority").unwrap();
+    let server = authority.issue_server(&["127.0.0.1"]).unwrap();
+    let client = authority.issue_client("ada", &[]).unwrap();
+    let tls = Arc::new(server_config(&server, Some(authority.certificate_pem())).unwrap());
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("https://{}/", listener.local_addr().unwrap());
+    let shutdown = CancellationToken::new();
+    let router = Router::new().route("/", get(who));
+    let serving = tokio::spawn(serve(listener, Some(tls), router, shutdown.clone()));
+
+    let trust = reqwest::Certificate::from_pem(authority.certificate_pem().as_bytes()).unwrap();
+    let builder = || {
+        reqwest::Client::builder()
+            .use_rustls_tls()
+            .add_root_certificate(trust.clone())
+    };
+    let pem = format!("{}{}", client.certificate_pem, client.key_pem);
+    let known = builder()
+        .identity(reqwest::Identity::from_pem(pem.as_bytes()).unwrap())
+        .build()
+        .unwrap();
+    let answer = known.get(&url).send().await.unwrap();
+    assert_eq!(answer.version(), reqwest::Version::HTTP_2);
+    assert_eq!(answer.text().await.unwrap(), "ada");
+    let unknown = builder().build().unwrap();
+    assert_eq!(
+        unknown.get(&url).send().await.unwrap().text().await.unwrap(),
+        "nobody"
+    );
+
+    shutdown.cancel();
+    serving.await.unwrap().unwrap();
+    assert!(unknown.get(&url).send().await.is_err());
+}
+
+#[tokio::test]
+async fn a_request_under_way_is_answered_after_the_stop() {
+    toolforge_pki::install_provider();
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}/", listener.local_addr().unwrap());
+    let shutdown = CancellationToken::new();
+    let (arrived, mut has_arrived) = tokio::sync::mpsc::channel::<()>(1);
+    let stop = shutdown.clone();
+    let slow = move || async move {
+        arrived.send(()).await.unwrap();
+        stop.cancelled().await;
+        "done"
+    };
+    let serving = tokio::spawn(serve(
+        listener,
+        None,
+        Router::new().route("/", get(slow)),
+        shutdown.clone(),
+    ));
+    let request = tokio::spawn(reqwest::get(url));
+    has_arrived.recv().await.unwrap();
+    shutdown.cancel();
+    assert_eq!(request.await.unwrap().unwrap().text().await.unwrap(), "done");
+    serving.await.unwrap().unwrap();
+}
