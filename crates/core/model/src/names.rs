@@ -1,0 +1,16 @@
+//! Names of objects that cross component borders.
+
+/// Namespace that every authenticated user may read: what a client must know about the platform.
+pub const PUBLIC_NAMESPACE: &str = "tf-public";
+/// `ConfigMap` in [`PUBLIC_NAMESPACE`] with the platform's domain, registry and addresses.
+pub const PLATFORM_CONFIG_MAP: &str = "platform";
+/// `ConfigMap` in [`PUBLIC_NAMESPACE`] with the images of webservice types.
+pub const IMAGE_CONFIG_MAP: &str = "image-config";
+/// The platform's `IngressClass`.
+pub const INGRESS_CLASS: &str = "toolforge";
+/// Controller of the platform's `IngressClass`.
+pub const INGRESS_CONTROLLER: &str = "toolforge.org/gateway";
+/// Namespace of the pages for what is not there.
+pub const FOUROHFOUR_NAMESPACE: &str = "tool-fourohfour";
+/// Service in [`FOUROHFOUR_NAMESPACE`] behind which those pages are served.
+pub const FOUROHFOUR_SERVICE: &str = "fourohfour";

@@ -1,0 +1,175 @@
+//! Everything that carries a Pod's specification, seen as one thing: Pods themselves and the templates of workloads.
+
+use k8s_openapi::api::core::v1::{
+    Container, ContainerPort, EphemeralContainer, Lifecycle, PodSpec, Probe, SecurityContext, VolumeMount,
+};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
+use serde::Deserialize;
+use serde_json::Value;
+
+/// A Pod's specification, where it was found, and whose it is.
+#[derive(Clone, Debug)]
+pub struct Workload {
+    kind: String,
+    namespace: String,
+    name: String,
+    path: &'static str,
+    metadata: ObjectMeta,
+    spec: PodSpec,
+}
+
+/// Why an object is not a workload.
+#[derive(Debug, thiserror::Error)]
+pub enum WorkloadError {
+    /// The kind carries no Pods, as far as this program knows.
+    #[error("Unsupported Kind={0}: Pods and their templates are what this guard looks at")]
+    UnsupportedKind(String),
+    /// The specification is not there.
+    #[error("{0} is missing")]
+    Missing(&'static str),
+    /// The specification cannot be read.
+    #[error("{field} cannot be read")]
+    Unreadable {
+        /// Where it should be.
+        field: &'static str,
+        /// What is wrong with it.
+        source: serde_json::Error,
+    },
+}
+
+impl Workload {
+    /// Reads the Pod specification out of an object of this kind.
+    pub fn read(kind: &str, namespace: &str, object: &Value) -> Result<Self, WorkloadError> {
+        let (template, path, pointer) = match kind {
+            "Pod" => ("", "spec", "/spec"),
+            "PodTemplate" => ("/template", "template.spec", "/template/spec"),
+            "Deployment" | "ReplicaSet" | "StatefulSet" | "DaemonSet" | "ReplicationController" | "Job" => {
+                ("/spec/template", "spec.template.spec", "/spec/template/spec")
+            }
+            "CronJob" => (
+                "/spec/jobTemplate/spec/template",
+                "spec.jobTemplate.spec.template.spec",
+                "/spec/jobTemplate/spec/template/spec",
+            ),
+            other => return Err(WorkloadError::UnsupportedKind(crate::verdict::bare(other))),
+        };
+        let spec = object.pointer(pointer).ok_or(WorkloadError::Missing(path))?;
+        let unreadable = |source| WorkloadError::Unreadable { field: path, source };
+        let metadata = match object.pointer(&format!("{template}/metadata")) {
+            Some(metadata) => Option::<ObjectMeta>::deserialize(metadata)
+                .map_err(unreadable)?
+                .unwrap_or_default(),
+            None => ObjectMeta::default(),
+        };
+        let name = |key: &str| {
+            object
+                .pointer(&format!("/metadata/{key}"))
+                .and_then(Value::as_str)
+        };
+        Ok(Self {
+            kind: kind.to_owned(),
+            namespace: namespace.to_owned(),
+            name: name("name")
+                .or_else(|| name("generateName"))
+                .unwrap_or_default()
+                .to_owned(),
+            path,
+            metadata,
+            spec: PodSpec::deserialize(spec).map_err(unreadable)?,
+        })
+    }
+
+    /// Kind of the object.
+    pub fn kind(&self) -> &str {
+        &self.kind
+    }
+
+    /// Namespace of the object.
+    pub fn namespace(&self) -> &str {
+        &self.namespace
+    }
+
+    /// Name of the object, or the beginning of it where the API completes it.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// The Pod specification.
+    pub fn spec(&self) -> &PodSpec {
+        &self.spec
+    }
+
+    /// Labels and annotations that the Pod has or will have.
+    pub fn pod_metadata(&self) -> &ObjectMeta {
+        &self.metadata
+    }
+
+    /// Whether this is a Pod itself, about to run, and not a template of one.
+    pub fn is_pod(&self) -> bool {
+        self.kind == "Pod"
+    }
+
+    /// Path of a field of the Pod specification, from the object's top.
+    pub(crate) fn field(&self, below: &str) -> String {
+        format!("{}.{below}", self.path)
+    }
+
+    /// All containers: those that run, those that run before, and those added for debugging.
+    pub(crate) fn containers(&self) -> impl Iterator<Item = AnyContainer<'_>> {
+        let init = self.spec.init_containers.iter().flatten().enumerate();
+        let ephemeral = self.spec.ephemeral_containers.iter().flatten().enumerate();
+        let main = self.spec.containers.iter().enumerate();
+        init.map(|(i, container)| AnyContainer::plain("initContainers", i, container))
+            .chain(main.map(|(i, container)| AnyContainer::plain("containers", i, container)))
+            .chain(
+                ephemeral.map(|(i, container)| AnyContainer::ephemeral("ephemeralContainers", i, container)),
+            )
+    }
+}
+
+/// What all sorts of containers have in common.
+#[derive(Debug)]
+pub(crate) struct AnyContainer<'a> {
+    list: &'static str,
+    index: usize,
+    pub(crate) image: Option<&'a str>,
+    pub(crate) security: Option<&'a SecurityContext>,
+    pub(crate) ports: &'a [ContainerPort],
+    pub(crate) mounts: &'a [VolumeMount],
+    pub(crate) lifecycle: Option<&'a Lifecycle>,
+    pub(crate) probes: [(&'static str, Option<&'a Probe>); 3],
+}
+
+macro_rules! any_container {
+    ($list:expr, $index:expr, $container:expr) => {
+        AnyContainer {
+            list: $list,
+            index: $index,
+            image: $container.image.as_deref(),
+            security: $container.security_context.as_ref(),
+            ports: $container.ports.as_deref().unwrap_or_default(),
+            mounts: $container.volume_mounts.as_deref().unwrap_or_default(),
+            lifecycle: $container.lifecycle.as_ref(),
+            probes: [
+                ("livenessProbe", $container.liveness_probe.as_ref()),
+                ("readinessProbe", $container.readiness_probe.as_ref()),
+                ("startupProbe", $container.startup_probe.as_ref()),
+            ],
+        }
+    };
+}
+
+impl<'a> AnyContainer<'a> {
+    fn plain(list: &'static str, index: usize, container: &'a Container) -> Self {
+        any_container!(list, index, container)
+    }
+
+    fn ephemeral(list: &'static str, index: usize, container: &'a EphemeralContainer) -> Self {
+        any_container!(list, index, container)
+    }
+
+    /// Path of a field of this container, from the Pod specification.
+    pub(crate) fn field(&self, below: &str) -> String {
+        format!("{}[{}].{below}", self.list, self.index)
+    }
+}

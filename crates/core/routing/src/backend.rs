@@ -1,0 +1,85 @@
+//! The endpoints behind one port of a Service, found through its `EndpointSlices`.
+
+use std::{collections::BTreeMap, net::SocketAddr, sync::Arc};
+
+use crate::{EndpointSlice, PortRef, Service, Target};
+
+/// Where the requests of a route go.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Backend {
+    /// Namespace of the Ingress, and so of the Service.
+    pub namespace: String,
+    /// The Ingress that routes here; empty for the default backend.
+    pub ingress: String,
+    /// The Service; empty where the Ingress names something that is no Service.
+    pub service: String,
+    /// The Service's port as the Ingress names it.
+    pub port: String,
+    /// The addresses that take requests, in order and each once: the ready ones, or, where there are none, those
+    /// that still answer while they are being stopped.
+    pub endpoints: Vec<SocketAddr>,
+}
+
+/// The Services and slices of a namespace, by name.
+pub(crate) struct Services<'a> {
+    pub(crate) services: &'a BTreeMap<String, Arc<Service>>,
+    pub(crate) slices: &'a BTreeMap<String, Arc<EndpointSlice>>,
+}
+
+impl Services<'_> {
+    pub(crate) fn backend(&self, namespace: &str, ingress: &str, target: Option<&Target>) -> Backend {
+        Backend {
+            namespace: namespace.to_owned(),
+            ingress: ingress.to_owned(),
+            service: target.map(|target| target.service.clone()).unwrap_or_default(),
+            port: target.map(|target| port_text(&target.port)).unwrap_or_default(),
+            endpoints: target.map(|target| self.endpoints(target)).unwrap_or_default(),
+        }
+    }
+
+    fn endpoints(&self, target: &Target) -> Vec<SocketAddr> {
+        let Some(port_name) = self.port_name(target) else {
+            return Vec::new();
+        };
+        let (mut ready, mut leaving) = (Vec::new(), Vec::new());
+        for slice in self
+            .slices
+            .values()
+            .filter(|slice| slice.service == target.service)
+        {
+            // One port name stands for one port in each slice, though it may differ between slices.
+            let Some(port) = slice.ports.iter().find(|port| port.name == port_name) else {
+                continue;
+            };
+            for endpoint in &slice.endpoints {
+                let address = SocketAddr::new(endpoint.address, port.port);
+                if endpoint.ready {
+                    ready.push(address);
+                } else if endpoint.serving && endpoint.terminating {
+                    leaving.push(address);
+                }
+            }
+        }
+        let mut chosen = if ready.is_empty() { leaving } else { ready };
+        chosen.sort_unstable();
+        chosen.dedup();
+        chosen
+    }
+
+    /// The name that the Service gives to the port: slices name theirs by it.
+    fn port_name(&self, target: &Target) -> Option<&str> {
+        let service = self.services.get(&target.service)?;
+        let port = service.ports.iter().find(|port| match &target.port {
+            PortRef::Number(number) => port.port == *number,
+            PortRef::Name(name) => port.name == *name,
+        })?;
+        Some(&port.name)
+    }
+}
+
+fn port_text(port: &PortRef) -> String {
+    match port {
+        PortRef::Number(number) => number.to_string(),
+        PortRef::Name(name) => name.clone(),
+    }
+}

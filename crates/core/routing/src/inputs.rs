@@ -1,0 +1,236 @@
+//! What a table is made from: of each Kubernetes object the part that routing needs, and the changes between them.
+//!
+//! The gateway reads these from watches; they are also what is kept on disk. Nothing here decides.
+
+use std::net::IpAddr;
+
+use serde::{Deserialize, Serialize};
+
+/// Namespace and name of an object; the namespace of an `IngressClass` is empty.
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct ObjectKey {
+    /// The object's namespace.
+    pub namespace: String,
+    /// The object's name.
+    pub name: String,
+}
+
+impl ObjectKey {
+    /// The key of `namespace/name`.
+    pub fn new(namespace: impl Into<String>, name: impl Into<String>) -> Self {
+        Self {
+            namespace: namespace.into(),
+            name: name.into(),
+        }
+    }
+}
+
+/// An Ingress, with the verdict on it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Ingress {
+    /// Its namespace and name.
+    pub key: ObjectKey,
+    /// When it was created, in seconds since 1970: of two that claim the same path, the older one has it.
+    pub created_seconds: i64,
+    /// The class that it names.
+    pub class: Option<String>,
+    /// Why the admission policy refuses it; such an Ingress is known, and not routed.
+    pub refused: Option<String>,
+    /// Its rules, in the order in which they were written.
+    pub rules: Vec<Rule>,
+    /// Where requests go that match none of its rules.
+    pub default_backend: Option<Target>,
+}
+
+/// The paths of one host.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Rule {
+    /// A host name, `*.` and a host name, or empty for every host that no other rule names.
+    pub host: String,
+    /// The paths, in the order in which they were written.
+    pub paths: Vec<Path>,
+}
+
+/// One path of a rule.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Path {
+    /// The path, beginning with a slash; empty is taken for `/`.
+    pub path: String,
+    /// How the path is compared.
+    pub kind: PathKind,
+    /// The Service; `None` where the Ingress names something that is no Service, which then has no endpoints.
+    pub target: Option<Target>,
+}
+
+/// How a path of an Ingress is compared with that of a request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub enum PathKind {
+    /// Letter for letter.
+    Exact,
+    /// By whole segments. Paths of type `ImplementationSpecific` are compared so too.
+    Prefix,
+}
+
+/// A port of a Service in the Ingress's own namespace.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Target {
+    /// The Service's name.
+    pub service: String,
+    /// Its port.
+    pub port: PortRef,
+}
+
+/// A port of a Service, named one way or the other.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum PortRef {
+    /// By the number in the Service.
+    Number(u16),
+    /// By the name in the Service.
+    Name(String),
+}
+
+/// A port of a Service anywhere.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ServiceRef {
+    /// The Service's namespace.
+    pub namespace: String,
+    /// The Service and its port.
+    pub target: Target,
+}
+
+/// A Service: what its ports are called. Services of type `ExternalName` have none here, because they could name
+/// any address of the operator's network.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Service {
+    /// Its namespace and name.
+    pub key: ObjectKey,
+    /// Its TCP ports.
+    pub ports: Vec<ServicePort>,
+}
+
+/// One port of a Service.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ServicePort {
+    /// Its name; empty where the only port has none.
+    pub name: String,
+    /// Its number at the Service.
+    pub port: u16,
+}
+
+/// A part of the endpoints of a Service.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct EndpointSlice {
+    /// Its namespace and name.
+    pub key: ObjectKey,
+    /// The Service to which it belongs.
+    pub service: String,
+    /// The TCP ports at which its endpoints listen.
+    pub ports: Vec<SlicePort>,
+    /// The endpoints.
+    pub endpoints: Vec<Endpoint>,
+}
+
+/// One port of the endpoints of a slice.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SlicePort {
+    /// The name of the Service's port that it serves.
+    pub name: String,
+    /// The number at the endpoint.
+    pub port: u16,
+}
+
+/// One endpoint of a slice.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Endpoint {
+    /// Its address.
+    pub address: IpAddr,
+    /// Whether it takes new requests.
+    pub ready: bool,
+    /// Whether it answers, also while it is being stopped.
+    pub serving: bool,
+    /// Whether it is being stopped.
+    pub terminating: bool,
+}
+
+/// An `IngressClass`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct IngressClass {
+    /// Its name.
+    pub name: String,
+    /// The controller that it names.
+    pub controller: String,
+    /// Whether Ingresses without a class belong to it.
+    pub is_default: bool,
+}
+
+/// One object of a table.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Object {
+    /// An Ingress.
+    Ingress(Ingress),
+    /// A Service.
+    Service(Service),
+    /// An `EndpointSlice`.
+    Slice(EndpointSlice),
+    /// An `IngressClass`.
+    Class(IngressClass),
+}
+
+impl Object {
+    /// Namespace and name.
+    pub fn key(&self) -> ObjectKey {
+        match self {
+            Self::Ingress(ingress) => ingress.key.clone(),
+            Self::Service(service) => service.key.clone(),
+            Self::Slice(slice) => slice.key.clone(),
+            Self::Class(class) => ObjectKey::new("", class.name.clone()),
+        }
+    }
+
+    /// What it is.
+    pub fn kind(&self) -> Kind {
+        match self {
+            Self::Ingress(_) => Kind::Ingress,
+            Self::Service(_) => Kind::Service,
+            Self::Slice(_) => Kind::Slice,
+            Self::Class(_) => Kind::Class,
+        }
+    }
+}
+
+/// What an object of a table can be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Kind {
+    /// Ingress.
+    Ingress,
+    /// Service.
+    Service,
+    /// `EndpointSlice`.
+    Slice,
+    /// `IngressClass`.
+    Class,
+}
+
+/// A difference between two tables.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Change {
+    /// This object is there now, as it is.
+    Put(Object),
+    /// This object is gone.
+    Remove(Kind, ObjectKey),
+    /// These are all the objects of this kind; objects of another kind in the list are passed over.
+    Replace(Kind, Vec<Object>),
+}
+
+/// What does not come from the cluster. A table kept on disk is only good under the settings that it was made with.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Settings {
+    /// The class whose Ingresses are routed, also when there is no such `IngressClass` object.
+    pub ingress_class: String,
+    /// The controller name of classes whose Ingresses are routed.
+    pub controller: String,
+    /// Where requests go that belong to no Ingress.
+    pub default_backend: ServiceRef,
+    /// A text that changes when verdicts may: for example the configured domains.
+    pub policy: String,
+}

@@ -1,0 +1,26 @@
+//! Which backend a request belongs to.
+//!
+//! A [`RouteTable`] is one immutable value. It is made from Ingresses, Services, `EndpointSlices` and
+//! `IngressClasses`, changed by differences into a new table that shares what did not change, and asked once for
+//! every request. The gateway calls it; it opens no socket and reads no clock, and it judges no Ingress: the verdict
+//! of the admission policy comes in with the Ingress, and one that was refused is not routed.
+
+mod backend;
+mod hosts;
+mod inputs;
+mod kubernetes;
+mod namespace;
+mod path;
+mod shared_map;
+mod snapshot;
+mod table;
+
+pub use backend::Backend;
+pub use hosts::host_name;
+pub use inputs::{
+    Change, Endpoint, EndpointSlice, Ingress, IngressClass, Kind, Object, ObjectKey, Path, PathKind, PortRef,
+    Rule, Service, ServicePort, ServiceRef, Settings, SlicePort, Target,
+};
+pub use kubernetes::Unreadable;
+pub use snapshot::{Snapshot, SnapshotError};
+pub use table::{Decision, Route, RouteTable};

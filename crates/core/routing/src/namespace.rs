@@ -1,0 +1,184 @@
+//! What one namespace holds, and the routes that follow from it. Ingresses reach Services of their own namespace only,
+//! so a change in one namespace never needs another one to be looked at.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use crate::{
+    Backend, EndpointSlice, Ingress, IngressClass, Kind, Object, PathKind, Service, Settings, Target,
+    backend::Services, hosts::Pattern, path::normal_path,
+};
+
+/// The objects of a namespace by name.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct NamespaceState {
+    pub(crate) ingresses: BTreeMap<String, Arc<Ingress>>,
+    pub(crate) services: BTreeMap<String, Arc<Service>>,
+    pub(crate) slices: BTreeMap<String, Arc<EndpointSlice>>,
+    /// What follows from them.
+    pub(crate) routes: BTreeMap<Pattern, Vec<Arc<Entry>>>,
+}
+
+/// One path of one host, with its claim to it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Entry {
+    pub(crate) path: String,
+    pub(crate) kind: PathKind,
+    pub(crate) claim: Claim,
+    pub(crate) backend: Arc<Backend>,
+}
+
+/// Who gets a path that several claim: the smallest.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Claim {
+    /// An Ingress's default backend yields to every rule.
+    pub(crate) is_fallback: bool,
+    pub(crate) created_seconds: i64,
+    pub(crate) namespace: String,
+    pub(crate) ingress: String,
+    /// Where in the Ingress the path stands.
+    pub(crate) position: usize,
+}
+
+impl NamespaceState {
+    pub(crate) fn is_empty(&self) -> bool {
+        self.ingresses.is_empty() && self.services.is_empty() && self.slices.is_empty()
+    }
+
+    pub(crate) fn put(&mut self, object: Object) {
+        match object {
+            Object::Ingress(ingress) => {
+                self.ingresses.insert(ingress.key.name.clone(), Arc::new(ingress));
+            }
+            Object::Service(service) => {
+                self.services.insert(service.key.name.clone(), Arc::new(service));
+            }
+            Object::Slice(slice) => {
+                self.slices.insert(slice.key.name.clone(), Arc::new(slice));
+            }
+            Object::Class(_) => {}
+        }
+    }
+
+    pub(crate) fn remove(&mut self, kind: Kind, name: &str) {
+        match kind {
+            Kind::Ingress => drop(self.ingresses.remove(name)),
+            Kind::Service => drop(self.services.remove(name)),
+            Kind::Slice => drop(self.slices.remove(name)),
+            Kind::Class => {}
+        }
+    }
+
+    pub(crate) fn clear(&mut self, kind: Kind) {
+        match kind {
+            Kind::Ingress => self.ingresses.clear(),
+            Kind::Service => self.services.clear(),
+            Kind::Slice => self.slices.clear(),
+            Kind::Class => {}
+        }
+    }
+
+    pub(crate) fn backend(&self, namespace: &str, ingress: &str, target: Option<&Target>) -> Backend {
+        Services {
+            services: &self.services,
+            slices: &self.slices,
+        }
+        .backend(namespace, ingress, target)
+    }
+
+    /// The routes that the objects mean under these classes.
+    pub(crate) fn desired_routes(
+        &self,
+        settings: &Settings,
+        classes: &BTreeMap<String, IngressClass>,
+    ) -> BTreeMap<Pattern, Vec<Arc<Entry>>> {
+        let mut routes: BTreeMap<Pattern, Vec<Arc<Entry>>> = BTreeMap::new();
+        for ingress in self
+            .ingresses
+            .values()
+            .filter(|ingress| is_served(ingress, settings, classes))
+        {
+            for (pattern, entry) in self.entries(ingress) {
+                routes.entry(pattern).or_default().push(Arc::new(entry));
+            }
+        }
+        routes
+    }
+
+    fn entries(&self, ingress: &Ingress) -> Vec<(Pattern, Entry)> {
+        let mut entries = Vec::new();
+        let mut position = 0;
+        for rule in &ingress.rules {
+            let Some(pattern) = Pattern::read(&rule.host) else {
+                continue;
+            };
+            for path in &rule.paths {
+                let entry = self.entry(
+                    ingress,
+                    &path.path,
+                    path.kind,
+                    path.target.as_ref(),
+                    false,
+                    position,
+                );
+                entries.push((pattern.clone(), entry));
+                position += 1;
+            }
+        }
+        let Some(target) = &ingress.default_backend else {
+            return entries;
+        };
+        let mut patterns: Vec<_> = ingress
+            .rules
+            .iter()
+            .filter_map(|rule| Pattern::read(&rule.host))
+            .collect();
+        if ingress.rules.is_empty() {
+            patterns.push(Pattern::Any);
+        }
+        for pattern in patterns {
+            entries.push((
+                pattern,
+                self.entry(ingress, "/", PathKind::Prefix, Some(target), true, position),
+            ));
+        }
+        entries
+    }
+
+    fn entry(
+        &self,
+        ingress: &Ingress,
+        path: &str,
+        kind: PathKind,
+        target: Option<&Target>,
+        is_fallback: bool,
+        position: usize,
+    ) -> Entry {
+        let key = &ingress.key;
+        Entry {
+            path: normal_path(path, kind).to_owned(),
+            kind,
+            claim: Claim {
+                is_fallback,
+                created_seconds: ingress.created_seconds,
+                namespace: key.namespace.clone(),
+                ingress: key.name.clone(),
+                position,
+            },
+            backend: Arc::new(self.backend(&key.namespace, &key.name, target)),
+        }
+    }
+}
+
+/// Whether an Ingress is routed: admitted, and of a class that is ours.
+pub(crate) fn is_served(
+    ingress: &Ingress,
+    settings: &Settings,
+    classes: &BTreeMap<String, IngressClass>,
+) -> bool {
+    let is_ours = |class: &IngressClass| class.controller == settings.controller;
+    let class_is_ours = match &ingress.class {
+        Some(name) => *name == settings.ingress_class || classes.get(name).is_some_and(is_ours),
+        None => classes.values().any(|class| class.is_default && is_ours(class)),
+    };
+    class_is_ours && ingress.refused.is_none()
+}

@@ -1,0 +1,359 @@
+//! The table: what a request's host and path lead to.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
+
+use crate::{
+    Backend, Change, Ingress, IngressClass, Kind, Object, ObjectKey, PathKind, Settings,
+    hosts::{Pattern, host_name},
+    namespace::{Entry, NamespaceState, is_served},
+    path::covers,
+    shared_map::SharedMap,
+};
+
+/// Where every request goes: an immutable value. A changed table shares with its predecessor whatever did not change.
+#[derive(Clone, Debug)]
+pub struct RouteTable {
+    settings: Arc<Settings>,
+    classes: Arc<BTreeMap<String, IngressClass>>,
+    namespaces: SharedMap<Arc<NamespaceState>>,
+    exact: SharedMap<Arc<HostRoutes>>,
+    wildcard: SharedMap<Arc<HostRoutes>>,
+    any: Option<Arc<HostRoutes>>,
+    default_backend: Arc<Backend>,
+}
+
+/// What a request leads to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Decision<'t> {
+    /// To the endpoints of this backend; there is at least one.
+    Backend(&'t Arc<Backend>),
+    /// To this backend, which has no endpoints now.
+    NoEndpoints(&'t Arc<Backend>),
+    /// To no Ingress: the default backend answers, if it has endpoints.
+    NotFound(&'t Arc<Backend>),
+}
+
+/// One line of a table, for people.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Route {
+    /// The host as an Ingress would write it; empty for every other host.
+    pub host: String,
+    /// The path; prefixes end without a slash, so that empty covers everything.
+    pub path: String,
+    /// How the path is compared.
+    pub kind: PathKind,
+    /// Where it leads.
+    pub backend: Arc<Backend>,
+}
+
+/// The routes of one host, in the order in which they are asked.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+struct HostRoutes {
+    /// The namespaces with a claim to this host.
+    namespaces: BTreeSet<String>,
+    /// Longest path first, exact ones before prefixes of the same length, each path once.
+    entries: Vec<Arc<Entry>>,
+}
+
+impl RouteTable {
+    /// A table without routes.
+    pub fn new(settings: Settings) -> Self {
+        let default = &settings.default_backend;
+        let backend = NamespaceState::default().backend(&default.namespace, "", Some(&default.target));
+        Self {
+            settings: Arc::new(settings),
+            classes: Arc::default(),
+            namespaces: SharedMap::default(),
+            exact: SharedMap::default(),
+            wildcard: SharedMap::default(),
+            any: None,
+            default_backend: Arc::new(backend),
+        }
+    }
+
+    /// What the table was made under.
+    pub fn settings(&self) -> &Settings {
+        &self.settings
+    }
+
+    /// The table after these changes, in this order.
+    #[must_use]
+    pub fn with(&self, changes: impl IntoIterator<Item = Change>) -> Self {
+        let mut next = self.clone();
+        let mut touched = BTreeSet::new();
+        let mut classes_changed = false;
+        for change in changes {
+            match change {
+                Change::Put(object) => next.put(object, &mut touched, &mut classes_changed),
+                Change::Remove(kind, key) => next.remove(kind, &key, &mut touched, &mut classes_changed),
+                Change::Replace(kind, objects) => {
+                    next.clear(kind, &mut touched, &mut classes_changed);
+                    for object in objects.into_iter().filter(|object| object.kind() == kind) {
+                        next.put(object, &mut touched, &mut classes_changed);
+                    }
+                }
+            }
+        }
+        if classes_changed {
+            touched.extend(next.namespaces.iter().map(|(name, _)| name.to_owned()));
+        }
+        next.derive(&touched);
+        next
+    }
+
+    /// Where a request goes with this `Host` (or authority) and this path, which is compared as it was sent.
+    pub fn decide(&self, authority: &str, path: &str) -> Decision<'_> {
+        let entry = host_name(authority)
+            .and_then(|host| self.routes_of(&host))
+            .and_then(|routes| routes.find(path));
+        match entry {
+            None => Decision::NotFound(&self.default_backend),
+            Some(entry) if entry.backend.endpoints.is_empty() => Decision::NoEndpoints(&entry.backend),
+            Some(entry) => Decision::Backend(&entry.backend),
+        }
+    }
+
+    /// Where requests go that belong to no Ingress.
+    pub fn default_backend(&self) -> &Arc<Backend> {
+        &self.default_backend
+    }
+
+    /// Every route, sorted by host and then as they are asked.
+    pub fn routes(&self) -> Vec<Route> {
+        let exact = self
+            .exact
+            .iter()
+            .map(|(host, routes)| (Pattern::Exact(host.to_owned()), routes));
+        let wildcard = self
+            .wildcard
+            .iter()
+            .map(|(rest, routes)| (Pattern::Wildcard(rest.to_owned()), routes));
+        let any = self.any.iter().map(|routes| (Pattern::Any, routes));
+        let mut hosts: Vec<_> = exact.chain(wildcard).chain(any).collect();
+        hosts.sort_by(|one, other| one.0.cmp(&other.0));
+        let route = |pattern: &Pattern, entry: &Entry| Route {
+            host: pattern.text(),
+            path: entry.path.clone(),
+            kind: entry.kind,
+            backend: entry.backend.clone(),
+        };
+        hosts
+            .iter()
+            .flat_map(|(pattern, routes)| routes.entries.iter().map(|entry| route(pattern, entry)))
+            .collect()
+    }
+
+    /// An Ingress that the table knows, whether it is routed or not.
+    pub fn ingress(&self, key: &ObjectKey) -> Option<&Ingress> {
+        self.namespaces
+            .get(&key.namespace)?
+            .ingresses
+            .get(&key.name)
+            .map(|ingress| &**ingress)
+    }
+
+    /// Whether this Ingress is routed: its class is ours, and it was not refused.
+    pub fn serves(&self, ingress: &Ingress) -> bool {
+        is_served(ingress, &self.settings, &self.classes)
+    }
+
+    /// Whether there is no Ingress, Service or slice at all.
+    pub fn is_empty(&self) -> bool {
+        self.namespaces.iter().next().is_none()
+    }
+
+    /// Every object that the table was made from, sorted.
+    pub fn objects(&self) -> Vec<Object> {
+        let mut states: Vec<_> = self.namespaces.iter().collect();
+        states.sort_by_key(|(name, _)| *name);
+        let mut objects: Vec<_> = self.classes.values().cloned().map(Object::Class).collect();
+        for (_, state) in states {
+            objects.extend(
+                state
+                    .services
+                    .values()
+                    .map(|service| Object::Service((**service).clone())),
+            );
+            objects.extend(
+                state
+                    .slices
+                    .values()
+                    .map(|slice| Object::Slice((**slice).clone())),
+            );
+            objects.extend(
+                state
+                    .ingresses
+                    .values()
+                    .map(|ingress| Object::Ingress((**ingress).clone())),
+            );
+        }
+        objects
+    }
+
+    fn routes_of(&self, host: &str) -> Option<&Arc<HostRoutes>> {
+        if let Some(routes) = self.exact.get(host) {
+            return Some(routes);
+        }
+        let parent = host.split_once('.').map(|(_, parent)| parent);
+        parent
+            .and_then(|parent| self.wildcard.get(parent))
+            .or(self.any.as_ref())
+    }
+
+    fn put(&mut self, object: Object, touched: &mut BTreeSet<String>, classes_changed: &mut bool) {
+        if let Object::Class(class) = object {
+            Arc::make_mut(&mut self.classes).insert(class.name.clone(), class);
+            *classes_changed = true;
+            return;
+        }
+        let namespace = object.key().namespace;
+        self.change_namespace(&namespace, |state| state.put(object));
+        touched.insert(namespace);
+    }
+
+    fn remove(
+        &mut self,
+        kind: Kind,
+        key: &ObjectKey,
+        touched: &mut BTreeSet<String>,
+        classes_changed: &mut bool,
+    ) {
+        if kind == Kind::Class {
+            Arc::make_mut(&mut self.classes).remove(&key.name);
+            *classes_changed = true;
+        } else if self.namespaces.get(&key.namespace).is_some() {
+            self.change_namespace(&key.namespace, |state| state.remove(kind, &key.name));
+            touched.insert(key.namespace.clone());
+        }
+    }
+
+    fn clear(&mut self, kind: Kind, touched: &mut BTreeSet<String>, classes_changed: &mut bool) {
+        if kind == Kind::Class {
+            self.classes = Arc::default();
+            *classes_changed = true;
+            return;
+        }
+        let names: Vec<_> = self.namespaces.iter().map(|(name, _)| name.to_owned()).collect();
+        for name in names {
+            self.change_namespace(&name, |state| state.clear(kind));
+            touched.insert(name);
+        }
+    }
+
+    fn change_namespace(&mut self, name: &str, change: impl FnOnce(&mut NamespaceState)) {
+        let mut state = self
+            .namespaces
+            .get(name)
+            .map(|state| (**state).clone())
+            .unwrap_or_default();
+        change(&mut state);
+        // Also an empty one is put: its routes have still to be taken out of the hosts.
+        self.namespaces.put(name, Arc::new(state));
+    }
+
+    /// Makes the routes of the touched namespaces follow from their objects, and the hosts from the routes.
+    fn derive(&mut self, touched: &BTreeSet<String>) {
+        let mut hosts: BTreeMap<Pattern, BTreeSet<&str>> = BTreeMap::new();
+        for name in touched {
+            let Some(state) = self.namespaces.get(name) else {
+                continue;
+            };
+            let routes = state.desired_routes(&self.settings, &self.classes);
+            let patterns = state.routes.keys().chain(routes.keys());
+            for pattern in patterns.filter(|pattern| state.routes.get(pattern) != routes.get(pattern)) {
+                hosts.entry(pattern.clone()).or_default().insert(name);
+            }
+            if state.is_empty() {
+                self.namespaces.remove(name);
+            } else {
+                let state = NamespaceState {
+                    routes,
+                    ..(**state).clone()
+                };
+                self.namespaces.put(name, Arc::new(state));
+            }
+        }
+        for (pattern, namespaces) in hosts {
+            self.derive_host(&pattern, &namespaces);
+        }
+        self.derive_default_backend(touched);
+    }
+
+    fn derive_host(&mut self, pattern: &Pattern, changed: &BTreeSet<&str>) {
+        let known = self
+            .host(pattern)
+            .map(|routes| routes.namespaces.clone())
+            .unwrap_or_default();
+        let claimants = known
+            .into_iter()
+            .chain(changed.iter().map(|name| (*name).to_owned()));
+        let mut routes = HostRoutes::default();
+        for namespace in claimants.collect::<BTreeSet<_>>() {
+            let claims = self
+                .namespaces
+                .get(&namespace)
+                .and_then(|state| state.routes.get(pattern));
+            if let Some(claims) = claims {
+                routes.entries.extend(claims.iter().cloned());
+                routes.namespaces.insert(namespace);
+            }
+        }
+        routes.settle();
+        let routes = (!routes.namespaces.is_empty()).then(|| Arc::new(routes));
+        match (pattern, routes) {
+            (Pattern::Exact(host), Some(routes)) => self.exact.put(host, routes),
+            (Pattern::Exact(host), None) => self.exact.remove(host),
+            (Pattern::Wildcard(rest), Some(routes)) => self.wildcard.put(rest, routes),
+            (Pattern::Wildcard(rest), None) => self.wildcard.remove(rest),
+            (Pattern::Any, routes) => self.any = routes,
+        }
+    }
+
+    fn host(&self, pattern: &Pattern) -> Option<&Arc<HostRoutes>> {
+        match pattern {
+            Pattern::Exact(host) => self.exact.get(host),
+            Pattern::Wildcard(rest) => self.wildcard.get(rest),
+            Pattern::Any => self.any.as_ref(),
+        }
+    }
+
+    fn derive_default_backend(&mut self, touched: &BTreeSet<String>) {
+        let default = &self.settings.default_backend;
+        if touched.contains(&default.namespace) {
+            let nothing = Arc::default();
+            let state = self.namespaces.get(&default.namespace).unwrap_or(&nothing);
+            self.default_backend = Arc::new(state.backend(&default.namespace, "", Some(&default.target)));
+        }
+    }
+}
+
+impl HostRoutes {
+    /// Sorts by the order of asking, and gives each path to its best claim.
+    fn settle(&mut self) {
+        self.entries.sort_by(|one, other| {
+            let order = other
+                .path
+                .len()
+                .cmp(&one.path.len())
+                .then(one.kind.cmp(&other.kind));
+            order
+                .then_with(|| one.path.cmp(&other.path))
+                .then_with(|| one.claim.cmp(&other.claim))
+        });
+        self.entries
+            .dedup_by(|later, first| later.kind == first.kind && later.path == first.path);
+    }
+
+    fn find(&self, path: &str) -> Option<&Arc<Entry>> {
+        self.entries.iter().find(|entry| match entry.kind {
+            PathKind::Exact => entry.path == path,
+            PathKind::Prefix => covers(&entry.path, path),
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests;
