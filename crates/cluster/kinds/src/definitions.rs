@@ -1,0 +1,113 @@
+//! The published types, by the names that they have in `OpenAPI`. `schema` makes its compact form from them, `openapi`
+//! its documents. Building them allocates a megabyte or two: callers keep only what they make of it.
+
+use k8s_openapi::api::{
+    admissionregistration::v1 as admissionregistration, apps::v1 as apps,
+    authentication::v1 as authentication, authorization::v1 as authorization, autoscaling::v1 as autoscaling,
+    batch::v1 as batch, certificates::v1 as certificates, coordination::v1 as coordination, core::v1 as core,
+    discovery::v1 as discovery, events::v1 as events, networking::v1 as networking, policy::v1 as policy,
+    rbac::v1 as rbac,
+};
+use schemars::generate::{SchemaGenerator, SchemaSettings};
+use serde_json::{Map, Value};
+
+/// Definitions, and the name of the definition of each kind.
+pub(crate) struct Definitions {
+    /// Name to schema, with references as `OpenAPI` 3 wants them.
+    pub(crate) schemas: Map<String, Value>,
+    /// Group, kind and name of definition.
+    pub(crate) roots: Vec<(&'static str, &'static str, String)>,
+}
+
+/// Prefix of references between definitions.
+pub(crate) const REFERENCE: &str = "#/components/schemas/";
+
+macro_rules! roots {
+    ($generator:ident, $wanted:ident, $($group:literal: $module:ident { $($kind:ident)* })*) => {{
+        let mut roots = Vec::new();
+        $(if $wanted($group) {
+            $(
+                let name = <$module::$kind as schemars::JsonSchema>::schema_name().into_owned();
+                $generator.subschema_for::<$module::$kind>();
+                roots.push(($group, stringify!($kind), name));
+            )*
+        })*
+        roots
+    }};
+}
+
+/// The definitions of the groups that are wanted, and all that they refer to.
+pub(crate) fn definitions(wanted: impl Fn(&str) -> bool) -> Definitions {
+    let mut generator: SchemaGenerator = SchemaSettings::openapi3().into_generator();
+    let roots = roots! { generator, wanted,
+        "": core {
+            Binding ConfigMap Endpoints Event LimitRange Namespace Node PersistentVolumeClaim Pod ResourceQuota
+            Secret Service ServiceAccount
+        }
+        "admissionregistration.k8s.io": admissionregistration {
+            MutatingWebhookConfiguration ValidatingWebhookConfiguration
+        }
+        "apps": apps { ControllerRevision Deployment ReplicaSet StatefulSet }
+        "authentication.k8s.io": authentication { SelfSubjectReview TokenRequest TokenReview }
+        "authorization.k8s.io": authorization {
+            LocalSubjectAccessReview SelfSubjectAccessReview SelfSubjectRulesReview SubjectAccessReview
+        }
+        "autoscaling": autoscaling { Scale }
+        "batch": batch { CronJob Job }
+        "certificates.k8s.io": certificates { CertificateSigningRequest }
+        "coordination.k8s.io": coordination { Lease }
+        "discovery.k8s.io": discovery { EndpointSlice }
+        "events.k8s.io": events { Event }
+        "networking.k8s.io": networking { Ingress IngressClass NetworkPolicy }
+        "policy": policy { Eviction PodDisruptionBudget }
+        "rbac.authorization.k8s.io": rbac { ClusterRole ClusterRoleBinding Role RoleBinding }
+    };
+    Definitions {
+        schemas: generator.take_definitions(true),
+        roots,
+    }
+}
+
+/// The name that a schema refers to, directly or through its only `allOf`.
+pub(crate) fn reference(schema: &Value) -> Option<&str> {
+    let direct = schema.get("$ref").or_else(|| {
+        let parts = schema.get("allOf")?.as_array()?;
+        parts.first()?.get("$ref")
+    });
+    direct?.as_str()?.strip_prefix(REFERENCE)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn walk(value: &Value, names: &Map<String, Value>) {
+        if let Some(name) = reference(value) {
+            assert!(names.contains_key(name), "{name} is missing");
+        }
+        match value {
+            Value::Object(map) => map.values().for_each(|value| walk(value, names)),
+            Value::Array(list) => list.iter().for_each(|value| walk(value, names)),
+            _ => {}
+        }
+    }
+
+    #[test]
+    fn every_kind_has_a_definition_and_every_reference_leads_somewhere() {
+        let definitions = definitions(|_| true);
+        for kind in crate::all() {
+            assert!(
+                definitions
+                    .roots
+                    .iter()
+                    .any(|(group, name, _)| (*group, *name) == kind.key()),
+                "{} has no schema",
+                kind.kind
+            );
+        }
+        for (_, _, name) in &definitions.roots {
+            assert!(definitions.schemas.contains_key(name), "{name}");
+        }
+        walk(&Value::Object(definitions.schemas.clone()), &definitions.schemas);
+    }
+}

@@ -1,0 +1,137 @@
+//! The rules that an object has to keep, with the messages, paths and reasons of Kubernetes.
+//!
+//! The API server calls it after defaulting and admission. Types are known to be right by then (see `schema`), and a
+//! field of the wrong type reads as empty. Here are the rules that one object can break by itself; rules between
+//! objects (quota, limits, taken addresses) are the admission chain's and the API server's.
+
+mod access;
+mod certificate;
+mod cluster;
+mod config;
+mod cron;
+mod endpoints;
+mod ingress;
+mod job;
+mod labels;
+mod limits;
+mod metadata;
+mod names;
+mod network;
+mod path;
+mod pod;
+mod rbac;
+mod service;
+mod storage;
+mod webhook;
+mod workload;
+
+use serde_json::Value;
+
+use crate::FieldError;
+use crate::kind::{Kind, Subresource};
+use path::Errors;
+
+/// What is wrong with a new object; empty when nothing is.
+pub fn validate_create(kind: &Kind, object: &Value) -> Vec<FieldError> {
+    let mut errors = Errors::new();
+    metadata::validate(kind, object, &mut errors);
+    validate_content(kind, object, &mut errors);
+    match kind.key() {
+        ("", "Pod") => pod::validate_new(object, &mut errors),
+        ("networking.k8s.io", "Ingress") => ingress::validate_new(object, &mut errors),
+        _ => {}
+    }
+    errors
+}
+
+/// What is wrong with a change through a door; empty when nothing is.
+pub fn validate_update(
+    kind: &Kind,
+    old: &Value,
+    new: &Value,
+    subresource: Option<Subresource>,
+) -> Vec<FieldError> {
+    let mut errors = Errors::new();
+    metadata::validate(kind, new, &mut errors);
+    metadata::validate_update(old, new, &mut errors);
+    match subresource {
+        Some(Subresource::Status) => validate_status(kind, old, new, &mut errors),
+        Some(Subresource::Approval) => certificate::validate_conditions(old, new, &mut errors),
+        // The scheduler chooses a node, and nothing else.
+        Some(Subresource::Binding) => {}
+        Some(_) | None => {
+            validate_content(kind, new, &mut errors);
+            validate_change(kind, old, new, &mut errors);
+        }
+    }
+    errors
+}
+
+fn validate_content(kind: &Kind, object: &Value, errors: &mut Errors) {
+    match kind.key() {
+        ("", "Pod") => pod::validate(object, errors),
+        ("", "Namespace") => cluster::namespace(object, errors),
+        ("", "Service") => service::validate(object, errors),
+        ("", "Endpoints") => endpoints::endpoints(object, errors),
+        ("", "ConfigMap") => config::config_map(object, errors),
+        ("", "Secret") => config::secret(object, errors),
+        ("", "Event") => cluster::event(object, errors),
+        ("", "ResourceQuota") => limits::quota(object, errors),
+        ("", "LimitRange") => limits::limit_range(object, errors),
+        ("", "PersistentVolumeClaim") => storage::claim(object, "spec", errors),
+        ("apps", "Deployment") => workload::deployment(object, errors),
+        ("apps", "ReplicaSet") => workload::replica_set(object, errors),
+        ("apps", "StatefulSet") => workload::stateful_set(object, errors),
+        ("apps", "ControllerRevision") => workload::revision(object, errors),
+        ("batch", "Job") => job::job(object, errors),
+        ("batch", "CronJob") => job::cron_job(object, errors),
+        ("discovery.k8s.io", "EndpointSlice") => endpoints::slice(object, errors),
+        ("networking.k8s.io", "Ingress") => ingress::validate(object, errors),
+        ("networking.k8s.io", "IngressClass") => ingress::class(object, errors),
+        ("networking.k8s.io", "NetworkPolicy") => network::policy(object, errors),
+        ("rbac.authorization.k8s.io", "Role") => rbac::rules(object, true, errors),
+        ("rbac.authorization.k8s.io", "ClusterRole") => rbac::rules(object, false, errors),
+        ("rbac.authorization.k8s.io", "RoleBinding") => rbac::binding(object, true, errors),
+        ("rbac.authorization.k8s.io", "ClusterRoleBinding") => rbac::binding(object, false, errors),
+        ("certificates.k8s.io", _) => certificate::validate(object, errors),
+        ("coordination.k8s.io", "Lease") => cluster::lease(object, errors),
+        ("policy", "PodDisruptionBudget") => cluster::budget(object, errors),
+        ("admissionregistration.k8s.io", "MutatingWebhookConfiguration") => {
+            webhook::validate(object, true, errors);
+        }
+        ("admissionregistration.k8s.io", _) => webhook::validate(object, false, errors),
+        ("authentication.k8s.io", "TokenReview") => access::token(object, errors),
+        ("authorization.k8s.io", name) => access::review(name, object, errors),
+        _ => {}
+    }
+}
+
+fn validate_change(kind: &Kind, old: &Value, new: &Value, errors: &mut Errors) {
+    match kind.key() {
+        ("", "Pod") => pod::validate_update(old, new, errors),
+        ("", "Service") => service::validate_update(old, new, errors),
+        ("", "ConfigMap" | "Secret") => config::validate_update(kind, old, new, errors),
+        ("", "PersistentVolumeClaim") => storage::validate_update(old, new, errors),
+        ("apps", "Deployment" | "ReplicaSet") => path::unchanged(old, new, &["spec", "selector"], errors),
+        ("apps", "StatefulSet") => workload::validate_stateful_set_update(old, new, errors),
+        ("apps", "ControllerRevision") => path::unchanged(old, new, &["data"], errors),
+        ("batch", "Job") => job::validate_update(old, new, errors),
+        ("discovery.k8s.io", "EndpointSlice") => path::unchanged(old, new, &["addressType"], errors),
+        ("networking.k8s.io", "IngressClass") => path::unchanged(old, new, &["spec", "controller"], errors),
+        ("rbac.authorization.k8s.io", "RoleBinding" | "ClusterRoleBinding") => {
+            rbac::validate_update(old, new, errors);
+        }
+        _ => {}
+    }
+}
+
+fn validate_status(kind: &Kind, old: &Value, new: &Value, errors: &mut Errors) {
+    match kind.key() {
+        ("certificates.k8s.io", _) => certificate::validate_conditions(old, new, errors),
+        ("apps" | "batch", _) => workload::status(new, errors),
+        _ => {}
+    }
+}
+
+#[cfg(test)]
+mod tests;

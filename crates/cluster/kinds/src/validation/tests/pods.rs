@@ -1,0 +1,89 @@
+//! Pods.
+
+use serde_json::{Value, json};
+
+use super::{cases, changed, check};
+
+fn pod() -> Value {
+    json!({"metadata": {"name": "a", "labels": {"app": "a"}, "annotations": {}}, "spec": {
+        "containers": [{"name": "c", "image": "x:1", "ports": [{"containerPort": 80}], "env": [{"name": "A", "value": "b"}],
+            "resources": {"requests": {"cpu": "1"}, "limits": {"cpu": "2"}},
+            "volumeMounts": [{"name": "v", "mountPath": "/v"}],
+            "readinessProbe": {"httpGet": {"port": 80}}, "securityContext": {"runAsUser": 1}}],
+        "initContainers": [{"name": "i", "image": "x:1"}],
+        "volumes": [{"name": "v", "hostPath": {"path": "/srv"}}], "tolerations": [{"operator": "Exists"}]}})
+}
+
+#[test]
+fn pods() {
+    let good = pod();
+    let cases = cases! {
+        "/metadata/name" => "A" => "metadata.name: Invalid value: \"A\": a lowercase RFC 1123 subdomain must consist";
+        "/metadata/name" => null => "metadata.name: Required value: name or generateName is required";
+        "/metadata/labels" => {"a b": "c"} => "metadata.labels: Invalid value: \"a b\": name part must consist of";
+        "/metadata/labels" => {"a": "c d"} => "metadata.labels: Invalid value: \"c d\": a valid label must be";
+        "/metadata/finalizers" => ["x"] => "metadata.finalizers[0]: Invalid value: \"x\": name is neither a standard";
+        "/spec/containers" => [] => "spec.containers: Required value";
+        "/spec/containers/0/name" => "C" => "spec.containers[0].name: Invalid value: \"C\": a lowercase RFC 1123 label";
+        "/spec/containers/0/name" => "i" => "spec.initContainers[0].name: Duplicate value: \"i\"";
+        "/spec/containers/0/image" => null => "spec.containers[0].image: Required value";
+        "/spec/containers/0/image" => " x" => "spec.containers[0].image: Invalid value: \" x\": must not have leading or trailing whitespace";
+        "/spec/containers/0/imagePullPolicy" => "Sometimes" => "spec.containers[0].imagePullPolicy: Unsupported value: \"Sometimes\": supported values: \"Always\", \"IfNotPresent\", \"Never\"";
+        "/spec/containers/0/ports" => [{"containerPort": 70000}] => "spec.containers[0].ports[0].containerPort: Invalid value: 70000: must be between 1 and 65535, inclusive";
+        "/spec/containers/0/ports" => [{}] => "spec.containers[0].ports[0].containerPort: Required value";
+        "/spec/containers/0/ports" => [{"containerPort": 1, "protocol": "tcp"}] => "spec.containers[0].ports[0].protocol: Unsupported value: \"tcp\"";
+        "/spec/containers/0/env" => [{"name": ""}] => "spec.containers[0].env[0].name: Required value";
+        "/spec/containers/0/env" => [{"name": "A", "valueFrom": {}}] => "spec.containers[0].env[0].valueFrom: Invalid value: \"\": must specify one of";
+        "/spec/containers/0/env" => [{"name": "A", "valueFrom": {"fieldRef": {"fieldPath": "spec.x"}}}] => "spec.containers[0].env[0].valueFrom.fieldRef.fieldPath: Unsupported value: \"spec.x\"";
+        "/spec/containers/0/resources" => {"requests": {"cpu": "2"}, "limits": {"cpu": "1"}} => "spec.containers[0].resources.requests: Invalid value: \"2\": must be less than or equal to cpu limit of 1";
+        "/spec/containers/0/resources" => {"limits": {"cpux": "1"}} => "spec.containers[0].resources.limits[cpux]: Invalid value: \"cpux\": must be a standard resource for containers";
+        "/spec/containers/0/resources" => {"limits": {"cpu": "-1"}} => "spec.containers[0].resources.limits[cpu]: Invalid value: \"-1\": must be greater than or equal to 0";
+        "/spec/containers/0/volumeMounts" => [{"name": "w", "mountPath": "/w"}] => "spec.containers[0].volumeMounts[0].name: Not found: \"w\"";
+        "/spec/containers/0/volumeMounts" => [{"name": "v", "mountPath": "/v"}, {"name": "v", "mountPath": "/v"}] => "spec.containers[0].volumeMounts[1].mountPath: Invalid value: \"/v\": must be unique";
+        "/spec/containers/0/readinessProbe" => {} => "spec.containers[0].readinessProbe: Required value: must specify a handler type";
+        "/spec/containers/0/livenessProbe" => {"exec": {"command": ["a"]}, "successThreshold": 2} => "spec.containers[0].livenessProbe.successThreshold: Invalid value: 2: must be 1";
+        "/spec/containers/0/livenessProbe" => {"httpGet": {"port": 0}} => "spec.containers[0].livenessProbe.httpGet.port: Invalid value: 0: must be between 1 and 65535";
+        "/spec/containers/0/livenessProbe" => {"httpGet": {"port": 1}, "tcpSocket": {"port": 1}} => "spec.containers[0].livenessProbe.tcpSocket: Forbidden: may not specify more than 1 handler type";
+        "/spec/containers/0/securityContext" => {"runAsUser": -1} => "spec.containers[0].securityContext.runAsUser: Invalid value: -1: must be between 0 and 2147483647, inclusive";
+        "/spec/initContainers/0/livenessProbe" => {"exec": {"command": ["a"]}} => "spec.initContainers[0].livenessProbe: Forbidden: may not be set for init containers";
+        "/spec/volumes" => [{"name": "v", "hostPath": {"path": "/a/../b"}}] => "spec.volumes[0].hostPath.path: Invalid value: \"/a/../b\": must not contain '..'";
+        "/spec/volumes" => [{"name": "v", "emptyDir": {}, "hostPath": {"path": "/a"}}] => "spec.volumes[0].hostPath: Forbidden: may not specify more than 1 volume type";
+        "/spec/volumes" => [{"name": "v", "secret": {}}] => "spec.volumes[0].secret.secretName: Required value";
+        "/spec/restartPolicy" => "Sometimes" => "spec.restartPolicy: Unsupported value: \"Sometimes\": supported values: \"Always\", \"OnFailure\", \"Never\"";
+        "/spec/dnsPolicy" => "X" => "spec.dnsPolicy: Unsupported value";
+        "/spec/activeDeadlineSeconds" => 0 => "spec.activeDeadlineSeconds: Invalid value: 0: must be between 1 and";
+        "/spec/tolerations" => [{"operator": "Equal"}] => "spec.tolerations[0].operator: Invalid value: \"Equal\": operator must be Exists when `key` is empty";
+        "/spec/affinity" => {"nodeAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": {}}} => "spec.affinity.nodeAffinity.requiredDuringSchedulingIgnoredDuringExecution.nodeSelectorTerms: Required value: must have at least one node selector term";
+        "/spec/affinity" => {"podAntiAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": [{}]}} => "spec.affinity.podAntiAffinity.requiredDuringSchedulingIgnoredDuringExecution[0].topologyKey: Required value: can not be empty";
+        "/spec/affinity" => {"podAffinity": {"preferredDuringSchedulingIgnoredDuringExecution": [{"weight": 0, "podAffinityTerm": {"topologyKey": "a"}}]}} => "spec.affinity.podAffinity.preferredDuringSchedulingIgnoredDuringExecution[0].weight: Invalid value: 0: must be in the range 1-100";
+        "/spec/ephemeralContainers" => [{"name": "e", "image": "x"}] => "spec.ephemeralContainers: Forbidden: cannot be set on create";
+    };
+    check("", "Pod", &good, &cases);
+}
+
+#[test]
+fn a_pod_changes_only_its_images_deadline_and_tolerations() {
+    let good = pod();
+    let change = |pointer: &str, value: Value| changed("", "Pod", &good, pointer, value);
+    assert_eq!(change("/spec/containers/0/image", json!("y:2")), "");
+    assert_eq!(change("/spec/activeDeadlineSeconds", json!(5)), "");
+    assert_eq!(
+        change(
+            "/spec/tolerations",
+            json!([{"operator": "Exists"}, {"key": "a", "operator": "Exists"}])
+        ),
+        ""
+    );
+    assert_eq!(change("/metadata/labels", json!({"b": "c"})), "");
+    let said = change("/spec/containers/0/command", json!(["x"]));
+    assert!(said.starts_with("spec: Forbidden: pod updates may not change fields other than `spec.containers[*].image`,`spec.initContainers[*].image`"), "{said}");
+    assert!(said.ends_with("changed: spec.containers"), "{said}");
+    assert_eq!(
+        change("/spec/tolerations", json!([])),
+        "spec.tolerations: Forbidden: existing toleration can not be modified except its tolerationSeconds"
+    );
+    assert_eq!(
+        change("/spec/initContainers", json!([])),
+        "spec.initContainers: Forbidden: pod updates may not add or remove containers"
+    );
+}

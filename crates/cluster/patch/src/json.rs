@@ -1,0 +1,120 @@
+//! The two patches that need no types: JSON patch (RFC 6902) and JSON merge patch (RFC 7386).
+//!
+//! Called by the API server and by the admission chain, which gets JSON patches from webhooks.
+
+use json_patch::{Patch, PatchOperation};
+use serde_json::Value;
+
+use crate::PatchError;
+
+/// Most operations of one JSON patch, as in Kubernetes.
+const MAX_OPERATIONS: usize = 10_000;
+
+/// Most values that the `copy` operations of one patch may make; repeated copies of a copy grow without bounds.
+const MAX_COPIED_VALUES: usize = 100_000;
+
+/// Applies a JSON patch; all of it or nothing.
+///
+/// # Errors
+/// [`PatchError::Malformed`] when `patch` is no JSON patch, [`PatchError::Rejected`] when an operation does not fit the
+/// object, [`PatchError::TooLarge`] when copies would blow the object up.
+pub fn json_patch(object: &Value, patch: &Value) -> Result<Value, PatchError> {
+    let patch: Patch = serde_json::from_value(patch.clone())
+        .map_err(|error| PatchError::Malformed(format!("the JSON patch cannot be read: {error}")))?;
+    if patch.0.len() > MAX_OPERATIONS {
+        let got = patch.0.len();
+        return Err(PatchError::Malformed(format!(
+            "the allowed maximum operations in a JSON patch is {MAX_OPERATIONS}, got {got}"
+        )));
+    }
+    let mut patched = object.clone();
+    let mut copied = 0;
+    for operation in patch.0 {
+        if let PatchOperation::Copy(copy) = &operation {
+            copied += patched.pointer(copy.from.as_str()).map_or(0, size);
+            if copied > MAX_COPIED_VALUES {
+                return Err(PatchError::TooLarge {
+                    limit: MAX_COPIED_VALUES,
+                });
+            }
+        }
+        json_patch::patch(&mut patched, std::slice::from_ref(&operation)).map_err(|error| {
+            PatchError::Rejected(format!("the JSON patch does not fit the object: {}", error.kind))
+        })?;
+    }
+    Ok(patched)
+}
+
+/// Applies a JSON merge patch: objects are merged, null removes, everything else is replaced.
+pub fn merge_patch(object: &Value, patch: &Value) -> Value {
+    let mut patched = object.clone();
+    json_patch::merge(&mut patched, patch);
+    patched
+}
+
+/// How many values a value consists of.
+fn size(value: &Value) -> usize {
+    match value {
+        Value::Array(items) => 1 + items.iter().map(size).sum::<usize>(),
+        Value::Object(entries) => 1 + entries.values().map(size).sum::<usize>(),
+        _ => 1,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn a_patch_is_applied_as_a_whole_or_not_at_all() {
+        let object = json!({"a": 1});
+        let patch =
+            json!([{"op": "replace", "path": "/a", "value": 2}, {"op": "test", "path": "/a", "value": 3}]);
+        assert!(matches!(
+            json_patch(&object, &patch),
+            Err(PatchError::Rejected(_))
+        ));
+        assert_eq!(
+            json_patch(&object, &json!([{"op": "add", "path": "/b", "value": 2}])),
+            Ok(json!({"a": 1, "b": 2}))
+        );
+    }
+
+    #[test]
+    fn what_is_no_patch_is_refused() {
+        for patch in [
+            json!({}),
+            json!([{"op": "run", "path": "/a"}]),
+            json!([{"op": "add"}]),
+            json!("x"),
+        ] {
+            assert!(
+                matches!(json_patch(&json!({}), &patch), Err(PatchError::Malformed(_))),
+                "{patch}"
+            );
+        }
+    }
+
+    #[test]
+    fn copies_of_copies_end_in_time() {
+        let copy = json!({"op": "copy", "from": "/a", "path": "/a/-"});
+        let patch = Value::Array(vec![copy; 100]);
+        assert_eq!(
+            json_patch(&json!({"a": [1, 2, 3]}), &patch),
+            Err(PatchError::TooLarge {
+                limit: MAX_COPIED_VALUES
+            })
+        );
+    }
+
+    #[test]
+    fn null_in_a_merge_patch_removes() {
+        let patched = merge_patch(
+            &json!({"a": {"b": 1, "c": 2}}),
+            &json!({"a": {"b": null, "d": 3}}),
+        );
+        assert_eq!(patched, json!({"a": {"c": 2, "d": 3}}));
+    }
+}
