@@ -1,0 +1,23 @@
+//! The admission chain of the built-in API: who else has a say in a write, and what they change.
+//!
+//! The API server asks [`Chain::mutate`] before it validates an object and [`Chain::validate`] before it stores it. In
+//! the chain stand the life cycle of namespaces, mutating webhooks, limit ranges, validating webhooks and quota. The
+//! verdicts of the built-in links are pure functions over objects that a [`World`] gives; only the webhook client
+//! talks to the network. The chain never writes an object, and knows nothing of who may do what by RBAC.
+
+mod amounts;
+mod attributes;
+mod chain;
+mod lifecycle;
+mod limits;
+mod pod;
+mod quota;
+mod selector;
+mod webhook;
+mod world;
+
+pub use amounts::Amounts;
+pub use attributes::{Attributes, Operation, User};
+pub use chain::Chain;
+pub use quota::usage_of;
+pub use world::World;

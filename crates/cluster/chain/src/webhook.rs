@@ -1,0 +1,16 @@
+//! Admission webhooks: which are asked, how, and what their answers mean.
+//!
+//! Definitions, matching and reviews are pure; `call` and `pool` talk to the network; `dispatch` puts them together.
+
+mod call;
+mod definition;
+mod denial;
+mod dispatch;
+mod matching;
+mod mutation;
+mod pool;
+mod review;
+mod target;
+
+pub(crate) use dispatch::Dispatcher;
+pub(crate) use mutation::Mutation;

@@ -1,0 +1,161 @@
+//! One call of a webhook over HTTPS.
+
+use std::collections::HashMap;
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::{Method, Request, StatusCode, header};
+use http_body_util::{BodyExt as _, Full, LengthLimitError, Limited};
+use parking_lot::Mutex;
+
+use super::definition::Webhook;
+use super::pool::{Connection, Pool};
+use super::review::AnswerError;
+use super::target::TargetError;
+use crate::world::World;
+
+/// The largest answer that is read, in bytes: more than a patch that replaces the largest object.
+const MAX_ANSWER_BYTES: usize = 8 << 20;
+
+/// Most pools that are kept; beyond, all are dropped, which costs only new connections.
+const MAX_POOLS: usize = 256;
+
+/// Why a webhook could not be asked.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum CallError {
+    #[error("clientConfig has no caBundle, so its certificate cannot be verified")]
+    NoAuthority,
+    #[error("caBundle is not PEM in base64")]
+    Authority,
+    #[error("caBundle cannot be used: {0}")]
+    Pki(#[from] toolforge_pki::PkiError),
+    #[error("{0}")]
+    Target(#[from] TargetError),
+    #[error("no address to dial")]
+    NoAddress,
+    #[error("dial tcp {address}: {source}")]
+    Dial { address: String, source: io::Error },
+    #[error("tls: {0}")]
+    Tls(io::Error),
+    #[error("{0}")]
+    Http(hyper::Error),
+    #[error("the webhook answered with HTTP status {0}")]
+    Code(StatusCode),
+    #[error("the answer is larger than {MAX_ANSWER_BYTES} bytes")]
+    TooLarge,
+    #[error("the answer could not be read: {0}")]
+    Body(String),
+    #[error("context deadline exceeded")]
+    TooSlow,
+    #[error("{0}")]
+    Answer(#[from] AnswerError),
+    #[error("failed to call webhook: Post {url:?}: {source}")]
+    Post { url: String, source: Box<CallError> },
+}
+
+/// Calls webhooks, over connections that are kept.
+pub(super) struct Caller {
+    world: Arc<dyn World>,
+    pools: Mutex<HashMap<(String, String), Arc<Pool>>>,
+}
+
+impl Caller {
+    pub(super) fn new(world: Arc<dyn World>) -> Self {
+        Self {
+            world,
+            pools: Mutex::new(HashMap::new()),
+        }
+    }
+
+    /// Sends a review, and gives the bytes of the answer.
+    pub(super) async fn call(&self, webhook: &Webhook, review: Bytes) -> Result<Bytes, CallError> {
+        let pool = self.pool(webhook)?;
+        let seconds = webhook.timeout_seconds();
+        let deadline = Duration::from_secs(seconds);
+        let answer = match tokio::time::timeout(deadline, self.post(&pool, seconds, review)).await {
+            Ok(answer) => answer,
+            Err(_) => Err(CallError::TooSlow),
+        };
+        answer.map_err(|error| CallError::Post {
+            url: pool.target.url(seconds),
+            source: Box::new(error),
+        })
+    }
+
+    fn pool(&self, webhook: &Webhook) -> Result<Arc<Pool>, CallError> {
+        let key = (webhook.configuration.clone(), webhook.name.clone());
+        let mut pools = self.pools.lock();
+        if let Some(pool) = pools
+            .get(&key)
+            .filter(|pool| pool.config == webhook.client_config)
+        {
+            return Ok(Arc::clone(pool));
+        }
+        let pool = Arc::new(Pool::new(&webhook.client_config)?);
+        if pools.len() >= MAX_POOLS {
+            pools.clear();
+        }
+        pools.insert(key, Arc::clone(&pool));
+        Ok(pool)
+    }
+
+    async fn post(&self, pool: &Arc<Pool>, seconds: u64, review: Bytes) -> Result<Bytes, CallError> {
+        // A kept connection may have been closed by the other side meanwhile; then a new one is tried.
+        while let Some(connection) = pool.reuse() {
+            match send(pool, connection, seconds, review.clone()).await {
+                Err(CallError::Http(error)) if is_stale(&error) => {}
+                answer => return answer,
+            }
+        }
+        let connection = pool.connect(self.world.as_ref()).await?;
+        send(pool, connection, seconds, review).await
+    }
+}
+
+/// Whether the connection broke before an answer came. Asking again is safe: a review changes nothing.
+fn is_stale(error: &hyper::Error) -> bool {
+    error.is_canceled()
+        || error.is_closed()
+        || error.is_incomplete_message()
+        || std::error::Error::source(error).is_some_and(<dyn std::error::Error>::is::<io::Error>)
+}
+
+async fn send(
+    pool: &Arc<Pool>,
+    mut connection: Connection,
+    seconds: u64,
+    review: Bytes,
+) -> Result<Bytes, CallError> {
+    let request = Request::builder()
+        .method(Method::POST)
+        .uri(pool.target.path_with(seconds))
+        .header(header::HOST, pool.target.authority())
+        .header(header::CONTENT_TYPE, "application/json")
+        .header(header::ACCEPT, "application/json")
+        .body(Full::new(review))
+        .map_err(|_| TargetError::Url {
+            url: pool.target.url(seconds),
+        })?;
+    let response = connection.send_request(request).await.map_err(CallError::Http)?;
+    let code = response.status();
+    if code != StatusCode::OK {
+        return Err(CallError::Code(code));
+    }
+    let body = Limited::new(response.into_body(), MAX_ANSWER_BYTES)
+        .collect()
+        .await
+        .map_err(|error| {
+            if error.is::<LengthLimitError>() {
+                CallError::TooLarge
+            } else {
+                CallError::Body(error.to_string())
+            }
+        })?;
+    // It is ready for the next request a moment after the answer was read, unless the webhook closes it.
+    if connection.ready().await.is_ok() {
+        pool.keep(connection);
+    }
+    Ok(body.to_bytes())
+}

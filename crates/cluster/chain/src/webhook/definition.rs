@@ -1,0 +1,186 @@
+//! Webhooks as their configurations define them.
+
+use std::sync::Arc;
+
+use serde::Deserialize;
+use serde_json::Value;
+
+use crate::selector::LabelSelector;
+use crate::world::World;
+
+/// The API group of the configurations.
+pub(super) const GROUP: &str = "admissionregistration.k8s.io";
+
+/// How long a webhook may take when its configuration does not say, in seconds; as in Kubernetes.
+const DEFAULT_TIMEOUT_SECONDS: u64 = 10;
+
+/// The longest that a configuration may allow, in seconds; as in Kubernetes.
+const MAX_TIMEOUT_SECONDS: u64 = 30;
+
+/// Which of the two kinds of webhook.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Phase {
+    Mutating,
+    Validating,
+}
+
+impl Phase {
+    fn plural(self) -> &'static str {
+        match self {
+            Self::Mutating => "mutatingwebhookconfigurations",
+            Self::Validating => "validatingwebhookconfigurations",
+        }
+    }
+}
+
+/// One webhook.
+///
+/// Its `matchConditions` are not evaluated: it is asked more often than it wants, never less. Reviews are always
+/// of `admission.k8s.io/v1`, whatever `admissionReviewVersions` says.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Webhook {
+    pub(crate) name: String,
+    pub(crate) client_config: ClientConfig,
+    #[serde(default)]
+    pub(crate) rules: Option<Vec<Rule>>,
+    #[serde(default)]
+    pub(crate) failure_policy: Option<FailurePolicy>,
+    #[serde(default)]
+    pub(crate) match_policy: Option<MatchPolicy>,
+    #[serde(default)]
+    pub(crate) namespace_selector: Option<LabelSelector>,
+    #[serde(default)]
+    pub(crate) object_selector: Option<LabelSelector>,
+    #[serde(default)]
+    pub(crate) side_effects: Option<String>,
+    #[serde(default)]
+    timeout_seconds: Option<u64>,
+    #[serde(default)]
+    pub(crate) reinvocation_policy: Option<ReinvocationPolicy>,
+    /// The name of the configuration that it stands in; connections are kept by it.
+    #[serde(skip)]
+    pub(crate) configuration: String,
+}
+
+impl Webhook {
+    /// How long the webhook may take.
+    pub(crate) fn timeout_seconds(&self) -> u64 {
+        self.timeout_seconds
+            .unwrap_or(DEFAULT_TIMEOUT_SECONDS)
+            .clamp(1, MAX_TIMEOUT_SECONDS)
+    }
+
+    /// Whether a request that will not be stored may be sent to it.
+    pub(crate) fn may_run_dry(&self) -> bool {
+        matches!(self.side_effects.as_deref(), Some("None" | "NoneOnDryRun"))
+    }
+}
+
+/// Where a webhook listens, and whom to trust about it.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct ClientConfig {
+    #[serde(default)]
+    pub(crate) url: Option<String>,
+    #[serde(default)]
+    pub(crate) service: Option<ServiceReference>,
+    /// PEM in base64.
+    #[serde(default)]
+    pub(crate) ca_bundle: Option<String>,
+}
+
+/// A webhook behind a Service.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+pub(crate) struct ServiceReference {
+    pub(crate) namespace: String,
+    pub(crate) name: String,
+    #[serde(default)]
+    pub(crate) path: Option<String>,
+    #[serde(default)]
+    pub(crate) port: Option<u16>,
+}
+
+/// Which requests a webhook wants to see.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub(crate) struct Rule {
+    pub(crate) operations: Vec<String>,
+    pub(crate) api_groups: Vec<String>,
+    pub(crate) api_versions: Vec<String>,
+    pub(crate) resources: Vec<String>,
+    pub(crate) scope: Option<Scope>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+pub(crate) enum Scope {
+    #[serde(rename = "*")]
+    All,
+    Namespaced,
+    Cluster,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+pub(crate) enum FailurePolicy {
+    Ignore,
+    Fail,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+pub(crate) enum MatchPolicy {
+    Exact,
+    Equivalent,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+pub(crate) enum ReinvocationPolicy {
+    Never,
+    IfNeeded,
+}
+
+/// A configuration that cannot be read: nobody knows whom to ask, so nobody may pass.
+#[derive(Debug, thiserror::Error)]
+#[error("webhook configuration {configuration:?} cannot be read: {source}; correct it or delete it")]
+pub(crate) struct UnreadableConfiguration {
+    configuration: String,
+    source: serde_json::Error,
+}
+
+/// All webhooks of a phase: configurations by name, and each one's webhooks in their order.
+pub(crate) fn all(world: &dyn World, phase: Phase) -> Result<Vec<Webhook>, UnreadableConfiguration> {
+    let mut configurations = world.list(GROUP, phase.plural(), None);
+    configurations.sort_by(|a, b| name_of(a).cmp(name_of(b)));
+    let mut webhooks = Vec::new();
+    for configuration in &configurations {
+        webhooks.extend(read(configuration)?);
+    }
+    Ok(webhooks)
+}
+
+fn read(configuration: &Arc<Value>) -> Result<Vec<Webhook>, UnreadableConfiguration> {
+    let Some(webhooks) = configuration.get("webhooks").and_then(Value::as_array) else {
+        return Ok(Vec::new());
+    };
+    let name = name_of(configuration);
+    let unreadable = |source| UnreadableConfiguration {
+        configuration: name.to_owned(),
+        source,
+    };
+    webhooks
+        .iter()
+        .map(|webhook| Webhook::deserialize(webhook).map_err(unreadable))
+        .map(|webhook| {
+            webhook.map(|webhook| Webhook {
+                configuration: name.to_owned(),
+                ..webhook
+            })
+        })
+        .collect()
+}
+
+fn name_of(object: &Value) -> &str {
+    object
+        .pointer("/metadata/name")
+        .and_then(Value::as_str)
+        .unwrap_or_default()
+}

@@ -1,0 +1,192 @@
+//! Asks the webhooks that want to be asked, in the right order, and obeys their answers.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use futures::future::join_all;
+use serde_json::Value;
+use toolforge_kinds::{Kind, Status, convert};
+use uuid::Uuid;
+
+use super::call::{CallError, Caller};
+use super::definition::{self, FailurePolicy, Phase, ReinvocationPolicy, Webhook};
+use super::denial;
+use super::matching::{is_exempt, wanted_kind};
+use super::mutation::Mutation;
+use super::review::{self, Answer};
+use crate::attributes::Attributes;
+use crate::world::World;
+
+/// What a webhook may not change: what the object is.
+const IDENTITY: &[&str] = &[
+    "/apiVersion",
+    "/kind",
+    "/metadata/name",
+    "/metadata/namespace",
+    "/metadata/uid",
+];
+
+/// Asks webhooks.
+pub(crate) struct Dispatcher {
+    world: Arc<dyn World>,
+    caller: Caller,
+}
+
+impl Dispatcher {
+    pub(crate) fn new(world: Arc<dyn World>) -> Self {
+        Self {
+            caller: Caller::new(Arc::clone(&world)),
+            world,
+        }
+    }
+
+    /// Asks the mutating webhooks one after the other; each sees what those before it made of the object.
+    pub(crate) async fn mutate(
+        &self,
+        attributes: &Attributes,
+        mutation: &mut Mutation,
+        old: Option<&Value>,
+    ) -> Result<(), Status> {
+        for webhook in self.webhooks(attributes, Phase::Mutating)? {
+            self.mutate_with(&webhook, attributes, mutation, old).await?;
+        }
+        Ok(())
+    }
+
+    /// Asks those once more that want it, when the object has changed since they saw it.
+    pub(crate) async fn mutate_again(
+        &self,
+        attributes: &Attributes,
+        mutation: &mut Mutation,
+        old: Option<&Value>,
+    ) -> Result<(), Status> {
+        for webhook in self.webhooks(attributes, Phase::Mutating)? {
+            let wants = webhook.reinvocation_policy == Some(ReinvocationPolicy::IfNeeded);
+            if wants && mutation.changed_since(&webhook.configuration, &webhook.name) {
+                self.mutate_with(&webhook, attributes, mutation, old).await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Asks the validating webhooks all at once; the first refusal in their order counts.
+    pub(crate) async fn validate(
+        &self,
+        attributes: &Attributes,
+        object: Option<&Value>,
+        old: Option<&Value>,
+    ) -> Result<Vec<String>, Status> {
+        let webhooks = self.webhooks(attributes, Phase::Validating)?;
+        let answers = join_all(webhooks.iter().filter_map(|webhook| {
+            let kind = wanted_kind(self.world.as_ref(), webhook, attributes, object, old)?;
+            Some(self.ask(webhook, Phase::Validating, attributes, kind, object, old))
+        }));
+        let mut warnings = Vec::new();
+        for answer in answers.await {
+            warnings.extend(answer?.map(|answer| answer.warnings).unwrap_or_default());
+        }
+        Ok(warnings)
+    }
+
+    fn webhooks(&self, attributes: &Attributes, phase: Phase) -> Result<Vec<Webhook>, Status> {
+        if is_exempt(attributes) {
+            return Ok(Vec::new());
+        }
+        definition::all(self.world.as_ref(), phase).map_err(Status::internal)
+    }
+
+    async fn mutate_with(
+        &self,
+        webhook: &Webhook,
+        attributes: &Attributes,
+        mutation: &mut Mutation,
+        old: Option<&Value>,
+    ) -> Result<(), Status> {
+        let object = mutation.object();
+        let Some(kind) = wanted_kind(self.world.as_ref(), webhook, attributes, object, old) else {
+            return Ok(());
+        };
+        let answer = self
+            .ask(webhook, Phase::Mutating, attributes, kind, object, old)
+            .await?;
+        let Some(answer) = answer else { return Ok(()) };
+        if let Some(patch) = answer.patch {
+            let patched = patched(webhook, attributes, kind, mutation.object(), &patch)?;
+            mutation.replace(patched);
+        }
+        mutation.warn(answer.warnings);
+        mutation.note_seen(&webhook.configuration, &webhook.name);
+        Ok(())
+    }
+
+    /// Asks one webhook. Nothing comes back when it could not be asked and may be ignored.
+    async fn ask(
+        &self,
+        webhook: &Webhook,
+        phase: Phase,
+        attributes: &Attributes,
+        kind: &Kind,
+        object: Option<&Value>,
+        old: Option<&Value>,
+    ) -> Result<Option<Answer>, Status> {
+        if attributes.dry_run && !webhook.may_run_dry() {
+            return Err(denial::no_dry_run(&webhook.name));
+        }
+        let uid = Uuid::new_v4().to_string();
+        let question = review::question(&uid, attributes, kind, object, old);
+        let called = self.caller.call(webhook, Bytes::from(question.to_string())).await;
+        let answer = called.and_then(|bytes| review::answer(&bytes, &uid, phase).map_err(CallError::Answer));
+        match answer {
+            Ok(answer) if answer.allowed => Ok(Some(answer)),
+            Ok(answer) => Err(denial::denied(&webhook.name, &answer.status)),
+            Err(error) if webhook.failure_policy == Some(FailurePolicy::Ignore) => {
+                tracing::warn!(
+                    "{}; going on, as its failurePolicy says",
+                    denial::failed(&webhook.name, &error)
+                );
+                Ok(None)
+            }
+            Err(error) => Err(denial::unreachable(&webhook.name, &error)),
+        }
+    }
+}
+
+/// The object with a webhook's patch.
+fn patched(
+    webhook: &Webhook,
+    attributes: &Attributes,
+    kind: &Kind,
+    object: Option<&Value>,
+    patch: &Value,
+) -> Result<Value, Status> {
+    let name = &webhook.name;
+    let object = object.ok_or_else(|| {
+        Status::internal(format!(
+            "admission webhook {name:?} attempted to modify the object, which is not supported for this operation"
+        ))
+    })?;
+    let views = kind != attributes.kind && attributes.subresource.is_none();
+    let patched = if views {
+        let shown = convert(attributes.kind, kind, object.clone());
+        toolforge_patch::json_patch(&shown, patch).map(|patched| convert(kind, attributes.kind, patched))
+    } else {
+        toolforge_patch::json_patch(object, patch)
+    };
+    let patched = patched.map_err(|error| {
+        Status::internal(format!(
+            "admission webhook {name:?} sent a patch that fails: {error}"
+        ))
+    })?;
+    match IDENTITY
+        .iter()
+        .find(|field| patched.pointer(field) != object.pointer(field))
+    {
+        None => Ok(patched),
+        Some(field) => {
+            let field = field[1..].replace('/', ".");
+            Err(Status::internal(format!(
+                "admission webhook {name:?} changed {field}, which no webhook may"
+            )))
+        }
+    }
+}

@@ -1,0 +1,180 @@
+//! `AdmissionReview`: the question to a webhook, and its answer.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use serde::Deserialize;
+use serde_json::{Value, json};
+use toolforge_kinds::{Kind, convert};
+
+use super::definition::Phase;
+use crate::attributes::Attributes;
+
+/// The version that is spoken.
+const API_VERSION: &str = "admission.k8s.io/v1";
+
+/// The question about a write, with the object as a `kind` that the webhook wants.
+pub(super) fn question(
+    uid: &str,
+    attributes: &Attributes,
+    kind: &Kind,
+    object: Option<&Value>,
+    old: Option<&Value>,
+) -> Value {
+    let subresource = attributes.subresource.as_deref().unwrap_or_default();
+    let mut request = json!({
+        "uid": uid,
+        "kind": kind_of(kind, subresource),
+        "resource": resource_of(kind),
+        "requestKind": kind_of(attributes.kind, subresource),
+        "requestResource": resource_of(attributes.kind),
+        "operation": attributes.operation.name(),
+        "userInfo": user_of(attributes),
+        "object": as_kind(attributes.kind, kind, subresource, object),
+        "oldObject": as_kind(attributes.kind, kind, subresource, old),
+        "dryRun": attributes.dry_run,
+        "options": attributes.options,
+    });
+    for (field, value) in [
+        ("subResource", subresource),
+        ("requestSubResource", subresource),
+        ("name", &attributes.name),
+        ("namespace", attributes.namespace.as_deref().unwrap_or_default()),
+    ] {
+        if !value.is_empty() {
+            request[field] = Value::from(value);
+        }
+    }
+    json!({"apiVersion": API_VERSION, "kind": "AdmissionReview", "request": request})
+}
+
+/// The kind of what goes through the subresource, such as `Scale`.
+fn kind_of(kind: &Kind, subresource: &str) -> Value {
+    let (group, version, kind) = kind
+        .subresource(subresource)
+        .map_or((kind.group, kind.version, kind.kind), |subresource| {
+            subresource.object(kind)
+        });
+    json!({"group": group, "version": version, "kind": kind})
+}
+
+fn resource_of(kind: &Kind) -> Value {
+    json!({"group": kind.group, "version": kind.version, "resource": kind.plural})
+}
+
+fn user_of(attributes: &Attributes) -> Value {
+    let user = &attributes.user;
+    let mut info = json!({"username": user.name, "groups": user.groups});
+    if !user.uid.is_empty() {
+        info["uid"] = Value::from(user.uid.as_str());
+    }
+    if !user.extra.is_empty() {
+        info["extra"] = json!(user.extra);
+    }
+    info
+}
+
+fn as_kind(from: &Kind, to: &Kind, subresource: &str, object: Option<&Value>) -> Value {
+    match object {
+        None => Value::Null,
+        Some(object) if from == to || !subresource.is_empty() => object.clone(),
+        Some(object) => convert(from, to, object.clone()),
+    }
+}
+
+/// A webhook's answer.
+#[derive(Debug)]
+pub(super) struct Answer {
+    pub(super) allowed: bool,
+    /// The `Status` that goes with a refusal.
+    pub(super) status: Value,
+    pub(super) patch: Option<Value>,
+    pub(super) warnings: Vec<String>,
+}
+
+/// Why an answer is none.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum AnswerError {
+    #[error("the answer is no AdmissionReview: {0}")]
+    Unreadable(#[from] serde_json::Error),
+    #[error(
+        "expected webhook response of {API_VERSION}, Kind=AdmissionReview, got {api_version}, Kind={kind}"
+    )]
+    WrongKind { api_version: String, kind: String },
+    #[error("webhook response was absent")]
+    Absent,
+    #[error("expected response.uid={expected:?}, got {got:?}")]
+    WrongUid { expected: String, got: String },
+    #[error("webhook returned response.patch but not response.patchType")]
+    PatchWithoutType,
+    #[error("webhook returned invalid response.patchType of {0:?}")]
+    PatchType(String),
+    #[error("the patch cannot be read: {0}")]
+    Patch(String),
+    #[error("validating webhook may not return response.patch")]
+    Uninvited,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Review {
+    #[serde(default)]
+    api_version: String,
+    #[serde(default)]
+    kind: String,
+    response: Option<Response>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Response {
+    #[serde(default)]
+    uid: String,
+    allowed: bool,
+    #[serde(default)]
+    status: Value,
+    patch: Option<String>,
+    patch_type: Option<String>,
+    warnings: Option<Vec<String>>,
+}
+
+/// Reads the answer to the question with this uid.
+pub(super) fn answer(bytes: &[u8], uid: &str, phase: Phase) -> Result<Answer, AnswerError> {
+    let review: Review = serde_json::from_slice(bytes)?;
+    if review.api_version != API_VERSION || review.kind != "AdmissionReview" {
+        return Err(AnswerError::WrongKind {
+            api_version: review.api_version,
+            kind: review.kind,
+        });
+    }
+    let response = review.response.ok_or(AnswerError::Absent)?;
+    if response.uid != uid {
+        return Err(AnswerError::WrongUid {
+            expected: uid.to_owned(),
+            got: response.uid,
+        });
+    }
+    let patch = response.patch.filter(|patch| !patch.is_empty());
+    let patch = match (patch, response.patch_type.as_deref()) {
+        (None, _) => None,
+        (Some(_), _) if phase == Phase::Validating => return Err(AnswerError::Uninvited),
+        (Some(_), None) => return Err(AnswerError::PatchWithoutType),
+        (Some(patch), Some("JSONPatch")) => Some(read_patch(&patch)?),
+        (Some(_), Some(other)) => return Err(AnswerError::PatchType(other.to_owned())),
+    };
+    Ok(Answer {
+        allowed: response.allowed,
+        status: response.status,
+        patch,
+        warnings: response.warnings.unwrap_or_default(),
+    })
+}
+
+fn read_patch(encoded: &str) -> Result<Value, AnswerError> {
+    let bytes = STANDARD
+        .decode(encoded)
+        .map_err(|error| AnswerError::Patch(error.to_string()))?;
+    serde_json::from_slice(&bytes).map_err(|error| AnswerError::Patch(error.to_string()))
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,125 @@
+use toolforge_kinds::by_kind;
+
+use super::*;
+use crate::attributes::{Operation, User};
+
+fn attributes(subresource: Option<&str>) -> Attributes {
+    Attributes {
+        kind: by_kind("apps", "v1", "Deployment").unwrap(),
+        operation: Operation::Update,
+        subresource: subresource.map(str::to_owned),
+        namespace: Some("tool-x".to_owned()),
+        name: "web".to_owned(),
+        user: User {
+            name: "x".to_owned(),
+            groups: vec!["toolforge".to_owned()],
+            ..User::default()
+        },
+        dry_run: true,
+        options: json!({"kind": "UpdateOptions"}),
+    }
+}
+
+#[test]
+fn a_question_has_everything_that_webhooks_look_at() {
+    let attributes = attributes(None);
+    let review = question(
+        "u",
+        &attributes,
+        attributes.kind,
+        Some(&json!({"a": 1})),
+        Some(&json!({"a": 0})),
+    );
+    assert_eq!(
+        review,
+        json!({
+            "apiVersion": "admission.k8s.io/v1",
+            "kind": "AdmissionReview",
+            "request": {
+                "uid": "u",
+                "kind": {"group": "apps", "version": "v1", "kind": "Deployment"},
+                "resource": {"group": "apps", "version": "v1", "resource": "deployments"},
+                "requestKind": {"group": "apps", "version": "v1", "kind": "Deployment"},
+                "requestResource": {"group": "apps", "version": "v1", "resource": "deployments"},
+                "name": "web",
+                "namespace": "tool-x",
+                "operation": "UPDATE",
+                "userInfo": {"username": "x", "groups": ["toolforge"]},
+                "object": {"a": 1},
+                "oldObject": {"a": 0},
+                "dryRun": true,
+                "options": {"kind": "UpdateOptions"},
+            }
+        })
+    );
+}
+
+#[test]
+fn through_a_subresource_goes_an_object_of_its_own_kind() {
+    let attributes = attributes(Some("scale"));
+    let review = question("u", &attributes, attributes.kind, None, None);
+    assert_eq!(
+        review["request"]["kind"],
+        json!({"group": "autoscaling", "version": "v1", "kind": "Scale"})
+    );
+    assert_eq!(review["request"]["subResource"], "scale");
+}
+
+fn read(response: &Value, phase: Phase) -> Result<Answer, AnswerError> {
+    let review = json!({"apiVersion": API_VERSION, "kind": "AdmissionReview", "response": response});
+    answer(review.to_string().as_bytes(), "u", phase)
+}
+
+#[test]
+fn an_answer_is_read() {
+    let patch = STANDARD.encode("[]");
+    let response =
+        json!({"uid": "u", "allowed": true, "patch": patch, "patchType": "JSONPatch", "warnings": ["w"]});
+    let answer = read(&response, Phase::Mutating).unwrap();
+    assert!(answer.allowed);
+    assert_eq!(answer.patch, Some(json!([])));
+    assert_eq!(answer.warnings, ["w"]);
+}
+
+#[test]
+fn what_is_no_answer_to_the_question_is_refused() {
+    let patch = STANDARD.encode("[]");
+    for (response, phase, problem) in [
+        (Value::Null, Phase::Validating, "webhook response was absent"),
+        (
+            json!({"uid": "v", "allowed": true}),
+            Phase::Validating,
+            "expected response.uid=\"u\", got \"v\"",
+        ),
+        (
+            json!({"allowed": true}),
+            Phase::Validating,
+            "expected response.uid=\"u\", got \"\"",
+        ),
+        (
+            json!({"uid": "u", "allowed": true, "patch": patch}),
+            Phase::Mutating,
+            "webhook returned response.patch but not response.patchType",
+        ),
+        (
+            json!({"uid": "u", "allowed": true, "patch": patch, "patchType": "Merge"}),
+            Phase::Mutating,
+            "webhook returned invalid response.patchType of \"Merge\"",
+        ),
+        (
+            json!({"uid": "u", "allowed": true, "patch": patch, "patchType": "JSONPatch"}),
+            Phase::Validating,
+            "validating webhook may not return response.patch",
+        ),
+    ] {
+        assert_eq!(read(&response, phase).unwrap_err().to_string(), problem);
+    }
+    for bytes in ["", "{}", "[]", "null", r#"{"apiVersion":"v1","kind":"Pod"}"#] {
+        assert!(answer(bytes.as_bytes(), "u", Phase::Mutating).is_err(), "{bytes}");
+    }
+    let broken = json!({"uid": "u", "allowed": true, "patch": "%", "patchType": "JSONPatch"});
+    assert!(matches!(
+        read(&broken, Phase::Mutating),
+        Err(AnswerError::Patch(_))
+    ));
+}

@@ -1,0 +1,15 @@
+//! What the chain sees of the stored objects.
+
+use std::sync::Arc;
+
+use serde_json::Value;
+
+/// The stored objects, as they are now. The API server implements it over its store; answers must be current, for
+/// quota is counted from them.
+pub trait World: Send + Sync {
+    /// All objects of a resource, in one namespace or in all.
+    fn list(&self, group: &str, plural: &str, namespace: Option<&str>) -> Vec<Arc<Value>>;
+
+    /// One object.
+    fn get(&self, group: &str, plural: &str, namespace: Option<&str>, name: &str) -> Option<Arc<Value>>;
+}
