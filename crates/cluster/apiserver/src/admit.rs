@@ -1,0 +1,133 @@
+//! Who else has a say in a write: the node's own limits and the admission chain.
+//!
+//! The verbs call [`Request::mutate`] before they validate, [`Request::validate`] after it, and hold
+//! [`Request::within_quota`] while they write.
+
+use serde_json::Value;
+use tokio::sync::MutexGuard;
+use toolforge_chain::{Attributes, Operation};
+use toolforge_kinds::{Status, Subresource};
+
+use crate::authz::node::Node;
+use crate::rest::Call;
+use crate::store::Resource;
+
+/// One write that asks for admission.
+#[derive(Debug)]
+pub(crate) struct Request<'a> {
+    call: &'a Call,
+    attributes: Attributes,
+}
+
+impl<'a> Request<'a> {
+    /// A write to the object `name`; `options` are `CreateOptions` and its siblings.
+    pub(crate) fn new(call: &'a Call, operation: Operation, name: &str, options: Value) -> Self {
+        let user = toolforge_chain::User {
+            name: call.user.name.clone(),
+            uid: call.user.uid.clone(),
+            groups: call.user.groups.clone(),
+            extra: call.user.extra.iter().cloned().collect(),
+        };
+        // What is done to a namespace is done in it.
+        let own = (call.kind.kind == "Namespace").then(|| name.to_owned());
+        let attributes = Attributes {
+            kind: call.kind,
+            operation,
+            subresource: call.subresource.map(|subresource| subresource.name().to_owned()),
+            namespace: call.namespace.clone().or(own),
+            name: name.to_owned(),
+            user,
+            dry_run: call.dry_run,
+            options,
+        };
+        Self { call, attributes }
+    }
+
+    /// Lets defaults and mutating webhooks change the object; also returns warnings for the author.
+    pub(crate) async fn mutate(
+        &self,
+        object: Value,
+        old: Option<&Value>,
+    ) -> Result<(Value, Vec<String>), Status> {
+        if self.is_internal() {
+            return Ok((object, Vec::new()));
+        }
+        let (object, warnings) = self
+            .call
+            .api
+            .chain
+            .mutate(&self.attributes, Some(object), old)
+            .await?;
+        let object = object.ok_or_else(|| Status::internal("admission took the object away"))?;
+        Ok((object, warnings))
+    }
+
+    /// Asks everybody who may refuse, but for quota; returns warnings for the author.
+    pub(crate) async fn validate(
+        &self,
+        object: Option<&Value>,
+        old: Option<&Value>,
+    ) -> Result<Vec<String>, Status> {
+        if let Some(node) = Node::of(&self.call.user) {
+            let verb = match self.attributes.operation {
+                Operation::Create => "create",
+                Operation::Delete => "delete",
+                Operation::Update | Operation::Connect => "update",
+            };
+            let subresource = self.call.subresource.map(Subresource::name);
+            node.admit(
+                self.call.kind,
+                verb,
+                subresource,
+                &self.attributes.name,
+                object,
+                old,
+            )?;
+        }
+        if self.is_internal() {
+            return Ok(Vec::new());
+        }
+        self.call
+            .api
+            .chain
+            .validate_unlocked(&self.attributes, object, old)
+            .await
+    }
+
+    /// Checks quota. The guard is to be held until the write is visible, so that two cannot take the last of it.
+    pub(crate) async fn within_quota(
+        &self,
+        object: &Value,
+        old: Option<&Value>,
+    ) -> Result<Option<MutexGuard<'a, ()>>, Status> {
+        let Some(namespace) = self.call.namespace.as_deref() else {
+            return Ok(None);
+        };
+        if self.call.subresource.is_some() || self.is_internal() || !self.has_quota(namespace) {
+            return Ok(None);
+        }
+        let guard = self.call.api.quota_lock(namespace).await;
+        self.call
+            .api
+            .chain
+            .check_quota(&self.attributes, Some(object), old)?;
+        Ok(Some(guard))
+    }
+
+    fn has_quota(&self, namespace: &str) -> bool {
+        Resource::find("", "resourcequotas").is_some_and(|quotas| {
+            !self
+                .call
+                .api
+                .store
+                .list(quotas, Some(namespace))
+                .objects
+                .is_empty()
+        })
+    }
+
+    /// What the API writes for itself must not wait for webhooks that are not up yet.
+    fn is_internal(&self) -> bool {
+        self.call.internal
+    }
+}

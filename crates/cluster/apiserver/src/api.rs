@@ -1,0 +1,77 @@
+//! The parts that every request works with.
+
+use std::collections::hash_map::DefaultHasher;
+use std::hash::{Hash, Hasher as _};
+use std::sync::Arc;
+
+use tokio::sync::{Mutex, MutexGuard};
+use tokio_util::sync::CancellationToken;
+use toolforge_chain::Chain;
+
+use crate::allocate::Allocator;
+use crate::authz::Access;
+use crate::log_proxy::Nodes;
+use crate::store::{Key, Store};
+use crate::world::StoredWorld;
+
+/// Locks of each purpose. More than writers at a time, so that two names rarely share one.
+const LOCKS: usize = 64;
+
+/// The API without its transport.
+pub(crate) struct Api {
+    pub(crate) store: Arc<Store>,
+    pub(crate) access: Arc<Access>,
+    pub(crate) addresses: Arc<Allocator>,
+    pub(crate) nodes: Nodes,
+    pub(crate) chain: Chain,
+    /// Ends watches and log streams.
+    pub(crate) closing: CancellationToken,
+    quota_locks: Vec<Mutex<()>>,
+    turns: Vec<Mutex<()>>,
+}
+
+impl std::fmt::Debug for Api {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Api")
+            .field("store", &self.store)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Api {
+    /// Puts the parts together.
+    pub(crate) fn new(
+        store: Arc<Store>,
+        access: Arc<Access>,
+        addresses: Arc<Allocator>,
+        nodes: Nodes,
+    ) -> Self {
+        let chain = Chain::new(Arc::new(StoredWorld(store.clone())));
+        Self {
+            store,
+            access,
+            addresses,
+            nodes,
+            chain,
+            closing: CancellationToken::new(),
+            quota_locks: (0..LOCKS).map(|_| Mutex::new(())).collect(),
+            turns: (0..LOCKS).map(|_| Mutex::new(())).collect(),
+        }
+    }
+
+    /// Held from counting to writing, so that two writers cannot both take the last of a quota.
+    pub(crate) async fn quota_lock(&self, namespace: &str) -> MutexGuard<'_, ()> {
+        self.quota_locks[slot(namespace)].lock().await
+    }
+
+    /// Writers of one object that keep losing against each other take turns.
+    pub(crate) async fn turn(&self, key: &Key) -> MutexGuard<'_, ()> {
+        self.turns[slot(key)].lock().await
+    }
+}
+
+fn slot(what: impl Hash) -> usize {
+    let mut hasher = DefaultHasher::new();
+    what.hash(&mut hasher);
+    usize::try_from(hasher.finish() % LOCKS as u64).unwrap_or_default()
+}

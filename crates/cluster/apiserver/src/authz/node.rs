@@ -1,0 +1,289 @@
+//! What a node's identity (`system:node:NAME` in `system:nodes`) may do: its own Node, Lease and Pods.
+//!
+//! Two doors: [`Node::decide`] for rights (reads of Secrets only where a Pod of the node uses them), and
+//! [`Node::admit`] for the content of what it writes.
+
+use serde_json::Value;
+use toolforge_kinds::{Kind, Status};
+
+use super::rules::Rule;
+use super::{Attributes, Decision};
+use crate::authn::User;
+use crate::store::{Resource, Store};
+
+/// The group of all nodes.
+pub(crate) const NODES: &str = "system:nodes";
+const PREFIX: &str = "system:node:";
+/// Where nodes say that they are alive.
+pub(crate) const LEASES: &str = "kube-node-lease";
+
+/// The identity of a node.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Node<'a> {
+    name: &'a str,
+}
+
+const PODS: Resource = Resource {
+    group: "",
+    plural: "pods",
+};
+
+impl<'a> Node<'a> {
+    /// The node that a user is, if it is one.
+    pub(crate) fn of(user: &'a User) -> Option<Self> {
+        let name = user.name.strip_prefix(PREFIX).filter(|name| !name.is_empty())?;
+        user.is_in(NODES).then_some(Self { name })
+    }
+
+    /// Whether the node may do this.
+    pub(crate) fn decide(self, wanted: &Attributes, store: &Store) -> Decision {
+        let refusal = |why: &str| Decision::NoOpinion(format!("node {:?} {why}", self.name));
+        if wanted.path.is_some() {
+            return refusal("has no rights on paths");
+        }
+        match (wanted.group.as_str(), wanted.resource.as_str()) {
+            ("", "secrets" | "configmaps" | "persistentvolumeclaims" | "serviceaccounts") => {
+                if !matches!(wanted.verb.as_str(), "get" | "list" | "watch") || wanted.name.is_empty() {
+                    return refusal("may only read single objects that its Pods use");
+                }
+                if self.uses(wanted, store) {
+                    return Decision::Allow("a Pod of the node uses it".to_owned());
+                }
+                return refusal("has no Pod that uses it");
+            }
+            ("coordination.k8s.io", "leases") if wanted.namespace != LEASES || self.is_not_mine(wanted) => {
+                return refusal("may only touch its own Lease in kube-node-lease");
+            }
+            _ => {}
+        }
+        if rules().iter().any(|rule| rule.allows(wanted)) {
+            return Decision::Allow("node rules".to_owned());
+        }
+        refusal("has no such right")
+    }
+
+    fn is_not_mine(self, wanted: &Attributes) -> bool {
+        wanted.verb != "create" && wanted.name != self.name
+    }
+
+    /// Whether a Pod bound to this node names the object.
+    fn uses(self, wanted: &Attributes, store: &Store) -> bool {
+        let listing = store.list(PODS, Some(&wanted.namespace));
+        listing.objects.iter().any(|pod| {
+            let pod = pod.value();
+            node_of(pod) == self.name && names(pod, &wanted.resource, &wanted.name)
+        })
+    }
+
+    /// Whether the node may write this object as it is. `name` is that of the request.
+    pub(crate) fn admit(
+        self,
+        kind: &Kind,
+        verb: &str,
+        subresource: Option<&str>,
+        name: &str,
+        object: Option<&Value>,
+        old: Option<&Value>,
+    ) -> Result<(), Status> {
+        let refuse = |why: String| Err(Status::forbidden(kind, name, &why));
+        match kind.kind {
+            "Node" => {
+                if name != self.name {
+                    return refuse(format!(
+                        "node {:?} is not allowed to modify node {name:?}",
+                        self.name
+                    ));
+                }
+                let taints =
+                    |value: Option<&Value>| value.and_then(|value| value.pointer("/spec/taints")).cloned();
+                if verb == "update" && subresource.is_none() && taints(object) != taints(old) {
+                    return refuse(format!("node {:?} is not allowed to modify taints", self.name));
+                }
+                Ok(())
+            }
+            "Pod" => {
+                let pod = old.or(object);
+                if verb == "create" && subresource.is_none() {
+                    return refuse(format!("node {:?} is not allowed to create pods", self.name));
+                }
+                if pod.is_some_and(|pod| node_of(pod) != self.name) {
+                    return refuse(format!(
+                        "node {:?} can only change pods with spec.nodeName set to itself",
+                        self.name
+                    ));
+                }
+                Ok(())
+            }
+            "Lease" if name != self.name => refuse(format!(
+                "node {:?} can only access node lease with the same name as itself",
+                self.name
+            )),
+            _ => Ok(()),
+        }
+    }
+}
+
+fn node_of(pod: &Value) -> &str {
+    pod.pointer("/spec/nodeName")
+        .and_then(Value::as_str)
+        .unwrap_or_default()
+}
+
+/// Whether a Pod names an object of this resource: in volumes, environment, image pull secrets or as its account.
+fn names(pod: &Value, resource: &str, name: &str) -> bool {
+    let fields: &[&str] = match resource {
+        "secrets" => &[
+            "secretName",
+            "secretKeyRef",
+            "secretRef",
+            "imagePullSecrets",
+            "secret",
+        ],
+        "configmaps" => &["configMap", "configMapKeyRef", "configMapRef"],
+        "persistentvolumeclaims" => &["claimName"],
+        _ => &["serviceAccountName"],
+    };
+    mentions(pod.get("spec").unwrap_or(&Value::Null), fields, name)
+}
+
+fn mentions(value: &Value, fields: &[&str], name: &str) -> bool {
+    match value {
+        Value::Object(map) => map.iter().any(|(field, below)| {
+            (fields.contains(&field.as_str()) && says(below, name)) || mentions(below, fields, name)
+        }),
+        Value::Array(items) => items.iter().any(|item| mentions(item, fields, name)),
+        _ => false,
+    }
+}
+
+fn says(value: &Value, name: &str) -> bool {
+    match value {
+        Value::String(found) => found == name,
+        Value::Object(map) => map.get("name").and_then(Value::as_str) == Some(name),
+        Value::Array(items) => items.iter().any(|item| says(item, name)),
+        _ => false,
+    }
+}
+
+/// The rules of every node, as in the cluster role `system:node` without what the graph above decides.
+pub(crate) fn rules() -> Vec<Rule> {
+    let words = |text: &str| -> Vec<String> {
+        text.split_whitespace()
+            .map(|word| word.replace("core", ""))
+            .collect()
+    };
+    [
+        (
+            "create get list watch",
+            "authentication.k8s.io authorization.k8s.io",
+            "tokenreviews subjectaccessreviews localsubjectaccessreviews",
+        ),
+        ("get list watch", "core", "services namespaces"),
+        ("create get list watch", "core", "nodes"),
+        ("update patch", "core", "nodes nodes/status"),
+        ("create patch update", "core events.k8s.io", "events"),
+        ("get list watch", "core", "pods"),
+        ("delete", "core", "pods"),
+        ("update patch get", "core", "pods/status"),
+        ("create", "core", "pods/eviction"),
+        ("create get update patch delete", "coordination.k8s.io", "leases"),
+        (
+            "create get list watch",
+            "certificates.k8s.io",
+            "certificatesigningrequests",
+        ),
+        ("get list watch", "discovery.k8s.io", "endpointslices"),
+    ]
+    .into_iter()
+    .map(|(verbs, groups, resources)| Rule {
+        verbs: words(verbs),
+        groups: words(groups),
+        resources: words(resources),
+        ..Rule::default()
+    })
+    .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn kind(name: &str) -> &'static Kind {
+        toolforge_kinds::all()
+            .iter()
+            .find(|kind| kind.kind == name)
+            .unwrap()
+    }
+
+    #[test]
+    fn a_node_needs_its_group() {
+        assert!(Node::of(&User::authenticated("system:node:a", &[NODES])).is_some());
+        assert!(Node::of(&User::authenticated("system:node:a", &[])).is_none());
+        assert!(Node::of(&User::authenticated("ada", &[NODES])).is_none());
+    }
+
+    #[test]
+    fn a_node_writes_only_its_own() {
+        let user = User::authenticated("system:node:a", &[NODES]);
+        let node = Node::of(&user).unwrap();
+        let pod = |name: &str| json!({"spec":{"nodeName":name}});
+        assert!(
+            node.admit(kind("Node"), "update", Some("status"), "a", None, None)
+                .is_ok()
+        );
+        assert!(
+            node.admit(kind("Node"), "update", Some("status"), "b", None, None)
+                .is_err()
+        );
+        assert!(
+            node.admit(kind("Pod"), "patch", Some("status"), "p", None, Some(&pod("a")))
+                .is_ok()
+        );
+        assert!(
+            node.admit(kind("Pod"), "patch", Some("status"), "p", None, Some(&pod("b")))
+                .is_err()
+        );
+        assert!(
+            node.admit(kind("Pod"), "create", None, "p", Some(&pod("a")), None)
+                .is_err()
+        );
+        assert!(
+            node.admit(kind("Lease"), "update", None, "b", None, None)
+                .is_err()
+        );
+    }
+
+    #[test]
+    fn a_node_may_not_change_its_taints() {
+        let user = User::authenticated("system:node:a", &[NODES]);
+        let node = Node::of(&user).unwrap();
+        let tainted = json!({"spec":{"taints":[{"key":"x"}]}});
+        assert!(
+            node.admit(
+                kind("Node"),
+                "update",
+                None,
+                "a",
+                Some(&json!({})),
+                Some(&tainted)
+            )
+            .is_err()
+        );
+    }
+
+    #[test]
+    fn finds_the_secrets_of_a_pod() {
+        let pod = json!({"spec":{
+            "volumes":[{"secret":{"secretName":"volume"}},{"configMap":{"name":"settings"}}],
+            "imagePullSecrets":[{"name":"pull"}],
+            "containers":[{"env":[{"valueFrom":{"secretKeyRef":{"name":"key","key":"k"}}}],
+                "envFrom":[{"secretRef":{"name":"all"}}]}]}});
+        for name in ["volume", "pull", "key", "all"] {
+            assert!(names(&pod, "secrets", name), "{name}");
+        }
+        assert!(!names(&pod, "secrets", "settings"));
+        assert!(names(&pod, "configmaps", "settings"));
+    }
+}

@@ -1,0 +1,91 @@
+//! Request bodies: bounded, and read as JSON or YAML.
+
+use axum::body::Body;
+use bytes::Bytes;
+use http::HeaderMap;
+use http::header::CONTENT_TYPE;
+use http_body_util::{BodyExt as _, LengthLimitError, Limited};
+use serde_json::Value;
+use toolforge_kinds::Status;
+
+use crate::wire;
+
+/// Largest request body in bytes, as in Kubernetes: an object has to fit into one write.
+pub(crate) const MAX_BODY_BYTES: usize = 3 << 20;
+
+/// Reads a whole body.
+pub(crate) async fn read(body: Body) -> Result<Bytes, Status> {
+    match Limited::new(body, MAX_BODY_BYTES).collect().await {
+        Ok(collected) => Ok(collected.to_bytes()),
+        Err(problem) if problem.is::<LengthLimitError>() => Err(Status::too_large(MAX_BODY_BYTES)),
+        Err(problem) => Err(Status::bad_request(format!(
+            "cannot read the body of the request: {problem}"
+        ))),
+    }
+}
+
+/// The media type of a body, in lower case and without parameters; empty when there is none.
+pub(crate) fn media_type(headers: &HeaderMap) -> String {
+    headers
+        .get(CONTENT_TYPE)
+        .and_then(|value| value.to_str().ok())
+        .and_then(|value| value.split(';').next())
+        .unwrap_or_default()
+        .trim()
+        .to_ascii_lowercase()
+}
+
+/// What bodies of objects may be in.
+const OBJECT_TYPES: &[&str] = &["application/json", "application/yaml", PROTOBUF];
+/// Kubernetes' protobuf form.
+const PROTOBUF: &str = "application/vnd.kubernetes.protobuf";
+
+/// Reads an object in the format that its media type names; JSON where it names none.
+pub(crate) fn object(media_type: &str, bytes: &[u8]) -> Result<Value, Status> {
+    match media_type {
+        "" | "application/json" | "*/*" | "text/plain" => json(bytes),
+        "application/yaml" | "application/x-yaml" | "text/yaml" => yaml(bytes),
+        PROTOBUF => wire::decode(bytes).map_err(|problem| Status::bad_request(problem.to_string())),
+        _ => Err(Status::unsupported_media_type(OBJECT_TYPES)),
+    }
+}
+
+/// Reads JSON.
+pub(crate) fn json(bytes: &[u8]) -> Result<Value, Status> {
+    serde_json::from_slice(bytes)
+        .map_err(|problem| Status::bad_request(format!("couldn't parse the body as JSON: {problem}")))
+}
+
+/// Reads YAML, of which JSON is a part.
+pub(crate) fn yaml(bytes: &[u8]) -> Result<Value, Status> {
+    if bytes.trim_ascii_start().first() == Some(&b'{')
+        && let Ok(value) = serde_json::from_slice(bytes)
+    {
+        return Ok(value);
+    }
+    let text = std::str::from_utf8(bytes).map_err(|_| Status::bad_request("the body is not UTF-8"))?;
+    serde_saphyr::from_str(text)
+        .map_err(|problem| Status::bad_request(format!("couldn't parse the body as YAML: {problem}")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reads_json_and_yaml() {
+        assert_eq!(object("application/json", br#"{"a":1}"#).unwrap()["a"], 1);
+        assert_eq!(
+            object("application/yaml", b"a: 1\nb:\n- x\n").unwrap()["b"][0],
+            "x"
+        );
+        assert_eq!(yaml(br#"{"a":{"b":"c"}}"#).unwrap()["a"]["b"], "c");
+    }
+
+    #[test]
+    fn says_what_it_does_not_read() {
+        assert_eq!(object("application/cbor", b"k8s").unwrap_err().code, 415);
+        assert_eq!(object("application/json", b"{").unwrap_err().code, 400);
+        assert_eq!(object("application/yaml", b"a: [").unwrap_err().code, 400);
+    }
+}

@@ -1,0 +1,230 @@
+//! What every cluster has: namespaces, default roles and bindings, the API's own Service, `cluster-info`.
+//!
+//! Runs at each opening; what is there already stays, except that default roles get back the rules they lack.
+
+mod roles;
+
+use std::net::Ipv4Addr;
+use std::sync::Arc;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use serde_json::{Value, json};
+
+use crate::api::Api;
+use crate::authn::{MASTERS, User};
+use crate::error::ApiError;
+use crate::negotiate::Form;
+use crate::query::Query;
+use crate::rest::{Call, Tracking, create_object};
+use crate::server::Config;
+use crate::store::{Change, Effect, Expected};
+
+/// The API's name among users.
+const SELF: &str = "system:apiserver";
+/// Namespaces of every cluster.
+const NAMESPACES: &[&str] = &["default", "kube-system", "kube-public", "kube-node-lease"];
+/// The port of the Service `kubernetes`.
+const HTTPS: u16 = 443;
+
+/// Writes what is missing.
+pub(crate) async fn run(api: &Arc<Api>, config: &Config) -> Result<(), ApiError> {
+    for name in NAMESPACES {
+        ensure(
+            api,
+            &json!({ "apiVersion": "v1", "kind": "Namespace", "metadata": { "name": name } }),
+        )
+        .await?;
+    }
+    for object in roles::all() {
+        ensure(api, &object).await?;
+        restore_rules(api, &object).await?;
+    }
+    for object in service(config) {
+        ensure(api, &object).await?;
+    }
+    ensure(api, &cluster_info(config)).await?;
+    refresh_cluster_info(api, config).await
+}
+
+fn call(api: &Arc<Api>, object: &Value) -> Option<Call> {
+    let text = |field: &str| object.get(field).and_then(Value::as_str).unwrap_or_default();
+    let (group, version) = text("apiVersion")
+        .split_once('/')
+        .unwrap_or(("", text("apiVersion")));
+    let kind = toolforge_kinds::by_kind(group, version, text("kind"))?;
+    let namespace = crate::metadata::text(object, "namespace");
+    Some(Call {
+        api: api.clone(),
+        user: User::authenticated(SELF, &[MASTERS]),
+        kind,
+        stored: toolforge_kinds::storage_kind(kind),
+        subresource: None,
+        namespace: (!namespace.is_empty()).then(|| namespace.to_owned()),
+        query: Query::default(),
+        form: Form::Object,
+        gzip: false,
+        manager: "toolforge-apiserver".to_owned(),
+        dry_run: false,
+        internal: true,
+    })
+}
+
+fn failed(object: &Value, message: impl std::fmt::Display) -> ApiError {
+    let kind = object.get("kind").and_then(Value::as_str).unwrap_or_default();
+    ApiError::Bootstrap {
+        object: format!("{kind} {}", crate::metadata::text(object, "name")),
+        message: message.to_string(),
+    }
+}
+
+/// Creates an object that is not there.
+async fn ensure(api: &Arc<Api>, object: &Value) -> Result<(), ApiError> {
+    let call = call(api, object).ok_or_else(|| failed(object, "unknown kind"))?;
+    let name = crate::metadata::text(object, "name");
+    if api.store.get(&call.key(name)).is_some() {
+        return Ok(());
+    }
+    match create_object(&call, object.clone(), Tracking::Here).await {
+        Ok(_) => Ok(()),
+        Err(status) if status.reason == "AlreadyExists" => Ok(()),
+        Err(status) => Err(failed(object, status)),
+    }
+}
+
+/// Gives a default role or binding back what a newer version of it has.
+async fn restore_rules(api: &Arc<Api>, wanted: &Value) -> Result<(), ApiError> {
+    let fields = ["rules", "subjects"];
+    replace(api, wanted, |current| {
+        let off = current
+            .pointer("/metadata/annotations/rbac.authorization.kubernetes.io~1autoupdate")
+            .and_then(Value::as_str)
+            == Some("false");
+        let mut new = current.clone();
+        for field in fields {
+            let Some(list) = wanted.get(field).and_then(Value::as_array) else {
+                continue;
+            };
+            let mut merged = current
+                .get(field)
+                .and_then(Value::as_array)
+                .cloned()
+                .unwrap_or_default();
+            for item in list {
+                if !merged.contains(item) {
+                    merged.push(item.clone());
+                }
+            }
+            new[field] = json!(merged);
+        }
+        (!off && new != *current).then_some(new)
+    })
+    .await
+}
+
+/// The URL of the API and its authority may change between starts.
+async fn refresh_cluster_info(api: &Arc<Api>, config: &Config) -> Result<(), ApiError> {
+    let wanted = cluster_info(config);
+    replace(api, &wanted, |current| {
+        (current.get("data") != wanted.get("data")).then(|| {
+            let mut new = current.clone();
+            new["data"] = wanted["data"].clone();
+            new
+        })
+    })
+    .await
+}
+
+async fn replace(
+    api: &Arc<Api>,
+    object: &Value,
+    edit: impl Fn(&Value) -> Option<Value>,
+) -> Result<(), ApiError> {
+    let call = call(api, object).ok_or_else(|| failed(object, "unknown kind"))?;
+    let key = call.key(crate::metadata::text(object, "name"));
+    let Some(current) = api.store.get(&key) else {
+        return Ok(());
+    };
+    let Some(value) = edit(current.value()) else {
+        return Ok(());
+    };
+    let change = Change {
+        key,
+        expected: Expected::Revision(current.revision),
+        effect: Effect::Put,
+        value,
+        guards: Vec::new(),
+    };
+    api.store
+        .commit(change)
+        .await
+        .map(|_| ())
+        .map_err(|problem| failed(object, problem))
+}
+
+/// Host and port of the advertised URL.
+fn endpoint(config: &Config) -> (String, u16) {
+    let rest = config
+        .advertise
+        .trim_start_matches("https://")
+        .trim_end_matches('/');
+    match rest.rsplit_once(':') {
+        Some((host, port)) => (host.to_owned(), port.parse().unwrap_or(HTTPS)),
+        None => (rest.to_owned(), HTTPS),
+    }
+}
+
+/// Service, Endpoints and `EndpointSlice` named `kubernetes`.
+fn service(config: &Config) -> Vec<Value> {
+    let (host, port) = endpoint(config);
+    let address = Ipv4Addr::from(config.service_network + 1).to_string();
+    let labels = json!({ "component": "apiserver", "provider": "kubernetes" });
+    let mut objects = vec![json!({
+        "apiVersion": "v1", "kind": "Service",
+        "metadata": { "name": "kubernetes", "namespace": "default", "labels": labels },
+        "spec": {
+            "type": "ClusterIP", "clusterIP": address, "sessionAffinity": "None",
+            "ports": [{ "name": "https", "protocol": "TCP", "port": HTTPS, "targetPort": port }],
+        },
+    })];
+    if host.parse::<Ipv4Addr>().is_ok() {
+        objects.push(json!({
+            "apiVersion": "v1", "kind": "Endpoints",
+            "metadata": {
+                "name": "kubernetes", "namespace": "default",
+                "labels": { "endpointslice.kubernetes.io/skip-mirror": "true" },
+            },
+            "subsets": [{ "addresses": [{ "ip": host }], "ports": [{ "name": "https", "port": port, "protocol": "TCP" }] }],
+        }));
+        objects.push(json!({
+            "apiVersion": "discovery.k8s.io/v1", "kind": "EndpointSlice",
+            "metadata": {
+                "name": "kubernetes", "namespace": "default",
+                "labels": { "kubernetes.io/service-name": "kubernetes" },
+            },
+            "addressType": "IPv4",
+            "endpoints": [{ "addresses": [host], "conditions": { "ready": true } }],
+            "ports": [{ "name": "https", "port": port, "protocol": "TCP" }],
+        }));
+    }
+    objects
+}
+
+/// The kubeconfig without credentials that `kube-public` holds.
+fn cluster_info(config: &Config) -> Value {
+    let kubeconfig = json!({
+        "apiVersion": "v1", "kind": "Config", "preferences": {}, "current-context": "", "contexts": [], "users": [],
+        "clusters": [{
+            "name": "",
+            "cluster": {
+                "server": config.advertise,
+                "certificate-authority-data": STANDARD.encode(&config.client_ca_pem),
+            },
+        }],
+    });
+    json!({
+        "apiVersion": "v1", "kind": "ConfigMap",
+        "metadata": { "name": "cluster-info", "namespace": "kube-public" },
+        "data": { "kubeconfig": format!("{kubeconfig:#}\n") },
+    })
+}

@@ -1,0 +1,245 @@
+//! What this API offers: groups, versions, resources, schemas, and its own version.
+//!
+//! Everything comes from the table of kinds.
+
+use axum::response::Response;
+use bytes::Bytes;
+use http::{HeaderMap, Method, StatusCode};
+use serde_json::{Value, json};
+use toolforge_kinds::{Kind, Status, Subresource};
+
+use crate::negotiate::Form;
+use crate::respond;
+
+/// The Kubernetes whose types are served, as `k8s-openapi` knows them.
+const MAJOR: &str = "1";
+const MINOR: &str = "37";
+
+/// The media type of aggregated discovery, which clients compare.
+const AGGREGATED: &str = "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList";
+
+/// `/version`.
+pub(crate) fn version() -> Value {
+    json!({
+        "major": MAJOR,
+        "minor": MINOR,
+        "gitVersion": format!("v{MAJOR}.{MINOR}.0+toolforge.{}", env!("CARGO_PKG_VERSION")),
+        "gitCommit": "",
+        "gitTreeState": "clean",
+        "buildDate": "1970-01-01T00:00:00Z",
+        "goVersion": "",
+        "compiler": "rustc",
+        "platform": format!("linux/{}", std::env::consts::ARCH),
+    })
+}
+
+/// Answers everything that is no resource.
+pub(crate) fn answer(method: &Method, path: &str, headers: &HeaderMap) -> Result<Response, Status> {
+    if !matches!(*method, Method::GET | Method::HEAD) {
+        return Err(Status::method_not_allowed());
+    }
+    let parts: Vec<&str> = path.trim_matches('/').split('/').collect();
+    let value = match parts.as_slice() {
+        [""] => {
+            json!({ "paths": ["/api", "/api/v1", "/apis", "/healthz", "/livez", "/openapi/v3", "/readyz", "/version"] })
+        }
+        ["api"] if is_aggregated(headers) => return Ok(aggregated(&groups(str::is_empty))),
+        ["apis"] if is_aggregated(headers) => return Ok(aggregated(&groups(|group| !group.is_empty()))),
+        ["api"] => json!({
+            "kind": "APIVersions",
+            "versions": ["v1"],
+            "serverAddressByClientCIDRs": [],
+        }),
+        ["apis"] => json!({
+            "kind": "APIGroupList",
+            "apiVersion": "v1",
+            "groups": groups(|group| !group.is_empty()).iter().map(|group| describe_group(group)).collect::<Vec<_>>(),
+        }),
+        ["apis", group] if has_group(group) => {
+            let mut value = describe_group(group);
+            value["kind"] = json!("APIGroup");
+            value["apiVersion"] = json!("v1");
+            value
+        }
+        ["api", version] => resources("", version).ok_or_else(Status::no_such_path)?,
+        ["apis", group, version] => resources(group, version).ok_or_else(Status::no_such_path)?,
+        ["openapi", "v3"] => toolforge_kinds::openapi_v3_index(),
+        ["openapi", "v3", rest @ ..] => return openapi(rest),
+        _ => return Err(Status::no_such_path()),
+    };
+    Ok(respond::json(StatusCode::OK, &value))
+}
+
+/// `/openapi/v3/api/v1` and `/openapi/v3/apis/GROUP/VERSION`.
+fn openapi(rest: &[&str]) -> Result<Response, Status> {
+    let group_version = match rest {
+        ["api", version] => (*version).to_owned(),
+        ["apis", group, version] => format!("{group}/{version}"),
+        _ => return Err(Status::no_such_path()),
+    };
+    let document = toolforge_kinds::openapi_v3(&group_version).ok_or_else(Status::no_such_path)?;
+    Ok(respond::bytes(StatusCode::OK, Bytes::from(document)))
+}
+
+fn is_aggregated(headers: &HeaderMap) -> bool {
+    Form::read(headers).is_ok_and(|form| form == Form::GroupDiscovery)
+}
+
+fn groups(wanted: impl Fn(&str) -> bool) -> Vec<&'static str> {
+    let mut groups: Vec<&str> = Vec::new();
+    for kind in toolforge_kinds::all().iter().filter(|kind| wanted(kind.group)) {
+        if !groups.contains(&kind.group) {
+            groups.push(kind.group);
+        }
+    }
+    groups
+}
+
+fn has_group(group: &str) -> bool {
+    toolforge_kinds::all()
+        .iter()
+        .any(|kind| !group.is_empty() && kind.group == group)
+}
+
+fn versions(group: &str) -> Vec<&'static str> {
+    let mut versions: Vec<&str> = Vec::new();
+    for kind in toolforge_kinds::all().iter().filter(|kind| kind.group == group) {
+        if !versions.contains(&kind.version) {
+            versions.push(kind.version);
+        }
+    }
+    versions
+}
+
+fn describe_group(group: &str) -> Value {
+    let versions: Vec<Value> = versions(group)
+        .iter()
+        .map(|version| json!({ "groupVersion": format!("{group}/{version}"), "version": version }))
+        .collect();
+    json!({ "name": group, "preferredVersion": versions.first(), "versions": versions })
+}
+
+fn kinds(group: &str, version: &str) -> Vec<&'static Kind> {
+    toolforge_kinds::all()
+        .iter()
+        .filter(|kind| kind.group == group && kind.version == version)
+        .collect()
+}
+
+fn resources(group: &str, version: &str) -> Option<Value> {
+    let kinds = kinds(group, version);
+    let group_version = kinds.first()?.api_version();
+    let mut resources = Vec::new();
+    for kind in kinds {
+        let mut resource = json!({
+            "name": kind.plural,
+            "singularName": kind.singular,
+            "namespaced": kind.namespaced,
+            "kind": kind.kind,
+            "verbs": kind.verbs.names(),
+        });
+        if !kind.short_names.is_empty() {
+            resource["shortNames"] = json!(kind.short_names);
+        }
+        if !kind.categories.is_empty() {
+            resource["categories"] = json!(kind.categories);
+        }
+        resources.push(resource);
+        for subresource in offered(kind) {
+            let (group, version, object) = subresource.object(kind);
+            let mut resource = json!({
+                "name": format!("{}/{}", kind.plural, subresource.name()),
+                "singularName": "",
+                "namespaced": kind.namespaced,
+                "kind": object,
+                "verbs": subresource.verbs().names(),
+            });
+            if (group, version) != (kind.group, kind.version) {
+                resource["group"] = json!(group);
+                resource["version"] = json!(version);
+            }
+            resources.push(resource);
+        }
+    }
+    Some(json!({
+        "kind": "APIResourceList",
+        "apiVersion": "v1",
+        "groupVersion": group_version,
+        "resources": resources,
+    }))
+}
+
+fn offered(kind: &Kind) -> impl Iterator<Item = Subresource> {
+    kind.subresources.iter().copied().filter(|subresource| {
+        !matches!(
+            subresource,
+            Subresource::Exec
+                | Subresource::Attach
+                | Subresource::PortForward
+                | Subresource::Proxy
+                | Subresource::Token
+                | Subresource::EphemeralContainers
+        )
+    })
+}
+
+fn aggregated(groups: &[&str]) -> Response {
+    let items: Vec<Value> = groups
+        .iter()
+        .map(|group| {
+            let versions: Vec<Value> = versions(group)
+                .iter()
+                .map(|version| {
+                    let resources: Vec<Value> = kinds(group, version)
+                        .into_iter()
+                        .map(aggregated_resource)
+                        .collect();
+                    json!({ "version": version, "resources": resources, "freshness": "Current" })
+                })
+                .collect();
+            json!({ "metadata": { "name": group, "creationTimestamp": null }, "versions": versions })
+        })
+        .collect();
+    let list = json!({
+        "kind": "APIGroupDiscoveryList",
+        "apiVersion": "apidiscovery.k8s.io/v2",
+        "metadata": {},
+        "items": items,
+    });
+    let mut response = respond::json(StatusCode::OK, &list);
+    response.headers_mut().insert(
+        http::header::CONTENT_TYPE,
+        http::HeaderValue::from_static(AGGREGATED),
+    );
+    response
+}
+
+fn aggregated_resource(kind: &'static Kind) -> Value {
+    let mut resource = json!({
+        "resource": kind.plural,
+        "responseKind": { "group": kind.group, "version": kind.version, "kind": kind.kind },
+        "scope": if kind.namespaced { "Namespaced" } else { "Cluster" },
+        "singularResource": kind.singular,
+        "verbs": kind.verbs.names(),
+    });
+    if !kind.short_names.is_empty() {
+        resource["shortNames"] = json!(kind.short_names);
+    }
+    if !kind.categories.is_empty() {
+        resource["categories"] = json!(kind.categories);
+    }
+    let subresources: Vec<Value> = offered(kind)
+        .map(|subresource| {
+            let (group, version, object) = subresource.object(kind);
+            json!({
+                "subresource": subresource.name(),
+                "responseKind": { "group": group, "version": version, "kind": object },
+                "verbs": subresource.verbs().names(),
+            })
+        })
+        .collect();
+    if !subresources.is_empty() {
+        resource["subresources"] = json!(subresources);
+    }
+    resource
+}

@@ -1,0 +1,36 @@
+//! The built-in Kubernetes API of one machine: store, watches, authentication, authorization, verbs.
+//!
+//! The roof opens one [`ApiServer`], runs it on a listener and makes clients of it. What the kinds look like is
+//! `toolforge-kinds`, how patches work is `toolforge-patch`, who else has a say is `toolforge-chain`. This crate
+//! must not know what a controller, a node or a platform component does.
+//!
+//! **Invariant:** a write is answered when it is on disk. **Invariant:** a revision never goes back.
+
+mod admit;
+mod allocate;
+mod api;
+mod authn;
+mod authz;
+mod body;
+mod bootstrap;
+mod builtin;
+mod discovery;
+mod error;
+mod fail;
+mod gate;
+mod log_proxy;
+mod metadata;
+mod negotiate;
+mod query;
+mod request;
+mod respond;
+mod rest;
+mod selector;
+mod server;
+mod store;
+mod watch;
+mod wire;
+mod world;
+
+pub use error::ApiError;
+pub use server::{ApiServer, Config};

@@ -1,0 +1,110 @@
+//! Answers: JSON bytes, status objects, warnings, and gzip where the client takes it and it pays.
+
+use std::io::Write as _;
+
+use axum::body::Body;
+use axum::response::Response;
+use bytes::Bytes;
+use flate2::Compression;
+use flate2::write::GzEncoder;
+use http::header::{ACCEPT_ENCODING, CONTENT_ENCODING, CONTENT_TYPE, RETRY_AFTER, VARY, WARNING};
+use http::{HeaderMap, HeaderValue, StatusCode};
+use serde_json::Value;
+use toolforge_kinds::Status;
+
+/// Answers from this size in bytes on are compressed, as in Kubernetes: below it costs more than it saves.
+const GZIP_FROM_BYTES: usize = 128 << 10;
+
+/// JSON bytes as they are.
+pub(crate) fn bytes(code: StatusCode, json: impl Into<Bytes>) -> Response {
+    let mut response = Response::new(Body::from(json.into()));
+    *response.status_mut() = code;
+    response
+        .headers_mut()
+        .insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    response
+}
+
+/// A JSON value.
+pub(crate) fn json(code: StatusCode, value: &Value) -> Response {
+    bytes(
+        code,
+        serde_json::to_vec(value).expect("a JSON value always serialises"),
+    )
+}
+
+/// Plain text.
+pub(crate) fn text(code: StatusCode, words: impl Into<String>) -> Response {
+    let mut response = Response::new(Body::from(words.into()));
+    *response.status_mut() = code;
+    response.headers_mut().insert(
+        CONTENT_TYPE,
+        HeaderValue::from_static("text/plain; charset=utf-8"),
+    );
+    response
+}
+
+/// A refusal.
+pub(crate) fn refusal(status: &Status) -> Response {
+    let code = StatusCode::from_u16(status.code).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    let mut response = json(code, &status.to_value());
+    if let Some(seconds) = status.retry_after_seconds() {
+        response
+            .headers_mut()
+            .insert(RETRY_AFTER, HeaderValue::from(seconds));
+    }
+    response
+}
+
+/// Adds `Warning` headers, which kubectl shows to its user.
+pub(crate) fn warn(response: &mut Response, warnings: &[String]) {
+    for warning in warnings {
+        let quoted: String = warning
+            .chars()
+            .map(|character| {
+                if character.is_ascii_graphic() || character == ' ' {
+                    character
+                } else {
+                    ' '
+                }
+            })
+            .collect::<String>()
+            .replace('\\', "\\\\")
+            .replace('"', "\\\"");
+        if let Ok(value) = HeaderValue::from_str(&format!("299 - \"{quoted}\"")) {
+            response.headers_mut().append(WARNING, value);
+        }
+    }
+}
+
+/// Whether a client takes gzip.
+pub(crate) fn takes_gzip(headers: &HeaderMap) -> bool {
+    headers
+        .get(ACCEPT_ENCODING)
+        .and_then(|value| value.to_str().ok())
+        .is_some_and(|value| {
+            value
+                .split(',')
+                .any(|part| part.split(';').next().is_some_and(|name| name.trim() == "gzip"))
+        })
+}
+
+/// JSON bytes, compressed where that pays.
+pub(crate) fn large(code: StatusCode, json: Vec<u8>, gzip: bool) -> Response {
+    if !gzip || json.len() < GZIP_FROM_BYTES {
+        return bytes(code, json);
+    }
+    let mut encoder = GzEncoder::new(Vec::with_capacity(json.len() / 4), Compression::fast());
+    let compressed = encoder.write_all(&json).and_then(|()| encoder.finish());
+    let Ok(compressed) = compressed else {
+        return bytes(code, json);
+    };
+    let mut response = bytes(code, compressed);
+    response
+        .headers_mut()
+        .insert(CONTENT_ENCODING, HeaderValue::from_static("gzip"));
+    response
+        .headers_mut()
+        .insert(VARY, HeaderValue::from_static("Accept-Encoding"));
+    response
+}

@@ -1,0 +1,243 @@
+//! The verbs on resources: from a request that is allowed to its answer.
+
+mod answer;
+mod approval;
+mod change;
+mod collection;
+mod create;
+mod decode;
+mod delete;
+mod list;
+mod log;
+mod patch;
+mod pods;
+mod read;
+mod scale;
+mod update;
+
+use std::sync::Arc;
+
+use axum::body::Body;
+use axum::response::Response;
+use http::header::USER_AGENT;
+use http::{HeaderMap, StatusCode};
+use serde_json::Value;
+use toolforge_kinds::{Kind, Status, Storage, Subresource};
+
+use crate::api::Api;
+use crate::authn::User;
+use crate::authz::reviews;
+use crate::negotiate::Form;
+use crate::query::Query;
+use crate::request::ResourceInfo;
+use crate::store::{Key, Resource};
+use crate::{body, fail, respond, watch};
+
+pub(crate) use answer::{bytes as object_bytes, partial, table, value as object_value};
+pub(crate) use create::{Tracking, create_object};
+pub(crate) use list::parse_revision;
+
+/// Longest name of a field manager in characters.
+const MANAGER_LENGTH: usize = 128;
+
+/// One request on a resource.
+#[derive(Clone, Debug)]
+pub(crate) struct Call {
+    pub(crate) api: Arc<Api>,
+    pub(crate) user: User,
+    /// The kind as the client sees it.
+    pub(crate) kind: &'static Kind,
+    /// The kind as it is stored.
+    pub(crate) stored: &'static Kind,
+    pub(crate) subresource: Option<Subresource>,
+    pub(crate) namespace: Option<String>,
+    pub(crate) query: Query,
+    pub(crate) form: Form,
+    pub(crate) gzip: bool,
+    pub(crate) manager: String,
+    pub(crate) dry_run: bool,
+    /// Whether the API asks itself, and nobody else is to be asked.
+    pub(crate) internal: bool,
+}
+
+impl Call {
+    /// Where the objects of the request are stored.
+    pub(crate) fn resource(&self) -> Resource {
+        Resource::of(self.kind)
+    }
+
+    /// Where one object of the request is stored.
+    pub(crate) fn key(&self, name: &str) -> Key {
+        Key::new(self.resource(), self.namespace.as_deref(), name)
+    }
+
+    /// The same request on the object itself.
+    fn without_subresource(&self) -> Self {
+        Self {
+            subresource: None,
+            ..self.clone()
+        }
+    }
+}
+
+/// Answers a request on a resource.
+pub(crate) async fn dispatch(
+    api: Arc<Api>,
+    user: User,
+    verb: &'static str,
+    found: ResourceInfo,
+    query: Query,
+    headers: HeaderMap,
+    request_body: Body,
+) -> Result<Response, Status> {
+    let kind = toolforge_kinds::by_resource(&found.group, &found.version, &found.plural)
+        .ok_or_else(Status::no_such_path)?;
+    let namespace = if kind.namespaced { found.namespace } else { None };
+    if kind.namespaced
+        && namespace.is_none()
+        && found.name.is_some()
+        && matches!(verb, "get" | "update" | "patch" | "delete")
+    {
+        return Err(Status::no_such_path());
+    }
+    let subresource = match &found.subresource {
+        None => None,
+        Some(name) => Some(kind.subresource(name).ok_or_else(|| unknown_subresource(name))?),
+    };
+    let call = Call {
+        user,
+        kind,
+        stored: toolforge_kinds::storage_kind(kind),
+        subresource,
+        namespace,
+        form: Form::read(&headers)?,
+        gzip: respond::takes_gzip(&headers),
+        manager: manager(&query, &headers),
+        dry_run: query.dry_run()?,
+        internal: false,
+        query,
+        api,
+    };
+    let name = found.name.unwrap_or_default();
+    let media_type = body::media_type(&headers);
+    if verb == "watch" || verb == "list" {
+        if !kind.verbs.contains(verb) {
+            return Err(Status::method_not_allowed());
+        }
+        return if verb == "watch" {
+            watch::answer(&call)
+        } else {
+            list::answer(&call).await
+        };
+    }
+    let bytes = body::read(request_body).await?;
+    route(&call, verb, &name, &media_type, &bytes).await
+}
+
+async fn route(
+    call: &Call,
+    verb: &str,
+    name: &str,
+    media_type: &str,
+    bytes: &[u8],
+) -> Result<Response, Status> {
+    let Some(subresource) = call.subresource else {
+        if !call.kind.verbs.contains(verb) {
+            return Err(Status::method_not_allowed());
+        }
+        return match verb {
+            "create" if call.kind.storage == Storage::Virtual => review(call, media_type, bytes),
+            "create" if name.is_empty() => create::answer(call, media_type, bytes).await,
+            "get" => read::answer(call, name),
+            "update" if !name.is_empty() => update::answer(call, name, media_type, bytes).await,
+            "patch" if !name.is_empty() => patch::answer(call, name, media_type, bytes).await,
+            "delete" => delete::answer(call, name, media_type, bytes).await,
+            "deletecollection" => collection::answer(call, media_type, bytes).await,
+            _ => Err(Status::method_not_allowed()),
+        };
+    };
+    match (subresource, verb) {
+        (Subresource::Scale, "get") => scale::read(call, name),
+        (Subresource::Scale, "update") => scale::update(call, name, media_type, bytes).await,
+        (Subresource::Scale, "patch") => scale::patch(call, name, media_type, bytes).await,
+        (Subresource::Log, "get") => log::answer(call, name).await,
+        (Subresource::Binding, "create") => pods::bind(call, name, media_type, bytes).await,
+        (Subresource::Eviction, "create") => pods::evict(call, name, media_type, bytes).await,
+        (
+            Subresource::Status
+            | Subresource::Approval
+            | Subresource::Finalize
+            | Subresource::EphemeralContainers,
+            "get",
+        ) => read::answer(call, name),
+        (Subresource::Status | Subresource::Approval | Subresource::Finalize, "update") => {
+            update::answer(call, name, media_type, bytes).await
+        }
+        (Subresource::Status | Subresource::Approval | Subresource::Finalize, "patch") => {
+            patch::answer(call, name, media_type, bytes).await
+        }
+        (
+            Subresource::Exec
+            | Subresource::Attach
+            | Subresource::PortForward
+            | Subresource::Proxy
+            | Subresource::Token
+            | Subresource::EphemeralContainers,
+            _,
+        ) => Err(unknown_subresource(subresource.name())),
+        _ => Err(Status::method_not_allowed()),
+    }
+}
+
+/// 501 for what Kubernetes has and we leave out, 404 for what nobody has.
+fn unknown_subresource(name: &str) -> Status {
+    match name {
+        "exec" | "attach" | "portforward" | "proxy" | "token" | "ephemeralcontainers" | "resize" => {
+            fail::not_offered(&format!("the subresource {name}"))
+        }
+        _ => Status::no_such_path(),
+    }
+}
+
+fn review(call: &Call, media_type: &str, bytes: &[u8]) -> Result<Response, Status> {
+    let object = decode::body(call, media_type, bytes)?.object;
+    let namespace = call.namespace.as_deref();
+    let answered = reviews::answer(
+        &call.api.access,
+        &call.api.store,
+        &call.user,
+        call.kind,
+        namespace,
+        object,
+    )?;
+    Ok(respond::json(StatusCode::CREATED, &answered))
+}
+
+/// Who is written down as the manager of fields: what the query says, else the program's name.
+fn manager(query: &Query, headers: &HeaderMap) -> String {
+    let named = query.get("fieldManager").map(str::to_owned).or_else(|| {
+        let agent = headers.get(USER_AGENT)?.to_str().ok()?;
+        agent
+            .split('/')
+            .next()
+            .map(str::trim)
+            .filter(|name| !name.is_empty())
+            .map(str::to_owned)
+    });
+    named
+        .unwrap_or_else(|| "unknown".to_owned())
+        .chars()
+        .take(MANAGER_LENGTH)
+        .collect()
+}
+
+/// The name in an object's metadata must be that of the path.
+fn check_name(object: &Value, name: &str) -> Result<(), Status> {
+    let found = crate::metadata::text(object, "name");
+    if found.is_empty() || found == name {
+        return Ok(());
+    }
+    Err(Status::bad_request(format!(
+        "the name of the object ({found}) does not match the name on the URL ({name})"
+    )))
+}

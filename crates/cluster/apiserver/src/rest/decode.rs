@@ -1,0 +1,84 @@
+//! From a request body to an object of the right kind.
+
+use serde_json::Value;
+use toolforge_kinds::{Kind, Status};
+
+use super::Call;
+use crate::{body, metadata};
+
+/// What to do with fields that the kind does not have.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Unknown {
+    Ignore,
+    Warn,
+    Refuse,
+}
+
+/// An object from a body, and what its author should be told.
+#[derive(Debug)]
+pub(crate) struct Decoded {
+    pub(crate) object: Value,
+    pub(crate) warnings: Vec<String>,
+}
+
+/// Reads the body of a create or update.
+pub(crate) fn body(call: &Call, media_type: &str, bytes: &[u8]) -> Result<Decoded, Status> {
+    let mut object = body::object(media_type, bytes)?;
+    check_kind(call.kind, &mut object)?;
+    check_namespace(call, &object)?;
+    let warnings = fields(call, &mut object)?;
+    Ok(Decoded { object, warnings })
+}
+
+/// Checks types and unknown fields as `fieldValidation` asks; unknown fields do not stay.
+pub(crate) fn fields(call: &Call, object: &mut Value) -> Result<Vec<String>, Status> {
+    let unknown = match call.query.get("fieldValidation") {
+        Some("Ignore") => Unknown::Ignore,
+        None | Some("Warn") => Unknown::Warn,
+        Some("Strict") => Unknown::Refuse,
+        Some(other) => {
+            return Err(Status::bad_request(format!(
+                "fieldValidation: Unsupported value: {other:?}: supported values: \"Ignore\", \"Strict\", \"Warn\""
+            )));
+        }
+    };
+    let found = toolforge_kinds::decode(call.kind, object)?;
+    match unknown {
+        Unknown::Ignore => Ok(Vec::new()),
+        Unknown::Warn => Ok(found),
+        Unknown::Refuse if found.is_empty() => Ok(found),
+        Unknown::Refuse => Err(Status::bad_request(format!(
+            "strict decoding error: {}",
+            found.join(", ")
+        ))),
+    }
+}
+
+/// The object must be of the kind that the path names; it is filled in where the object says nothing.
+pub(crate) fn check_kind(kind: &Kind, object: &mut Value) -> Result<(), Status> {
+    let version = kind.api_version();
+    let Some(map) = object.as_object_mut() else {
+        return Err(Status::bad_request("the body of the request is not an object"));
+    };
+    for (field, expected) in [("apiVersion", version.as_str()), ("kind", kind.kind)] {
+        let found = map.get(field).and_then(Value::as_str).unwrap_or_default();
+        if found.is_empty() {
+            map.insert(field.to_owned(), Value::String(expected.to_owned()));
+        } else if found != expected {
+            return Err(Status::bad_request(format!(
+                "{field} in the data ({found}) does not match the expected {field} ({expected})"
+            )));
+        }
+    }
+    Ok(())
+}
+
+fn check_namespace(call: &Call, object: &Value) -> Result<(), Status> {
+    let found = metadata::text(object, "namespace");
+    match &call.namespace {
+        Some(namespace) if !found.is_empty() && found != namespace => Err(Status::bad_request(format!(
+            "the namespace of the provided object does not match the namespace sent on the request ({found} is not {namespace})"
+        ))),
+        _ => Ok(()),
+    }
+}

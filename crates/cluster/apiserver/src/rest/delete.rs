@@ -1,0 +1,382 @@
+//! `delete`: at once, or when finalizers, a namespace's content or a Pod's processes are done.
+
+use std::sync::Arc;
+
+use axum::response::Response;
+use http::StatusCode;
+use jiff::{SignedDuration, Timestamp};
+use serde_json::{Value, json};
+use toolforge_chain::Operation;
+use toolforge_kinds::{Kind, Status};
+
+use super::{Call, answer};
+use crate::admit::Request;
+use crate::store::{Change, CommitError, Effect, Expected, Stored};
+use crate::{body, fail, metadata, respond};
+
+/// Rounds before a busy object is reported as a conflict.
+const ATTEMPTS: usize = 32;
+/// How long a Pod's processes have to end, in seconds, when nobody says otherwise; Kubernetes' default.
+const POD_GRACE_SECONDS: i64 = 30;
+/// Namespaces that the cluster cannot be without.
+const KEPT_NAMESPACES: &[&str] = &["default", "kube-system", "kube-public"];
+/// Kinds whose deletion answers with the object; the others answer with a `Status`.
+const ANSWERED_WITH_OBJECT: &[&str] = &[
+    "Pod",
+    "Namespace",
+    "Service",
+    "ServiceAccount",
+    "PersistentVolumeClaim",
+];
+
+/// What becomes of dependents.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Propagation {
+    Background,
+    Foreground,
+    Orphan,
+}
+
+/// `DeleteOptions`.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Options {
+    grace_seconds: Option<i64>,
+    propagation: Option<Propagation>,
+    uid: Option<String>,
+    revision: Option<String>,
+    dry_run: bool,
+}
+
+impl Options {
+    /// Reads options from the body, or from the query where there is no body.
+    pub(crate) fn read(call: &Call, media_type: &str, bytes: &[u8]) -> Result<Self, Status> {
+        let value = if bytes.trim_ascii().is_empty() {
+            Value::Null
+        } else {
+            body::object(media_type, bytes)?
+        };
+        Self::of(call, &value)
+    }
+
+    /// Takes options from a value, with the query as second choice.
+    pub(crate) fn of(call: &Call, value: &Value) -> Result<Self, Status> {
+        let text = |field: &str| value.get(field).and_then(Value::as_str).map(str::to_owned);
+        let precondition = |field: &str| {
+            value
+                .pointer(&format!("/preconditions/{field}"))
+                .and_then(Value::as_str)
+                .map(str::to_owned)
+        };
+        let orphan = value
+            .get("orphanDependents")
+            .and_then(Value::as_bool)
+            .or(call.query.switch("orphanDependents"));
+        let propagation =
+            text("propagationPolicy").or_else(|| call.query.get("propagationPolicy").map(str::to_owned));
+        let propagation = match (propagation.as_deref(), orphan) {
+            (Some("Background"), _) | (None, Some(false)) => Some(Propagation::Background),
+            (Some("Foreground"), _) => Some(Propagation::Foreground),
+            (Some("Orphan"), _) | (None, Some(true)) => Some(Propagation::Orphan),
+            (None, None) => None,
+            (Some(other), _) => {
+                return Err(Status::bad_request(format!(
+                    "propagationPolicy: Unsupported value: {other:?}: supported values: \"Background\", \"Foreground\", \"Orphan\""
+                )));
+            }
+        };
+        let dry_run = value
+            .get("dryRun")
+            .and_then(Value::as_array)
+            .is_some_and(|list| !list.is_empty());
+        let grace_seconds = match value.get("gracePeriodSeconds").and_then(Value::as_i64) {
+            Some(seconds) => Some(seconds),
+            None => call.query.number("gracePeriodSeconds")?,
+        };
+        Ok(Self {
+            grace_seconds,
+            propagation,
+            uid: precondition("uid"),
+            revision: precondition("resourceVersion"),
+            dry_run: dry_run || call.dry_run,
+        })
+    }
+
+    fn to_value(&self) -> Value {
+        let mut value = json!({ "kind": "DeleteOptions", "apiVersion": "meta.k8s.io/v1" });
+        if let Some(seconds) = self.grace_seconds {
+            value["gracePeriodSeconds"] = json!(seconds);
+        }
+        if let Some(propagation) = self.propagation {
+            value["propagationPolicy"] = json!(format!("{propagation:?}"));
+        }
+        if self.dry_run {
+            value["dryRun"] = json!(["All"]);
+        }
+        value
+    }
+}
+
+/// What became of a deletion.
+#[derive(Debug)]
+pub(crate) enum Deleted {
+    /// Gone; its last state.
+    Gone(Arc<Stored>),
+    /// Waiting for finalizers or processes.
+    Waiting(Arc<Stored>),
+}
+
+/// Deletes an object by name.
+pub(crate) async fn answer(
+    call: &Call,
+    name: &str,
+    media_type: &str,
+    bytes: &[u8],
+) -> Result<Response, Status> {
+    let options = Options::read(call, media_type, bytes)?;
+    let (deleted, warnings) = delete_object(call, name, &options).await?;
+    let mut response = match deleted {
+        Deleted::Gone(stored) if !ANSWERED_WITH_OBJECT.contains(&call.kind.kind) => {
+            respond::json(StatusCode::OK, &success(call.kind, name, stored.value()))
+        }
+        Deleted::Gone(stored) | Deleted::Waiting(stored) => answer::object(call, StatusCode::OK, &stored)?,
+    };
+    respond::warn(&mut response, &warnings);
+    Ok(response)
+}
+
+fn success(kind: &Kind, name: &str, object: &Value) -> Value {
+    let mut details = json!({ "name": name, "kind": kind.plural, "uid": metadata::text(object, "uid") });
+    if !kind.group.is_empty() {
+        details["group"] = json!(kind.group);
+    }
+    json!({ "kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success", "details": details })
+}
+
+/// Deletes an object. Also returns what webhooks want the author to know.
+pub(crate) async fn delete_object(
+    call: &Call,
+    name: &str,
+    options: &Options,
+) -> Result<(Deleted, Vec<String>), Status> {
+    if call.kind.kind == "Namespace" && KEPT_NAMESPACES.contains(&name) {
+        return Err(Status::forbidden(
+            call.kind,
+            name,
+            "this namespace may not be deleted",
+        ));
+    }
+    for _ in 0..ATTEMPTS {
+        let current = call
+            .api
+            .store
+            .get(&call.key(name))
+            .ok_or_else(|| Status::not_found(call.kind, name))?;
+        check_preconditions(call.kind, name, current.value(), options)?;
+        let request = Request::new(call, Operation::Delete, name, options.to_value());
+        let old = answer::value(call.kind, &current);
+        let warnings = request.validate(None, Some(&old)).await?;
+        match attempt(call, options, &current).await {
+            Ok(deleted) => return Ok((deleted, warnings)),
+            Err(CommitError::Changed) => {}
+            Err(problem) => return Err(fail::commit(call.kind, name, problem)),
+        }
+    }
+    Err(Status::modified(call.kind, name))
+}
+
+fn check_preconditions(kind: &Kind, name: &str, object: &Value, options: &Options) -> Result<(), Status> {
+    for (what, wanted, found) in [
+        ("UID", &options.uid, metadata::text(object, "uid")),
+        (
+            "ResourceVersion",
+            &options.revision,
+            metadata::text(object, "resourceVersion"),
+        ),
+    ] {
+        if let Some(wanted) = wanted
+            && wanted != found
+        {
+            let why = format!(
+                "Precondition failed: {what} in precondition: {wanted}, {what} in object meta: {found}"
+            );
+            return Err(Status::conflict(kind, name, &why));
+        }
+    }
+    Ok(())
+}
+
+async fn attempt(call: &Call, options: &Options, current: &Arc<Stored>) -> Result<Deleted, CommitError> {
+    let old = current.value();
+    let new = mark(old, options, Timestamp::now());
+    let goes = metadata::may_go(&new);
+    if !goes && metadata::is_same(old, &new) {
+        return Ok(Deleted::Waiting(current.clone()));
+    }
+    if options.dry_run {
+        return Ok(if goes {
+            Deleted::Gone(current.clone())
+        } else {
+            Deleted::Waiting(current.clone())
+        });
+    }
+    let change = Change {
+        key: current.key.clone(),
+        expected: Expected::Revision(current.revision),
+        effect: if goes { Effect::Removed } else { Effect::Put },
+        // An object that goes at once keeps its last state as its last words.
+        value: if goes && !metadata::is_deleting(old) {
+            Value::clone(old)
+        } else {
+            new
+        },
+        guards: Vec::new(),
+    };
+    let stored = call.api.store.commit(change).await?;
+    Ok(if goes {
+        Deleted::Gone(stored)
+    } else {
+        Deleted::Waiting(stored)
+    })
+}
+
+/// The object with its deletion asked for.
+fn mark(old: &Value, options: &Options, now: Timestamp) -> Value {
+    let mut new = old.clone();
+    let grace = grace_seconds(old, options);
+    let finalizers = finalizers(old, options.propagation);
+    let first = !metadata::is_deleting(old);
+    let is_namespace = old.get("kind").and_then(Value::as_str) == Some("Namespace");
+    let Some(fields) = metadata::of(&mut new) else {
+        return new;
+    };
+    if finalizers.is_empty() {
+        fields.remove("finalizers");
+    } else {
+        fields.insert("finalizers".to_owned(), json!(finalizers));
+    }
+    let earlier = fields.get("deletionGracePeriodSeconds").and_then(Value::as_i64);
+    if first || earlier.is_some_and(|earlier| grace < earlier) {
+        let end = now
+            .saturating_add(SignedDuration::from_secs(grace))
+            .unwrap_or(now);
+        fields.insert("deletionTimestamp".to_owned(), json!(metadata::time(end)));
+        fields.insert("deletionGracePeriodSeconds".to_owned(), json!(grace));
+    }
+    if first && let Some(generation) = fields.get("generation").and_then(Value::as_i64) {
+        fields.insert("generation".to_owned(), json!(generation + 1));
+    }
+    if is_namespace {
+        fields.remove("deletionGracePeriodSeconds");
+        if let Some(map) = new.as_object_mut() {
+            let status = map.entry("status").or_insert_with(|| json!({}));
+            status["phase"] = json!("Terminating");
+        }
+    }
+    new
+}
+
+/// Only Pods that run somewhere are given time.
+fn grace_seconds(object: &Value, options: &Options) -> i64 {
+    let text = |pointer: &str| {
+        object
+            .pointer(pointer)
+            .and_then(Value::as_str)
+            .unwrap_or_default()
+    };
+    if object.get("kind").and_then(Value::as_str) != Some("Pod") {
+        return 0;
+    }
+    if text("/spec/nodeName").is_empty() || matches!(text("/status/phase"), "Succeeded" | "Failed") {
+        return 0;
+    }
+    let own = object
+        .pointer("/spec/terminationGracePeriodSeconds")
+        .and_then(Value::as_i64);
+    options.grace_seconds.or(own).unwrap_or(POD_GRACE_SECONDS).max(0)
+}
+
+fn finalizers(object: &Value, propagation: Option<Propagation>) -> Vec<String> {
+    let mut finalizers = metadata::finalizers(object);
+    let Some(propagation) = propagation else {
+        return finalizers;
+    };
+    finalizers.retain(|finalizer| finalizer != metadata::FOREGROUND && finalizer != metadata::ORPHAN);
+    match propagation {
+        Propagation::Background => {}
+        Propagation::Foreground => finalizers.push(metadata::FOREGROUND.to_owned()),
+        Propagation::Orphan => finalizers.push(metadata::ORPHAN.to_owned()),
+    }
+    finalizers
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn now() -> Timestamp {
+        "2026-01-01T00:00:00Z".parse().unwrap()
+    }
+
+    fn marked(object: &Value, options: &Options) -> Value {
+        mark(object, options, now())
+    }
+
+    #[test]
+    fn a_running_pod_has_its_grace_and_others_none() {
+        let pod = |phase: &str| json!({"kind":"Pod","metadata":{},"spec":{"nodeName":"n","terminationGracePeriodSeconds":5},"status":{"phase":phase}});
+        let waiting = marked(&pod("Running"), &Options::default());
+        assert!(!metadata::may_go(&waiting));
+        assert_eq!(waiting["metadata"]["deletionTimestamp"], "2026-01-01T00:00:05Z");
+        assert!(metadata::may_go(&marked(&pod("Failed"), &Options::default())));
+        let at_once = Options {
+            grace_seconds: Some(0),
+            ..Options::default()
+        };
+        assert!(metadata::may_go(&marked(&waiting, &at_once)));
+        assert!(metadata::may_go(&marked(
+            &json!({"kind":"Pod","metadata":{},"spec":{}}),
+            &Options::default()
+        )));
+    }
+
+    #[test]
+    fn a_second_deletion_changes_nothing() {
+        let pod = json!({"kind":"Pod","metadata":{},"spec":{"nodeName":"n"},"status":{"phase":"Running"}});
+        let first = marked(&pod, &Options::default());
+        assert_eq!(
+            first,
+            mark(
+                &first,
+                &Options::default(),
+                "2027-01-01T00:00:00Z".parse().unwrap()
+            )
+        );
+    }
+
+    #[test]
+    fn propagation_is_a_finalizer() {
+        let object = json!({"kind":"Deployment","metadata":{"generation":1}});
+        let foreground = Options {
+            propagation: Some(Propagation::Foreground),
+            ..Options::default()
+        };
+        let new = marked(&object, &foreground);
+        assert_eq!(new["metadata"]["finalizers"], json!(["foregroundDeletion"]));
+        assert_eq!(new["metadata"]["generation"], 2);
+        assert!(!metadata::may_go(&new));
+        let background = Options {
+            propagation: Some(Propagation::Background),
+            ..Options::default()
+        };
+        assert!(metadata::may_go(&marked(&new, &background)));
+    }
+
+    #[test]
+    fn a_namespace_waits_for_its_content() {
+        let namespace =
+            json!({"kind":"Namespace","metadata":{"name":"a"},"spec":{"finalizers":["kubernetes"]}});
+        let new = marked(&namespace, &Options::default());
+        assert_eq!(new["status"]["phase"], "Terminating");
+        assert!(!metadata::may_go(&new));
+    }
+}

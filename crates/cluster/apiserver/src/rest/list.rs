@@ -1,0 +1,239 @@
+//! `list`: whole or in pages, as it is now or as it was.
+//!
+//! The bytes of each object are stored ready to send; a list joins them.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::response::Response;
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use bytes::Bytes;
+use http::StatusCode;
+use serde_json::{Value, json};
+use toolforge_kinds::{Kind, Status};
+
+use super::{Call, answer};
+use crate::negotiate::Form;
+use crate::respond;
+use crate::selector::Selector;
+use crate::store::{Compacted, Place, Stored};
+
+/// How long a request waits for a revision that is not there yet, as in Kubernetes.
+const FUTURE_REVISION: Duration = Duration::from_secs(3);
+
+/// From where and as of when a list is read.
+#[derive(Debug, Default)]
+struct Position {
+    after: Option<Place>,
+    at: Option<u64>,
+}
+
+/// Answers with a list.
+pub(crate) async fn answer(call: &Call) -> Result<Response, Status> {
+    let limit = call.query.number("limit")?.filter(|limit| *limit > 0);
+    let limit = limit.map(|limit| usize::try_from(limit).unwrap_or(usize::MAX));
+    let position = position(call).await?;
+    let selector = Selector::read(call.stored, &call.query)?;
+    let namespace = call.namespace.as_deref().or(selector.namespace());
+    let listing = call
+        .api
+        .store
+        .list_page(call.resource(), namespace, position.after.as_ref(), position.at)
+        .map_err(|Compacted| {
+            Status::expired("The provided continue parameter is too old to display a consistent list result. You can start a new list without the continue parameter.")
+        })?;
+    let mut objects = listing.objects;
+    if !selector.is_everything() {
+        objects.retain(|stored| selector.matches(call.stored, stored.value()));
+    }
+    let mut metadata = json!({ "resourceVersion": listing.revision.to_string() });
+    if let Some(limit) = limit
+        && objects.len() > limit
+    {
+        let remaining = objects.len() - limit;
+        objects.truncate(limit);
+        if let Some(last) = objects.last() {
+            metadata["continue"] = json!(encode(listing.revision, last));
+        }
+        if selector.is_everything() {
+            metadata["remainingItemCount"] = json!(remaining);
+        }
+    }
+    render(call, &metadata, &objects)
+}
+
+fn render(call: &Call, metadata: &Value, objects: &[Arc<Stored>]) -> Result<Response, Status> {
+    let json = match call.form {
+        Form::Object | Form::GroupDiscovery => {
+            let items: Vec<Bytes> = objects
+                .iter()
+                .map(|stored| answer::bytes(call.kind, stored))
+                .collect();
+            join(call.kind, metadata, items.iter().map(AsRef::as_ref))
+        }
+        Form::Table => {
+            let values: Vec<Value> = objects
+                .iter()
+                .map(|stored| answer::value(call.kind, stored))
+                .collect();
+            let table = answer::table(
+                call.kind,
+                &call.query,
+                &values.iter().collect::<Vec<_>>(),
+                metadata,
+            )?;
+            table.to_string().into_bytes()
+        }
+        Form::Metadata => {
+            let items: Vec<Value> = objects
+                .iter()
+                .map(|stored| answer::partial(stored.value()))
+                .collect();
+            json!({
+                "kind": "PartialObjectMetadataList",
+                "apiVersion": "meta.k8s.io/v1",
+                "metadata": metadata,
+                "items": items,
+            })
+            .to_string()
+            .into_bytes()
+        }
+    };
+    Ok(respond::large(StatusCode::OK, json, call.gzip))
+}
+
+/// A list of objects that are JSON already.
+pub(crate) fn join<'a>(
+    kind: &Kind,
+    metadata: &Value,
+    items: impl Iterator<Item = &'a [u8]> + Clone,
+) -> Vec<u8> {
+    let head = format!(
+        "{{\"kind\":\"{}List\",\"apiVersion\":\"{}\",\"metadata\":{metadata},\"items\":[",
+        kind.kind,
+        kind.api_version()
+    );
+    let size = items.clone().map(|item| item.len() + 1).sum::<usize>() + head.len() + 3;
+    let mut json = Vec::with_capacity(size);
+    json.extend_from_slice(head.as_bytes());
+    for (index, item) in items.enumerate() {
+        if index > 0 {
+            json.push(b',');
+        }
+        json.extend_from_slice(item);
+    }
+    json.extend_from_slice(b"]}\n");
+    json
+}
+
+async fn position(call: &Call) -> Result<Position, Status> {
+    let wanted = call.query.get("resourceVersion");
+    let matching = call.query.get("resourceVersionMatch");
+    if let Some(token) = call.query.get("continue") {
+        if wanted.is_some_and(|wanted| wanted != "0") {
+            return Err(Status::bad_request(
+                "specifying resource version is not allowed when using continue",
+            ));
+        }
+        return decode(token).ok_or_else(|| Status::bad_request("continue key is not valid"));
+    }
+    if matching.is_some() && wanted.is_none() {
+        return Err(Status::bad_request(
+            "resourceVersionMatch: Forbidden: resourceVersionMatch is forbidden unless resourceVersion is provided",
+        ));
+    }
+    let Some(wanted) = wanted else {
+        return Ok(Position::default());
+    };
+    let revision = parse_revision(wanted)?;
+    match matching {
+        None | Some("NotOlderThan") => {
+            wait_for(call, revision).await?;
+            Ok(Position::default())
+        }
+        Some("Exact") if revision == 0 => Err(Status::bad_request(
+            "resourceVersionMatch: Forbidden: resourceVersionMatch \"Exact\" is forbidden for resourceVersion \"0\"",
+        )),
+        Some("Exact") => {
+            wait_for(call, revision).await?;
+            Ok(Position {
+                after: None,
+                at: Some(revision),
+            })
+        }
+        Some(other) => Err(Status::bad_request(format!(
+            "resourceVersionMatch: Unsupported value: {other:?}: supported values: \"Exact\", \"NotOlderThan\""
+        ))),
+    }
+}
+
+/// A revision from a query.
+pub(crate) fn parse_revision(text: &str) -> Result<u64, Status> {
+    text.parse().map_err(|_| {
+        Status::bad_request(format!(
+            "resourceVersion: Invalid value: {text:?}: must be a whole number"
+        ))
+    })
+}
+
+async fn wait_for(call: &Call, revision: u64) -> Result<(), Status> {
+    if tokio::time::timeout(FUTURE_REVISION, call.api.store.wait_for(revision))
+        .await
+        .is_ok()
+    {
+        return Ok(());
+    }
+    let mut status = Status::timeout(
+        &format!(
+            "Too large resource version: {revision}, current: {}",
+            call.api.store.revision()
+        ),
+        1,
+    );
+    if let Some(details) = &mut status.details {
+        details["causes"] =
+            json!([{ "reason": "ResourceVersionTooLarge", "message": "Too large resource version" }]);
+    }
+    Err(status)
+}
+
+fn encode(revision: u64, last: &Stored) -> String {
+    let token = json!({ "v": 1, "rv": revision, "ns": last.key.namespace, "name": last.key.name });
+    URL_SAFE_NO_PAD.encode(token.to_string())
+}
+
+fn decode(token: &str) -> Option<Position> {
+    let value: Value = serde_json::from_slice(&URL_SAFE_NO_PAD.decode(token).ok()?).ok()?;
+    let text = |field: &str| value.get(field).and_then(Value::as_str).map(str::to_owned);
+    Some(Position {
+        after: Some((text("ns")?, text("name")?)),
+        at: Some(value.get("rv")?.as_u64()?),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn joins_ready_bytes() {
+        let kind = toolforge_kinds::by_kind("apps", "v1", "Deployment").unwrap();
+        let list = join(
+            kind,
+            &json!({"resourceVersion":"7"}),
+            [b"{}".as_slice(), b"{\"a\":1}"].into_iter(),
+        );
+        let value: Value = serde_json::from_slice(&list).unwrap();
+        assert_eq!(value["kind"], "DeploymentList");
+        assert_eq!(value["apiVersion"], "apps/v1");
+        assert_eq!(value["items"][1]["a"], 1);
+    }
+
+    #[test]
+    fn a_damaged_token_is_no_token() {
+        assert!(decode("").is_none());
+        assert!(decode("AAAA").is_none());
+        assert!(decode(&URL_SAFE_NO_PAD.encode("{\"rv\":1}")).is_none());
+    }
+}

@@ -1,0 +1,222 @@
+//! `patch`: JSON patch, merge patch, strategic merge patch, and server-side apply.
+
+use axum::response::Response;
+use http::StatusCode;
+use jiff::Timestamp;
+use serde_json::Value;
+use toolforge_kinds::Status;
+use toolforge_patch::{ApplyError, PatchError, TypeRef};
+
+use super::change::{Edit, change};
+use super::create::{Tracking, create_object};
+use super::{Call, answer, approval, check_name, decode};
+use crate::{body, metadata, respond};
+
+/// The media types of patches.
+const PATCH_TYPES: &[&str] = &[
+    "application/json-patch+json",
+    "application/merge-patch+json",
+    "application/strategic-merge-patch+json",
+    "application/apply-patch+yaml",
+];
+
+/// A patch that has been read.
+#[derive(Debug)]
+pub(crate) enum Patch {
+    Json(Value),
+    Merge(Value),
+    Strategic(Value),
+    Apply(Value),
+}
+
+impl Patch {
+    /// Reads a body by its media type.
+    pub(crate) fn read(media_type: &str, bytes: &[u8]) -> Result<Self, Status> {
+        match media_type {
+            "application/json-patch+json" => body::json(bytes).map(Self::Json),
+            "application/merge-patch+json" => body::json(bytes).map(Self::Merge),
+            "application/strategic-merge-patch+json" => body::json(bytes).map(Self::Strategic),
+            "application/apply-patch+yaml" | "application/apply-patch+json" => {
+                body::yaml(bytes).map(Self::Apply)
+            }
+            _ => Err(Status::unsupported_media_type(PATCH_TYPES)),
+        }
+    }
+
+    /// The patched state; apply is not for this.
+    pub(crate) fn edit(&self, schema: TypeRef, old: &Value) -> Result<Value, Status> {
+        let mut new = match self {
+            Self::Json(patch) => toolforge_patch::json_patch(old, patch),
+            Self::Merge(patch) => Ok(toolforge_patch::merge_patch(old, patch)),
+            Self::Strategic(patch) => toolforge_patch::strategic_merge(schema, old, patch),
+            Self::Apply(_) => Err(PatchError::Malformed("apply is not offered here".to_owned())),
+        }
+        .map_err(|problem| refuse(&problem))?;
+        if !new.is_object() {
+            return Err(Status::bad_request("the patched result is not an object"));
+        }
+        forget_revision(old, &mut new);
+        Ok(new)
+    }
+}
+
+/// A patch that says nothing about the revision does not insist on the one that it was computed from.
+fn forget_revision(old: &Value, new: &mut Value) {
+    if metadata::text(old, "resourceVersion") == metadata::text(new, "resourceVersion")
+        && let Some(fields) = metadata::of(new)
+    {
+        fields.remove("resourceVersion");
+    }
+}
+
+fn refuse(problem: &PatchError) -> Status {
+    match problem {
+        PatchError::Malformed(_) => Status::bad_request(problem.to_string()),
+        PatchError::Rejected(_) => Status::custom(422, "Invalid", problem.to_string(), None),
+        PatchError::TooLarge { .. } => {
+            Status::custom(413, "RequestEntityTooLarge", problem.to_string(), None)
+        }
+    }
+}
+
+/// Patches an object, or the part of it that the subresource is about.
+pub(crate) async fn answer(
+    call: &Call,
+    name: &str,
+    media_type: &str,
+    bytes: &[u8],
+) -> Result<Response, Status> {
+    approval::check_unless_missing(call, name)?;
+    match Patch::read(media_type, bytes)? {
+        Patch::Apply(applied) => apply(call, name, applied).await,
+        patch => edit(call, name, &patch).await,
+    }
+}
+
+async fn edit(call: &Call, name: &str, patch: &Patch) -> Result<Response, Status> {
+    if call.query.get("force").is_some() {
+        return Err(Status::bad_request(
+            "force: Forbidden: may not be specified for non-apply patch",
+        ));
+    }
+    let schema = TypeRef::of(call.kind.group, call.kind.version, call.kind.kind);
+    let told = parking_lot::Mutex::new(Vec::new());
+    let transform = |old: &Value| {
+        let mut new = patch.edit(schema, old)?;
+        decode::check_kind(call.kind, &mut new)?;
+        check_name(&new, name)?;
+        *told.lock() = decode::fields(call, &mut new)?;
+        Ok(new)
+    };
+    let edit = Edit {
+        transform: &transform,
+        tracks_itself: false,
+        options: "PatchOptions",
+    };
+    let (stored, mut warnings) = change(call, name, &edit).await?;
+    warnings.splice(0..0, told.into_inner());
+    let mut response = answer::object(call, StatusCode::OK, &stored)?;
+    respond::warn(&mut response, &warnings);
+    Ok(response)
+}
+
+/// Server-side apply: creates what is not there.
+async fn apply(call: &Call, name: &str, mut applied: Value) -> Result<Response, Status> {
+    if call.query.get("fieldManager").is_none() {
+        return Err(Status::bad_request(
+            "fieldManager: Required value: is required for apply patch",
+        ));
+    }
+    for field in ["apiVersion", "kind"] {
+        if applied
+            .get(field)
+            .and_then(Value::as_str)
+            .is_none_or(str::is_empty)
+        {
+            return Err(Status::bad_request(format!(
+                "{field} is required in an applied object"
+            )));
+        }
+    }
+    decode::check_kind(call.kind, &mut applied)?;
+    check_name(&applied, name)?;
+    let told = decode::fields(call, &mut applied)?;
+    if let Some(fields) = metadata::of(&mut applied) {
+        fields.insert("name".to_owned(), Value::String(name.to_owned()));
+        if let Some(namespace) = &call.namespace {
+            fields.insert("namespace".to_owned(), Value::String(namespace.clone()));
+        }
+    }
+    let force = call.query.is_true("force");
+    let schema = TypeRef::of(call.kind.group, call.kind.version, call.kind.kind);
+    let subresource = call.subresource.map(toolforge_kinds::Subresource::name);
+    let merge = |live: Option<&Value>| {
+        let now = metadata::time(Timestamp::now());
+        let who = toolforge_patch::Applier {
+            manager: &call.manager,
+            subresource,
+            force,
+            now: &now,
+        };
+        toolforge_patch::apply_as(schema, live, &applied, who).map_err(|problem| conflict(&problem))
+    };
+    if call.api.store.get(&call.key(name)).is_none() {
+        if call.subresource.is_some() {
+            return Err(Status::not_found(call.kind, name));
+        }
+        require_create(call)?;
+        let object = merge(None)?;
+        match create_object(call, object, Tracking::Done).await {
+            Ok((stored, warnings)) => {
+                let mut response = answer::object(call, StatusCode::CREATED, &stored)?;
+                respond::warn(&mut response, &[told, warnings].concat());
+                return Ok(response);
+            }
+            // Somebody else created it meanwhile: then it is an update.
+            Err(status) if status.reason == "AlreadyExists" => {}
+            Err(status) => return Err(status),
+        }
+    }
+    let transform = |old: &Value| {
+        let mut new = merge(Some(old))?;
+        if metadata::text(&applied, "resourceVersion").is_empty() {
+            forget_revision(old, &mut new);
+        }
+        Ok(new)
+    };
+    let edit = Edit {
+        transform: &transform,
+        tracks_itself: true,
+        options: "PatchOptions",
+    };
+    let (stored, warnings) = change(call, name, &edit).await?;
+    let mut response = answer::object(call, StatusCode::OK, &stored)?;
+    respond::warn(&mut response, &[told, warnings].concat());
+    Ok(response)
+}
+
+/// The right to patch is not the right to create.
+fn require_create(call: &Call) -> Result<(), Status> {
+    let wanted = crate::authz::Attributes {
+        verb: "create".to_owned(),
+        group: call.kind.group.to_owned(),
+        version: call.kind.version.to_owned(),
+        resource: call.kind.plural.to_owned(),
+        namespace: call.namespace.clone().unwrap_or_default(),
+        ..crate::authz::Attributes::default()
+    };
+    call.api.access.require(&call.user, &wanted, &call.api.store)
+}
+
+fn conflict(problem: &ApplyError) -> Status {
+    match problem {
+        ApplyError::Conflicts(conflicts) => {
+            let list: Vec<(String, String)> = conflicts
+                .iter()
+                .map(|conflict| (conflict.message(), conflict.field.clone()))
+                .collect();
+            Status::apply_conflict(problem.to_string(), &list)
+        }
+        _ => Status::bad_request(problem.to_string()),
+    }
+}

@@ -1,0 +1,134 @@
+//! What is done to Pods beside reading and writing them: binding to a node, and eviction.
+
+use axum::response::Response;
+use http::StatusCode;
+use jiff::Timestamp;
+use serde_json::{Value, json};
+use toolforge_kinds::Status;
+
+use super::change::{Edit, change};
+use super::delete::{Options, delete_object};
+use super::{Call, check_name};
+use crate::{body, metadata, respond};
+
+/// Gives a Pod its node.
+pub(crate) async fn bind(
+    call: &Call,
+    name: &str,
+    media_type: &str,
+    bytes: &[u8],
+) -> Result<Response, Status> {
+    let binding = body::object(media_type, bytes)?;
+    check_name(&binding, name)?;
+    let node = binding
+        .pointer("/target/name")
+        .and_then(Value::as_str)
+        .unwrap_or_default()
+        .to_owned();
+    if node.is_empty() {
+        return Err(Status::bad_request("target.name: Required value"));
+    }
+    let transform = |old: &Value| {
+        if metadata::is_deleting(old) {
+            let why = format!("pod {name} is being deleted, cannot be assigned to a host");
+            return Err(Status::conflict(call.kind, name, &why));
+        }
+        let bound = old
+            .pointer("/spec/nodeName")
+            .and_then(Value::as_str)
+            .unwrap_or_default();
+        if !bound.is_empty() {
+            let why = format!("pod {name} is already assigned to node {bound:?}");
+            return Err(Status::conflict(call.kind, name, &why));
+        }
+        let mut new = old.clone();
+        new["spec"]["nodeName"] = json!(node);
+        set_scheduled(&mut new, &metadata::time(Timestamp::now()));
+        if let Some(fields) = metadata::of(&mut new) {
+            fields.remove("resourceVersion");
+        }
+        Ok(new)
+    };
+    let edit = Edit {
+        transform: &transform,
+        tracks_itself: false,
+        options: "CreateOptions",
+    };
+    change(call, name, &edit).await?;
+    Ok(done(StatusCode::CREATED))
+}
+
+fn set_scheduled(pod: &mut Value, now: &str) {
+    let condition =
+        json!({ "type": "PodScheduled", "status": "True", "lastProbeTime": null, "lastTransitionTime": now });
+    let conditions = &mut pod["status"]["conditions"];
+    match conditions.as_array_mut() {
+        Some(list) => {
+            list.retain(|found| found.get("type").and_then(Value::as_str) != Some("PodScheduled"));
+            list.push(condition);
+        }
+        None => *conditions = json!([condition]),
+    }
+}
+
+/// Deletes a Pod unless a disruption budget stands against it.
+pub(crate) async fn evict(
+    call: &Call,
+    name: &str,
+    media_type: &str,
+    bytes: &[u8],
+) -> Result<Response, Status> {
+    let eviction = body::object(media_type, bytes)?;
+    check_name(&eviction, name)?;
+    let pod = call.without_subresource();
+    let stored = call
+        .api
+        .store
+        .get(&call.key(name))
+        .ok_or_else(|| Status::not_found(call.kind, name))?;
+    if let Some(budget) = blocking_budget(call, stored.value()) {
+        return Err(Status::eviction_refused(&budget));
+    }
+    let options = Options::of(call, eviction.get("deleteOptions").unwrap_or(&Value::Null))?;
+    delete_object(&pod, name, &options).await?;
+    Ok(done(StatusCode::CREATED))
+}
+
+/// A budget that selects the Pod and has nothing left.
+fn blocking_budget(call: &Call, pod: &Value) -> Option<String> {
+    if matches!(
+        pod.pointer("/status/phase").and_then(Value::as_str),
+        Some("Succeeded" | "Failed" | "Pending")
+    ) {
+        return None;
+    }
+    let budgets = crate::store::Resource::find("policy", "poddisruptionbudgets")?;
+    let listing = call.api.store.list(budgets, call.namespace.as_deref());
+    listing.objects.iter().find_map(|budget| {
+        let value = budget.value();
+        let allowed = value
+            .pointer("/status/disruptionsAllowed")
+            .and_then(Value::as_i64)
+            .unwrap_or(0);
+        (allowed <= 0 && selects(value.pointer("/spec/selector"), pod)).then(|| budget.key.name.clone())
+    })
+}
+
+fn selects(selector: Option<&Value>, pod: &Value) -> bool {
+    let Some(wanted) = selector
+        .and_then(|selector| selector.get("matchLabels"))
+        .and_then(Value::as_object)
+    else {
+        return false;
+    };
+    wanted.iter().all(|(name, value)| {
+        pod.pointer("/metadata/labels")
+            .and_then(|labels| labels.get(name))
+            == Some(value)
+    })
+}
+
+fn done(code: StatusCode) -> Response {
+    let status = json!({ "kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success", "code": code.as_u16() });
+    respond::json(code, &status)
+}

@@ -1,0 +1,84 @@
+//! The subresource `scale`: replicas in the same form for every kind that has them.
+
+use axum::response::Response;
+use http::StatusCode;
+use serde_json::Value;
+use toolforge_kinds::{Status, scale};
+use toolforge_patch::TypeRef;
+
+use super::change::{Edit, change};
+use super::patch::Patch;
+use super::{Call, answer, check_name};
+use crate::store::Stored;
+use crate::{body, respond};
+
+/// Answers with the Scale of an object.
+pub(crate) fn read(call: &Call, name: &str) -> Result<Response, Status> {
+    let stored = call
+        .api
+        .store
+        .get(&call.key(name))
+        .ok_or_else(|| Status::not_found(call.kind, name))?;
+    show(call, &stored)
+}
+
+fn show(call: &Call, stored: &Stored) -> Result<Response, Status> {
+    let scale = scale::of(call.kind, &answer::value(call.kind, stored)).ok_or_else(Status::no_such_path)?;
+    Ok(respond::json(StatusCode::OK, &scale))
+}
+
+/// Sets the replicas that a whole Scale asks for.
+pub(crate) async fn update(
+    call: &Call,
+    name: &str,
+    media_type: &str,
+    bytes: &[u8],
+) -> Result<Response, Status> {
+    let wanted = body::object(media_type, bytes)?;
+    check_name(&wanted, name)?;
+    write(call, name, &|_| Ok(wanted.clone())).await
+}
+
+/// Sets the replicas that a patched Scale asks for.
+pub(crate) async fn patch(
+    call: &Call,
+    name: &str,
+    media_type: &str,
+    bytes: &[u8],
+) -> Result<Response, Status> {
+    let patch = Patch::read(media_type, bytes)?;
+    let schema = TypeRef::of("autoscaling", "v1", "Scale");
+    write(call, name, &|scale| match &patch {
+        Patch::Apply(applied) => Ok(toolforge_patch::merge_patch(scale, applied)),
+        other => other.edit(schema, scale),
+    })
+    .await
+}
+
+async fn write(
+    call: &Call,
+    name: &str,
+    wanted: &(dyn Fn(&Value) -> Result<Value, Status> + Send + Sync),
+) -> Result<Response, Status> {
+    let transform = |old: &Value| {
+        let current = scale::of(call.kind, old).ok_or_else(Status::no_such_path)?;
+        let wanted = wanted(&current)?;
+        let problems = scale::validate(&wanted);
+        if !problems.is_empty() {
+            return Err(Status::invalid_of("autoscaling", "Scale", name, problems));
+        }
+        let mut new = scale::apply(old, &wanted);
+        let revision = crate::metadata::text(&wanted, "resourceVersion").to_owned();
+        if let Some(fields) = crate::metadata::of(&mut new) {
+            fields.insert("resourceVersion".to_owned(), Value::String(revision));
+        }
+        Ok(new)
+    };
+    let edit = Edit {
+        transform: &transform,
+        tracks_itself: false,
+        options: "UpdateOptions",
+    };
+    let (stored, _) = change(call, name, &edit).await?;
+    show(call, &stored)
+}

@@ -1,0 +1,48 @@
+//! Label and field selectors as they stand in queries.
+//!
+//! Pure: parsed once per request, matched against many objects. Labels follow
+//! <https://kubernetes.io/docs/concepts/overview/working-with-objects/labels/#label-selectors>.
+
+mod fields;
+mod labels;
+
+use serde_json::Value;
+use toolforge_kinds::{Kind, Status};
+
+use crate::query::Query;
+
+pub(crate) use fields::FieldSelector;
+pub(crate) use labels::LabelSelector;
+
+/// Both selectors of a list or watch.
+#[derive(Debug, Default)]
+pub(crate) struct Selector {
+    labels: LabelSelector,
+    fields: FieldSelector,
+}
+
+impl Selector {
+    /// Reads `labelSelector` and `fieldSelector`.
+    pub(crate) fn read(kind: &Kind, query: &Query) -> Result<Self, Status> {
+        let labels = LabelSelector::parse(query.get("labelSelector").unwrap_or_default())
+            .map_err(|problem| Status::bad_request(format!("unable to parse requirement: {problem}")))?;
+        let fields = FieldSelector::parse(kind, query.get("fieldSelector").unwrap_or_default())
+            .map_err(Status::bad_request)?;
+        Ok(Self { labels, fields })
+    }
+
+    /// Whether every object passes.
+    pub(crate) fn is_everything(&self) -> bool {
+        self.labels.is_everything() && self.fields.is_everything()
+    }
+
+    /// Whether an object passes.
+    pub(crate) fn matches(&self, kind: &Kind, object: &Value) -> bool {
+        self.labels.matches(object.pointer("/metadata/labels")) && self.fields.matches(kind, object)
+    }
+
+    /// The namespace that the field selector asks for, when it asks for one.
+    pub(crate) fn namespace(&self) -> Option<&str> {
+        self.fields.wanted("metadata.namespace")
+    }
+}

@@ -1,0 +1,147 @@
+//! The API as the roof sees it: opened, run on a listener, and asked through clients without a socket.
+
+use std::net::Ipv4Addr;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use axum::Router;
+use axum::body::Body;
+use http::Request;
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+use toolforge_pki::Identity;
+use tower::ServiceExt as _;
+use tower::util::service_fn;
+
+use crate::allocate::Allocator;
+use crate::api::Api;
+use crate::authn::{InProcess, User};
+use crate::authz::{Access, aggregate};
+use crate::error::ApiError;
+use crate::log_proxy::Nodes;
+use crate::store::{Event, Observer, Store};
+use crate::{bootstrap, gate};
+
+/// What the API needs to know.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// Where objects are kept.
+    pub store_dir: PathBuf,
+    /// The URL under which clients find the API, such as `https://127.0.0.1:6443`; written into `cluster-info`.
+    pub advertise: String,
+    /// The certificate and key that the API presents.
+    pub server: Identity,
+    /// The authority of client certificates and of nodes, as PEM.
+    pub client_ca_pem: String,
+    /// What the API presents to nodes.
+    pub node_client: Identity,
+    /// The first address of the /16 that cluster IPs come from, as a number: `u32::from(Ipv4Addr)`.
+    pub service_network: u32,
+}
+
+/// The built-in Kubernetes API.
+#[derive(Debug)]
+pub struct ApiServer {
+    api: Arc<Api>,
+    router: Router,
+    tls: Arc<rustls::ServerConfig>,
+}
+
+/// Everybody who follows the store from inside.
+struct Observers {
+    access: Arc<Access>,
+    addresses: Arc<Allocator>,
+}
+
+impl Observer for Observers {
+    fn applied(&self, event: &Event) {
+        self.access.applied(event);
+        self.addresses.applied(event);
+    }
+}
+
+impl ApiServer {
+    /// Opens the store and makes sure that what every cluster has is there: namespaces, roles, the API's own Service.
+    ///
+    /// # Errors
+    /// When the store cannot be read, the certificates cannot be used, or a first object cannot be written.
+    pub async fn open(config: Config) -> Result<Self, ApiError> {
+        let tls = toolforge_pki::server_config(&config.server, Some(&config.client_ca_pem))?;
+        let nodes = toolforge_pki::client_config(&config.client_ca_pem, Some(&config.node_client))?;
+        let folder = config.store_dir.clone();
+        let network = config.service_network;
+        // Reading thousands of objects blocks.
+        let opened = tokio::task::spawn_blocking(move || open_store(&folder, network)).await;
+        let failed = |source: Box<dyn std::error::Error + Send + Sync>| ApiError::Store {
+            folder: config.store_dir.clone(),
+            source,
+        };
+        let (store, access, addresses) = opened
+            .map_err(|problem| failed(problem.into()))?
+            .map_err(|problem| failed(problem.into()))?;
+        let api = Arc::new(Api::new(Arc::new(store), access, addresses, Nodes::new(nodes)));
+        bootstrap::run(&api, &config).await?;
+        let router = Router::new().fallback(gate::handle).with_state(api.clone());
+        Ok(Self {
+            api,
+            router,
+            tls: Arc::new(tls),
+        })
+    }
+
+    /// Serves until `shutdown`; then ends watches, lets requests finish and closes the store.
+    ///
+    /// # Errors
+    /// When the listener fails.
+    pub async fn run(&self, listener: TcpListener, shutdown: CancellationToken) -> Result<(), ApiError> {
+        let closing = self.api.closing.clone();
+        let ends_streams = tokio::spawn({
+            let shutdown = shutdown.clone();
+            async move {
+                shutdown.cancelled().await;
+                closing.cancel();
+            }
+        });
+        let aggregates = tokio::spawn(aggregate::keep_current(self.api.clone()));
+        let served =
+            toolforge_serve::serve(listener, Some(self.tls.clone()), self.router.clone(), shutdown).await;
+        ends_streams.abort();
+        self.api.closing.cancel();
+        if let Err(problem) = aggregates.await {
+            tracing::error!(%problem, "keeping aggregated roles current ended badly");
+        }
+        let store = self.api.store.clone();
+        if let Err(problem) = tokio::task::spawn_blocking(move || store.close()).await {
+            tracing::error!(%problem, "closing the object store failed");
+        }
+        Ok(served?)
+    }
+
+    /// A client that reaches the API without a socket, with this identity and its rights. Needs a tokio runtime.
+    pub fn client(&self, user: &str, groups: &[&str]) -> kube::Client {
+        let user = User::authenticated(user, groups);
+        let router = self.router.clone();
+        let service = service_fn(move |request: Request<kube::client::Body>| {
+            let mut request = request.map(Body::new);
+            request.extensions_mut().insert(InProcess(user.clone()));
+            router.clone().oneshot(request)
+        });
+        kube::Client::new(service, "default")
+    }
+}
+
+type Opened = (Store, Arc<Access>, Arc<Allocator>);
+
+fn open_store(folder: &std::path::Path, network: u32) -> Result<Opened, crate::store::DiskError> {
+    let access = Arc::new(Access::default());
+    let addresses = Arc::new(Allocator::new(u32::from(Ipv4Addr::from(network))));
+    let observers = Arc::new(Observers {
+        access: access.clone(),
+        addresses: addresses.clone(),
+    });
+    let store = Store::open(folder, observers, |object| {
+        access.load(object);
+        addresses.load(object);
+    })?;
+    Ok((store, access, addresses))
+}

@@ -1,0 +1,250 @@
+//! All objects: in memory for reading, on disk before any write is answered, in one order of revisions.
+//!
+//! Called by the verbs, the watches and the access index. It knows keys, revisions and JSON, and nothing of what an
+//! object means.
+
+mod collection;
+mod committer;
+mod disk;
+mod event;
+mod key;
+mod ledger;
+mod log_bounds;
+mod memory;
+mod object;
+#[cfg(test)]
+mod tests;
+
+use std::path::Path;
+use std::sync::Arc;
+use std::thread::JoinHandle;
+
+use parking_lot::{Mutex, RwLock};
+use tokio::sync::{mpsc, watch};
+
+pub(crate) use collection::{Compacted, Place};
+use committer::Committer;
+use disk::Disk;
+pub(crate) use disk::DiskError;
+pub(crate) use event::{Effect, Event, Previous, watch_line};
+pub(crate) use key::{Key, Resource};
+pub(crate) use ledger::{Change, Expected};
+use ledger::{Ledger, Refusal};
+use log_bounds::LogBounds;
+use memory::Memory;
+pub(crate) use object::{Stored, stamp_revision};
+
+/// Why a write was not made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum CommitError {
+    /// An object that should not be there is.
+    #[error("the object exists already")]
+    Exists,
+    /// The object, or one that the write depends on, is not at the expected revision.
+    #[error("the object has changed")]
+    Changed,
+    /// The disk refused; nothing of the write is kept.
+    #[error("the object store cannot write")]
+    Disk,
+    /// The store is shutting down.
+    #[error("the object store is closed")]
+    Closed,
+}
+
+/// What became of a write.
+pub(crate) type Outcome = Result<Arc<Stored>, CommitError>;
+
+/// Sees each event when it has become visible and before its writer is answered.
+pub(crate) trait Observer: Send + Sync {
+    /// Called in the order of revisions, from one thread; must be quick.
+    fn applied(&self, event: &Event);
+}
+
+/// A page of a listing.
+#[derive(Debug)]
+pub(crate) struct Listing {
+    /// The revision that the listing is of.
+    pub(crate) revision: u64,
+    pub(crate) objects: Vec<Arc<Stored>>,
+}
+
+/// The store.
+pub(crate) struct Store {
+    memory: Arc<RwLock<Memory>>,
+    ledger: Arc<Mutex<Ledger>>,
+    visible: watch::Receiver<u64>,
+    committer: Mutex<Option<JoinHandle<()>>>,
+}
+
+impl std::fmt::Debug for Store {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Store")
+            .field("revision", &self.revision())
+            .finish_non_exhaustive()
+    }
+}
+
+impl Store {
+    /// Opens the store in `folder`, reads all objects, and shows each to `load`.
+    pub(crate) fn open(
+        folder: &Path,
+        observer: Arc<dyn Observer>,
+        mut load: impl FnMut(&Stored),
+    ) -> Result<Self, DiskError> {
+        let disk = Disk::open(folder)?;
+        let log = disk.log()?;
+        let objects = disk.objects()?;
+        let last = log
+            .iter()
+            .map(|logged| logged.object.revision)
+            .chain(objects.iter().map(|object| object.revision))
+            .max()
+            .unwrap_or(0);
+        let floor = log.first().map_or(last, |first| first.object.revision - 1);
+        let mut bounds = LogBounds::default();
+        let mut memory = Memory::new(floor);
+        for object in objects {
+            load(&object);
+            memory.collection_mut(object.key.resource).load(Arc::new(object));
+        }
+        for logged in log {
+            let previous = if logged.created {
+                Previous::Nothing
+            } else {
+                Previous::Unknown
+            };
+            let resource = logged.object.key.resource;
+            bounds.add(logged.object.revision, logged.object.json.len());
+            let event = Arc::new(Event::new(logged.effect, Arc::new(logged.object), previous));
+            memory.collection_mut(resource).remember(event);
+        }
+        memory.revision = last;
+
+        let memory = Arc::new(RwLock::new(memory));
+        let (sender, queue) = mpsc::unbounded_channel();
+        let ledger = Arc::new(Mutex::new(Ledger::new(last, sender)));
+        let (visible_sender, visible) = watch::channel(last);
+        let committer = Committer {
+            queue,
+            disk,
+            memory: memory.clone(),
+            ledger: ledger.clone(),
+            observer,
+            visible: visible_sender,
+            log: bounds,
+        };
+        let thread = std::thread::Builder::new()
+            .name("api-committer".to_owned())
+            .spawn(move || committer.run())
+            .map_err(|problem| DiskError::Database(fjall::Error::Io(problem)))?;
+        Ok(Self {
+            memory,
+            ledger,
+            visible,
+            committer: Mutex::new(Some(thread)),
+        })
+    }
+
+    /// The latest visible revision.
+    pub(crate) fn revision(&self) -> u64 {
+        self.memory.read().revision
+    }
+
+    /// One object.
+    pub(crate) fn get(&self, key: &Key) -> Option<Arc<Stored>> {
+        self.memory.read().get(key).cloned()
+    }
+
+    /// The current objects of a resource.
+    pub(crate) fn list(&self, resource: Resource, namespace: Option<&str>) -> Listing {
+        let memory = self.memory.read();
+        let objects = memory
+            .collection(resource)
+            .map(|found| found.list(namespace, None))
+            .unwrap_or_default();
+        Listing {
+            revision: memory.revision,
+            objects,
+        }
+    }
+
+    /// The objects after `after`, as they are now or as they were at a revision.
+    pub(crate) fn list_page(
+        &self,
+        resource: Resource,
+        namespace: Option<&str>,
+        after: Option<&Place>,
+        at: Option<u64>,
+    ) -> Result<Listing, Compacted> {
+        let memory = self.memory.read();
+        let revision = at.unwrap_or(memory.revision);
+        let objects = match (memory.collection(resource), at) {
+            (None, _) => Vec::new(),
+            (Some(found), None) => found.list(namespace, after),
+            (Some(found), Some(at)) => found.list_at(at, namespace, after)?,
+        };
+        Ok(Listing { revision, objects })
+    }
+
+    /// Events of a resource after a revision, and the revision up to which these are all.
+    pub(crate) fn events_after(
+        &self,
+        resource: Resource,
+        revision: u64,
+    ) -> Result<(Vec<Arc<Event>>, u64), Compacted> {
+        let memory = self.memory.read();
+        let events = match memory.collection(resource) {
+            Some(found) => found.events_after(revision)?,
+            None => Vec::new(),
+        };
+        Ok((events, memory.revision))
+    }
+
+    /// Wakes at each event of a resource; `None` when the resource is not ours.
+    pub(crate) fn subscribe(&self, resource: Resource) -> Option<watch::Receiver<u64>> {
+        self.memory
+            .read()
+            .collection(resource)
+            .map(collection::Collection::subscribe)
+    }
+
+    /// Makes a change; returns when it is on disk and visible.
+    pub(crate) async fn commit(&self, change: Change) -> Outcome {
+        let accepted = self.ledger.lock().accept(change, &self.memory.read());
+        match accepted {
+            Ok(outcome) => outcome.await.unwrap_or(Err(CommitError::Closed)),
+            Err(Refusal::Now(problem)) => Err(problem),
+            Err(Refusal::After(revision)) => {
+                // What the caller decided on is about to be history: let it see the new state before it decides again.
+                self.wait_for(revision).await;
+                Err(CommitError::Changed)
+            }
+        }
+    }
+
+    /// Waits until a revision is visible, or the store closes.
+    pub(crate) async fn wait_for(&self, revision: u64) {
+        self.visible
+            .clone()
+            .wait_for(|visible| *visible >= revision)
+            .await
+            .ok();
+    }
+
+    /// Accepts no more writes, and returns when the accepted ones are on disk. Blocks.
+    pub(crate) fn close(&self) {
+        self.ledger.lock().close();
+        let thread = self.committer.lock().take();
+        if let Some(thread) = thread
+            && thread.join().is_err()
+        {
+            tracing::error!("the committer of the object store ended badly");
+        }
+    }
+}
+
+impl Drop for Store {
+    fn drop(&mut self) {
+        self.close();
+    }
+}

@@ -1,0 +1,80 @@
+//! What one write did: the unit of watches and of the log on disk.
+
+use std::sync::{Arc, OnceLock};
+
+use bytes::Bytes;
+
+use super::object::Stored;
+
+/// What was there before an event.
+#[derive(Clone, Debug)]
+pub(crate) enum Previous {
+    /// Nothing: the event created the object.
+    Nothing,
+    /// This revision of the object.
+    Known(Arc<Stored>),
+    /// Something that is no longer known: the event was read from the log after a restart.
+    Unknown,
+}
+
+/// Whether the object is there after the event.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Effect {
+    /// Created or changed.
+    Put,
+    /// Gone; the event's object is its last state with the revision of the deletion.
+    Removed,
+}
+
+/// One write.
+#[derive(Debug)]
+pub(crate) struct Event {
+    pub(crate) effect: Effect,
+    pub(crate) object: Arc<Stored>,
+    pub(crate) previous: Previous,
+    line: OnceLock<Bytes>,
+}
+
+impl Event {
+    /// The event of a write.
+    pub(crate) fn new(effect: Effect, object: Arc<Stored>, previous: Previous) -> Self {
+        Self {
+            effect,
+            object,
+            previous,
+            line: OnceLock::new(),
+        }
+    }
+
+    /// The revision of the write.
+    pub(crate) fn revision(&self) -> u64 {
+        self.object.revision
+    }
+
+    /// The word for this event where no selector hides anything.
+    pub(crate) fn word(&self) -> &'static str {
+        match (self.effect, &self.previous) {
+            (Effect::Removed, _) => "DELETED",
+            (Effect::Put, Previous::Nothing) => "ADDED",
+            (Effect::Put, _) => "MODIFIED",
+        }
+    }
+
+    /// The line of a watch stream for [`Event::word`], encoded once for all watchers.
+    pub(crate) fn line(&self) -> Bytes {
+        self.line
+            .get_or_init(|| watch_line(self.word(), &self.object.json))
+            .clone()
+    }
+}
+
+/// `{"type":WORD,"object":OBJECT}` and a newline.
+pub(crate) fn watch_line(word: &str, object: &[u8]) -> Bytes {
+    let mut line = Vec::with_capacity(object.len() + word.len() + 24);
+    line.extend_from_slice(b"{\"type\":\"");
+    line.extend_from_slice(word.as_bytes());
+    line.extend_from_slice(b"\",\"object\":");
+    line.extend_from_slice(object);
+    line.extend_from_slice(b"}\n");
+    Bytes::from(line)
+}

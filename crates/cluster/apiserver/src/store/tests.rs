@@ -1,0 +1,387 @@
+//! The store with real files: order, conflicts, history, and ends without notice.
+
+use std::path::Path;
+
+use parking_lot::Mutex;
+use serde_json::{Value, json};
+
+use super::*;
+
+/// Remembers the revisions that it was shown.
+#[derive(Default)]
+struct Recorder(Mutex<Vec<u64>>);
+
+impl Observer for Recorder {
+    fn applied(&self, event: &Event) {
+        self.0.lock().push(event.revision());
+    }
+}
+
+fn open(folder: &Path) -> Store {
+    Store::open(folder, Arc::new(Recorder::default()), |_| {}).unwrap()
+}
+
+fn maps() -> Resource {
+    Resource::find("", "configmaps").unwrap()
+}
+
+fn key(name: &str) -> Key {
+    Key::new(maps(), Some("a"), name)
+}
+
+fn put(name: &str, expected: Expected, data: &str) -> Change {
+    change(name, expected, Effect::Put, data)
+}
+
+fn change(name: &str, expected: Expected, effect: Effect, data: &str) -> Change {
+    let value = json!({"metadata":{"name":name,"namespace":"a"},"data":{"k":data}});
+    Change {
+        key: key(name),
+        expected,
+        effect,
+        value,
+        guards: Vec::new(),
+    }
+}
+
+fn data(stored: &Stored) -> &str {
+    stored.value().pointer("/data/k").and_then(Value::as_str).unwrap()
+}
+
+/// Copies the files as a crash would leave them, while the store still runs.
+fn crash_copy(from: &Path, to: &Path) {
+    std::fs::create_dir_all(to).unwrap();
+    for entry in std::fs::read_dir(from).unwrap() {
+        let entry = entry.unwrap();
+        let target = to.join(entry.file_name());
+        if entry.file_type().unwrap().is_dir() {
+            crash_copy(&entry.path(), &target);
+        } else {
+            std::fs::copy(entry.path(), target).unwrap();
+        }
+    }
+}
+
+fn journals(folder: &Path) -> Vec<std::path::PathBuf> {
+    let mut found = Vec::new();
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            found.extend(journals(&path));
+        } else if path.extension().is_some_and(|extension| extension == "jnl") {
+            found.push(path);
+        }
+    }
+    found
+}
+
+#[tokio::test]
+async fn revisions_rise_by_one_over_all_resources() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = open(folder.path());
+    let first = store.commit(put("one", Expected::Absent, "1")).await.unwrap();
+    let second = store.commit(put("two", Expected::Absent, "2")).await.unwrap();
+    assert_eq!((first.revision, second.revision), (1, 2));
+    assert_eq!(
+        second.value().pointer("/metadata/resourceVersion"),
+        Some(&json!("2"))
+    );
+    assert_eq!(store.revision(), 2);
+}
+
+#[tokio::test]
+async fn a_write_on_an_old_state_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = open(folder.path());
+    let first = store.commit(put("one", Expected::Absent, "1")).await.unwrap();
+    assert_eq!(
+        store.commit(put("one", Expected::Absent, "2")).await.unwrap_err(),
+        CommitError::Exists
+    );
+    store
+        .commit(put("one", Expected::Revision(first.revision), "2"))
+        .await
+        .unwrap();
+    let late = store
+        .commit(put("one", Expected::Revision(first.revision), "3"))
+        .await;
+    assert_eq!(late.unwrap_err(), CommitError::Changed);
+    assert_eq!(data(&store.get(&key("one")).unwrap()), "2");
+}
+
+#[tokio::test]
+async fn a_guard_that_moved_stops_a_write() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = open(folder.path());
+    let guard = store.commit(put("guard", Expected::Absent, "1")).await.unwrap();
+    let mut guarded = put("one", Expected::Absent, "1");
+    guarded.guards = vec![(key("guard"), guard.revision)];
+    store
+        .commit(change(
+            "guard",
+            Expected::Revision(guard.revision),
+            Effect::Removed,
+            "1",
+        ))
+        .await
+        .unwrap();
+    assert_eq!(store.commit(guarded).await.unwrap_err(), CommitError::Changed);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn of_many_writers_on_one_state_one_wins() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = Arc::new(open(folder.path()));
+    let first = store
+        .commit(put("one", Expected::Absent, "0"))
+        .await
+        .unwrap()
+        .revision;
+    let writers: Vec<_> = (0..16)
+        .map(|writer| {
+            let store = store.clone();
+            tokio::spawn(async move {
+                store
+                    .commit(put("one", Expected::Revision(first), &writer.to_string()))
+                    .await
+                    .is_ok()
+            })
+        })
+        .collect();
+    let mut winners = 0;
+    for writer in writers {
+        winners += usize::from(writer.await.unwrap());
+    }
+    assert_eq!(winners, 1);
+}
+
+#[tokio::test]
+async fn observers_see_every_write_in_order_before_it_is_answered() {
+    let folder = tempfile::tempdir().unwrap();
+    let recorder = Arc::new(Recorder::default());
+    let store = Store::open(folder.path(), recorder.clone(), |_| {}).unwrap();
+    for name in ["one", "two", "three"] {
+        let stored = store.commit(put(name, Expected::Absent, "1")).await.unwrap();
+        assert_eq!(recorder.0.lock().last(), Some(&stored.revision));
+    }
+    assert_eq!(*recorder.0.lock(), [1, 2, 3]);
+}
+
+#[tokio::test]
+async fn an_acknowledged_write_survives_a_crash() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = open(&folder.path().join("live"));
+    let one = store.commit(put("one", Expected::Absent, "1")).await.unwrap();
+    store
+        .commit(put("one", Expected::Revision(one.revision), "2"))
+        .await
+        .unwrap();
+    let two = store.commit(put("two", Expected::Absent, "1")).await.unwrap();
+    store
+        .commit(change(
+            "two",
+            Expected::Revision(two.revision),
+            Effect::Removed,
+            "1",
+        ))
+        .await
+        .unwrap();
+    crash_copy(&folder.path().join("live"), &folder.path().join("crashed"));
+    let again = open(&folder.path().join("crashed"));
+    assert_eq!(again.revision(), 4);
+    assert_eq!(data(&again.get(&key("one")).unwrap()), "2");
+    assert!(again.get(&key("two")).is_none());
+    let (events, _) = again.events_after(maps(), 1).unwrap();
+    assert_eq!(
+        events.iter().map(|event| event.word()).collect::<Vec<_>>(),
+        ["MODIFIED", "ADDED", "DELETED"]
+    );
+    assert_eq!(
+        again
+            .commit(put("three", Expected::Absent, "1"))
+            .await
+            .unwrap()
+            .revision,
+        5
+    );
+}
+
+#[tokio::test]
+async fn a_torn_last_write_is_dropped_whole() {
+    let folder = tempfile::tempdir().unwrap();
+    let live = folder.path().join("live");
+    let store = open(&live);
+    for number in 0..20 {
+        store
+            .commit(put(&format!("m{number}"), Expected::Absent, "1"))
+            .await
+            .unwrap();
+    }
+    crash_copy(&live, &folder.path().join("whole"));
+    store
+        .commit(put("torn", Expected::Absent, &"x".repeat(4000)))
+        .await
+        .unwrap();
+    let torn = folder.path().join("torn");
+    crash_copy(&live, &torn);
+    let length_of = |folder: &Path| {
+        journals(folder)
+            .iter()
+            .map(|path| std::fs::metadata(path).unwrap().len())
+            .max()
+    };
+    let whole = length_of(&folder.path().join("whole")).unwrap();
+    for path in journals(&torn) {
+        let length = std::fs::metadata(&path).unwrap().len();
+        if length > whole {
+            std::fs::File::options()
+                .write(true)
+                .open(&path)
+                .unwrap()
+                .set_len(whole + 50)
+                .unwrap();
+        }
+    }
+    let again = open(&torn);
+    for number in 0..20 {
+        assert!(again.get(&key(&format!("m{number}"))).is_some());
+    }
+    let listing = again.list(maps(), None);
+    let revisions: Vec<u64> = listing.objects.iter().map(|stored| stored.revision).collect();
+    assert!(revisions.iter().all(|revision| *revision <= again.revision()));
+    let events = again.events_after(maps(), 0).unwrap().0;
+    assert_eq!(
+        events.len(),
+        listing.objects.len(),
+        "log and objects end at the same write"
+    );
+}
+
+#[tokio::test]
+async fn a_closed_store_takes_no_writes_and_keeps_what_it_took() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = open(folder.path());
+    store.commit(put("one", Expected::Absent, "1")).await.unwrap();
+    store.close();
+    assert_eq!(
+        store.commit(put("two", Expected::Absent, "1")).await.unwrap_err(),
+        CommitError::Closed
+    );
+    drop(store);
+    assert!(open(folder.path()).get(&key("one")).is_some());
+}
+
+#[tokio::test]
+async fn a_listing_can_be_had_as_it_was() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = open(folder.path());
+    let one = store.commit(put("one", Expected::Absent, "old")).await.unwrap();
+    let two = store.commit(put("two", Expected::Absent, "1")).await.unwrap();
+    store
+        .commit(put("one", Expected::Revision(one.revision), "new"))
+        .await
+        .unwrap();
+    store
+        .commit(change(
+            "two",
+            Expected::Revision(two.revision),
+            Effect::Removed,
+            "1",
+        ))
+        .await
+        .unwrap();
+    store.commit(put("three", Expected::Absent, "1")).await.unwrap();
+    let then = store.list_page(maps(), Some("a"), None, Some(2)).unwrap();
+    let names: Vec<&str> = then
+        .objects
+        .iter()
+        .map(|stored| stored.key.name.as_str())
+        .collect();
+    assert_eq!(names, ["one", "two"]);
+    assert_eq!(data(&then.objects[0]), "old");
+    let after = Some(("a".to_owned(), "one".to_owned()));
+    assert_eq!(
+        store
+            .list_page(maps(), Some("a"), after.as_ref(), Some(2))
+            .unwrap()
+            .objects
+            .len(),
+        1
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_log_on_disk_stays_bounded() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = Arc::new(open(folder.path()));
+    let per_writer = log_bounds::LOG_EVENTS / 64 + 10;
+    let writers: Vec<_> = (0..64)
+        .map(|writer| {
+            let store = store.clone();
+            tokio::spawn(async move {
+                let name = format!("m{writer}");
+                let mut last = store
+                    .commit(put(&name, Expected::Absent, "0"))
+                    .await
+                    .unwrap()
+                    .revision;
+                for step in 0..per_writer {
+                    let change = put(&name, Expected::Revision(last), &step.to_string());
+                    last = store.commit(change).await.unwrap().revision;
+                }
+            })
+        })
+        .collect();
+    for writer in writers {
+        writer.await.unwrap();
+    }
+    let last = store.revision();
+    store.close();
+    drop(store);
+    let disk = Disk::open(folder.path()).unwrap();
+    let logged = disk.log().unwrap();
+    assert!(logged.len() <= log_bounds::LOG_EVENTS, "{}", logged.len());
+    assert_eq!(logged.last().unwrap().object.revision, last);
+    drop(disk);
+    assert_eq!(open(folder.path()).list(maps(), None).objects.len(), 64);
+}
+
+#[tokio::test]
+async fn a_folder_of_another_layout_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    {
+        let database = fjall::Database::builder(folder.path()).open().unwrap();
+        let meta = database
+            .keyspace("meta", fjall::KeyspaceCreateOptions::default)
+            .unwrap();
+        meta.insert("format", "something else").unwrap();
+        database.persist(fjall::PersistMode::SyncAll).unwrap();
+    }
+    let problem = Store::open(folder.path(), Arc::new(Recorder::default()), |_| {}).unwrap_err();
+    assert!(matches!(problem, DiskError::Format { .. }), "{problem}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn thousands_of_objects_come_back() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = Arc::new(open(folder.path()));
+    let padding = "x".repeat(1500);
+    let writes = (0..10_000).map(|number| {
+        let (store, padding) = (store.clone(), padding.clone());
+        async move {
+            store
+                .commit(put(&format!("m{number}"), Expected::Absent, &padding))
+                .await
+        }
+    });
+    let done: Vec<_> = futures::StreamExt::collect(futures::StreamExt::buffer_unordered(
+        futures::stream::iter(writes),
+        256,
+    ))
+    .await;
+    assert!(done.iter().all(Result::is_ok));
+    store.close();
+    drop(store);
+    let again = open(folder.path());
+    assert_eq!(again.list(maps(), Some("a")).objects.len(), 10_000);
+}

@@ -1,0 +1,10 @@
+//! The API from outside: through kube clients without a socket and over mutual TLS, and through the real kubectl.
+
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on fails")]
+
+mod access;
+mod harness;
+mod kubectl;
+mod logs;
+mod objects;
+mod watches;
