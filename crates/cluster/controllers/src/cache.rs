@@ -1,0 +1,243 @@
+//! The objects of one kind as far as they are known: filled by `watch.rs`, and by the answers to our own writes.
+//!
+//! A controller that has just created an object sees it here at once, before the watch brings it. That replaces the
+//! "expectations" of other implementations, and is sound because resource versions are one order: an answer is taken
+//! only if it is newer than everything that the watch has delivered, and an older watch event never undoes it.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use kube::Resource;
+use parking_lot::{Mutex, RwLock};
+use tokio::sync::watch;
+
+use crate::key::Key;
+
+/// What changed: `old` and `new` are absent for objects that were not there before or are gone now.
+pub(crate) struct Change<'a, K> {
+    /// The object as it was known before.
+    pub(crate) old: Option<&'a Arc<K>>,
+    /// The object as it is known now.
+    pub(crate) new: Option<&'a Arc<K>>,
+}
+
+impl<K> Change<'_, K> {
+    /// Both sides of the change that exist, the old one first.
+    pub(crate) fn sides(&self) -> impl Iterator<Item = &Arc<K>> {
+        self.old.into_iter().chain(self.new)
+    }
+}
+
+type Handler<K> = Box<dyn Fn(&Change<'_, K>) + Send + Sync>;
+
+/// A cache with handlers, which run synchronously and in order for every change: they may only queue keys.
+pub(crate) struct Cache<K> {
+    state: RwLock<State<K>>,
+    handlers: RwLock<Vec<Handler<K>>>,
+    /// Held while a change is made and told, so that handlers see changes in order.
+    turn: Mutex<()>,
+    synced: watch::Sender<bool>,
+}
+
+struct State<K> {
+    objects: BTreeMap<String, BTreeMap<String, Arc<K>>>,
+    /// The newest resource version that list or watch have delivered.
+    seen: u64,
+}
+
+impl<K: Resource> Cache<K> {
+    /// An empty cache, not yet synchronised.
+    pub(crate) fn new() -> Self {
+        Self {
+            state: RwLock::new(State {
+                objects: BTreeMap::new(),
+                seen: 0,
+            }),
+            handlers: RwLock::new(Vec::new()),
+            turn: Mutex::new(()),
+            synced: watch::Sender::new(false),
+        }
+    }
+
+    /// Calls `handler` for every change from now on.
+    pub(crate) fn on_change(&self, handler: impl Fn(&Change<'_, K>) + Send + Sync + 'static) {
+        self.handlers.write().push(Box::new(handler));
+    }
+
+    /// The object of that name.
+    pub(crate) fn get(&self, namespace: &str, name: &str) -> Option<Arc<K>> {
+        self.state.read().objects.get(namespace)?.get(name).cloned()
+    }
+
+    /// The object of that key.
+    pub(crate) fn by_key(&self, key: &Key) -> Option<Arc<K>> {
+        self.get(&key.namespace, &key.name)
+    }
+
+    /// All objects of a namespace, by name.
+    pub(crate) fn namespace(&self, namespace: &str) -> Vec<Arc<K>> {
+        self.state
+            .read()
+            .objects
+            .get(namespace)
+            .map(|all| all.values().cloned().collect())
+            .unwrap_or_default()
+    }
+
+    /// All objects, by namespace and name.
+    pub(crate) fn all(&self) -> Vec<Arc<K>> {
+        self.state
+            .read()
+            .objects
+            .values()
+            .flat_map(|all| all.values().cloned())
+            .collect()
+    }
+
+    /// Waits until the first list is in.
+    pub(crate) async fn synced(&self) {
+        // An error means that the sender is gone, which cannot be: it lives in `self`.
+        _ = self.synced.subscribe().wait_for(|done| *done).await;
+    }
+
+    /// Declares the cache complete: after the first list, or because the API does not serve the kind.
+    pub(crate) fn mark_synced(&self) {
+        self.synced.send_replace(true);
+    }
+
+    /// Takes the answer to one of our own writes, unless the watch or a later answer is already past it.
+    pub(crate) fn absorb(&self, object: K) {
+        let _turn = self.turn.lock();
+        let version = version_of(&object);
+        let known = self.by_key(&Key::of(&object)).map(|known| version_of(&*known));
+        if version > self.state.read().seen && known.is_none_or(|known| known < version) {
+            self.put(object);
+        }
+    }
+
+    /// Takes note that we have deleted `object` for good, before the watch says so.
+    pub(crate) fn forget(&self, object: &K) {
+        let _turn = self.turn.lock();
+        self.take_same(object);
+    }
+
+    /// Takes an addition or modification from the watch.
+    pub(crate) fn apply(&self, object: K) {
+        let _turn = self.turn.lock();
+        let version = version_of(&object);
+        self.saw(version);
+        let known = self.by_key(&Key::of(&object));
+        if known.is_none_or(|known| version_of(&*known) < version || version == 0) {
+            self.put(object);
+        }
+    }
+
+    /// Takes a deletion from the watch.
+    pub(crate) fn remove(&self, object: &K) {
+        let _turn = self.turn.lock();
+        self.saw(version_of(object));
+        self.take_same(object);
+    }
+
+    /// Takes a bookmark from the watch.
+    pub(crate) fn bookmark(&self, version: u64) {
+        let _turn = self.turn.lock();
+        self.saw(version);
+    }
+
+    /// Takes a complete list made at `version`: what is not in it and not newer is gone.
+    pub(crate) fn replace(&self, objects: Vec<K>, version: u64) {
+        let _turn = self.turn.lock();
+        self.saw(version);
+        let listed: std::collections::HashSet<Key> = objects.iter().map(Key::of).collect();
+        let gone: Vec<Key> = self
+            .all()
+            .iter()
+            .filter(|known| version_of(&***known) <= version)
+            .map(|known| Key::of(&**known))
+            .filter(|key| !listed.contains(key))
+            .collect();
+        for key in gone {
+            self.take(&key);
+        }
+        for object in objects {
+            let newer = version_of(&object);
+            let known = self.by_key(&Key::of(&object)).map(|known| version_of(&*known));
+            if known.is_none_or(|known| known < newer || newer == 0) {
+                self.put(object);
+            }
+        }
+        self.mark_synced();
+    }
+
+    fn saw(&self, version: u64) {
+        let mut state = self.state.write();
+        state.seen = state.seen.max(version);
+    }
+
+    fn put(&self, object: K) {
+        let key = Key::of(&object);
+        let object = Arc::new(object);
+        let mut state = self.state.write();
+        let old = state
+            .objects
+            .entry(key.namespace)
+            .or_default()
+            .insert(key.name, object.clone());
+        drop(state);
+        self.tell(&Change {
+            old: old.as_ref(),
+            new: Some(&object),
+        });
+    }
+
+    /// Takes `object` out, but not another one that has its name by now.
+    fn take_same(&self, object: &K) {
+        let key = Key::of(object);
+        if self
+            .by_key(&key)
+            .is_some_and(|known| known.meta().uid == object.meta().uid)
+        {
+            self.take(&key);
+        }
+    }
+
+    fn take(&self, key: &Key) {
+        let old = {
+            let mut state = self.state.write();
+            let Some(objects) = state.objects.get_mut(&key.namespace) else {
+                return;
+            };
+            let old = objects.remove(&key.name);
+            if objects.is_empty() {
+                state.objects.remove(&key.namespace);
+            }
+            old
+        };
+        if old.is_some() {
+            self.tell(&Change {
+                old: old.as_ref(),
+                new: None,
+            });
+        }
+    }
+
+    fn tell(&self, change: &Change<'_, K>) {
+        for handler in self.handlers.read().iter() {
+            handler(change);
+        }
+    }
+}
+
+/// The place of an object's last write in the order of all writes; 0 if it has none.
+fn version_of<K: Resource>(object: &K) -> u64 {
+    parse_version(object.meta().resource_version.as_deref())
+}
+
+/// A resource version as a number; 0 for none.
+pub(crate) fn parse_version(version: Option<&str>) -> u64 {
+    version.and_then(|version| version.parse().ok()).unwrap_or(0)
+}
+
+#[cfg(test)]
+mod tests;

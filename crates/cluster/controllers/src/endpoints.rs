@@ -1,0 +1,9 @@
+//! Endpoints and `EndpointSlices`: where the Pods behind a Service are.
+
+pub(crate) mod controller;
+pub(crate) mod legacy;
+pub(crate) mod ports;
+pub(crate) mod slices;
+
+#[cfg(test)]
+mod tests;

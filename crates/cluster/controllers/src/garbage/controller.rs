@@ -1,0 +1,268 @@
+//! The garbage collector: looks at an object when an owner of it goes, or when it is being deleted with a policy for its
+//! dependents. Before anything is deleted the API itself is asked whether the owner is really gone.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference;
+use kube::api::{Api, DeleteParams, Patch, PatchParams, Preconditions, PropagationPolicy};
+use kube::{Resource, ResourceExt};
+use parking_lot::Mutex;
+use serde_json::json;
+
+use super::graph::{Graph, Thing};
+use super::plan::{FOREGROUND, ORPHAN, OwnerState, Verdict, verdict};
+use crate::cache::{Cache, Change};
+use crate::controller::{Again, Controller, Failure, Step, gone_is_fine};
+use crate::kept::MANAGER;
+use crate::queue::Queue;
+use crate::world::{Meta, World, whole_kinds};
+
+/// The controller.
+pub(crate) struct Garbage {
+    world: Arc<World>,
+    queue: Arc<Queue<String>>,
+    graph: Arc<Mutex<Graph>>,
+}
+
+impl Garbage {
+    /// Registers for changes of every kind.
+    pub(crate) fn new(world: &Arc<World>) -> Arc<Self> {
+        let collector = Self {
+            world: Arc::clone(world),
+            queue: Arc::new(Queue::new()),
+            graph: Arc::new(Mutex::new(Graph::default())),
+        };
+        macro_rules! attend {
+            ($world:expr, $name:ident) => {
+                let erased = crate::world::erase(&$world.$name);
+                if let Some(kind) = collector.kind_of(&erased.group, &erased.kind) {
+                    collector.attend(&$world.$name, kind);
+                }
+            };
+        }
+        whole_kinds!(attend, world);
+        for (served, cache) in &world.others {
+            if let Some(kind) = collector.kind_of(&served.resource.group, &served.resource.kind) {
+                collector.attend(cache, kind);
+            }
+        }
+        Arc::new(collector)
+    }
+
+    fn attend<K: Resource + 'static>(&self, cache: &Arc<Cache<K>>, kind: usize) {
+        let (graph, queue) = (Arc::clone(&self.graph), Arc::clone(&self.queue));
+        cache.on_change(move |change: &Change<'_, K>| {
+            let mut look_at = Vec::new();
+            let new_uid = change.new.and_then(|object| object.meta().uid.as_ref());
+            let mut graph = graph.lock();
+            if let Some(old) = change.old.filter(|old| old.meta().uid.as_ref() != new_uid) {
+                look_at.extend(graph.remove(old.meta().uid.as_deref().unwrap_or_default()));
+            }
+            if let Some(new) = change.new {
+                let (uid, thing) = Thing::of(kind, new.meta());
+                look_at.extend(graph.put(uid, thing));
+            }
+            drop(graph);
+            for uid in look_at {
+                queue.add(uid);
+            }
+        });
+    }
+
+    fn kind_of(&self, group: &str, kind: &str) -> Option<usize> {
+        self.world
+            .served
+            .iter()
+            .position(|served| served.resource.group == group && served.resource.kind == kind)
+    }
+
+    fn api(&self, kind: usize, namespace: &str) -> Api<Meta> {
+        let served = &self.world.served[kind];
+        if served.namespaced {
+            Api::namespaced_with(self.world.client.clone(), namespace, &served.resource)
+        } else {
+            Api::all_with(self.world.client.clone(), &served.resource)
+        }
+    }
+
+    /// The states of a thing's owners; those that the graph does not know are looked up.
+    async fn owner_states(&self, thing: &Thing) -> Result<HashMap<String, OwnerState>, Failure> {
+        let mut states = HashMap::new();
+        for owner in &thing.owners {
+            let known = self.graph.lock().get(&owner.uid).map(state_of);
+            let state = match known {
+                Some(state) => state,
+                None => self.look_up(owner, &thing.key.namespace).await?,
+            };
+            states.insert(owner.uid.clone(), state);
+        }
+        Ok(states)
+    }
+
+    async fn look_up(&self, owner: &OwnerReference, namespace: &str) -> Result<OwnerState, Failure> {
+        let group = owner.api_version.split_once('/').map_or("", |(group, _)| group);
+        let Some(kind) = self.kind_of(group, &owner.kind) else {
+            // A kind that is not served (any more): nothing can be said about its objects.
+            return Ok(OwnerState::There);
+        };
+        let found =
+            gone_is_fine(self.api(kind, namespace).get(&owner.name).await).step("look up an owner")?;
+        Ok(match found {
+            Some(found) if found.uid().as_deref() == Some(&owner.uid) => {
+                state_of(&Thing::of(kind, found.meta()).1)
+            }
+            _ => OwnerState::Gone,
+        })
+    }
+
+    async fn delete(&self, uid: &str, thing: &Thing, policy: PropagationPolicy) -> Result<(), Failure> {
+        let params = DeleteParams {
+            propagation_policy: Some(policy),
+            preconditions: Some(Preconditions {
+                uid: Some(uid.to_owned()),
+                resource_version: None,
+            }),
+            ..DeleteParams::default()
+        };
+        let deleted = self
+            .api(thing.kind, &thing.key.namespace)
+            .delete(&thing.key.name, &params)
+            .await;
+        match gone_is_fine(deleted) {
+            // Another object has that name by now.
+            Err(kube::Error::Api(status)) if status.code == 409 => Ok(()),
+            other => other.step("delete what has no owner").map(drop),
+        }
+    }
+
+    /// Rewrites the metadata of an object with what `change` makes of the newest version of it.
+    async fn rewrite(
+        &self,
+        uid: &str,
+        thing: &Thing,
+        change: impl Fn(&Meta) -> serde_json::Value + Send,
+    ) -> Result<(), Failure> {
+        let api = self.api(thing.kind, &thing.key.namespace);
+        let Some(newest) = gone_is_fine(api.get(&thing.key.name).await).step("read an object")? else {
+            return Ok(());
+        };
+        if newest.uid().as_deref() != Some(uid) {
+            return Ok(());
+        }
+        let mut metadata = change(&newest);
+        metadata["uid"] = json!(uid);
+        metadata["resourceVersion"] = json!(newest.resource_version());
+        let patch = Patch::Merge(json!({ "metadata": metadata }));
+        let patched = api
+            .patch_metadata(&thing.key.name, &PatchParams::apply(MANAGER), &patch)
+            .await;
+        gone_is_fine(patched).step("write an object's owners").map(drop)
+    }
+
+    async fn release(&self, uid: &str, thing: &Thing, finalizer: &str) -> Result<(), Failure> {
+        let without = |newest: &Meta| {
+            let rest: Vec<&String> = newest
+                .finalizers()
+                .iter()
+                .filter(|known| *known != finalizer)
+                .collect();
+            json!({ "finalizers": some(&rest) })
+        };
+        self.rewrite(uid, thing, without).await
+    }
+
+    async fn orphan(&self, uid: &str, thing: &Thing, dependents: &[String]) -> Result<(), Failure> {
+        for dependent in dependents {
+            let Some(orphan) = self.graph.lock().get(dependent).cloned() else {
+                continue;
+            };
+            let without = |newest: &Meta| {
+                let rest: Vec<&OwnerReference> = newest
+                    .owner_references()
+                    .iter()
+                    .filter(|owner| owner.uid != uid)
+                    .collect();
+                json!({ "ownerReferences": some(&rest) })
+            };
+            self.rewrite(dependent, &orphan, without).await?;
+        }
+        self.release(uid, thing, ORPHAN).await
+    }
+
+    async fn keep(&self, uid: &str, thing: &Thing, owners: &[OwnerReference]) -> Result<(), Failure> {
+        let kept = |newest: &Meta| {
+            let rest: Vec<&OwnerReference> = newest
+                .owner_references()
+                .iter()
+                .filter(|owner| {
+                    owners.iter().any(|kept| kept.uid == owner.uid)
+                        || !thing.owners.iter().any(|known| known.uid == owner.uid)
+                })
+                .collect();
+            json!({ "ownerReferences": some(&rest) })
+        };
+        self.rewrite(uid, thing, kept).await
+    }
+}
+
+impl Controller for Garbage {
+    type Key = String;
+
+    const NAME: &'static str = "garbage";
+
+    fn queue(&self) -> &Queue<String> {
+        &self.queue
+    }
+
+    async fn reconcile(&self, uid: &String) -> Result<Again, Failure> {
+        let Some(thing) = self.graph.lock().get(uid).cloned() else {
+            return Ok(None);
+        };
+        let states = if thing.dying {
+            HashMap::new()
+        } else {
+            self.owner_states(&thing).await?
+        };
+        let state = |owner: &OwnerReference| states.get(&owner.uid).copied().unwrap_or(OwnerState::There);
+        let verdict = verdict(&self.graph.lock(), uid, state);
+        match verdict {
+            Verdict::Leave => {}
+            Verdict::Delete => self.delete(uid, &thing, policy_of(&thing)).await?,
+            Verdict::DeleteInForeground => self.delete(uid, &thing, PropagationPolicy::Foreground).await?,
+            Verdict::KeepOwners(owners) => self.keep(uid, &thing, &owners).await?,
+            Verdict::AwaitDependents(dependents) => {
+                for dependent in dependents {
+                    self.queue.add(dependent);
+                }
+            }
+            Verdict::Release(finalizer) => self.release(uid, &thing, finalizer).await?,
+            Verdict::Orphan(dependents) => self.orphan(uid, &thing, &dependents).await?,
+        }
+        Ok(None)
+    }
+}
+
+/// An object that was to be deleted in a certain way before keeps that way.
+fn policy_of(thing: &Thing) -> PropagationPolicy {
+    if thing.has_finalizer(ORPHAN) {
+        PropagationPolicy::Orphan
+    } else if thing.has_finalizer(FOREGROUND) {
+        PropagationPolicy::Foreground
+    } else {
+        PropagationPolicy::Background
+    }
+}
+
+/// An empty list is written as none at all.
+fn some<T>(list: &[T]) -> Option<&[T]> {
+    Some(list).filter(|list| !list.is_empty())
+}
+
+fn state_of(thing: &Thing) -> OwnerState {
+    if thing.dying && thing.has_finalizer(FOREGROUND) {
+        OwnerState::Waiting
+    } else {
+        OwnerState::There
+    }
+}

@@ -1,0 +1,123 @@
+//! Who owns whom, over all kinds: fed by every cache, read by the collector.
+
+use std::collections::{HashMap, HashSet};
+
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, OwnerReference};
+
+use crate::key::Key;
+
+/// The part of an object that garbage collection is about.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Thing {
+    /// Which of the served kinds it is.
+    pub(crate) kind: usize,
+    /// Its name.
+    pub(crate) key: Key,
+    /// Its owners.
+    pub(crate) owners: Vec<OwnerReference>,
+    /// Its finalizers.
+    pub(crate) finalizers: Vec<String>,
+    /// Whether it is being deleted.
+    pub(crate) dying: bool,
+}
+
+impl Thing {
+    /// What matters of the object with that metadata, and its uid.
+    pub(crate) fn of(kind: usize, meta: &ObjectMeta) -> (String, Self) {
+        let thing = Self {
+            kind,
+            key: Key::new(
+                meta.namespace.clone().unwrap_or_default(),
+                meta.name.clone().unwrap_or_default(),
+            ),
+            owners: meta.owner_references.clone().unwrap_or_default(),
+            finalizers: meta.finalizers.clone().unwrap_or_default(),
+            dying: meta.deletion_timestamp.is_some(),
+        };
+        (meta.uid.clone().unwrap_or_default(), thing)
+    }
+
+    /// Whether it carries that finalizer.
+    pub(crate) fn has_finalizer(&self, name: &str) -> bool {
+        self.finalizers.iter().any(|finalizer| finalizer == name)
+    }
+}
+
+/// All objects by uid, and the uids of those that each owns.
+#[derive(Debug, Default)]
+pub(crate) struct Graph {
+    things: HashMap<String, Thing>,
+    dependents: HashMap<String, HashSet<String>>,
+}
+
+impl Graph {
+    /// The object with that uid.
+    pub(crate) fn get(&self, uid: &str) -> Option<&Thing> {
+        self.things.get(uid)
+    }
+
+    /// The uids of the objects that name `uid` as an owner.
+    pub(crate) fn dependents(&self, uid: &str) -> Vec<String> {
+        self.dependents
+            .get(uid)
+            .map(|all| all.iter().cloned().collect())
+            .unwrap_or_default()
+    }
+
+    /// Puts an object in or over its former self; returns the uids that have to be looked at.
+    pub(crate) fn put(&mut self, uid: String, thing: Thing) -> Vec<String> {
+        let old = self.things.remove(&uid);
+        self.unlink(&uid, old.as_ref());
+        for owner in &thing.owners {
+            self.dependents
+                .entry(owner.uid.clone())
+                .or_default()
+                .insert(uid.clone());
+        }
+        let mut look_at = Vec::new();
+        let news = old.as_ref() != Some(&thing);
+        let owner_missing = thing
+            .owners
+            .iter()
+            .any(|owner| !self.things.contains_key(&owner.uid));
+        if news && ((owner_missing && !thing.dying) || (thing.dying && !thing.finalizers.is_empty())) {
+            look_at.push(uid.clone());
+        }
+        // An owner that waits for its dependents has to hear when one of them lets go of it.
+        if let Some(old) = &old {
+            look_at.extend(self.waiting_owners(old));
+        }
+        self.things.insert(uid, thing);
+        look_at
+    }
+
+    /// Takes an object out; returns the uids that have to be looked at.
+    pub(crate) fn remove(&mut self, uid: &str) -> Vec<String> {
+        let old = self.things.remove(uid);
+        self.unlink(uid, old.as_ref());
+        let mut look_at = self.dependents(uid);
+        if let Some(old) = &old {
+            look_at.extend(self.waiting_owners(old));
+        }
+        look_at
+    }
+
+    fn waiting_owners(&self, thing: &Thing) -> Vec<String> {
+        let owners = thing.owners.iter().map(|owner| &owner.uid);
+        owners
+            .filter(|uid| self.things.get(*uid).is_some_and(|owner| owner.dying))
+            .cloned()
+            .collect()
+    }
+
+    fn unlink(&mut self, uid: &str, old: Option<&Thing>) {
+        for owner in old.iter().flat_map(|old| &old.owners) {
+            if let Some(dependents) = self.dependents.get_mut(&owner.uid) {
+                dependents.remove(uid);
+                if dependents.is_empty() {
+                    self.dependents.remove(&owner.uid);
+                }
+            }
+        }
+    }
+}

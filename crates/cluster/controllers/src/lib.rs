@@ -1,0 +1,38 @@
+//! The controllers of the built-in cluster: from Deployments to Pods, and the rest of what makes a Kubernetes move.
+//!
+//! The roof program calls [`run`] with a client and the cluster's certificate authority. Everything here goes through
+//! that client, with the rights of its identity; nothing here knows how the API is made.
+//!
+//! How it works: `world.rs` keeps one cache per kind, filled by one list and one watch (`watch.rs`) and by the answers to
+//! our own writes (`cache.rs`). Every change queues keys (`queue.rs`); each controller takes its keys (`controller.rs`),
+//! reads the caches, plans (pure, in `plan.rs` of its folder) and executes idempotently. Nothing polls.
+
+mod accounts;
+mod cache;
+mod controller;
+mod deployment;
+mod endpoints;
+mod events;
+mod garbage;
+mod kept;
+mod key;
+mod namespace;
+mod owner;
+mod percent;
+mod pod_collector;
+mod pod_maker;
+mod pods;
+mod queue;
+mod quota;
+mod replica_set;
+mod requests;
+mod revisions;
+mod run;
+mod scheduler;
+mod stateful_set;
+mod template;
+mod template_hash;
+mod watch;
+mod world;
+
+pub use run::{ControllersError, run};

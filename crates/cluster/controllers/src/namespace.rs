@@ -1,0 +1,3 @@
+//! The end of a namespace: everything in it is deleted, Pods first, and then the namespace lets go of its finalizer.
+
+pub(crate) mod controller;

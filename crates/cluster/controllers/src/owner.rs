@@ -1,0 +1,153 @@
+//! Who owns what: controller references, and which objects a controller claims, adopts or lets go.
+//! Pure but for [`settle`], which writes the claims down.
+
+use std::collections::BTreeMap;
+use std::fmt::Debug;
+use std::sync::Arc;
+
+use k8s_openapi::NamespaceResourceScope;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{LabelSelector, ObjectMeta, OwnerReference};
+use kube::Resource;
+use kube::core::{Selector, SelectorExt};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use serde_json::json;
+
+use crate::kept::Kept;
+
+/// The owner that controls an object.
+pub(crate) fn controller_of(meta: &ObjectMeta) -> Option<&OwnerReference> {
+    meta.owner_references
+        .as_deref()
+        .unwrap_or_default()
+        .iter()
+        .find(|owner| owner.controller == Some(true))
+}
+
+/// A reference that makes `owner` the controller of what carries it.
+pub(crate) fn controlled_by<K: Resource<DynamicType = ()>>(owner: &K) -> OwnerReference {
+    OwnerReference {
+        api_version: K::api_version(&()).into_owned(),
+        kind: K::kind(&()).into_owned(),
+        name: owner.meta().name.clone().unwrap_or_default(),
+        uid: owner.meta().uid.clone().unwrap_or_default(),
+        controller: Some(true),
+        block_owner_deletion: Some(true),
+    }
+}
+
+/// Whether `meta` is controlled by the object with that uid.
+pub(crate) fn is_controlled_by(meta: &ObjectMeta, uid: &str) -> bool {
+    controller_of(meta).is_some_and(|owner| owner.uid == uid)
+}
+
+/// Whether `selector` selects those labels; a selector that does not parse selects nothing.
+pub(crate) fn selects(selector: &LabelSelector, labels: Option<&BTreeMap<String, String>>) -> bool {
+    let none = BTreeMap::new();
+    Selector::try_from(selector.clone()).is_ok_and(|selector| selector.matches(labels.unwrap_or(&none)))
+}
+
+/// Whether the object is being deleted.
+pub(crate) fn is_dying(meta: &ObjectMeta) -> bool {
+    meta.deletion_timestamp.is_some()
+}
+
+/// What a controller has, wants and gives up.
+#[derive(Debug)]
+pub(crate) struct Claims<K> {
+    /// Controlled by it and matching its selector.
+    pub(crate) owned: Vec<Arc<K>>,
+    /// Matching and without controller: to be adopted.
+    pub(crate) adopt: Vec<Arc<K>>,
+    /// Controlled by it but no longer matching: to be let go.
+    pub(crate) release: Vec<Arc<K>>,
+}
+
+/// Sorts `candidates` for the owner described by `owner` and `selector`.
+pub(crate) fn claim<K: Resource>(
+    owner: &ObjectMeta,
+    selector: &LabelSelector,
+    candidates: Vec<Arc<K>>,
+) -> Claims<K> {
+    let uid = owner.uid.as_deref().unwrap_or_default();
+    let mut claims = Claims {
+        owned: Vec::new(),
+        adopt: Vec::new(),
+        release: Vec::new(),
+    };
+    for candidate in candidates {
+        let meta = candidate.meta();
+        let matches = selects(selector, meta.labels.as_ref());
+        match controller_of(meta) {
+            Some(controller) if controller.uid == uid && matches => claims.owned.push(candidate),
+            Some(controller) if controller.uid == uid && !is_dying(meta) => claims.release.push(candidate),
+            None if matches && !is_dying(meta) && !is_dying(owner) => claims.adopt.push(candidate),
+            _ => {}
+        }
+    }
+    claims
+}
+
+/// Adopts and releases what `claims` says and returns all that is owned then. The owner is read afresh before an
+/// adoption: one that is being deleted with its dependents left behind must not take them along.
+pub(crate) async fn settle<O, K>(
+    owners: &Kept<O>,
+    owner: &O,
+    kept: &Kept<K>,
+    claims: Claims<K>,
+) -> Result<Vec<Arc<K>>, kube::Error>
+where
+    O: Resource<DynamicType = (), Scope = NamespaceResourceScope>
+        + Clone
+        + Debug
+        + Serialize
+        + DeserializeOwned,
+    K: Resource<DynamicType = (), Scope = NamespaceResourceScope>
+        + Clone
+        + Debug
+        + Serialize
+        + DeserializeOwned,
+{
+    let mut all = claims.owned;
+    let uid = owner.meta().uid.as_deref().unwrap_or_default();
+    for object in claims.release {
+        let mut rest = object.meta().owner_references.clone().unwrap_or_default();
+        rest.retain(|reference| reference.uid != uid);
+        write_owners(kept, &object, &rest).await?;
+    }
+    if claims.adopt.is_empty() {
+        return Ok(all);
+    }
+    let namespace = owner.meta().namespace.as_deref().unwrap_or_default();
+    let fresh = owners
+        .api(namespace)
+        .get(owner.meta().name.as_deref().unwrap_or_default())
+        .await?;
+    if fresh.meta().uid.as_deref() != Some(uid) || is_dying(fresh.meta()) {
+        return Ok(all);
+    }
+    for object in claims.adopt {
+        let mut references = object.meta().owner_references.clone().unwrap_or_default();
+        references.push(controlled_by(owner));
+        all.push(Arc::new(write_owners(kept, &object, &references).await?));
+    }
+    Ok(all)
+}
+
+async fn write_owners<K>(kept: &Kept<K>, object: &K, owners: &[OwnerReference]) -> Result<K, kube::Error>
+where
+    K: Resource<DynamicType = (), Scope = NamespaceResourceScope>
+        + Clone
+        + Debug
+        + Serialize
+        + DeserializeOwned,
+{
+    let version = &object.meta().resource_version;
+    // An empty list is written as none at all.
+    let owners = Some(owners).filter(|owners| !owners.is_empty());
+    kept.merge(
+        object,
+        json!({"metadata": {"resourceVersion": version, "ownerReferences": owners}}),
+    )
+    .await
+}

@@ -1,0 +1,154 @@
+//! The keyed work queue of one controller: a key is queued once however often it is added, is never worked on twice at
+//! the same time, and comes back after a delay or, when its work failed, after a growing pause. Made by `controller.rs`;
+//! it knows nothing of what a key stands for.
+
+use std::collections::{HashMap, HashSet, VecDeque};
+use std::hash::Hash;
+use std::time::Duration;
+
+use parking_lot::Mutex;
+use tokio::sync::Notify;
+use tokio::time::Instant;
+
+/// First pause after a failure: long enough for a watch event to arrive, too short for anybody to notice.
+const FIRST_PAUSE: Duration = Duration::from_millis(20);
+/// Longest pause between attempts: what a maintainer waits at most after the cause of a refusal has gone.
+const LONGEST_PAUSE: Duration = Duration::from_secs(10);
+
+/// A queue of keys; all methods but [`Queue::next`] return at once.
+pub(crate) struct Queue<K> {
+    inner: Mutex<Inner<K>>,
+    wake: Notify,
+}
+
+struct Inner<K> {
+    ready: VecDeque<K>,
+    queued: HashSet<K>,
+    working: HashSet<K>,
+    again: HashSet<K>,
+    later: HashMap<K, Instant>,
+    failures: HashMap<K, u32>,
+}
+
+impl<K: Clone + Eq + Hash> Queue<K> {
+    /// An empty queue.
+    pub(crate) fn new() -> Self {
+        Self {
+            inner: Mutex::new(Inner {
+                ready: VecDeque::new(),
+                queued: HashSet::new(),
+                working: HashSet::new(),
+                again: HashSet::new(),
+                later: HashMap::new(),
+                failures: HashMap::new(),
+            }),
+            wake: Notify::new(),
+        }
+    }
+
+    /// Asks for `key` to be worked on as soon as possible; again, if it is being worked on right now.
+    pub(crate) fn add(&self, key: K) {
+        self.inner.lock().add(key);
+        self.wake.notify_one();
+    }
+
+    /// Asks for `key` to be worked on after `delay`, unless something asks for it sooner.
+    pub(crate) fn add_after(&self, key: K, delay: Duration) {
+        self.inner.lock().add_at(key, Instant::now() + delay);
+        self.wake.notify_one();
+    }
+
+    /// Waits for a key; the caller owes a [`Queue::done`] or [`Queue::failed`] for it. For one caller at a time.
+    pub(crate) async fn next(&self) -> K {
+        loop {
+            let wake_at = {
+                let mut inner = self.inner.lock();
+                inner.promote(Instant::now());
+                if let Some(key) = inner.ready.pop_front() {
+                    inner.queued.remove(&key);
+                    inner.working.insert(key.clone());
+                    return key;
+                }
+                inner.later.values().min().copied()
+            };
+            match wake_at {
+                Some(at) => tokio::select! {
+                    () = self.wake.notified() => {}
+                    () = tokio::time::sleep_until(at) => {}
+                },
+                None => self.wake.notified().await,
+            }
+        }
+    }
+
+    /// The work on `key` succeeded.
+    pub(crate) fn done(&self, key: &K) {
+        let mut inner = self.inner.lock();
+        inner.failures.remove(key);
+        inner.finish(key);
+        drop(inner);
+        self.wake.notify_one();
+    }
+
+    /// The work on `key` failed: it comes back after a pause that doubles each time. Returns the pause.
+    pub(crate) fn failed(&self, key: &K) -> Duration {
+        let mut inner = self.inner.lock();
+        let count = inner.failures.entry(key.clone()).or_insert(0);
+        *count = count.saturating_add(1);
+        let pause = pause_after(*count);
+        inner.finish(key);
+        inner.add_at(key.clone(), Instant::now() + pause);
+        drop(inner);
+        self.wake.notify_one();
+        pause
+    }
+}
+
+impl<K: Clone + Eq + Hash> Inner<K> {
+    fn add(&mut self, key: K) {
+        self.later.remove(&key);
+        if self.working.contains(&key) {
+            self.again.insert(key);
+        } else if self.queued.insert(key.clone()) {
+            self.ready.push_back(key);
+        }
+    }
+
+    fn add_at(&mut self, key: K, at: Instant) {
+        if self.queued.contains(&key) || self.again.contains(&key) {
+            return;
+        }
+        let due = self.later.entry(key).or_insert(at);
+        *due = at.min(*due);
+    }
+
+    fn promote(&mut self, now: Instant) {
+        let mut due: Vec<(Instant, K)> = self
+            .later
+            .iter()
+            .filter(|(_, at)| **at <= now)
+            .map(|(key, at)| (*at, key.clone()))
+            .collect();
+        due.sort_by_key(|(at, _)| *at);
+        for (_, key) in due {
+            self.add(key);
+        }
+    }
+
+    fn finish(&mut self, key: &K) {
+        self.working.remove(key);
+        if self.again.remove(key) {
+            self.add(key.clone());
+        }
+    }
+}
+
+/// The pause after the `failures`th failure in a row.
+fn pause_after(failures: u32) -> Duration {
+    FIRST_PAUSE
+        .saturating_mul(1 << failures.saturating_sub(1).min(16))
+        .min(LONGEST_PAUSE)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,4 @@
+//! `ReplicaSets`: a number of equal Pods.
+
+pub(crate) mod controller;
+pub(crate) mod plan;

@@ -1,0 +1,184 @@
+//! The `ReplicaSet` controller: as many Pods as wanted, and the truth about them in the status.
+//!
+//! A refusal by the API (quota, webhook, `LimitRange`) becomes the condition `ReplicaFailure` with the API's own words, from
+//! which `webservice start` tells the maintainer; then it is tried again, sooner if a quota of the namespace changes.
+
+use std::sync::Arc;
+
+use futures::future::join_all;
+use jiff::Timestamp;
+use k8s_openapi::api::apps::v1::ReplicaSet;
+use k8s_openapi::api::core::v1::Pod;
+
+use super::plan::{Difference, Trouble, desired_status, plan};
+use crate::controller::{Again, Controller, Failure, Step, gone_is_fine};
+use crate::deployment::controller::text_of;
+use crate::events::Recorder;
+use crate::key::Key;
+use crate::owner::{claim, controlled_by, controller_of, is_dying, selects, settle};
+use crate::pod_maker;
+use crate::queue::Queue;
+use crate::template::{PodName, desired_pod};
+use crate::world::World;
+
+const COMPONENT: &str = "replicaset-controller";
+
+/// The controller.
+pub(crate) struct ReplicaSets {
+    world: Arc<World>,
+    recorder: Recorder,
+    queue: Arc<Queue<Key>>,
+}
+
+impl ReplicaSets {
+    /// Registers for changes.
+    pub(crate) fn new(world: &Arc<World>, recorder: &Recorder) -> Arc<Self> {
+        let queue = Arc::new(Queue::new());
+        let add = Arc::clone(&queue);
+        world
+            .replica_sets
+            .on_change(move |change| change.sides().for_each(|set| add.add(Key::of(&**set))));
+        let (add, sets) = (Arc::clone(&queue), world.replica_sets.clone());
+        world.pods.on_change(move |change| {
+            for pod in change.sides() {
+                let namespace = pod.metadata.namespace.as_deref().unwrap_or_default();
+                match controller_of(&pod.metadata) {
+                    Some(owner) if owner.kind == "ReplicaSet" => {
+                        add.add(Key::new(namespace, owner.name.clone()));
+                    }
+                    Some(_) => {}
+                    None => sets
+                        .namespace(namespace)
+                        .iter()
+                        .filter(|set| selects_pod(set, pod))
+                        .for_each(|set| add.add(Key::of(&**set))),
+                }
+            }
+        });
+        let (add, sets) = (Arc::clone(&queue), world.replica_sets.clone());
+        world.quotas.on_change(move |change| {
+            for quota in change.sides() {
+                let namespace = quota.metadata.namespace.as_deref().unwrap_or_default();
+                sets.namespace(namespace)
+                    .iter()
+                    .filter(|set| is_in_trouble(set))
+                    .for_each(|set| add.add(Key::of(&**set)));
+            }
+        });
+        Arc::new(Self {
+            world: Arc::clone(world),
+            recorder: recorder.clone(),
+            queue,
+        })
+    }
+
+    /// Makes or deletes Pods; the refusal that stopped it, if any.
+    async fn execute(&self, set: &ReplicaSet, difference: Difference) -> Result<(), (Trouble, Failure)> {
+        let (reason, step, result) = match difference {
+            Difference::None => return Ok(()),
+            Difference::Create(missing) => {
+                let pods = vec![new_pod(set); missing];
+                let result =
+                    pod_maker::create_all(&self.world.pods, &self.recorder, COMPONENT, set, pods).await;
+                ("FailedCreate", "create pods", result)
+            }
+            Difference::Delete(surplus) => {
+                let deletions = surplus
+                    .iter()
+                    .map(|pod| pod_maker::delete(&self.world.pods, &self.recorder, COMPONENT, set, pod));
+                (
+                    "FailedDelete",
+                    "delete pods",
+                    join_all(deletions).await.into_iter().collect(),
+                )
+            }
+        };
+        result.map_err(|source| {
+            let trouble = Trouble {
+                reason,
+                message: text_of(&source),
+            };
+            (trouble, Failure { step, source })
+        })
+    }
+
+    fn owned_now(&self, set: &ReplicaSet) -> Vec<Arc<Pod>> {
+        let namespace = set.metadata.namespace.as_deref().unwrap_or_default();
+        claim(
+            &set.metadata,
+            &set.spec.selector,
+            self.world.pods.namespace(namespace),
+        )
+        .owned
+    }
+
+    fn is_namespace_ending(&self, namespace: &str) -> bool {
+        self.world
+            .namespaces
+            .get("", namespace)
+            .is_none_or(|namespace| is_dying(&namespace.metadata))
+    }
+}
+
+impl Controller for ReplicaSets {
+    type Key = Key;
+
+    const NAME: &'static str = "replicaset";
+
+    fn queue(&self) -> &Queue<Key> {
+        &self.queue
+    }
+
+    async fn reconcile(&self, key: &Key) -> Result<Again, Failure> {
+        let Some(set) = self.world.replica_sets.by_key(key) else {
+            return Ok(None);
+        };
+        let claims = claim(
+            &set.metadata,
+            &set.spec.selector,
+            self.world.pods.namespace(&key.namespace),
+        );
+        let owned = settle(&self.world.replica_sets, &set, &self.world.pods, claims)
+            .await
+            .step("adopt pods")?;
+        let difference = match plan(&set, &owned) {
+            Difference::Create(_) if self.is_namespace_ending(&key.namespace) => Difference::None,
+            difference => difference,
+        };
+        let outcome = self.execute(&set, difference).await;
+        let trouble = outcome.as_ref().err().map(|(trouble, _)| trouble);
+        let (status, again) = desired_status(&set, &self.owned_now(&set), trouble, Timestamp::now());
+        if set.status.as_ref() != Some(&status) {
+            let mut changed = (*set).clone();
+            changed.status = Some(status);
+            let written = gone_is_fine(self.world.replica_sets.replace_status(&changed).await);
+            // The refusal is the more telling error of the two.
+            if outcome.is_ok() {
+                written.step("write a replica set's status")?;
+            }
+        }
+        outcome.map(|()| again).map_err(|(_, failure)| failure)
+    }
+}
+
+fn new_pod(set: &ReplicaSet) -> Pod {
+    let template = set.spec.template.clone().unwrap_or_default();
+    let prefix = format!("{}-", set.metadata.name.as_deref().unwrap_or_default());
+    let namespace = set.metadata.namespace.as_deref().unwrap_or_default();
+    desired_pod(&template, namespace, PodName::Prefix(prefix), controlled_by(set))
+}
+
+fn selects_pod(set: &ReplicaSet, pod: &Pod) -> bool {
+    selects(&set.spec.selector, pod.metadata.labels.as_ref())
+}
+
+fn is_in_trouble(set: &ReplicaSet) -> bool {
+    let conditions = set
+        .status
+        .as_ref()
+        .and_then(|status| status.conditions.as_deref())
+        .unwrap_or_default();
+    conditions
+        .iter()
+        .any(|condition| condition.type_.as_deref() == Some("ReplicaFailure"))
+}

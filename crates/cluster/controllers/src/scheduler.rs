@@ -1,0 +1,6 @@
+//! The scheduler: which node a Pod goes to.
+
+pub(crate) mod affinity;
+pub(crate) mod controller;
+pub(crate) mod fit;
+pub(crate) mod resources;

@@ -1,0 +1,8 @@
+//! `StatefulSets`: Pods with a name, an order and storage of their own.
+
+pub(crate) mod controller;
+pub(crate) mod identity;
+pub(crate) mod plan;
+
+#[cfg(test)]
+mod tests;

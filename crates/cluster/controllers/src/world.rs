@@ -1,0 +1,191 @@
+//! What the controllers know of the cluster: one list and one watch per kind, shared by all of them.
+//!
+//! Kinds whose content matters to some controller are kept whole; of every other kind that the API serves, the metadata
+//! is kept, for garbage collection and quota. Events are not watched: nothing depends on them.
+
+use std::collections::HashSet;
+use std::fmt::Debug;
+use std::sync::Arc;
+
+use k8s_openapi::api::apps::v1::{ControllerRevision, Deployment, ReplicaSet, StatefulSet};
+use k8s_openapi::api::certificates::v1::CertificateSigningRequest;
+use k8s_openapi::api::core::v1::{Endpoints, Namespace, Node, Pod, ResourceQuota, Service, ServiceAccount};
+use k8s_openapi::api::discovery::v1::EndpointSlice;
+use kube::api::{ApiResource, DynamicObject};
+use kube::core::PartialObjectMeta;
+use kube::discovery::{Discovery, Scope, verbs};
+use kube::{Api, Client, Resource};
+use serde::de::DeserializeOwned;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use crate::cache::Cache;
+use crate::kept::Kept;
+use crate::watch::follow;
+
+/// Metadata of an object of any kind.
+pub(crate) type Meta = PartialObjectMeta<DynamicObject>;
+
+/// A kind that the API serves and that can be listed, watched and deleted.
+#[derive(Clone, Debug)]
+pub(crate) struct Served {
+    /// Its names.
+    pub(crate) resource: ApiResource,
+    /// Whether its objects live in namespaces.
+    pub(crate) namespaced: bool,
+}
+
+/// All caches.
+pub(crate) struct World {
+    pub(crate) client: Client,
+    pub(crate) served: Vec<Served>,
+    pub(crate) deployments: Kept<Deployment>,
+    pub(crate) replica_sets: Kept<ReplicaSet>,
+    pub(crate) stateful_sets: Kept<StatefulSet>,
+    pub(crate) revisions: Kept<ControllerRevision>,
+    pub(crate) pods: Kept<Pod>,
+    pub(crate) services: Kept<Service>,
+    pub(crate) endpoints: Kept<Endpoints>,
+    pub(crate) slices: Kept<EndpointSlice>,
+    pub(crate) quotas: Kept<ResourceQuota>,
+    pub(crate) accounts: Kept<ServiceAccount>,
+    pub(crate) namespaces: Kept<Namespace>,
+    pub(crate) nodes: Kept<Node>,
+    pub(crate) requests: Kept<CertificateSigningRequest>,
+    /// The metadata of every other kind.
+    pub(crate) others: Vec<(Served, Arc<Cache<Meta>>)>,
+}
+
+/// Calls a macro with the name of every cache of whole objects.
+macro_rules! whole_kinds {
+    ($call:ident, $world:expr $(, $extra:expr)*) => {
+        $call!($world, deployments $(, $extra)*);
+        $call!($world, replica_sets $(, $extra)*);
+        $call!($world, stateful_sets $(, $extra)*);
+        $call!($world, revisions $(, $extra)*);
+        $call!($world, pods $(, $extra)*);
+        $call!($world, services $(, $extra)*);
+        $call!($world, endpoints $(, $extra)*);
+        $call!($world, slices $(, $extra)*);
+        $call!($world, quotas $(, $extra)*);
+        $call!($world, accounts $(, $extra)*);
+        $call!($world, namespaces $(, $extra)*);
+        $call!($world, nodes $(, $extra)*);
+        $call!($world, requests $(, $extra)*);
+    };
+}
+
+pub(crate) use whole_kinds;
+
+impl World {
+    /// Asks the API what it serves and prepares empty caches.
+    pub(crate) async fn discover(client: Client) -> Result<Self, kube::Error> {
+        let served = served(&client).await?;
+        let mut world = Self {
+            deployments: Kept::new(&client),
+            replica_sets: Kept::new(&client),
+            stateful_sets: Kept::new(&client),
+            revisions: Kept::new(&client),
+            pods: Kept::new(&client),
+            services: Kept::new(&client),
+            endpoints: Kept::new(&client),
+            slices: Kept::new(&client),
+            quotas: Kept::new(&client),
+            accounts: Kept::new(&client),
+            namespaces: Kept::new(&client),
+            nodes: Kept::new(&client),
+            requests: Kept::new(&client),
+            others: Vec::new(),
+            client,
+            served,
+        };
+        let whole = world.whole();
+        let rest = world
+            .served
+            .iter()
+            .filter(|kind| !whole.contains(&group_kind(&kind.resource)));
+        world.others = rest.map(|kind| (kind.clone(), Arc::new(Cache::new()))).collect();
+        Ok(world)
+    }
+
+    /// Starts all watches. Handlers have to be registered before.
+    pub(crate) fn follow(&self, tasks: &TaskTracker, shutdown: &CancellationToken) {
+        macro_rules! start {
+            ($world:expr, $name:ident) => {
+                self.follow_whole(&$world.$name, tasks, shutdown);
+            };
+        }
+        whole_kinds!(start, self);
+        for (kind, cache) in &self.others {
+            let api: Api<Meta> = Api::all_with(self.client.clone(), &kind.resource);
+            tasks.spawn(follow(api, Arc::clone(cache), shutdown.clone()));
+        }
+    }
+
+    /// Waits until every first list is in.
+    pub(crate) async fn synced(&self) {
+        macro_rules! wait {
+            ($world:expr, $name:ident) => {
+                $world.$name.synced().await;
+            };
+        }
+        whole_kinds!(wait, self);
+        for (_, cache) in &self.others {
+            cache.synced().await;
+        }
+    }
+
+    fn follow_whole<K>(&self, kept: &Kept<K>, tasks: &TaskTracker, shutdown: &CancellationToken)
+    where
+        K: Resource<DynamicType = ()> + Clone + DeserializeOwned + Debug + Send + Sync + 'static,
+    {
+        let wanted = group_kind(&ApiResource::erase::<K>(&()));
+        if self
+            .served
+            .iter()
+            .any(|kind| group_kind(&kind.resource) == wanted)
+        {
+            tasks.spawn(follow(kept.everywhere(), Arc::clone(kept), shutdown.clone()));
+        } else {
+            kept.mark_synced();
+        }
+    }
+
+    fn whole(&self) -> HashSet<(String, String)> {
+        let mut whole = HashSet::new();
+        macro_rules! name {
+            ($world:expr, $name:ident) => {
+                whole.insert(group_kind(&erase(&$world.$name)));
+            };
+        }
+        whole_kinds!(name, self);
+        whole
+    }
+}
+
+pub(crate) fn erase<K: Resource<DynamicType = ()>>(_: &Kept<K>) -> ApiResource {
+    ApiResource::erase::<K>(&())
+}
+
+pub(crate) fn group_kind(resource: &ApiResource) -> (String, String) {
+    (resource.group.clone(), resource.kind.clone())
+}
+
+async fn served(client: &Client) -> Result<Vec<Served>, kube::Error> {
+    let discovery = Discovery::new(client.clone()).run().await?;
+    let mut served = Vec::new();
+    for group in discovery.groups() {
+        for (resource, capabilities) in group.recommended_resources() {
+            let usable = [verbs::LIST, verbs::WATCH, verbs::DELETE]
+                .iter()
+                .all(|verb| capabilities.supports_operation(verb));
+            if usable && resource.kind != "Event" {
+                served.push(Served {
+                    resource,
+                    namespaced: capabilities.scope == Scope::Namespaced,
+                });
+            }
+        }
+    }
+    Ok(served)
+}
