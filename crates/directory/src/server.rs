@@ -1,0 +1,373 @@
+//! The directory as a whole: opened from its file, written by one task, served to connections.
+//!
+//! The roof program calls `open` and `run`. Writes go through one queue, are applied to a copy, stored, and
+//! only then shown and announced; so whoever reads sees only what is on disk.
+
+use std::{fmt, fmt::Write as _, io, path::PathBuf, sync::Arc, time::Duration};
+
+use jiff::Timestamp;
+use ldap3_proto::proto::LdapResultCode;
+use parking_lot::RwLock;
+use tokio::{
+    net::{TcpListener, TcpStream},
+    sync::{Semaphore, broadcast, mpsc, oneshot},
+};
+use tokio_rustls::TlsAcceptor;
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+
+use crate::{
+    access::Accounts,
+    change::Write,
+    connection,
+    ldif::{self, LdifError},
+    name::{Dn, NameError},
+    store::Store,
+    tree::{Changed, Refusal, Tree},
+};
+
+/// Connections at once; more wait in the listener's backlog.
+const MOST_CONNECTIONS: usize = 256;
+
+/// Time for a TLS handshake: whoever takes longer holds a place that others need.
+const HANDSHAKE: Duration = Duration::from_secs(10);
+
+/// Writes that wait for the disk together.
+const MOST_WRITES_AT_ONCE: usize = 256;
+
+/// Changes that a synchronising client may lag behind before it has to begin again.
+const CHANGES_KEPT: usize = 4096;
+
+/// Pause after the listener failed, for example for want of file descriptors.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(200);
+
+/// What the directory is told.
+pub struct Config {
+    /// The LDIF file on disk; it is made, readable by its owner only, where it does not exist.
+    pub path: PathBuf,
+    /// The base, such as `dc=toolforge,dc=org`.
+    pub base: String,
+    /// The password of `cn=admin,BASE`, which may write.
+    pub admin_password: String,
+    /// The password of `cn=reader,BASE`, which may read.
+    pub reader_password: String,
+    /// The certificate and key to serve with.
+    pub tls: rustls::ServerConfig,
+}
+
+impl fmt::Debug for Config {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Config")
+            .field("path", &self.path)
+            .field("base", &self.base)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Why the directory cannot be opened.
+#[derive(Debug, thiserror::Error)]
+pub enum DirectoryError {
+    /// The base is not a name.
+    #[error("the base of the directory is no name")]
+    Base(#[source] NameError),
+    /// A password is empty.
+    #[error("the password of cn={account} must not be empty: anybody could be it")]
+    Password {
+        /// `admin` or `reader`.
+        account: &'static str,
+    },
+    /// The file, or the initial LDIF, breaks a rule.
+    #[error("{origin} cannot be loaded")]
+    Ldif {
+        /// The file's path, or `the initial LDIF`.
+        origin: String,
+        /// Line, field, rule and way out.
+        #[source]
+        source: LdifError,
+    },
+    /// The file cannot be read or written.
+    #[error("cannot {step} {}", path.display())]
+    File {
+        /// `read` or `write`.
+        step: &'static str,
+        /// The file.
+        path: PathBuf,
+        /// What the system says.
+        #[source]
+        source: io::Error,
+    },
+}
+
+/// A write with the place for its answer.
+struct Order {
+    write: Write,
+    by: String,
+    answer: oneshot::Sender<Result<(), Refusal>>,
+}
+
+/// What sessions share.
+pub(crate) struct Shared {
+    tree: RwLock<Arc<Tree>>,
+    changes: broadcast::Sender<Arc<Changed>>,
+    orders: mpsc::Sender<Order>,
+    pub(crate) accounts: Accounts,
+}
+
+impl Shared {
+    /// The tree as it is on disk.
+    pub(crate) fn tree(&self) -> Arc<Tree> {
+        self.tree.read().clone()
+    }
+
+    /// The tree, and every change after it: none is missed, none comes twice.
+    pub(crate) fn follow(&self) -> (Arc<Tree>, broadcast::Receiver<Arc<Changed>>) {
+        let tree = self.tree.read();
+        (tree.clone(), self.changes.subscribe())
+    }
+
+    /// Does a write; returns when it is on disk.
+    pub(crate) async fn write(&self, write: Write, by: String) -> Result<(), Refusal> {
+        let stopping = || Refusal::new(LdapResultCode::Unavailable, "the directory is stopping");
+        let (answer, done) = oneshot::channel();
+        self.orders
+            .send(Order { write, by, answer })
+            .await
+            .map_err(|_| stopping())?;
+        done.await.map_err(|_| stopping())?
+    }
+
+    fn show(&self, tree: Tree, changes: Vec<Changed>) {
+        let mut current = self.tree.write();
+        *current = Arc::new(tree);
+        for change in changes {
+            // An error means that nobody listens.
+            let _ = self.changes.send(Arc::new(change));
+        }
+    }
+}
+
+/// The directory.
+pub struct Directory {
+    shared: Arc<Shared>,
+    store: Store,
+    orders: parking_lot::Mutex<Option<mpsc::Receiver<Order>>>,
+    tls: TlsAcceptor,
+}
+
+impl fmt::Debug for Directory {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Directory")
+            .field("file", &self.store.path())
+            .finish_non_exhaustive()
+    }
+}
+
+impl Directory {
+    /// Opens the directory: its file where there is one, else the initial LDIF, else an empty directory with
+    /// the folders for people and tools.
+    ///
+    /// # Errors
+    /// When the file or the LDIF is not right, with line and field, or the disk does not do its part.
+    pub fn open(config: Config, initial_ldif: Option<&str>) -> Result<Self, DirectoryError> {
+        for (account, password) in [
+            ("admin", &config.admin_password),
+            ("reader", &config.reader_password),
+        ] {
+            if password.is_empty() {
+                return Err(DirectoryError::Password { account });
+            }
+        }
+        let base = Dn::parse(&config.base).map_err(DirectoryError::Base)?;
+        let name = |account: &str| Dn::parse(&format!("cn={account},{base}")).map_err(DirectoryError::Base);
+        let accounts = Accounts {
+            admin: name("admin")?,
+            admin_password: config.admin_password,
+            reader: name("reader")?,
+            reader_password: config.reader_password,
+        };
+        let store = Store::new(config.path);
+        let tree = load(&store, &base, initial_ldif)?;
+        let (orders, waiting) = mpsc::channel(MOST_WRITES_AT_ONCE);
+        let shared = Shared {
+            tree: RwLock::new(Arc::new(tree)),
+            changes: broadcast::channel(CHANGES_KEPT).0,
+            orders,
+            accounts,
+        };
+        let mut tls = config.tls;
+        tls.alpn_protocols.clear();
+        Ok(Self {
+            shared: Arc::new(shared),
+            store,
+            orders: parking_lot::Mutex::new(Some(waiting)),
+            tls: TlsAcceptor::from(Arc::new(tls)),
+        })
+    }
+
+    /// Serves LDAP over TLS until `shutdown`; writes that were begun are finished. Once per directory.
+    pub async fn run(&self, listener: TcpListener, shutdown: CancellationToken) {
+        let Some(orders) = self.orders.lock().take() else {
+            tracing::error!("the directory is running already");
+            return;
+        };
+        let writer = tokio::spawn(write_loop(
+            self.shared.clone(),
+            self.store.clone(),
+            orders,
+            shutdown.clone(),
+        ));
+        let sessions = TaskTracker::new();
+        let places = Arc::new(Semaphore::new(MOST_CONNECTIONS));
+        loop {
+            let accepted = tokio::select! {
+                () = shutdown.cancelled() => break,
+                accepted = accept(&listener, &places) => accepted,
+            };
+            match accepted {
+                Ok((stream, place)) => {
+                    let (tls, shared, shutdown) = (self.tls.clone(), self.shared.clone(), shutdown.clone());
+                    sessions.spawn(async move {
+                        serve(tls, stream, shared, shutdown).await;
+                        drop(place);
+                    });
+                }
+                Err(error) => {
+                    tracing::warn!(%error, "the directory cannot accept a connection");
+                    tokio::time::sleep(ACCEPT_PAUSE).await;
+                }
+            }
+        }
+        sessions.close();
+        sessions.wait().await;
+        if writer.await.is_err() {
+            tracing::error!("the directory's writer ended badly");
+        }
+    }
+}
+
+type Place = tokio::sync::OwnedSemaphorePermit;
+
+async fn accept(listener: &TcpListener, places: &Arc<Semaphore>) -> io::Result<(TcpStream, Place)> {
+    let place = places.clone().acquire_owned().await.map_err(io::Error::other)?;
+    let (stream, _) = listener.accept().await?;
+    stream.set_nodelay(true)?;
+    Ok((stream, place))
+}
+
+async fn serve(tls: TlsAcceptor, stream: TcpStream, shared: Arc<Shared>, shutdown: CancellationToken) {
+    match tokio::time::timeout(HANDSHAKE, tls.accept(stream)).await {
+        Ok(Ok(stream)) => connection::run(stream, shared, shutdown).await,
+        Ok(Err(error)) => tracing::debug!(%error, "a client of the directory failed its TLS handshake"),
+        Err(_) => tracing::debug!("a client of the directory took too long for its TLS handshake"),
+    }
+}
+
+fn load(store: &Store, base: &Dn, initial: Option<&str>) -> Result<Tree, DirectoryError> {
+    let file_error = |step| {
+        move |source| DirectoryError::File {
+            step,
+            path: store.path().to_owned(),
+            source,
+        }
+    };
+    let stored = store.load().map_err(file_error("read"))?;
+    let origin = match (&stored, initial) {
+        (Some(_), _) => store.path().display().to_string(),
+        _ => "the initial LDIF".to_owned(),
+    };
+    let skeleton = skeleton(base);
+    let text = match (&stored, initial) {
+        (Some(bytes), _) => bytes.as_slice(),
+        (None, Some(text)) => text.as_bytes(),
+        (None, None) => skeleton.as_bytes(),
+    };
+    let tree = ldif::read(text)
+        .and_then(|records| Tree::load(base, records, Timestamp::now()))
+        .map_err(|source| DirectoryError::Ldif { origin, source })?;
+    if stored.is_none() {
+        store
+            .save(tree.entries().map(|entry| &**entry))
+            .map_err(file_error("write"))?;
+    }
+    Ok(tree)
+}
+
+/// What a directory without any content begins with.
+fn skeleton(base: &Dn) -> String {
+    let folders = [
+        format!("ou=people,{base}"),
+        format!("ou=servicegroups,{base}"),
+        format!("ou=people,ou=servicegroups,{base}"),
+    ];
+    let mut text = String::new();
+    for folder in folders {
+        let name = if folder.starts_with("ou=people") {
+            "people"
+        } else {
+            "servicegroups"
+        };
+        // Writing to a text cannot fail.
+        let _ = write!(
+            text,
+            "dn: {folder}\nobjectClass: organizationalUnit\nou: {name}\n\n"
+        );
+    }
+    text
+}
+
+/// Takes writes in batches: one new tree and one new file for all that wait.
+async fn write_loop(
+    shared: Arc<Shared>,
+    store: Store,
+    mut orders: mpsc::Receiver<Order>,
+    shutdown: CancellationToken,
+) {
+    let mut batch = Vec::new();
+    loop {
+        let count = tokio::select! {
+            biased;
+            count = orders.recv_many(&mut batch, MOST_WRITES_AT_ONCE) => count,
+            () = shutdown.cancelled() => 0,
+        };
+        if count == 0 {
+            return;
+        }
+        write_batch(&shared, &store, std::mem::take(&mut batch)).await;
+    }
+}
+
+async fn write_batch(shared: &Shared, store: &Store, batch: Vec<Order>) {
+    let mut tree = Tree::clone(&shared.tree());
+    let mut changes = Vec::new();
+    let mut answers = Vec::new();
+    for order in batch {
+        let outcome = tree.apply(&order.write, &order.by, Timestamp::now());
+        answers.push((order.answer, outcome.map(|change| changes.push(change))));
+    }
+    let stored = if changes.is_empty() {
+        Ok(())
+    } else {
+        save(store, &tree).await
+    };
+    let failure = stored.err().map(|error| {
+        tracing::error!(%error, file = %store.path().display(), "the directory's file cannot be written");
+        Refusal::new(LdapResultCode::Unavailable, format!("not stored: {error}"))
+    });
+    if failure.is_none() && !changes.is_empty() {
+        shared.show(tree, changes);
+    }
+    for (answer, outcome) in answers {
+        let outcome = match (&failure, outcome) {
+            (Some(failure), Ok(())) => Err(failure.clone()),
+            (_, outcome) => outcome,
+        };
+        // The client may be gone; the change stays.
+        let _ = answer.send(outcome);
+    }
+}
+
+async fn save(store: &Store, tree: &Tree) -> io::Result<()> {
+    let (store, tree) = (store.clone(), tree.clone());
+    tokio::task::spawn_blocking(move || store.save(tree.entries().map(|entry| &**entry)))
+        .await
+        .map_err(io::Error::other)?
+}
