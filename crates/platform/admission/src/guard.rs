@@ -1,0 +1,159 @@
+//! From a question to an answer: which guard looks at what, and with whose account.
+
+use k8s_openapi::api::core::v1::{Pod, Service};
+use k8s_openapi::api::networking::v1::Ingress;
+use serde::Deserialize;
+use toolforge_model::{Namespace, ToolAccount};
+use toolforge_policy::{
+    MutationScope, Verdict, Workload, admit_images, admit_ingress, admit_pod, admit_service, mutate_pod,
+};
+
+use crate::accounts::Accounts;
+use crate::config::Policies;
+use crate::review::{Answer, Operation, Request};
+
+/// The guards, one per path.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Guard {
+    Ingress,
+    Images,
+    Pod,
+    MutatePod,
+    Service,
+}
+
+/// Subresource through which containers are added to a running Pod.
+const EPHEMERAL_CONTAINERS: &str = "ephemeralcontainers";
+
+impl Guard {
+    /// Answers one question.
+    pub(crate) async fn answer(self, policies: &Policies, accounts: &Accounts, request: &Request) -> Answer {
+        // Taking away is always allowed; neither is ever asked for, see the webhook configurations.
+        if matches!(request.operation, Operation::Delete | Operation::Connect) {
+            return Answer::Allow(vec![]);
+        }
+        let Some(namespace) = request
+            .namespace
+            .as_deref()
+            .filter(|namespace| !namespace.is_empty())
+        else {
+            return Answer::Deny(
+                "the request names no namespace, and this guard is for objects that have one".to_owned(),
+            );
+        };
+        if !request.object.is_object() {
+            return Answer::Deny("the request carries no object to look at".to_owned());
+        }
+        if !self.looks_at(request) {
+            let (group, kind) = (&request.kind.group, &request.kind.kind);
+            let shown: String = format!("Kind={kind}, Group={group}").chars().take(200).collect();
+            return Answer::Deny(format!(
+                "Unsupported {shown}: this guard does not know how to judge it"
+            ));
+        }
+        if request.changes_bookkeeping_only() {
+            return Answer::Allow(vec![]);
+        }
+        match self {
+            Self::Ingress => match Ingress::deserialize(&request.object) {
+                Ok(ingress) => answer(&admit_ingress(&policies.ingress, namespace, &ingress)),
+                Err(error) => unreadable("Ingress", &error),
+            },
+            Self::Service => match Service::deserialize(&request.object) {
+                Ok(service) => answer(&admit_service(&policies.service, namespace, &service)),
+                Err(error) => unreadable("Service", &error),
+            },
+            Self::Images => match Workload::read(&request.kind.kind, namespace, &request.object) {
+                Ok(workload) => answer(&admit_images(&policies.registry, &workload)),
+                Err(error) => unreadable(&request.kind.kind, &error),
+            },
+            Self::Pod | Self::MutatePod => {
+                self.answer_about_pod(policies, accounts, namespace, request)
+                    .await
+            }
+        }
+    }
+
+    async fn answer_about_pod(
+        self,
+        policies: &Policies,
+        accounts: &Accounts,
+        namespace: &str,
+        request: &Request,
+    ) -> Answer {
+        if namespace
+            .parse::<Namespace>()
+            .ok()
+            .and_then(|namespace| namespace.tool())
+            .is_none()
+        {
+            return Answer::Deny(format!(
+                "namespace {namespace:?} is not the namespace tool-<toolname> of a tool"
+            ));
+        }
+        let workload = match Workload::read(&request.kind.kind, namespace, &request.object) {
+            Ok(workload) => workload,
+            Err(error) => return unreadable(&request.kind.kind, &error),
+        };
+        let account = match accounts.of(namespace).await {
+            Ok(account) => account,
+            Err(answer) => return answer,
+        };
+        match self {
+            Self::MutatePod => completed(&account, request),
+            _ => answer(&admit_pod(&policies.pod, &account, &workload)),
+        }
+    }
+
+    /// Whether the object is of a kind that this guard can judge.
+    fn looks_at(self, request: &Request) -> bool {
+        let kind = &request.kind;
+        let kind = (kind.group.as_str(), kind.version.as_str(), kind.kind.as_str());
+        match self {
+            Self::Ingress => kind == ("networking.k8s.io", "v1", "Ingress"),
+            Self::Service => kind == ("", "v1", "Service"),
+            Self::MutatePod => kind == ("", "v1", "Pod"),
+            Self::Images | Self::Pod => matches!(
+                kind,
+                ("", "v1", "Pod" | "PodTemplate" | "ReplicationController")
+                    | (
+                        "apps",
+                        "v1",
+                        "DaemonSet" | "Deployment" | "ReplicaSet" | "StatefulSet"
+                    )
+                    | ("batch", "v1", "CronJob" | "Job")
+            ),
+        }
+    }
+}
+
+/// What a Pod gets: everything when it is created, only its new containers when those are added later.
+fn completed(account: &ToolAccount, request: &Request) -> Answer {
+    let scope = match (request.operation, request.sub_resource.as_deref()) {
+        (Operation::Create, None | Some("")) => MutationScope::Pod,
+        (Operation::Update, Some(EPHEMERAL_CONTAINERS)) => MutationScope::EphemeralContainers,
+        _ => return Answer::Allow(vec![]),
+    };
+    // Only what reads as a Pod is changed; anything else the API refuses in its own words.
+    if let Err(error) = Pod::deserialize(&request.object) {
+        return unreadable("Pod", &error);
+    }
+    Answer::Allow(mutate_pod(account, scope, &request.object))
+}
+
+fn answer(verdict: &Verdict) -> Answer {
+    if verdict.is_allowed() {
+        Answer::Allow(vec![])
+    } else {
+        Answer::Deny(verdict.message())
+    }
+}
+
+/// The object does not have the shape of its kind; the error's own words name the field.
+fn unreadable(kind: &str, error: &dyn std::error::Error) -> Answer {
+    let source = error
+        .source()
+        .map(|source| format!(": {source}"))
+        .unwrap_or_default();
+    Answer::Deny(format!("the {kind} cannot be judged: {error}{source}"))
+}

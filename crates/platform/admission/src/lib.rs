@@ -1,0 +1,16 @@
+//! The webhook server around the policy: Kubernetes asks it before it stores an object of a tool.
+//!
+//! HTTPS in, `AdmissionReview` v1 in and out, one path per guard. The verdicts are those of `toolforge-policy`; this
+//! crate reads the reviews, finds the tool's account in its namespace, and puts the answer in Kubernetes' words. It
+//! must not decide anything itself.
+
+mod accounts;
+mod config;
+mod guard;
+mod review;
+mod server;
+mod webhooks;
+
+pub use config::{AdmissionError, Config};
+pub use server::run;
+pub use webhooks::{CONFIGURATION_NAME, ClientConfigBase, EXEMPT_NAMESPACES, webhook_configurations};

@@ -1,0 +1,253 @@
+//! What Kubernetes is told about the guards: which of them it asks about what.
+//!
+//! All of them fail closed, and none of them stands before what is needed to bring it up: the namespaces of
+//! Kubernetes and of the platform itself are out of their reach, by a label that nobody can take off.
+
+use base64::Engine;
+use serde_json::{Value, json};
+use toolforge_model::{labels, names};
+
+/// Name of both webhook configurations.
+pub const CONFIGURATION_NAME: &str = "toolforge-admission";
+/// Namespaces that no guard stands before, so that a cluster without guards can bring them up.
+pub const EXEMPT_NAMESPACES: [&str; 5] = [
+    "kube-node-lease",
+    "kube-public",
+    "kube-system",
+    names::PUBLIC_NAMESPACE,
+    "toolforge-system",
+];
+/// How long Kubernetes waits for an answer, in seconds: longer than the guards' own look at the API may take.
+const TIMEOUT_SECONDS: u32 = 10;
+
+/// Where Kubernetes reaches the webhook server.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ClientConfigBase {
+    /// By address: `https://HOST:PORT`, without a path.
+    Url(String),
+    /// Through a Service in the cluster.
+    Service {
+        /// Namespace of the Service.
+        namespace: String,
+        /// Name of the Service.
+        name: String,
+        /// Port of the Service.
+        port: u16,
+    },
+}
+
+/// The `ValidatingWebhookConfiguration` and the `MutatingWebhookConfiguration` that put the guards in place.
+pub fn webhook_configurations(base: &ClientConfigBase, ca_pem: &str) -> Vec<Value> {
+    let client = |path: &str| client_config(base, ca_pem, path);
+    let validating = [
+        webhook(
+            "ingress-admission",
+            &client("/validate/ingress"),
+            &ingresses(),
+            &everywhere(&[names::FOUROHFOUR_NAMESPACE]),
+        ),
+        webhook(
+            "registry-admission",
+            &client("/validate/images"),
+            &workloads(),
+            &everywhere(&[]),
+        ),
+        webhook(
+            "pod-admission",
+            &client("/validate/pod"),
+            &workloads(),
+            &of_tools(),
+        ),
+        webhook(
+            "service-admission",
+            &client("/validate/service"),
+            &services(),
+            &of_tools(),
+        ),
+    ];
+    let mutating = [webhook(
+        "pod-admission",
+        &client("/mutate/pod"),
+        &pods(),
+        &of_tools(),
+    )];
+    vec![
+        configuration("ValidatingWebhookConfiguration", &validating),
+        configuration("MutatingWebhookConfiguration", &mutating),
+    ]
+}
+
+fn configuration(kind: &str, webhooks: &[Value]) -> Value {
+    json!({
+        "apiVersion": "admissionregistration.k8s.io/v1",
+        "kind": kind,
+        "metadata": {"name": CONFIGURATION_NAME},
+        "webhooks": webhooks,
+    })
+}
+
+fn webhook(name: &str, client: &Value, rules: &Value, namespaces: &Value) -> Value {
+    json!({
+        "name": format!("{name}.toolforge.org"),
+        "clientConfig": client,
+        "rules": rules,
+        "namespaceSelector": namespaces,
+        "failurePolicy": "Fail",
+        "matchPolicy": "Equivalent",
+        "sideEffects": "None",
+        "timeoutSeconds": TIMEOUT_SECONDS,
+        "admissionReviewVersions": ["v1"],
+    })
+}
+
+fn client_config(base: &ClientConfigBase, ca_pem: &str, path: &str) -> Value {
+    let bundle = base64::engine::general_purpose::STANDARD.encode(ca_pem);
+    match base {
+        ClientConfigBase::Url(url) => {
+            json!({"url": format!("{}{path}", url.trim_end_matches('/')), "caBundle": bundle})
+        }
+        ClientConfigBase::Service {
+            namespace,
+            name,
+            port,
+        } => {
+            let service = json!({"namespace": namespace, "name": name, "port": port, "path": path});
+            json!({"service": service, "caBundle": bundle})
+        }
+    }
+}
+
+/// Every namespace but the exempt ones and these.
+fn everywhere(but: &[&str]) -> Value {
+    let exempt: Vec<&str> = EXEMPT_NAMESPACES.iter().chain(but).copied().collect();
+    json!({"matchExpressions": [{"key": labels::METADATA_NAME, "operator": "NotIn", "values": exempt}]})
+}
+
+/// The namespaces of tools.
+fn of_tools() -> Value {
+    let mut selector = everywhere(&[]);
+    selector["matchLabels"] = json!({labels::TENANCY: labels::TENANCY_TOOL});
+    selector
+}
+
+fn rule(group: &str, resources: &[&str], operations: &[&str]) -> Value {
+    json!({
+        "apiGroups": [group],
+        "apiVersions": ["v1"],
+        "resources": resources,
+        "operations": operations,
+        "scope": "Namespaced",
+    })
+}
+
+const WRITES: [&str; 2] = ["CREATE", "UPDATE"];
+
+fn ingresses() -> Value {
+    json!([rule("networking.k8s.io", &["ingresses"], &WRITES)])
+}
+
+fn services() -> Value {
+    json!([rule("", &["services"], &WRITES)])
+}
+
+fn workloads() -> Value {
+    json!([
+        rule(
+            "",
+            &[
+                "pods",
+                "pods/ephemeralcontainers",
+                "podtemplates",
+                "replicationcontrollers"
+            ],
+            &WRITES
+        ),
+        rule(
+            "apps",
+            &["daemonsets", "deployments", "replicasets", "statefulsets"],
+            &WRITES
+        ),
+        rule("batch", &["cronjobs", "jobs"], &WRITES),
+    ])
+}
+
+fn pods() -> Value {
+    json!([
+        rule("", &["pods"], &["CREATE"]),
+        rule("", &["pods/ephemeralcontainers"], &["UPDATE"])
+    ])
+}
+
+#[cfg(test)]
+mod tests {
+    use k8s_openapi::api::admissionregistration::v1::{
+        MutatingWebhookConfiguration, ValidatingWebhookConfiguration,
+    };
+    use serde_json::Value;
+
+    use super::{ClientConfigBase, EXEMPT_NAMESPACES, webhook_configurations};
+
+    fn all_webhooks() -> Vec<Value> {
+        let base = ClientConfigBase::Url("https://127.0.0.1:9443/".to_owned());
+        let configurations = webhook_configurations(&base, "PEM");
+        configurations
+            .iter()
+            .flat_map(|c| c["webhooks"].as_array().unwrap().clone())
+            .collect()
+    }
+
+    #[test]
+    fn are_objects_that_kubernetes_reads() {
+        let base = ClientConfigBase::Service {
+            namespace: "a".to_owned(),
+            name: "b".to_owned(),
+            port: 443,
+        };
+        let [validating, mutating] = webhook_configurations(&base, "PEM").try_into().unwrap();
+        let validating: ValidatingWebhookConfiguration = serde_json::from_value(validating).unwrap();
+        let mutating: MutatingWebhookConfiguration = serde_json::from_value(mutating).unwrap();
+        assert_eq!(validating.webhooks.unwrap().len(), 4);
+        let webhook = mutating.webhooks.unwrap().remove(0);
+        let service = webhook.client_config.service.unwrap();
+        assert_eq!(service.path.as_deref(), Some("/mutate/pod"));
+        assert_eq!(webhook.client_config.ca_bundle.unwrap().0, b"PEM");
+    }
+
+    #[test]
+    fn fail_closed_and_never_see_a_deletion() {
+        for webhook in all_webhooks() {
+            assert_eq!(webhook["failurePolicy"], "Fail");
+            for rule in webhook["rules"].as_array().unwrap() {
+                let operations = rule["operations"].as_array().unwrap();
+                assert!(
+                    operations
+                        .iter()
+                        .all(|operation| operation == "CREATE" || operation == "UPDATE")
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn cannot_lock_out_what_brings_them_up() {
+        for webhook in all_webhooks() {
+            let expression = &webhook["namespaceSelector"]["matchExpressions"][0];
+            assert_eq!(expression["key"], "kubernetes.io/metadata.name");
+            assert_eq!(expression["operator"], "NotIn");
+            let exempt = expression["values"].as_array().unwrap();
+            assert!(
+                EXEMPT_NAMESPACES
+                    .iter()
+                    .all(|namespace| exempt.iter().any(|value| value == namespace))
+            );
+        }
+    }
+
+    #[test]
+    fn have_addresses_without_a_double_slash() {
+        assert_eq!(
+            all_webhooks()[0]["clientConfig"]["url"],
+            "https://127.0.0.1:9443/validate/ingress"
+        );
+    }
+}

@@ -1,0 +1,58 @@
+//! What the gateway is told: the roof program fills it in.
+
+use std::{net::IpAddr, path::PathBuf};
+
+use tokio::net::TcpListener;
+use toolforge_model::{Domain, Namespace, names};
+use toolforge_pki::Identity;
+use toolforge_routing::{PortRef, ServiceRef, Target};
+
+/// The port of the default backend's Service.
+const DEFAULT_BACKEND_PORT: u16 = 8000;
+
+/// Everything that a gateway needs besides a client of the API.
+#[derive(Debug)]
+pub struct Config {
+    /// The domain under which tools have their host names.
+    pub domain: Domain,
+    /// The plain listener, which redirects to HTTPS; without it only HTTPS is served.
+    pub http: Option<TcpListener>,
+    /// The listener for HTTPS.
+    pub https: TcpListener,
+    /// The port under which the public reaches HTTPS, for redirects and `X-Forwarded-Port`.
+    pub public_https_port: u16,
+    /// The certificate for `*.DOMAIN`.
+    pub identity: Identity,
+    /// The Service that answers where no Ingress does. See [`default_backend`].
+    pub default_backend: ServiceRef,
+    /// The class of the Ingresses to serve.
+    pub ingress_class: String,
+    /// Namespaces in which admission judges no Ingress; keep it equal to admission's own list.
+    pub safe_namespaces: Vec<Namespace>,
+    /// Where the last table is kept between runs.
+    pub last_table: PathBuf,
+    /// The address that is written into the status of Ingresses; `None` writes none.
+    pub published: Option<Published>,
+    /// A `Content-Security-Policy-Report-Only` for every answer that goes out over HTTPS, in place of the tool's own.
+    pub content_security_policy_report_only: Option<String>,
+}
+
+/// How the world reaches the gateway.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Published {
+    /// At an address.
+    Ip(IpAddr),
+    /// At a host name.
+    Hostname(String),
+}
+
+/// The platform's own default backend: the fourohfour pages.
+pub fn default_backend() -> ServiceRef {
+    ServiceRef {
+        namespace: names::FOUROHFOUR_NAMESPACE.to_owned(),
+        target: Target {
+            service: names::FOUROHFOUR_SERVICE.to_owned(),
+            port: PortRef::Number(DEFAULT_BACKEND_PORT),
+        },
+    }
+}

@@ -1,0 +1,74 @@
+//! The control side: what the API says becomes the table, and the table is kept on disk.
+//!
+//! Its shell is here; what follows from what is heard is decided in `hearing`, without I/O.
+
+mod hearing;
+mod last_table;
+mod status;
+mod watch;
+
+use std::sync::Arc;
+
+use arc_swap::ArcSwap;
+use futures::StreamExt as _;
+pub(crate) use last_table::{keep, load};
+pub(crate) use status::write_statuses;
+use tokio::sync::{mpsc, watch as channel};
+use tokio_util::sync::CancellationToken;
+use toolforge_policy::IngressPolicy;
+use toolforge_routing::{ObjectKey, RouteTable};
+
+use crate::Published;
+use hearing::Hearing;
+
+/// The most events that become one change of the table: a bound for memory, reached only while lists come in.
+const BATCH: usize = 1024;
+
+/// What the control side needs besides the API.
+pub(crate) struct Control {
+    pub(crate) table: Arc<ArcSwap<RouteTable>>,
+    pub(crate) policy: Arc<IngressPolicy>,
+    pub(crate) published: Option<Published>,
+    /// Told after every change of the table.
+    pub(crate) changed: channel::Sender<()>,
+    /// Takes the Ingresses whose status does not yet say where they are served.
+    pub(crate) unpublished: mpsc::UnboundedSender<ObjectKey>,
+}
+
+/// Follows the API until `shutdown`.
+pub(crate) async fn follow(client: kube::Client, control: Control, shutdown: CancellationToken) {
+    let Control {
+        table,
+        policy,
+        published,
+        changed,
+        unpublished,
+    } = control;
+    let mut events = watch::events(&client, &policy, published.as_ref()).ready_chunks(BATCH);
+    let mut hearing = Hearing::new(&table.load().objects());
+    loop {
+        let batch = tokio::select! {
+            () = shutdown.cancelled() => return,
+            batch = events.next() => batch,
+        };
+        let Some(batch) = batch else { return };
+        let changes: Vec<_> = batch.into_iter().flat_map(|event| hearing.hear(event)).collect();
+        if !changes.is_empty() {
+            table.store(Arc::new(table.load().with(changes)));
+            changed.send_replace(());
+        }
+        ask_for_statuses(&table.load(), &mut hearing, &unpublished);
+    }
+}
+
+/// Has the status written of every served Ingress that lacks it. One that is not served yet may be later, when its
+/// class comes.
+fn ask_for_statuses(table: &RouteTable, hearing: &mut Hearing, writer: &mpsc::UnboundedSender<ObjectKey>) {
+    for key in hearing.unpublished() {
+        if table.ingress(&key).is_some_and(|ingress| table.serves(ingress)) {
+            hearing.asked(&key);
+            // The writer ends only with the gateway.
+            let _ = writer.send(key);
+        }
+    }
+}

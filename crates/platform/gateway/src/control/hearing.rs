@@ -1,0 +1,177 @@
+//! What is heard from the API, and what follows from it for the table. Pure.
+//!
+//! **Invariant:** an API that lost its memory does not empty the table. A list is taken over when the API knows a
+//! tool's namespace, or when the list takes nothing away; until then it is set aside.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+use toolforge_routing::{Change, Kind, Object, ObjectKey};
+
+/// Something that the API said.
+#[derive(Clone, Debug)]
+pub(crate) enum Event {
+    /// All objects of this kind are about to be listed.
+    Begin(Kind),
+    /// One of them.
+    Listed(Heard),
+    /// That was all.
+    Done(Kind),
+    /// An object is there, as it is now.
+    Put(Heard),
+    /// An object is gone, or has become one that cannot be routed.
+    Gone(Kind, ObjectKey),
+    /// All namespaces are about to be listed.
+    NamespacesBegin,
+    /// There is a tool's namespace.
+    ToolNamespace(String),
+    /// A namespace is gone.
+    NamespaceGone(String),
+}
+
+/// An object, and whether its status says already where it is served.
+#[derive(Clone, Debug)]
+pub(crate) struct Heard {
+    pub(crate) object: Object,
+    pub(crate) is_published: bool,
+}
+
+type Objects = BTreeMap<ObjectKey, Object>;
+
+/// Turns events into changes of the table.
+#[derive(Debug)]
+pub(crate) struct Hearing {
+    /// What is in the table.
+    known: HashMap<Kind, BTreeSet<ObjectKey>>,
+    tool_namespaces: BTreeSet<String>,
+    listing: HashMap<Kind, Objects>,
+    /// Whole lists that are not taken over yet, kept up to date by what is heard after them.
+    set_aside: HashMap<Kind, Objects>,
+    /// Ingresses with a status that is not as it should be, and whether somebody was asked to mend it.
+    unpublished: BTreeMap<ObjectKey, bool>,
+}
+
+impl Hearing {
+    /// For a table that was made from these objects.
+    pub(crate) fn new(objects: &[Object]) -> Self {
+        let mut known: HashMap<Kind, BTreeSet<ObjectKey>> = HashMap::new();
+        for object in objects {
+            known.entry(object.kind()).or_default().insert(object.key());
+        }
+        Self {
+            known,
+            tool_namespaces: BTreeSet::new(),
+            listing: HashMap::new(),
+            set_aside: HashMap::new(),
+            unpublished: BTreeMap::new(),
+        }
+    }
+
+    /// What follows for the table.
+    pub(crate) fn hear(&mut self, event: Event) -> Vec<Change> {
+        match event {
+            Event::Begin(kind) => {
+                self.listing.insert(kind, Objects::new());
+                Vec::new()
+            }
+            Event::Listed(heard) => {
+                self.note(&heard);
+                let (kind, key) = (heard.object.kind(), heard.object.key());
+                self.listing.entry(kind).or_default().insert(key, heard.object);
+                Vec::new()
+            }
+            Event::Done(kind) => {
+                let objects = self.listing.remove(&kind).unwrap_or_default();
+                self.set_aside.insert(kind, objects);
+                self.take_over()
+            }
+            Event::Put(heard) => {
+                self.note(&heard);
+                self.put(heard.object)
+            }
+            Event::Gone(kind, key) => self.gone(kind, key),
+            Event::NamespacesBegin => {
+                self.tool_namespaces.clear();
+                Vec::new()
+            }
+            Event::ToolNamespace(name) => {
+                self.tool_namespaces.insert(name);
+                self.take_over()
+            }
+            Event::NamespaceGone(name) => {
+                self.tool_namespaces.remove(&name);
+                Vec::new()
+            }
+        }
+    }
+
+    /// The Ingresses whose status is not as it should be, and which nobody was asked to mend.
+    pub(crate) fn unpublished(&self) -> Vec<ObjectKey> {
+        self.unpublished
+            .iter()
+            .filter(|(_, asked)| !**asked)
+            .map(|(key, _)| key.clone())
+            .collect()
+    }
+
+    /// Notes that somebody was asked.
+    pub(crate) fn asked(&mut self, key: &ObjectKey) {
+        if let Some(asked) = self.unpublished.get_mut(key) {
+            *asked = true;
+        }
+    }
+
+    fn note(&mut self, heard: &Heard) {
+        if heard.object.kind() != Kind::Ingress {
+            return;
+        }
+        if heard.is_published {
+            self.unpublished.remove(&heard.object.key());
+        } else {
+            self.unpublished.insert(heard.object.key(), false);
+        }
+    }
+
+    fn put(&mut self, object: Object) -> Vec<Change> {
+        let (kind, key) = (object.kind(), object.key());
+        if let Some(list) = self.set_aside.get_mut(&kind) {
+            list.insert(key.clone(), object.clone());
+        }
+        self.known.entry(kind).or_default().insert(key);
+        vec![Change::Put(object)]
+    }
+
+    fn gone(&mut self, kind: Kind, key: ObjectKey) -> Vec<Change> {
+        if kind == Kind::Ingress {
+            self.unpublished.remove(&key);
+        }
+        if let Some(list) = self.set_aside.get_mut(&kind) {
+            list.remove(&key);
+        }
+        if let Some(known) = self.known.get_mut(&kind) {
+            known.remove(&key);
+        }
+        vec![Change::Remove(kind, key)]
+    }
+
+    fn take_over(&mut self) -> Vec<Change> {
+        let (has_memory, known) = (!self.tool_namespaces.is_empty(), &mut self.known);
+        let mut changes = Vec::new();
+        self.set_aside.retain(|kind, list| {
+            let had = known.entry(*kind).or_default();
+            let takes_away = had.iter().any(|key| !list.contains_key(key));
+            if takes_away && !has_memory {
+                return true;
+            }
+            *had = list.keys().cloned().collect();
+            changes.push(Change::Replace(
+                *kind,
+                std::mem::take(list).into_values().collect(),
+            ));
+            false
+        });
+        changes
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,147 @@
+//! Events in, changes out; and an API without memory.
+
+use toolforge_routing::{
+    Change, EndpointSlice, Ingress, Kind, Object, ObjectKey, PortRef, RouteTable, ServiceRef, Settings,
+    Target,
+};
+
+use super::{Event, Heard, Hearing};
+
+fn ingress(name: &str) -> Object {
+    Object::Ingress(Ingress {
+        key: ObjectKey::new("tool-a", name),
+        created_seconds: 1,
+        class: None,
+        refused: None,
+        rules: Vec::new(),
+        default_backend: None,
+    })
+}
+
+fn slice(name: &str) -> Object {
+    Object::Slice(EndpointSlice {
+        key: ObjectKey::new("default", name),
+        service: name.into(),
+        ports: Vec::new(),
+        endpoints: Vec::new(),
+    })
+}
+
+fn heard(object: Object) -> Heard {
+    Heard {
+        object,
+        is_published: true,
+    }
+}
+
+fn list(kind: Kind, objects: Vec<Object>) -> Vec<Event> {
+    let mut events = vec![Event::Begin(kind)];
+    events.extend(objects.into_iter().map(|object| Event::Listed(heard(object))));
+    events.push(Event::Done(kind));
+    events
+}
+
+struct Told {
+    hearing: Hearing,
+    table: RouteTable,
+}
+
+impl Told {
+    fn new(objects: Vec<Object>) -> Self {
+        let settings = Settings {
+            ingress_class: "toolforge".into(),
+            controller: "toolforge.org/gateway".into(),
+            default_backend: ServiceRef {
+                namespace: "tool-fourohfour".into(),
+                target: Target {
+                    service: "fourohfour".into(),
+                    port: PortRef::Number(8000),
+                },
+            },
+            policy: String::new(),
+        };
+        let hearing = Hearing::new(&objects);
+        let table = RouteTable::new(settings).with(objects.into_iter().map(Change::Put));
+        Self { hearing, table }
+    }
+
+    fn tell(&mut self, events: impl IntoIterator<Item = Event>) {
+        for event in events {
+            self.table = self.table.with(self.hearing.hear(event));
+        }
+    }
+
+    fn names(&self) -> Vec<String> {
+        self.table
+            .objects()
+            .iter()
+            .map(|object| object.key().name)
+            .collect()
+    }
+}
+
+#[test]
+fn list_replaces_what_was_known_once_a_tools_namespace_is() {
+    let mut told = Told::new(vec![ingress("old")]);
+    told.tell(list(Kind::Ingress, vec![ingress("new")]));
+    assert_eq!(told.names(), ["old"], "nothing is known of the API's memory yet");
+    told.tell([Event::NamespacesBegin, Event::ToolNamespace("tool-a".into())]);
+    assert_eq!(told.names(), ["new"]);
+}
+
+#[test]
+fn api_without_memory_takes_nothing_away_and_may_add() {
+    let mut told = Told::new(vec![ingress("old"), slice("gone")]);
+    told.tell([Event::NamespacesBegin]);
+    told.tell(list(Kind::Ingress, Vec::new()));
+    told.tell(list(Kind::Slice, vec![slice("kubernetes")]));
+    assert_eq!(told.names(), ["gone", "old"]);
+    told.tell([
+        Event::Put(heard(slice("added"))),
+        Event::Put(heard(slice("passing"))),
+    ]);
+    told.tell([Event::Gone(Kind::Slice, ObjectKey::new("default", "passing"))]);
+    assert_eq!(told.names(), ["added", "gone", "old"]);
+    told.tell([Event::ToolNamespace("tool-b".into())]);
+    assert_eq!(
+        told.names(),
+        ["added", "kubernetes"],
+        "lists set aside are taken over with what came after them"
+    );
+}
+
+#[test]
+fn empty_table_takes_every_list_at_once() {
+    let mut told = Told::new(Vec::new());
+    told.tell(list(Kind::Ingress, vec![ingress("first")]));
+    assert_eq!(told.names(), ["first"]);
+}
+
+#[test]
+fn objects_vanish_with_their_last_ingress_event() {
+    let mut told = Told::new(Vec::new());
+    told.tell([Event::ToolNamespace("tool-a".into())]);
+    told.tell([Event::Put(heard(ingress("a"))), Event::Put(heard(ingress("b")))]);
+    told.tell([Event::Gone(Kind::Ingress, ObjectKey::new("tool-a", "a"))]);
+    assert_eq!(told.names(), ["b"]);
+    told.tell(list(Kind::Ingress, Vec::new()));
+    assert!(told.names().is_empty());
+}
+
+#[test]
+fn status_is_asked_for_once_until_the_ingress_changes() {
+    let mut told = Told::new(Vec::new());
+    let key = ObjectKey::new("tool-a", "a");
+    let unpublished = || Heard {
+        object: ingress("a"),
+        is_published: false,
+    };
+    told.tell([Event::Put(unpublished())]);
+    assert_eq!(told.hearing.unpublished(), std::slice::from_ref(&key));
+    told.hearing.asked(&key);
+    assert!(told.hearing.unpublished().is_empty());
+    told.tell([Event::Put(unpublished())]);
+    assert_eq!(told.hearing.unpublished(), [key]);
+    told.tell([Event::Put(heard(ingress("a")))]);
+    assert!(told.hearing.unpublished().is_empty());
+}

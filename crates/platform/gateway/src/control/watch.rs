@@ -1,0 +1,167 @@
+//! The watches on the API, as one stream of events.
+
+use std::{fmt::Debug, sync::Arc};
+
+use futures::{
+    Stream, StreamExt as _,
+    stream::{BoxStream, select_all},
+};
+use k8s_openapi::api::{
+    core::v1::{Namespace, Service as ApiService},
+    discovery::v1::EndpointSlice as ApiSlice,
+    networking::v1::{Ingress as ApiIngress, IngressClass as ApiClass, IngressLoadBalancerIngress},
+};
+use kube::{
+    Api, Client, Resource, ResourceExt as _,
+    runtime::{WatchStreamExt as _, watcher},
+};
+use serde::de::DeserializeOwned;
+use toolforge_model::labels;
+use toolforge_policy::{IngressPolicy, admit_ingress};
+use toolforge_routing::{EndpointSlice, Ingress, IngressClass, Kind, Object, ObjectKey, Service, Unreadable};
+
+use super::hearing::{Event, Heard};
+use crate::Published;
+
+/// Everything that the API says, until its end; there is none, since watches begin anew by themselves.
+pub(crate) fn events(
+    client: &Client,
+    policy: &Arc<IngressPolicy>,
+    published: Option<&Published>,
+) -> impl Stream<Item = Event> + Send + use<> {
+    let policy = policy.clone();
+    let desired = published.map(desired_status);
+    let ingresses = objects(client, Kind::Ingress, move |object: &ApiIngress| {
+        let namespace = object.namespace().unwrap_or_default();
+        let verdict = admit_ingress(&policy, &namespace, object);
+        let refused = (!verdict.is_allowed()).then(|| verdict.message());
+        if let Some(reason) = &refused {
+            tracing::warn!(
+                namespace,
+                ingress = object.name_any(),
+                reason,
+                "an Ingress is not routed"
+            );
+        }
+        let is_published = desired.as_ref().is_none_or(|desired| status_is(object, desired));
+        Ok(Heard {
+            object: Object::Ingress(Ingress::read(object, refused)?),
+            is_published,
+        })
+    });
+    let services = objects(client, Kind::Service, |object: &ApiService| {
+        Ok(plain(Object::Service(Service::read(object)?)))
+    });
+    let slices = objects(client, Kind::Slice, |object: &ApiSlice| {
+        Ok(plain(Object::Slice(EndpointSlice::read(object)?)))
+    });
+    let classes = objects(client, Kind::Class, |object: &ApiClass| {
+        Ok(plain(Object::Class(IngressClass::read(object)?)))
+    });
+    select_all([namespaces(client), ingresses, services, slices, classes])
+}
+
+/// The entry of `status.loadBalancer.ingress` that says where the gateway is reached.
+pub(crate) fn desired_status(published: &Published) -> IngressLoadBalancerIngress {
+    match published {
+        Published::Ip(address) => IngressLoadBalancerIngress {
+            ip: Some(address.to_string()),
+            ..IngressLoadBalancerIngress::default()
+        },
+        Published::Hostname(name) => IngressLoadBalancerIngress {
+            hostname: Some(name.clone()),
+            ..IngressLoadBalancerIngress::default()
+        },
+    }
+}
+
+fn status_is(object: &ApiIngress, desired: &IngressLoadBalancerIngress) -> bool {
+    let status = object
+        .status
+        .as_ref()
+        .and_then(|status| status.load_balancer.as_ref());
+    let entries = status
+        .and_then(|status| status.ingress.as_deref())
+        .unwrap_or_default();
+    matches!(entries, [only] if only.ip == desired.ip && only.hostname == desired.hostname)
+}
+
+fn plain(object: Object) -> Heard {
+    Heard {
+        object,
+        is_published: true,
+    }
+}
+
+fn objects<K>(
+    client: &Client,
+    kind: Kind,
+    read: impl Fn(&K) -> Result<Heard, Unreadable> + Send + 'static,
+) -> BoxStream<'static, Event>
+where
+    K: Resource<DynamicType = ()> + Clone + Debug + DeserializeOwned + Send + 'static,
+{
+    watched::<K>(client)
+        .filter_map(move |event| {
+            let event = match event {
+                watcher::Event::Init => Some(Event::Begin(kind)),
+                watcher::Event::InitApply(object) => read(&object).ok().map(Event::Listed),
+                watcher::Event::InitDone => Some(Event::Done(kind)),
+                watcher::Event::Apply(object) => match read(&object) {
+                    Ok(heard) => Some(Event::Put(heard)),
+                    Err(_) => Some(Event::Gone(kind, key(&object))),
+                },
+                watcher::Event::Delete(object) => Some(Event::Gone(kind, key(&object))),
+            };
+            async move { event }
+        })
+        .boxed()
+}
+
+fn namespaces(client: &Client) -> BoxStream<'static, Event> {
+    watched::<Namespace>(client)
+        .filter_map(|event| {
+            let event = match event {
+                watcher::Event::Init => Some(Event::NamespacesBegin),
+                watcher::Event::InitApply(namespace) | watcher::Event::Apply(namespace) => {
+                    let is_tools = is_of_a_tool(&namespace);
+                    is_tools.then(|| Event::ToolNamespace(namespace.name_any()))
+                }
+                watcher::Event::InitDone => None,
+                watcher::Event::Delete(namespace) => Some(Event::NamespaceGone(namespace.name_any())),
+            };
+            async move { event }
+        })
+        .boxed()
+}
+
+fn is_of_a_tool(namespace: &Namespace) -> bool {
+    namespace
+        .labels()
+        .get(labels::TENANCY)
+        .is_some_and(|tenancy| tenancy == labels::TENANCY_TOOL)
+}
+
+/// The events of a watch; it begins anew when it breaks, with growing pauses.
+fn watched<K>(client: &Client) -> impl Stream<Item = watcher::Event<K>> + Send + 'static
+where
+    K: Resource<DynamicType = ()> + Clone + Debug + DeserializeOwned + Send + 'static,
+{
+    let what = K::plural(&());
+    watcher(Api::<K>::all(client.clone()), watcher::Config::default())
+        .default_backoff()
+        .filter_map(move |event| {
+            let event = match event {
+                Ok(event) => Some(event),
+                Err(error) => {
+                    tracing::debug!(%what, %error, "a watch broke and begins anew");
+                    None
+                }
+            };
+            async move { event }
+        })
+}
+
+fn key<K: Resource<DynamicType = ()>>(object: &K) -> ObjectKey {
+    ObjectKey::new(object.namespace().unwrap_or_default(), object.name_any())
+}

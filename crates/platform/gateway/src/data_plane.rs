@@ -1,0 +1,333 @@
+//! The data plane: every request comes in here and is answered from here.
+//!
+//! It knows a table and its pool of connections, and nothing of the API. One of it may run in every thread; they
+//! share the table and nothing else.
+
+use std::sync::{
+    Arc,
+    atomic::{AtomicUsize, Ordering},
+};
+
+use arc_swap::ArcSwap;
+use http::{HeaderValue, Method, Request, Response, StatusCode, Version, header::CACHE_CONTROL};
+use http_body::Body as _;
+use hyper::{body::Incoming, upgrade::OnUpgrade};
+use tokio_util::sync::CancellationToken;
+use toolforge_model::Domain;
+use toolforge_routing::{Backend, Decision, RouteTable};
+
+use crate::{
+    body::{ResponseBody, UpstreamBody},
+    exchange::{ExchangeError, exchange},
+    headers::{FixedHeaders, backward, finish, forward, identify},
+    limits::REQUEST_BODY_LIMIT_BYTES,
+    names::{X_CODE, X_FORMAT, X_INGRESS_NAME, X_NAMESPACE, X_SERVICE_NAME, X_SERVICE_PORT},
+    page::{NO_STORE, health, own_page},
+    pool::Pool,
+    redirect::redirect,
+    request_body::RequestBody,
+    tunnel,
+    visit::Visit,
+};
+
+/// The path at which the gateway says that it lives, for every host.
+const HEALTH_PATH: &str = "/.well-known/healthz";
+
+/// What a data plane is told besides its table.
+#[derive(Clone, Debug)]
+pub struct DataPlaneSettings {
+    /// The domain whose hosts are redirected from plain HTTP to HTTPS.
+    pub domain: Domain,
+    /// The port under which the public reaches HTTPS.
+    pub public_https_port: u16,
+    /// The largest request body, in bytes; see [`DataPlaneSettings::new`].
+    pub request_body_limit_bytes: u64,
+    /// A `Content-Security-Policy-Report-Only` for every answer, in place of the tool's own.
+    pub content_security_policy_report_only: Option<HeaderValue>,
+}
+
+impl DataPlaneSettings {
+    /// The settings of the original: bodies up to 128 MiB, no policy on content.
+    pub fn new(domain: Domain, public_https_port: u16) -> Self {
+        Self {
+            domain,
+            public_https_port,
+            request_body_limit_bytes: REQUEST_BODY_LIMIT_BYTES,
+            content_security_policy_report_only: None,
+        }
+    }
+}
+
+/// Answers requests out of a table that may change at any time.
+#[derive(Debug)]
+pub struct DataPlane {
+    settings: DataPlaneSettings,
+    fixed: FixedHeaders,
+    table: Arc<ArcSwap<RouteTable>>,
+    pool: Arc<Pool>,
+    /// Counts requests, so that endpoints take turns.
+    turn: AtomicUsize,
+    /// Cancelled when upgraded connections have to end too.
+    pub(crate) closing: CancellationToken,
+}
+
+/// Where a request goes, out of the table, so that the table is not held while it is on its way.
+enum Way {
+    Tool(Arc<Backend>),
+    NoEndpoints(Arc<Backend>),
+    Nowhere,
+}
+
+impl DataPlane {
+    /// A data plane for this table. It must be made inside a tokio runtime, in which its connections then live.
+    pub fn new(settings: DataPlaneSettings, table: Arc<ArcSwap<RouteTable>>) -> Arc<Self> {
+        let fixed = FixedHeaders {
+            https_port: HeaderValue::from(settings.public_https_port),
+            csp_report_only: settings.content_security_policy_report_only.clone(),
+        };
+        let (pool, turn) = (Pool::new(), AtomicUsize::new(0));
+        Arc::new(Self {
+            settings,
+            fixed,
+            table,
+            pool,
+            turn,
+            closing: CancellationToken::new(),
+        })
+    }
+
+    /// The answer to a request that came over plain HTTP.
+    pub(crate) async fn answer_plain(&self, request: Request<Incoming>) -> Response<ResponseBody> {
+        let visit = match Visit::read(&request, new_request_id) {
+            Ok(visit) => visit,
+            Err(refusal) => return own_page(refusal.status, None, Some(refusal.reason)),
+        };
+        RequestBody::pass_over(request);
+        if visit.path() == HEALTH_PATH {
+            return health();
+        }
+        match redirect(&visit, &self.settings.domain, self.settings.public_https_port) {
+            Some(redirect) => redirect,
+            None => {
+                self.ask_default_backend(&visit, StatusCode::NOT_FOUND, None)
+                    .await
+            }
+        }
+    }
+
+    /// The answer to a request that came over HTTPS.
+    pub(crate) async fn answer_secure(&self, request: Request<Incoming>) -> Response<ResponseBody> {
+        let visit = match Visit::read(&request, new_request_id) {
+            Ok(visit) => visit,
+            Err(refusal) => {
+                let mut response = own_page(refusal.status, None, Some(refusal.reason));
+                finish(response.headers_mut(), &self.fixed);
+                return response;
+            }
+        };
+        let mut response = if visit.path() == HEALTH_PATH {
+            health()
+        } else {
+            match self.way(&visit) {
+                Way::Tool(backend) => return self.proxy(&visit, &backend, request).await,
+                Way::NoEndpoints(backend) => {
+                    RequestBody::pass_over(request);
+                    let unavailable = StatusCode::SERVICE_UNAVAILABLE;
+                    self.ask_default_backend(&visit, unavailable, Some(&backend))
+                        .await
+                }
+                Way::Nowhere => {
+                    RequestBody::pass_over(request);
+                    self.ask_default_backend(&visit, StatusCode::NOT_FOUND, None)
+                        .await
+                }
+            }
+        };
+        finish(response.headers_mut(), &self.fixed);
+        response
+    }
+
+    fn way(&self, visit: &Visit) -> Way {
+        match self.table.load().decide(visit.authority(), visit.path()) {
+            Decision::Backend(backend) => Way::Tool(backend.clone()),
+            Decision::NoEndpoints(backend) => Way::NoEndpoints(backend.clone()),
+            Decision::NotFound(_) => Way::Nowhere,
+        }
+    }
+
+    async fn proxy(
+        &self,
+        visit: &Visit,
+        backend: &Backend,
+        request: Request<Incoming>,
+    ) -> Response<ResponseBody> {
+        let limit = self.settings.request_body_limit_bytes;
+        if request.body().size_hint().lower() > limit {
+            RequestBody::pass_over(request);
+            return self.fault(visit, StatusCode::PAYLOAD_TOO_LARGE, backend).await;
+        }
+        let (mut head, body) = request.into_parts();
+        let visitor = head.extensions.remove::<OnUpgrade>().filter(|_| visit.is_upgrade);
+        let (body, exceeded) = RequestBody::new(&head, body, limit);
+        let mut request = Request::new(body);
+        *request.method_mut() = head.method;
+        *request.uri_mut() = visit.target.clone();
+        *request.headers_mut() = head.headers;
+        forward(request.headers_mut(), visit, &self.fixed);
+        let answered = exchange(
+            &self.pool,
+            backend,
+            self.next_turn(),
+            request,
+            exceeded.as_deref(),
+        )
+        .await;
+        match answered {
+            Ok((response, lease)) if response.status() == StatusCode::SWITCHING_PROTOCOLS => {
+                drop(lease);
+                self.switch(visit, backend, response, visitor).await
+            }
+            Ok((response, lease)) => {
+                let mut response =
+                    response.map(|body| ResponseBody::Upstream(UpstreamBody::new(body, lease)));
+                *response.version_mut() = Version::HTTP_11;
+                backward(
+                    response.headers_mut(),
+                    visit,
+                    self.settings.public_https_port,
+                    &self.fixed,
+                );
+                response
+            }
+            Err(error) => {
+                tracing::debug!(service = backend.service, namespace = backend.namespace, %error, "no answer");
+                self.fault(visit, status_of(&error), backend).await
+            }
+        }
+    }
+
+    /// Lets the connection become what both sides agreed on. A tool that switches without having been asked would
+    /// have the visitor take its bytes for answers of ours.
+    async fn switch(
+        &self,
+        visit: &Visit,
+        backend: &Backend,
+        mut response: Response<Incoming>,
+        visitor: Option<OnUpgrade>,
+    ) -> Response<ResponseBody> {
+        let (Some(visitor), Some(protocol)) =
+            (visitor, response.headers().get(http::header::UPGRADE).cloned())
+        else {
+            return self.fault(visit, StatusCode::BAD_GATEWAY, backend).await;
+        };
+        let tool = hyper::upgrade::on(&mut response);
+        tokio::spawn(tunnel::join(visitor, tool, self.closing.clone()));
+        let mut response = response.map(|_| ResponseBody::own(""));
+        let headers = response.headers_mut();
+        backward(headers, visit, self.settings.public_https_port, &self.fixed);
+        headers.insert(http::header::CONNECTION, HeaderValue::from_static("upgrade"));
+        headers.insert(http::header::UPGRADE, protocol);
+        response
+    }
+
+    /// The answer in place of one that a tool did not give.
+    async fn fault(&self, visit: &Visit, status: StatusCode, backend: &Backend) -> Response<ResponseBody> {
+        let mut response = if status == StatusCode::PAYLOAD_TOO_LARGE {
+            // The visitor's mistake, and no page of the platform's knows more about it.
+            own_page(status, visit.accept.as_ref(), None)
+        } else {
+            self.ask_default_backend(visit, status, Some(backend)).await
+        };
+        finish(response.headers_mut(), &self.fixed);
+        response
+    }
+
+    /// The default backend's page for this status; the gateway's own where there is none to be had.
+    ///
+    /// Where nothing was found the default backend is asked for the very path, and its status stands. Otherwise a tool
+    /// failed, which no status of the page's may hide.
+    async fn ask_default_backend(
+        &self,
+        visit: &Visit,
+        status: StatusCode,
+        failed: Option<&Backend>,
+    ) -> Response<ResponseBody> {
+        let backend = self.table.load().default_backend().clone();
+        let request = self.page_request(visit, status, failed);
+        let (response, lease) = match exchange(&self.pool, &backend, self.next_turn(), request, None).await {
+            Ok(answer) => answer,
+            Err(error) => {
+                tracing::debug!(%error, "the default backend does not answer");
+                return own_page(status, visit.accept.as_ref(), None);
+            }
+        };
+        if response.status() == StatusCode::SWITCHING_PROTOCOLS {
+            return own_page(status, visit.accept.as_ref(), None);
+        }
+        let mut response = response.map(|body| ResponseBody::Upstream(UpstreamBody::new(body, lease)));
+        *response.version_mut() = Version::HTTP_11;
+        crate::headers::remove_hop_by_hop(response.headers_mut());
+        if failed.is_some() {
+            *response.status_mut() = status;
+        }
+        if response.status().as_u16() >= 400 {
+            response.headers_mut().insert(CACHE_CONTROL, NO_STORE);
+        }
+        response
+    }
+
+    /// What the default backend is asked: as ingress-nginx asks it, so that its pages can be written for both.
+    fn page_request(
+        &self,
+        visit: &Visit,
+        status: StatusCode,
+        failed: Option<&Backend>,
+    ) -> Request<RequestBody> {
+        let mut request = Request::new(RequestBody::default());
+        *request.method_mut() = if visit.method == Method::HEAD {
+            Method::HEAD
+        } else {
+            Method::GET
+        };
+        if failed.is_none() {
+            *request.uri_mut() = visit.target.clone();
+        }
+        let headers = request.headers_mut();
+        identify(headers, visit, &self.fixed);
+        headers.insert(X_CODE, HeaderValue::from(status.as_u16()));
+        if let Some(accept) = &visit.accept {
+            headers.insert(X_FORMAT, accept.clone());
+            headers.insert(http::header::ACCEPT, accept.clone());
+        }
+        if let Some(failed) = failed {
+            for (name, value) in [
+                (X_NAMESPACE, &failed.namespace),
+                (X_INGRESS_NAME, &failed.ingress),
+                (X_SERVICE_NAME, &failed.service),
+                (X_SERVICE_PORT, &failed.port),
+            ] {
+                if let Ok(value) = HeaderValue::from_str(value) {
+                    headers.insert(name, value);
+                }
+            }
+        }
+        request
+    }
+
+    fn next_turn(&self) -> usize {
+        self.turn.fetch_add(1, Ordering::Relaxed)
+    }
+}
+
+fn status_of(error: &ExchangeError) -> StatusCode {
+    match error {
+        ExchangeError::Unreachable(_) | ExchangeError::Broken(_) => StatusCode::BAD_GATEWAY,
+        ExchangeError::Timeout => StatusCode::GATEWAY_TIMEOUT,
+        ExchangeError::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
+    }
+}
+
+fn new_request_id() -> HeaderValue {
+    let id = format!("{:032x}", rand::random::<u128>());
+    HeaderValue::from_str(&id).unwrap_or(HeaderValue::from_static("0"))
+}

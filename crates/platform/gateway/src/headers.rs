@@ -1,0 +1,177 @@
+//! What happens to headers on their way through. Pure: the one place for each rule.
+
+use http::{
+    HeaderMap, HeaderName, HeaderValue,
+    header::{
+        CONNECTION, CONTENT_SECURITY_POLICY_REPORT_ONLY, COOKIE, EXPECT, FORWARDED, HOST, LOCATION,
+        PROXY_AUTHORIZATION, STRICT_TRANSPORT_SECURITY, TE, TRANSFER_ENCODING, UPGRADE,
+    },
+};
+use toolforge_routing::host_name;
+
+use crate::{
+    names::{
+        KEEP_ALIVE, PERMISSIONS_POLICY, PROXY, PROXY_CONNECTION, X_CLACKS_OVERHEAD, X_FORWARDED_FOR,
+        X_FORWARDED_HOST, X_FORWARDED_PORT, X_FORWARDED_PROTO, X_ORIGINAL_URI, X_REAL_IP, X_REQUEST_ID,
+    },
+    visit::{Visit, names_token},
+};
+
+/// How long browsers come back over HTTPS only: 366 days, as the original since 2020-07-15.
+const HSTS: HeaderValue = HeaderValue::from_static("max-age=31622400");
+/// Tools share a domain, so no tool may opt its visitors into being profiled across it.
+const PERMISSIONS: HeaderValue = HeaderValue::from_static("browsing-topics=()");
+/// The name that every answer of the original carries.
+const CLACKS: HeaderValue = HeaderValue::from_static("GNU Terry Pratchett");
+
+/// Header values that are the same for every request of a data plane.
+#[derive(Clone, Debug)]
+pub(crate) struct FixedHeaders {
+    /// `X-Forwarded-Port`.
+    pub(crate) https_port: HeaderValue,
+    /// `Content-Security-Policy-Report-Only`, where configured.
+    pub(crate) csp_report_only: Option<HeaderValue>,
+}
+
+/// Makes the visitor's headers those of the request that a tool gets.
+///
+/// The visitor's address is not among them, and whatever the visitor says about it is dropped: tools do not see it.
+pub(crate) fn forward(headers: &mut HeaderMap, visit: &Visit, fixed: &FixedHeaders) {
+    let upgrade = if visit.is_upgrade {
+        headers.get(UPGRADE).cloned()
+    } else {
+        None
+    };
+    let wants_trailers = headers
+        .get_all(TE)
+        .iter()
+        .any(|value| names_token(value, "trailers"));
+    remove_hop_by_hop(headers);
+    for name in [
+        EXPECT,
+        PROXY,
+        PROXY_AUTHORIZATION,
+        X_FORWARDED_FOR,
+        X_REAL_IP,
+        FORWARDED,
+    ] {
+        headers.remove(name);
+    }
+    join_cookies(headers);
+    if let Some(upgrade) = upgrade {
+        headers.insert(CONNECTION, HeaderValue::from_static("upgrade"));
+        headers.insert(UPGRADE, upgrade);
+    } else if wants_trailers {
+        headers.insert(CONNECTION, HeaderValue::from_static("te"));
+        headers.insert(TE, HeaderValue::from_static("trailers"));
+    }
+    identify(headers, visit, fixed);
+}
+
+/// Makes one field of the cookies that HTTP/2 lets browsers send one by one (RFC 9113 8.2.3): servers for HTTP/1.1
+/// often look at the first field alone.
+fn join_cookies(headers: &mut HeaderMap) {
+    let mut cookies = headers.get_all(COOKIE).iter();
+    if cookies.next().is_none() || cookies.next().is_none() {
+        return;
+    }
+    let all: Vec<&[u8]> = headers
+        .get_all(COOKIE)
+        .iter()
+        .map(HeaderValue::as_bytes)
+        .collect();
+    if let Ok(joined) = HeaderValue::from_bytes(&all.join(&b"; "[..])) {
+        headers.insert(COOKIE, joined);
+    }
+}
+
+/// The headers by which the gateway says what was asked of it.
+pub(crate) fn identify(headers: &mut HeaderMap, visit: &Visit, fixed: &FixedHeaders) {
+    headers.insert(HOST, visit.authority.clone());
+    headers.insert(X_FORWARDED_HOST, visit.authority.clone());
+    headers.insert(X_FORWARDED_PORT, fixed.https_port.clone());
+    headers.insert(X_FORWARDED_PROTO, HeaderValue::from_static("https"));
+    headers.insert(X_REQUEST_ID, visit.request_id.clone());
+    headers.insert(X_ORIGINAL_URI, original_uri(visit));
+}
+
+fn original_uri(visit: &Visit) -> HeaderValue {
+    // A path is made of bytes that a header value may have.
+    HeaderValue::from_str(visit.path_and_query()).unwrap_or(HeaderValue::from_static("/"))
+}
+
+/// Makes a tool's headers those of the answer that the visitor gets.
+pub(crate) fn backward(headers: &mut HeaderMap, visit: &Visit, public_https_port: u16, fixed: &FixedHeaders) {
+    remove_hop_by_hop(headers);
+    if let Some(location) = secure_location(headers, visit, public_https_port) {
+        headers.insert(LOCATION, location);
+    }
+    finish(headers, fixed);
+}
+
+/// What every answer over HTTPS carries.
+pub(crate) fn finish(headers: &mut HeaderMap, fixed: &FixedHeaders) {
+    headers.insert(STRICT_TRANSPORT_SECURITY, HSTS);
+    headers.insert(PERMISSIONS_POLICY, PERMISSIONS);
+    headers.insert(X_CLACKS_OVERHEAD, CLACKS);
+    if let Some(policy) = &fixed.csp_report_only {
+        headers.insert(CONTENT_SECURITY_POLICY_REPORT_ONLY, policy.clone());
+    }
+}
+
+/// Removes what belongs to one connection: RFC 9110 7.6.1, and whatever `Connection` names.
+pub(crate) fn remove_hop_by_hop(headers: &mut HeaderMap) {
+    if headers.contains_key(CONNECTION) {
+        let named: Vec<HeaderName> = headers.get_all(CONNECTION).iter().flat_map(tokens).collect();
+        for name in named {
+            headers.remove(name);
+        }
+        headers.remove(CONNECTION);
+    }
+    for name in [KEEP_ALIVE, PROXY_CONNECTION, TE, TRANSFER_ENCODING, UPGRADE] {
+        headers.remove(name);
+    }
+}
+
+fn tokens(list: &HeaderValue) -> impl Iterator<Item = HeaderName> {
+    let items = list
+        .as_bytes()
+        .split(|byte| *byte == b',')
+        .map(<[u8]>::trim_ascii);
+    // These two are the usual ones, and no headers to look for.
+    let items = items.filter(|item| !item.eq_ignore_ascii_case(b"close"));
+    items.filter_map(|item| HeaderName::from_bytes(item).ok())
+}
+
+/// A redirect of a tool to its own host over plain HTTP, led to HTTPS at once: tools behind a proxy often do not know
+/// how they are reached.
+fn secure_location(headers: &HeaderMap, visit: &Visit, public_https_port: u16) -> Option<HeaderValue> {
+    let location = headers.get(LOCATION)?.to_str().ok()?;
+    let scheme = location.get(..7)?;
+    let rest = location
+        .get(7..)
+        .filter(|_| scheme.eq_ignore_ascii_case("http://"))?;
+    let end = rest.find(['/', '?', '#', '\\']).unwrap_or(rest.len());
+    let host = host_name(&rest[..end])?;
+    if host != host_name(visit.authority())? {
+        return None;
+    }
+    HeaderValue::from_str(&format!(
+        "https://{host}{}{}",
+        port_suffix(public_https_port),
+        &rest[end..]
+    ))
+    .ok()
+}
+
+/// The port of a URL, where it has to be named.
+pub(crate) fn port_suffix(public_https_port: u16) -> String {
+    if public_https_port == 443 {
+        String::new()
+    } else {
+        format!(":{public_https_port}")
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,48 @@
+//! Every limit and interval of the data path, with its reason.
+
+use std::time::Duration;
+
+/// The largest request body, in bytes: what maintainers know from the original (`client_max_body_size 128m`).
+pub(crate) const REQUEST_BODY_LIMIT_BYTES: u64 = 128 * 1024 * 1024;
+
+/// How long a tool may be silent before or within its answer: tools compute for long (`proxy_read_timeout 3600`).
+pub(crate) const READ_TIMEOUT: Duration = Duration::from_hours(1);
+
+/// How long an endpoint may take to accept a connection: it is in the same network (haproxy's `timeout connect`).
+pub(crate) const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// How long a visitor may take over a TLS handshake.
+pub(crate) const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(15);
+
+/// How long a visitor may take over the head of a request, also over the next one of a kept-alive connection.
+pub(crate) const HEAD_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// How often an HTTP/2 connection is asked whether it still lives, so that dead ones do not pile up.
+pub(crate) const PING_INTERVAL: Duration = Duration::from_mins(1);
+
+/// How long the answer to that may take.
+pub(crate) const PING_TIMEOUT: Duration = Duration::from_secs(20);
+
+/// How long an idle connection to an endpoint is kept. Servers in tools close theirs after 2 to 65 seconds; ours
+/// finds that out at once, so the exact value only bounds how many lie around.
+pub(crate) const IDLE_LIFE: Duration = Duration::from_mins(1);
+
+/// How long after its last use a connection is trusted with a request that cannot be sent a second time: shorter
+/// than the shortest keep-alive of the servers that tools use (gunicorn's 2 seconds).
+pub(crate) const IDLE_TRUST: Duration = Duration::from_secs(1);
+
+/// The most idle connections that are kept for one endpoint: more are never busy at once on one tool for long.
+pub(crate) const IDLE_PER_ENDPOINT: usize = 64;
+
+/// How long the rest of a request is still read after it was refused, so that the visitor can read the refusal
+/// (`lingering_time` of nginx).
+pub(crate) const LINGER: Duration = Duration::from_secs(30);
+
+/// How long requests under way may take after the stop, as in every server of the platform.
+pub(crate) const DRAIN: Duration = Duration::from_secs(5);
+
+/// The pause after the system refused a connection, as it does when out of file descriptors.
+pub(crate) const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
+
+/// How long changes of the table are gathered before they are written to disk: a start of many tools is one write.
+pub(crate) const KEEP_DELAY: Duration = Duration::from_millis(500);

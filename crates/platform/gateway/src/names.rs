@@ -1,0 +1,22 @@
+//! The header names that `http` has no constants for.
+
+use http::HeaderName;
+
+pub(crate) const KEEP_ALIVE: HeaderName = HeaderName::from_static("keep-alive");
+pub(crate) const PERMISSIONS_POLICY: HeaderName = HeaderName::from_static("permissions-policy");
+pub(crate) const PROXY: HeaderName = HeaderName::from_static("proxy");
+pub(crate) const PROXY_CONNECTION: HeaderName = HeaderName::from_static("proxy-connection");
+pub(crate) const X_CLACKS_OVERHEAD: HeaderName = HeaderName::from_static("x-clacks-overhead");
+pub(crate) const X_CODE: HeaderName = HeaderName::from_static("x-code");
+pub(crate) const X_FORMAT: HeaderName = HeaderName::from_static("x-format");
+pub(crate) const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
+pub(crate) const X_FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
+pub(crate) const X_FORWARDED_PORT: HeaderName = HeaderName::from_static("x-forwarded-port");
+pub(crate) const X_FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
+pub(crate) const X_INGRESS_NAME: HeaderName = HeaderName::from_static("x-ingress-name");
+pub(crate) const X_NAMESPACE: HeaderName = HeaderName::from_static("x-namespace");
+pub(crate) const X_ORIGINAL_URI: HeaderName = HeaderName::from_static("x-original-uri");
+pub(crate) const X_REAL_IP: HeaderName = HeaderName::from_static("x-real-ip");
+pub(crate) const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+pub(crate) const X_SERVICE_NAME: HeaderName = HeaderName::from_static("x-service-name");
+pub(crate) const X_SERVICE_PORT: HeaderName = HeaderName::from_static("x-service-port");

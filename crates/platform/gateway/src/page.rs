@@ -1,0 +1,119 @@
+//! The gateway's own pages, for when nobody else can answer. Pure.
+
+use http::{
+    HeaderValue, Response, StatusCode,
+    header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, VARY},
+};
+
+use crate::body::ResponseBody;
+
+/// Errors pass; nobody should see one after it has.
+pub(crate) const NO_STORE: HeaderValue = HeaderValue::from_static("no-store");
+
+/// A small page with this status: HTML for those who ask for it, plain text for everybody else.
+pub(crate) fn own_page(
+    status: StatusCode,
+    accept: Option<&HeaderValue>,
+    reason: Option<&str>,
+) -> Response<ResponseBody> {
+    let title = title(status);
+    let reason = reason.unwrap_or_else(|| explanation(status));
+    let (kind, text) = if accept.is_some_and(wants_html) {
+        ("text/html; charset=utf-8", html(status, title, reason))
+    } else {
+        (
+            "text/plain; charset=utf-8",
+            format!("{} {title}\n{reason}\n", status.as_u16()),
+        )
+    };
+    let mut response = Response::new(ResponseBody::own(text));
+    *response.status_mut() = status;
+    let headers = response.headers_mut();
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static(kind));
+    headers.insert(CACHE_CONTROL, NO_STORE);
+    headers.insert(VARY, HeaderValue::from_static("Accept"));
+    if status == StatusCode::METHOD_NOT_ALLOWED {
+        headers.insert(
+            ALLOW,
+            HeaderValue::from_static("GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS"),
+        );
+    }
+    response
+}
+
+/// The answer to those who look whether the gateway lives.
+pub(crate) fn health() -> Response<ResponseBody> {
+    let mut response = Response::new(ResponseBody::own("proxy ok!"));
+    response.headers_mut().insert(
+        CONTENT_TYPE,
+        HeaderValue::from_static("text/plain; charset=utf-8"),
+    );
+    response.headers_mut().insert(CACHE_CONTROL, NO_STORE);
+    response
+}
+
+fn wants_html(accept: &HeaderValue) -> bool {
+    let accept = accept.as_bytes().to_ascii_lowercase();
+    accept
+        .windows(b"text/html".len())
+        .any(|part| part == b"text/html")
+}
+
+fn html(status: StatusCode, title: &str, reason: &str) -> String {
+    let code = status.as_u16();
+    format!(
+        "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
+         <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n\
+         <title>{code} {title}</title>\n\
+         <style>:root{{color-scheme:light dark}}body{{font:1rem/1.5 system-ui,sans-serif;max-width:40rem;\
+         margin:4rem auto;padding:0 1rem}}</style>\n</head>\n<body>\n<h1>{title}</h1>\n<p>{reason}</p>\n\
+         <p><small>Status {code}</small></p>\n</body>\n</html>\n"
+    )
+}
+
+fn title(status: StatusCode) -> &'static str {
+    match status {
+        StatusCode::BAD_GATEWAY => "The tool is not reachable",
+        StatusCode::SERVICE_UNAVAILABLE => "The tool is not running",
+        StatusCode::GATEWAY_TIMEOUT => "The tool takes too long",
+        StatusCode::PAYLOAD_TOO_LARGE => "The request is too large",
+        StatusCode::NOT_FOUND => "Not found",
+        other => other.canonical_reason().unwrap_or("Error"),
+    }
+}
+
+fn explanation(status: StatusCode) -> &'static str {
+    match status {
+        StatusCode::BAD_GATEWAY => {
+            "The tool has a web service, but it broke off or took no connection. Try again in a moment."
+        }
+        StatusCode::SERVICE_UNAVAILABLE => {
+            "The tool has a web service, but nothing of it is ready. Try again in a moment."
+        }
+        StatusCode::GATEWAY_TIMEOUT => "The tool did not answer in time. Try again later.",
+        StatusCode::PAYLOAD_TOO_LARGE => "Requests may have at most 128 MiB.",
+        StatusCode::NOT_FOUND => "The URL you have requested is not served here.",
+        _ => "The request could not be served.",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use http::{HeaderValue, StatusCode};
+
+    use super::own_page;
+
+    #[test]
+    fn page_is_html_for_browsers_and_text_for_others_and_never_kept() {
+        let browser = HeaderValue::from_static("Text/HTML,application/xhtml+xml;q=0.9");
+        let page = own_page(StatusCode::BAD_GATEWAY, Some(&browser), None);
+        assert_eq!(page.headers()["content-type"], "text/html; charset=utf-8");
+        let program = HeaderValue::from_static("application/json");
+        for accept in [Some(&program), None] {
+            let page = own_page(StatusCode::BAD_GATEWAY, accept, None);
+            assert_eq!(page.status(), 502);
+            assert_eq!(page.headers()["content-type"], "text/plain; charset=utf-8");
+            assert_eq!(page.headers()["cache-control"], "no-store");
+        }
+    }
+}

@@ -1,0 +1,109 @@
+//! The gateway put together: data plane, control, and what is kept on disk.
+
+use std::sync::Arc;
+
+use arc_swap::ArcSwap;
+use http::HeaderValue;
+use tokio::{
+    sync::{mpsc, watch},
+    task::JoinSet,
+};
+use tokio_util::sync::CancellationToken;
+use toolforge_model::names;
+use toolforge_policy::{IngressPolicy, IngressPolicyError};
+use toolforge_routing::{RouteTable, Settings};
+
+use crate::{
+    Config, DataPlane, DataPlaneSettings,
+    control::{Control, follow, keep, load, write_statuses},
+};
+
+/// Why a gateway could not start.
+#[derive(Debug, thiserror::Error)]
+pub enum GatewayError {
+    /// The certificate or its key cannot be used.
+    #[error("the gateway's certificate cannot be used")]
+    Identity(#[source] toolforge_pki::PkiError),
+    /// There is no policy to judge Ingresses by.
+    #[error("the policy for Ingresses cannot be made")]
+    Policy(#[source] IngressPolicyError),
+    /// The configured policy on content is no header value.
+    #[error("content_security_policy_report_only must be one line of visible characters")]
+    ContentSecurityPolicy,
+}
+
+/// Serves until `shutdown`; then lets requests under way finish.
+///
+/// # Errors
+/// When the configuration cannot be used. Nothing that happens later ends the gateway.
+pub async fn run(
+    client: kube::Client,
+    config: Config,
+    shutdown: CancellationToken,
+) -> Result<(), GatewayError> {
+    let tls = toolforge_pki::server_config(&config.identity, None).map_err(GatewayError::Identity)?;
+    let policy = policy(&config)?;
+    let data_plane_settings = data_plane_settings(&config)?;
+    let settings = table_settings(&config);
+    let last = load(&config.last_table, &settings);
+    let table = Arc::new(ArcSwap::from_pointee(
+        last.unwrap_or_else(|| RouteTable::new(settings)),
+    ));
+    let plane = DataPlane::new(data_plane_settings, table.clone());
+
+    let mut tasks = JoinSet::new();
+    if let Some(http) = config.http {
+        tasks.spawn(plane.clone().serve_plain(http, shutdown.clone()));
+    }
+    tasks.spawn(plane.serve_tls(config.https, Arc::new(tls), shutdown.clone()));
+    let (changed, heard) = watch::channel(());
+    tasks.spawn(keep(config.last_table, table.clone(), heard, shutdown.clone()));
+    let (unpublished, to_publish) = mpsc::unbounded_channel();
+    if let Some(published) = config.published.clone() {
+        tasks.spawn(write_statuses(
+            client.clone(),
+            published,
+            to_publish,
+            shutdown.clone(),
+        ));
+    }
+    let control = Control {
+        table,
+        policy: Arc::new(policy),
+        published: config.published,
+        changed,
+        unpublished,
+    };
+    tasks.spawn(follow(client, control, shutdown));
+    tasks.join_all().await;
+    Ok(())
+}
+
+fn policy(config: &Config) -> Result<IngressPolicy, GatewayError> {
+    let safe = config.safe_namespaces.iter().map(ToString::to_string);
+    IngressPolicy::new(vec![config.domain.clone()], &config.ingress_class, safe).map_err(GatewayError::Policy)
+}
+
+fn data_plane_settings(config: &Config) -> Result<DataPlaneSettings, GatewayError> {
+    let content = config
+        .content_security_policy_report_only
+        .as_deref()
+        .map(HeaderValue::from_str);
+    Ok(DataPlaneSettings {
+        content_security_policy_report_only: content
+            .transpose()
+            .map_err(|_| GatewayError::ContentSecurityPolicy)?,
+        ..DataPlaneSettings::new(config.domain.clone(), config.public_https_port)
+    })
+}
+
+/// What a kept table depends on: under another domain, or with other safe namespaces, its verdicts are worth nothing.
+fn table_settings(config: &Config) -> Settings {
+    let safe: Vec<_> = config.safe_namespaces.iter().map(ToString::to_string).collect();
+    Settings {
+        ingress_class: config.ingress_class.clone(),
+        controller: names::INGRESS_CONTROLLER.to_owned(),
+        default_backend: config.default_backend.clone(),
+        policy: format!("domain {}, safe namespaces {}", config.domain, safe.join(" ")),
+    }
+}

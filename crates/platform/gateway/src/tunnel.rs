@@ -1,0 +1,90 @@
+//! Connections that became something else, such as a WebSocket: bytes go both ways until one side ends.
+
+use std::{
+    io,
+    pin::Pin,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    task::{Context, Poll, ready},
+};
+
+use hyper::upgrade::OnUpgrade;
+use hyper_util::rt::TokioIo;
+use tokio::{
+    io::{AsyncRead, AsyncWrite, ReadBuf, copy_bidirectional},
+    time::sleep,
+};
+use tokio_util::sync::CancellationToken;
+
+use crate::limits::READ_TIMEOUT;
+
+/// Joins the visitor's connection with the tool's until one of them ends, nothing passes for long, or the gateway
+/// closes.
+pub(crate) async fn join(visitor: OnUpgrade, tool: OnUpgrade, closing: CancellationToken) {
+    let (visitor, tool) = match tokio::try_join!(visitor, tool) {
+        Ok(both) => both,
+        Err(error) => return tracing::debug!(%error, "an upgraded connection did not come about"),
+    };
+    let moved = Arc::new(AtomicBool::new(true));
+    let mut visitor = Noticed {
+        io: TokioIo::new(visitor),
+        moved: moved.clone(),
+    };
+    let mut tool = Noticed {
+        io: TokioIo::new(tool),
+        moved: moved.clone(),
+    };
+    let ended = tokio::select! {
+        ended = copy_bidirectional(&mut visitor, &mut tool) => ended.map(drop),
+        () = silence(&moved) => Ok(()),
+        () = closing.cancelled() => Ok(()),
+    };
+    if let Err(error) = ended {
+        tracing::debug!(%error, "an upgraded connection broke");
+    }
+}
+
+/// Returns when nothing moved for [`READ_TIMEOUT`], and at the latest after twice that time.
+async fn silence(moved: &AtomicBool) {
+    while moved.swap(false, Ordering::Relaxed) {
+        sleep(READ_TIMEOUT).await;
+    }
+}
+
+/// A connection that notes when something was read from it.
+struct Noticed<S> {
+    io: S,
+    moved: Arc<AtomicBool>,
+}
+
+impl<S: AsyncRead + Unpin> AsyncRead for Noticed<S> {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        let read = ready!(Pin::new(&mut self.io).poll_read(context, buffer));
+        self.moved.store(true, Ordering::Relaxed);
+        Poll::Ready(read)
+    }
+}
+
+impl<S: AsyncWrite + Unpin> AsyncWrite for Noticed<S> {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.io).poll_write(context, bytes)
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.io).poll_flush(context)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.io).poll_shutdown(context)
+    }
+}

@@ -1,0 +1,13 @@
+//! The gateway over real sockets: TLS, HTTP/1.1 and HTTP/2 in front, small tools behind.
+
+#![expect(clippy::unwrap_used, reason = "what cannot be set up fails the test")]
+
+mod bodies;
+mod control;
+mod failures;
+mod forwarding;
+mod hygiene;
+mod plain;
+mod scene;
+mod tools;
+mod upgrades;
