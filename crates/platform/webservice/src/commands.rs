@@ -1,0 +1,45 @@
+//! The actions of `webservice`, one file each, and how they end.
+
+mod logs;
+mod restart;
+mod start;
+mod status;
+mod stop;
+
+use std::process::ExitCode;
+
+use anstyle::{AnsiColor, Style};
+
+use crate::{
+    cli::{Action, Cli},
+    error::WebserviceError,
+    session::Session,
+};
+
+/// Runs what was asked for.
+pub(crate) async fn run(cli: Cli) -> Result<(), WebserviceError> {
+    let (kind, action) = cli.words().map_err(WebserviceError::Usage)?;
+    let session = Session::open().await?;
+    match action {
+        Action::Start => start::run(&session, kind, &cli).await,
+        Action::Stop => stop::run(&session).await,
+        Action::Restart => restart::run(&session, kind, &cli).await,
+        Action::Status => status::run(&session).await,
+        Action::Logs => logs::run(&session, cli.follow, cli.last).await,
+    }
+}
+
+/// Says what went wrong, with its causes, and gives the exit code.
+pub(crate) fn finish(outcome: Result<(), WebserviceError>) -> ExitCode {
+    let Err(error) = outcome else {
+        return ExitCode::SUCCESS;
+    };
+    let red = Style::new().bold().fg_color(Some(AnsiColor::Red.into()));
+    anstream::eprintln!("{red}error:{red:#} {error}");
+    let mut cause = std::error::Error::source(&error);
+    while let Some(next) = cause {
+        anstream::eprintln!("  because {next}");
+        cause = next.source();
+    }
+    ExitCode::from(error.code())
+}

@@ -1,0 +1,51 @@
+//! `webservice restart`: a new Pod, answering before the old one goes.
+
+use k8s_openapi::api::apps::v1::Deployment;
+use kube::{
+    ResourceExt as _,
+    api::{Patch, PatchParams},
+};
+use serde_json::json;
+use toolforge_model::labels;
+
+use super::start;
+use crate::{
+    cli::Cli, error::WebserviceError, objects::TYPE_ANNOTATION, platform::Platform, session::Session,
+    settings::Settings,
+};
+
+pub(super) async fn run(session: &Session, kind: Option<&str>, cli: &Cli) -> Result<(), WebserviceError> {
+    let platform = Platform::read(&session.client).await?;
+    let deployments = session.api::<Deployment>();
+    let running = deployments
+        .get_opt(session.tool.as_str())
+        .await
+        .map_err(WebserviceError::api("looking at your webservice"))?
+        .filter(|running| running.metadata.deletion_timestamp.is_none());
+    let Some(running) = running else {
+        anstream::eprintln!("Your job is not running, starting");
+        return start::run(session, kind, cli).await;
+    };
+    let current = running
+        .annotations()
+        .get(TYPE_ANNOTATION)
+        .map_or("generic", String::as_str);
+    let asked = Settings::asked(cli);
+    if kind.is_some() || asked != Settings::default() {
+        let web_type = platform.types.find(kind.unwrap_or(current))?;
+        let settings = asked.over(Settings::of(&running), web_type.name == current);
+        return start::bring(session, &platform, web_type, &settings, cli.no_wait).await;
+    }
+    let stamp = json!({ "spec": { "template": { "metadata": { "annotations": {
+        labels::STARTED_AT: jiff::Timestamp::now().to_string(),
+    } } } } });
+    deployments
+        .patch(
+            session.tool.as_str(),
+            &PatchParams::default(),
+            &Patch::Merge(&stamp),
+        )
+        .await
+        .map_err(WebserviceError::api("restarting your webservice"))?;
+    start::serve(session, &platform, current, cli.no_wait).await
+}

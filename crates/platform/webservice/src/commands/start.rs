@@ -1,0 +1,114 @@
+//! `webservice TYPE start`.
+
+use k8s_openapi::api::{apps::v1::Deployment, core::v1::Service, networking::v1::Ingress};
+use kube::{
+    Api, Resource,
+    api::{Patch, PatchParams},
+};
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+
+use crate::{
+    cli::Cli,
+    error::WebserviceError,
+    follow,
+    objects::{self, Wanted},
+    platform::Platform,
+    resources::resources,
+    session::Session,
+    settings::Settings,
+    types::{WebType, check_home},
+    url_check::UrlCheck,
+};
+
+/// The name under which the API records what is ours.
+const MANAGER: &str = "webservice";
+
+pub(super) async fn run(session: &Session, kind: Option<&str>, cli: &Cli) -> Result<(), WebserviceError> {
+    let platform = Platform::read(&session.client).await?;
+    let Some(kind) = kind else {
+        return Err(WebserviceError::Usage(format!(
+            "say which type: webservice TYPE start, where TYPE is one of:\n  {}",
+            platform.types.names().join("\n  ")
+        )));
+    };
+    let web_type = platform.types.find(kind)?;
+    let running = session
+        .api::<Deployment>()
+        .get_opt(session.tool.as_str())
+        .await
+        .map_err(WebserviceError::api("looking at your webservice"))?;
+    if running.is_some_and(|running| running.metadata.deletion_timestamp.is_none()) {
+        return Err(WebserviceError::AlreadyRunning);
+    }
+    bring(session, &platform, web_type, &Settings::asked(cli), cli.no_wait).await
+}
+
+/// Puts the objects of a webservice in place, newly or over those that are there, and follows them.
+pub(super) async fn bring(
+    session: &Session,
+    platform: &Platform,
+    web_type: &WebType,
+    settings: &Settings,
+    no_wait: bool,
+) -> Result<(), WebserviceError> {
+    check_home(&web_type.runtime, &session.home, &settings.extra)?;
+    if web_type.deprecated {
+        anstream::eprintln!("DEPRECATED: '{}' type is deprecated.", web_type.name);
+    }
+    let wanted = Wanted {
+        tool: &session.tool,
+        home: &session.home,
+        web_type,
+        replicas: settings.replicas.unwrap_or(1),
+        resources: resources(settings.mem.as_deref(), settings.cpu.as_deref())?,
+        extra: &settings.extra,
+        started_at: jiff::Timestamp::now().to_string(),
+    };
+    let deployment = objects::deployment(&wanted);
+    apply(&session.api::<Service>(), &objects::service(&session.tool)).await?;
+    apply(
+        &session.api::<Ingress>(),
+        &objects::ingress(&session.tool, &platform.domain),
+    )
+    .await?;
+    apply(&session.api::<Deployment>(), &deployment).await?;
+    serve(session, platform, &web_type.name, no_wait).await
+}
+
+/// Follows a webservice until it serves, and says so; or only says where it will be.
+pub(super) async fn serve(
+    session: &Session,
+    platform: &Platform,
+    type_name: &str,
+    no_wait: bool,
+) -> Result<(), WebserviceError> {
+    let check = UrlCheck::new(platform, &session.tool)?;
+    if no_wait {
+        anstream::println!("Starting webservice of type {type_name} at {}", check.url());
+        return Ok(());
+    }
+    let status = follow::until_it_serves(session, &check).await?;
+    anstream::println!(
+        "Your webservice of type {type_name} is running at {}",
+        check.url()
+    );
+    if status.is_client_error() || status.is_server_error() {
+        anstream::eprintln!("It answers with {status}; `webservice logs` shows what it printed.");
+    }
+    Ok(())
+}
+
+async fn apply<K>(api: &Api<K>, object: &Value) -> Result<(), WebserviceError>
+where
+    K: Resource + Clone + DeserializeOwned + std::fmt::Debug,
+{
+    let name = object
+        .pointer("/metadata/name")
+        .and_then(Value::as_str)
+        .unwrap_or_default();
+    api.patch(name, &PatchParams::apply(MANAGER).force(), &Patch::Apply(object))
+        .await
+        .map_err(WebserviceError::api("starting your webservice"))?;
+    Ok(())
+}

@@ -1,0 +1,41 @@
+//! The maintainer's command, and the runner that starts a tool inside its container.
+//!
+//! `webservice` speaks to the Kubernetes API with the tool's own credentials and to the tool's own URL;
+//! it has no other way in. What it wants in the cluster is computed in `objects`, what it sees there is
+//! judged in `diagnosis`; both are pure. The runner is what a container of type static, python or generic
+//! executes; it knows nothing of Kubernetes.
+
+mod cli;
+mod commands;
+mod diagnosis;
+mod error;
+mod follow;
+mod objects;
+mod platform;
+mod resources;
+mod runner;
+mod session;
+mod settings;
+mod types;
+mod url_check;
+
+use std::{ffi::OsString, process::ExitCode};
+
+use clap::Parser as _;
+
+/// The `webservice` command; the first argument is its name.
+pub fn main_webservice(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
+    toolforge_pki::install_provider();
+    let cli = cli::Cli::parse_from(arguments);
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    match runtime {
+        Ok(runtime) => commands::finish(runtime.block_on(commands::run(cli))),
+        Err(error) => commands::finish(Err(error::WebserviceError::Start(error))),
+    }
+}
+
+/// The `webservice-runner` program; the first argument is its name. It becomes the tool, or serves its
+/// files, and returns only when that ends.
+pub fn main_runner(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
+    runner::run(&runner::Arguments::parse_from(arguments))
+}

@@ -1,0 +1,63 @@
+//! Who is asking: a client with the tool's credentials, the tool's name, and its home.
+
+use std::path::PathBuf;
+
+use k8s_openapi::NamespaceResourceScope;
+use kube::{
+    Api, Client, Config, Resource,
+    config::{KubeConfigOptions, Kubeconfig},
+};
+use toolforge_model::{Namespace, ToolName};
+
+use crate::error::WebserviceError;
+
+/// A tool's session with its cluster.
+#[derive(Clone)]
+pub(crate) struct Session {
+    pub(crate) client: Client,
+    pub(crate) tool: ToolName,
+    pub(crate) home: PathBuf,
+}
+
+impl std::fmt::Debug for Session {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Session")
+            .field("tool", &self.tool)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Session {
+    /// Reads `KUBECONFIG`, or `~/.kube/config`.
+    pub(crate) async fn open() -> Result<Self, WebserviceError> {
+        let home = std::env::home_dir().ok_or_else(|| {
+            WebserviceError::Precondition("HOME is not set; it is your tool's home".to_owned())
+        })?;
+        let kubeconfig = match std::env::var_os("KUBECONFIG") {
+            Some(_) => Kubeconfig::from_env().and_then(|found| found.map_or_else(Kubeconfig::read, Ok)),
+            None => Kubeconfig::read_from(home.join(".kube/config")),
+        };
+        let kubeconfig = kubeconfig.map_err(|error| WebserviceError::Credentials(error.into()))?;
+        let config = Config::from_custom_kubeconfig(kubeconfig, &KubeConfigOptions::default())
+            .await
+            .map_err(|error| WebserviceError::Credentials(error.into()))?;
+        let tool = tool_of(&config.default_namespace)?;
+        let client = Client::try_from(config).map_err(|error| WebserviceError::Credentials(error.into()))?;
+        Ok(Self { client, tool, home })
+    }
+
+    /// The tool's objects of one kind.
+    pub(crate) fn api<K>(&self) -> Api<K>
+    where
+        K: Resource<Scope = NamespaceResourceScope>,
+        K::DynamicType: Default,
+    {
+        Api::namespaced(self.client.clone(), self.tool.namespace().as_str())
+    }
+}
+
+fn tool_of(namespace: &str) -> Result<ToolName, WebserviceError> {
+    let not_a_tool = || WebserviceError::NotATool(namespace.to_owned());
+    let namespace: Namespace = namespace.parse().map_err(|_| not_a_tool())?;
+    namespace.tool().ok_or_else(not_a_tool)
+}

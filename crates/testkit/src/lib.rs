@@ -1,0 +1,19 @@
+//! A scratch platform for tests: the real program on a data folder and ports of its own, driven from
+//! outside with real `kubectl` and a real HTTP client. Everything here fails the test that uses it, with
+//! what it saw, when something is not as it should be; nothing waits without a deadline.
+
+#![expect(
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "what cannot be set up has failed the test"
+)]
+
+mod outcome;
+mod platform;
+mod until;
+mod visitor;
+
+pub use outcome::Outcome;
+pub use platform::{Platform, Scratch};
+pub use until::{DEADLINE, eventually};
+pub use visitor::{Answer, Visitor};
