@@ -1,0 +1,174 @@
+//! What the cluster has of ours, kept up to date by watches, and a word to the service whenever it changes.
+//!
+//! One list and watch per kind of object that carries our label. Only the service starts it; reconcilers read
+//! it. The cache is updated before the word goes out, so whoever acts on the word sees the change.
+
+use std::{collections::HashMap, pin::pin, sync::Arc};
+
+use futures::StreamExt as _;
+use k8s_openapi::api::{
+    core::v1::{ConfigMap, LimitRange, Namespace, ResourceQuota},
+    rbac::v1::{ClusterRoleBinding, RoleBinding},
+};
+use kube::{
+    Api, Client,
+    api::{ApiResource, DynamicObject},
+    runtime::{
+        WatchStreamExt as _,
+        watcher::{self, Event},
+    },
+};
+use parking_lot::RwLock;
+use serde_json::Value;
+use tokio::sync::{mpsc, watch};
+use toolforge_model::labels;
+
+use crate::{desired::MANAGER, plan::ObjectKey};
+
+/// The kinds of object that the service makes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum Owned {
+    Namespace,
+    ResourceQuota,
+    LimitRange,
+    RoleBinding,
+    ConfigMap,
+    ClusterRoleBinding,
+}
+
+impl Owned {
+    pub(crate) const ALL: [Self; 6] = [
+        Self::Namespace,
+        Self::ResourceQuota,
+        Self::LimitRange,
+        Self::RoleBinding,
+        Self::ConfigMap,
+        Self::ClusterRoleBinding,
+    ];
+
+    /// The kind of this name.
+    pub(crate) fn named(kind: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|owned| owned.resource().kind == kind)
+    }
+
+    /// How the API calls it.
+    pub(crate) fn resource(self) -> ApiResource {
+        match self {
+            Self::Namespace => ApiResource::erase::<Namespace>(&()),
+            Self::ResourceQuota => ApiResource::erase::<ResourceQuota>(&()),
+            Self::LimitRange => ApiResource::erase::<LimitRange>(&()),
+            Self::RoleBinding => ApiResource::erase::<RoleBinding>(&()),
+            Self::ConfigMap => ApiResource::erase::<ConfigMap>(&()),
+            Self::ClusterRoleBinding => ApiResource::erase::<ClusterRoleBinding>(&()),
+        }
+    }
+}
+
+/// What is known of our objects.
+#[derive(Debug, Default)]
+pub(crate) struct Cache {
+    objects: RwLock<HashMap<ObjectKey, Arc<Value>>>,
+}
+
+impl Cache {
+    /// An object, as it was last seen.
+    pub(crate) fn find(&self, key: &ObjectKey) -> Option<Arc<Value>> {
+        self.objects.read().get(key).cloned()
+    }
+
+    /// The names of all objects of a kind.
+    pub(crate) fn names(&self, kind: &str) -> Vec<String> {
+        self.objects
+            .read()
+            .keys()
+            .filter(|key| key.kind == kind)
+            .map(|key| key.name.clone())
+            .collect()
+    }
+
+    fn put(&self, object: Value) {
+        self.objects
+            .write()
+            .insert(ObjectKey::of(&object), Arc::new(object));
+    }
+
+    fn remove(&self, key: &ObjectKey) {
+        self.objects.write().remove(key);
+    }
+
+    /// Keeps only these of a kind; returns what is gone.
+    fn retain(&self, kind: &str, seen: &std::collections::HashSet<ObjectKey>) -> Vec<ObjectKey> {
+        let mut objects = self.objects.write();
+        let gone: Vec<ObjectKey> = objects
+            .keys()
+            .filter(|key| key.kind == kind && !seen.contains(key))
+            .cloned()
+            .collect();
+        for key in &gone {
+            objects.remove(key);
+        }
+        gone
+    }
+}
+
+/// Keeps the cache of one kind; says `changed` for every change, and `filled` once the first list is complete.
+pub(crate) async fn keep(
+    client: Client,
+    owned: Owned,
+    cache: Arc<Cache>,
+    changed: mpsc::UnboundedSender<ObjectKey>,
+    filled: watch::Sender<usize>,
+) {
+    let resource = owned.resource();
+    let api: Api<DynamicObject> = Api::all_with(client, &resource);
+    let selector = format!("{}={MANAGER}", labels::MANAGED_BY);
+    let events = watcher::watcher(api, watcher::Config::default().labels(&selector)).default_backoff();
+    let mut events = pin!(events);
+    let mut seen = std::collections::HashSet::new();
+    let mut complete = false;
+    while let Some(event) = events.next().await {
+        match event {
+            Ok(Event::Init) => seen.clear(),
+            Ok(Event::InitApply(object)) => {
+                let key = take(&cache, &resource, object);
+                seen.insert(key.clone());
+                let _ = changed.send(key);
+            }
+            Ok(Event::InitDone) => {
+                for key in cache.retain(&resource.kind, &seen) {
+                    let _ = changed.send(key);
+                }
+                if !complete {
+                    complete = true;
+                    filled.send_modify(|count| *count += 1);
+                }
+            }
+            Ok(Event::Apply(object)) => {
+                let _ = changed.send(take(&cache, &resource, object));
+            }
+            Ok(Event::Delete(object)) => {
+                let key = ObjectKey::of(&value(&resource, object));
+                cache.remove(&key);
+                let _ = changed.send(key);
+            }
+            Err(error) => {
+                tracing::warn!(%error, kind = resource.kind, "a watch is interrupted and will be taken up again");
+            }
+        }
+    }
+}
+
+fn take(cache: &Cache, resource: &ApiResource, object: DynamicObject) -> ObjectKey {
+    let value = value(resource, object);
+    let key = ObjectKey::of(&value);
+    cache.put(value);
+    key
+}
+
+/// Items of a list do not say what they are; we know.
+fn value(resource: &ApiResource, object: DynamicObject) -> Value {
+    let mut value = serde_json::to_value(object).unwrap_or_default();
+    value["kind"] = Value::from(resource.kind.clone());
+    value["apiVersion"] = Value::from(resource.api_version.clone());
+    value
+}

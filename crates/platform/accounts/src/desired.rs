@@ -1,0 +1,166 @@
+//! The objects that an account should have in the cluster: data in, Kubernetes objects out.
+//!
+//! Pure. `plan.rs` compares them with what is there; nothing here knows whether anything is.
+
+use serde_json::{Value, json};
+use toolforge_model::labels;
+
+use crate::snapshot::{Admin, Tool};
+
+#[cfg(test)]
+mod tests;
+
+/// Who made an object, as its label and as the field manager of our applies.
+pub(crate) const MANAGER: &str = "toolforge-accounts";
+
+/// The `ConfigMap` that says that an account has credentials, and until when. Deleting it asks for new ones.
+pub const MARKER: &str = "maintain-kubeusers";
+
+/// The namespace of the marker of all admins.
+pub const ADMIN_NAMESPACE: &str = "maintain-kubeusers";
+
+/// The `ClusterRole` that a tool has in its own namespace.
+pub(crate) const TOOL_ROLE: &str = "tools-user";
+
+/// The `ClusterRole` with which an admin may act as anybody.
+pub(crate) const ADMIN_ROLE: &str = "k8s-admin";
+
+/// The `ClusterRole` with which an admin sees everything but secrets.
+pub(crate) const VIEW_ROLE: &str = "view";
+
+const RBAC: &str = "rbac.authorization.k8s.io";
+
+/// All objects of a tool, in the order in which they have to be made.
+pub fn desired_tool_objects(tool: &Tool) -> Vec<Value> {
+    vec![namespace(tool), quota(tool), limits(tool), tool_binding(tool)]
+}
+
+/// All objects of an admin.
+pub fn desired_admin_objects(admin: &Admin) -> Vec<Value> {
+    let user = &admin.name;
+    vec![
+        json!({
+            "apiVersion": "v1",
+            "kind": "Namespace",
+            "metadata": { "name": ADMIN_NAMESPACE, "labels": { labels::MANAGED_BY: MANAGER, labels::NAME: ADMIN_NAMESPACE } },
+        }),
+        cluster_binding(&format!("{user}-view-binding"), VIEW_ROLE, user),
+        cluster_binding(&format!("{user}-binding"), ADMIN_ROLE, user),
+    ]
+}
+
+fn namespace(tool: &Tool) -> Value {
+    let name = tool.name.namespace();
+    // What the maintainers are called cannot fail to become JSON: it is text.
+    let maintainers = serde_json::to_string(&tool.maintainers).unwrap_or_else(|_| "[]".to_owned());
+    json!({
+        "apiVersion": "v1",
+        "kind": "Namespace",
+        "metadata": {
+            "name": name.as_str(),
+            "labels": {
+                labels::NAME: name.as_str(),
+                labels::TENANCY: labels::TENANCY_TOOL,
+                labels::MANAGED_BY: MANAGER,
+            },
+            "annotations": {
+                labels::UID: tool.uid.to_string(),
+                labels::HOME: tool.home.to_string_lossy(),
+                labels::MAINTAINERS: maintainers,
+            },
+        },
+    })
+}
+
+fn metadata(tool: &Tool, name: &str) -> Value {
+    json!({
+        "name": name,
+        "namespace": tool.name.namespace().as_str(),
+        "labels": { labels::MANAGED_BY: MANAGER },
+    })
+}
+
+/// The quota of the original since August 2021 (its commit 262b907, keys of counts as fixed in a6f378d).
+fn quota(tool: &Tool) -> Value {
+    json!({
+        "apiVersion": "v1",
+        "kind": "ResourceQuota",
+        "metadata": metadata(tool, tool.name.namespace().as_str()),
+        "spec": { "hard": {
+            "requests.cpu": "2",
+            "limits.cpu": "2",
+            "requests.memory": "6Gi",
+            "limits.memory": "8Gi",
+            "pods": "10",
+            "services": "1",
+            "services.nodeports": "0",
+            "replicationcontrollers": "1",
+            "secrets": "10",
+            "configmaps": "10",
+            "persistentvolumeclaims": "3",
+            "count/cronjobs.batch": "50",
+            "count/jobs.batch": "15",
+            "count/deployments.apps": "3",
+        } },
+    })
+}
+
+fn limits(tool: &Tool) -> Value {
+    json!({
+        "apiVersion": "v1",
+        "kind": "LimitRange",
+        "metadata": metadata(tool, tool.name.namespace().as_str()),
+        "spec": { "limits": [{
+            "type": "Container",
+            "default": { "cpu": "500m", "memory": "512Mi" },
+            "defaultRequest": { "cpu": "150m", "memory": "256Mi" },
+            "max": { "cpu": "1", "memory": "4Gi" },
+            "min": { "cpu": "50m", "memory": "100Mi" },
+        }] },
+    })
+}
+
+fn tool_binding(tool: &Tool) -> Value {
+    json!({
+        "apiVersion": format!("{RBAC}/v1"),
+        "kind": "RoleBinding",
+        "metadata": metadata(tool, &format!("{}-tool-binding", tool.name)),
+        "roleRef": { "apiGroup": RBAC, "kind": "ClusterRole", "name": TOOL_ROLE },
+        "subjects": [{ "apiGroup": RBAC, "kind": "User", "name": tool.name.as_str() }],
+    })
+}
+
+fn cluster_binding(name: &str, role: &str, user: &str) -> Value {
+    json!({
+        "apiVersion": format!("{RBAC}/v1"),
+        "kind": "ClusterRoleBinding",
+        "metadata": { "name": name, "labels": { labels::MANAGED_BY: MANAGER } },
+        "roleRef": { "apiGroup": RBAC, "kind": "ClusterRole", "name": role },
+        "subjects": [{ "apiGroup": RBAC, "kind": "User", "name": user }],
+    })
+}
+
+/// The marker of a tool: it has had credentials since `now`, and they end at `expires`.
+pub fn tool_marker(tool: &Tool, now: jiff::Timestamp, expires: jiff::Timestamp) -> Value {
+    json!({
+        "apiVersion": "v1",
+        "kind": "ConfigMap",
+        "metadata": metadata(tool, MARKER),
+        "data": {
+            "status": format!("user created: {}", iso(now)),
+            "expires": iso(expires),
+        },
+    })
+}
+
+/// UTC without a zone, to the second: what the original's tools read and write.
+pub(crate) fn iso(at: jiff::Timestamp) -> String {
+    at.strftime("%Y-%m-%dT%H:%M:%S").to_string()
+}
+
+/// Reads what [`iso`] writes, and forgives a zone of UTC or a fraction.
+pub(crate) fn read_iso(text: &str) -> Option<jiff::Timestamp> {
+    let text = text.trim().trim_end_matches('Z').trim_end_matches("+00:00");
+    let at: jiff::civil::DateTime = text.parse().ok()?;
+    Some(at.to_zoned(jiff::tz::TimeZone::UTC).ok()?.timestamp())
+}

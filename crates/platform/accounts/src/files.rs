@@ -1,0 +1,317 @@
+//! File work in folders that belong to somebody else: no link is followed, nothing is seen half-written.
+//!
+//! A [`Folder`] is an open descriptor; every step goes from one descriptor to the next by one name, with
+//! `O_NOFOLLOW`, so what a tool swaps in the meantime is refused or is its own. Used by `home.rs`, which knows
+//! what is written; this file knows only how. Blocking: call it off the async threads.
+
+use std::{
+    io::{self, Read as _, Write as _},
+    os::fd::{AsFd as _, OwnedFd},
+    path::{Path, PathBuf},
+};
+
+use rustix::{
+    fs::{self, AtFlags, FileType, Gid, Mode, OFlags, RenameFlags, Uid},
+    io::Errno,
+};
+
+#[cfg(test)]
+mod tests;
+
+/// Whom new files belong to; as an ordinary user all files are ours, and stay so.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Owner {
+    pub(crate) uid: u32,
+    pub(crate) gid: u32,
+}
+
+/// Why file work did not succeed.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum FileError {
+    /// A link, or something else that is no folder or no plain file, is in the way.
+    #[error("{} is {what}; remove it, it is neither followed nor replaced", path.display())]
+    InTheWay { path: PathBuf, what: &'static str },
+    /// A file is larger than anything it should be.
+    #[error("{} is larger than {limit_bytes} bytes", path.display())]
+    TooLarge { path: PathBuf, limit_bytes: u64 },
+    /// The system refuses.
+    #[error("cannot {step} {}", path.display())]
+    Io {
+        step: &'static str,
+        path: PathBuf,
+        #[source]
+        source: io::Error,
+    },
+}
+
+/// An open folder.
+#[derive(Debug)]
+pub(crate) struct Folder {
+    fd: OwnedFd,
+    path: PathBuf,
+}
+
+/// How a temporary name begins; a crash may leave one behind, and the next attempt clears it away.
+const TEMPORARY: &str = ".toolforge-new-";
+
+const FOLDER_FLAGS: OFlags = OFlags::DIRECTORY
+    .union(OFlags::NOFOLLOW)
+    .union(OFlags::CLOEXEC)
+    .union(OFlags::RDONLY);
+
+impl Folder {
+    /// Opens a folder of the operator's, by any path.
+    pub(crate) fn open_root(path: &Path) -> Result<Self, FileError> {
+        let flags = FOLDER_FLAGS.difference(OFlags::NOFOLLOW);
+        let fd =
+            fs::open(path, flags, Mode::empty()).map_err(|errno| io_error("open", path.to_owned(), errno))?;
+        Ok(Self {
+            fd,
+            path: path.to_owned(),
+        })
+    }
+
+    /// Where it is, for messages.
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Opens a folder in it; none where there is nothing of this name.
+    pub(crate) fn open(&self, name: &str) -> Result<Option<Self>, FileError> {
+        match fs::openat(&self.fd, name, FOLDER_FLAGS, Mode::empty()) {
+            Ok(fd) => Ok(Some(Self {
+                fd,
+                path: self.path.join(name),
+            })),
+            Err(Errno::NOENT) => Ok(None),
+            Err(Errno::LOOP | Errno::NOTDIR) => Err(self.in_the_way(name, "no folder, or a symbolic link")),
+            Err(errno) => Err(self.error("open", name, errno)),
+        }
+    }
+
+    /// Opens a folder in it, made first where there is none. What exists keeps its owner and mode.
+    pub(crate) fn ensure(&self, name: &str, mode: u32, owner: Option<Owner>) -> Result<Self, FileError> {
+        if let Some(found) = self.open(name)? {
+            return Ok(found);
+        }
+        self.make(name, mode, owner, |_| Ok(()))?;
+        self.open(name)?
+            .ok_or_else(|| self.error("open", name, Errno::NOENT))
+    }
+
+    /// Makes a folder that appears whole: with its content, owner and mode, under its name in one step.
+    pub(crate) fn make(
+        &self,
+        name: &str,
+        mode: u32,
+        owner: Option<Owner>,
+        fill: impl FnOnce(&Self) -> Result<(), FileError>,
+    ) -> Result<(), FileError> {
+        let temporary = temporary_name();
+        fs::mkdirat(&self.fd, &temporary, Mode::RWXU).map_err(|errno| self.error("make", name, errno))?;
+        let outcome = self
+            .open(&temporary)
+            .and_then(|folder| folder.ok_or_else(|| self.error("open", name, Errno::NOENT)))
+            .and_then(|folder| {
+                fill(&folder)?;
+                folder
+                    .give(mode, owner)
+                    .map_err(|errno| self.error("set owner and mode of", name, errno))?;
+                fs::fsync(&folder.fd).map_err(|errno| self.error("sync", name, errno))?;
+                self.place_new(&temporary, name)
+            });
+        if outcome.is_err() {
+            self.remove_tree(&temporary);
+        }
+        outcome
+    }
+
+    /// Gives the folder to its owner; one that is somebody's already stays theirs.
+    fn give(&self, mode: u32, owner: Option<Owner>) -> Result<(), Errno> {
+        chown(&self.fd, owner)?;
+        fs::fchmod(&self.fd, Mode::from_raw_mode(mode))
+    }
+
+    /// Renames, but not over anything; file systems that cannot promise that get a plain rename, which does
+    /// not replace a folder with something in it either.
+    fn place_new(&self, from: &str, to: &str) -> Result<(), FileError> {
+        let placed = match fs::renameat_with(&self.fd, from, &self.fd, to, RenameFlags::NOREPLACE) {
+            Err(Errno::INVAL | Errno::NOSYS) => fs::renameat(&self.fd, from, &self.fd, to),
+            other => other,
+        };
+        placed.map_err(|errno| self.error("make", to, errno))?;
+        self.sync()
+    }
+
+    /// The content of a plain file; none where there is nothing of this name.
+    pub(crate) fn read(&self, name: &str, limit_bytes: u64) -> Result<Option<Vec<u8>>, FileError> {
+        // Not blocking: a tool may have planted a pipe that nobody writes to.
+        let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
+        let fd = match fs::openat(&self.fd, name, flags, Mode::empty()) {
+            Ok(fd) => fd,
+            Err(Errno::NOENT) => return Ok(None),
+            Err(Errno::LOOP) => return Err(self.in_the_way(name, "a symbolic link")),
+            Err(errno) => return Err(self.error("read", name, errno)),
+        };
+        let stat = fs::fstat(&fd).map_err(|errno| self.error("read", name, errno))?;
+        if FileType::from_raw_mode(stat.st_mode) != FileType::RegularFile {
+            return Err(self.in_the_way(name, "not a plain file"));
+        }
+        let mut bytes = Vec::new();
+        let limited = std::fs::File::from(fd)
+            .take(limit_bytes + 1)
+            .read_to_end(&mut bytes);
+        limited.map_err(|source| FileError::Io {
+            step: "read",
+            path: self.path.join(name),
+            source,
+        })?;
+        if bytes.len() as u64 > limit_bytes {
+            return Err(FileError::TooLarge {
+                path: self.path.join(name),
+                limit_bytes,
+            });
+        }
+        Ok(Some(bytes))
+    }
+
+    /// Puts a file in the place of whatever has this name, a link included, in one step.
+    pub(crate) fn write(
+        &self,
+        name: &str,
+        bytes: &[u8],
+        mode: u32,
+        owner: Option<Owner>,
+    ) -> Result<(), FileError> {
+        let temporary = temporary_name();
+        let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        let fd = fs::openat(&self.fd, &temporary, flags, Mode::RUSR | Mode::WUSR)
+            .map_err(|errno| self.error("write", name, errno))?;
+        let written = self.fill(fd, name, bytes, mode, owner).and_then(|()| {
+            fs::renameat(&self.fd, &temporary, &self.fd, name)
+                .map_err(|errno| self.error("replace", name, errno))
+        });
+        if written.is_err() {
+            let _ = fs::unlinkat(&self.fd, &temporary, AtFlags::empty());
+            return written;
+        }
+        self.sync()
+    }
+
+    fn fill(
+        &self,
+        fd: OwnedFd,
+        name: &str,
+        bytes: &[u8],
+        mode: u32,
+        owner: Option<Owner>,
+    ) -> Result<(), FileError> {
+        chown(&fd, owner)
+            .and_then(|()| fs::fchmod(&fd, Mode::from_raw_mode(mode)))
+            .map_err(|errno| self.error("set owner and mode of", name, errno))?;
+        let mut file = std::fs::File::from(fd);
+        file.write_all(bytes)
+            .and_then(|()| file.sync_all())
+            .map_err(|source| FileError::Io {
+                step: "write",
+                path: self.path.join(name),
+                source,
+            })
+    }
+
+    /// What a link of this name says; none where there is no link.
+    pub(crate) fn link_text(&self, name: &str) -> Option<String> {
+        fs::readlinkat(&self.fd, name, Vec::new())
+            .ok()?
+            .into_string()
+            .ok()
+    }
+
+    /// Puts a link in the place of whatever file has this name, in one step.
+    pub(crate) fn link(&self, name: &str, to: &str, owner: Option<Owner>) -> Result<(), FileError> {
+        let temporary = temporary_name();
+        fs::symlinkat(to, &self.fd, &temporary).map_err(|errno| self.error("link", name, errno))?;
+        let given = owner.map_or(Ok(()), |owner| {
+            let (uid, gid) = (Uid::from_raw(owner.uid), Gid::from_raw(owner.gid));
+            fs::chownat(
+                &self.fd,
+                &temporary,
+                Some(uid),
+                Some(gid),
+                AtFlags::SYMLINK_NOFOLLOW,
+            )
+        });
+        let placed = given.and_then(|()| fs::renameat(&self.fd, &temporary, &self.fd, name));
+        if let Err(errno) = placed {
+            let _ = fs::unlinkat(&self.fd, &temporary, AtFlags::empty());
+            return Err(self.error("link", name, errno));
+        }
+        self.sync()
+    }
+
+    /// Who owns the folder.
+    pub(crate) fn owner(&self) -> Result<u32, FileError> {
+        fs::fstat(&self.fd)
+            .map(|stat| stat.st_uid)
+            .map_err(|errno| io_error("look at", self.path.clone(), errno))
+    }
+
+    /// The names in it.
+    pub(crate) fn names(&self) -> Result<Vec<String>, FileError> {
+        let list = || -> Result<Vec<String>, Errno> {
+            let mut names = Vec::new();
+            for entry in fs::Dir::read_from(&self.fd)? {
+                names.extend(entry?.file_name().to_str().ok().map(str::to_owned));
+            }
+            Ok(names)
+        };
+        list().map_err(|errno| io_error("list", self.path.clone(), errno))
+    }
+
+    /// Removes a folder of ours with its files. What cannot be removed stays: it harms nobody.
+    pub(crate) fn remove_tree(&self, name: &str) {
+        if let Ok(Some(folder)) = self.open(name) {
+            for inner in folder.names().unwrap_or_default() {
+                if inner != "." && inner != ".." {
+                    let file = fs::unlinkat(&folder.fd, &inner, AtFlags::empty());
+                    let _ = file.or_else(|_| fs::unlinkat(&folder.fd, &inner, AtFlags::REMOVEDIR));
+                }
+            }
+        }
+        let _ = fs::unlinkat(&self.fd, name, AtFlags::REMOVEDIR);
+    }
+
+    fn sync(&self) -> Result<(), FileError> {
+        fs::fsync(self.fd.as_fd()).map_err(|errno| io_error("sync", self.path.clone(), errno))
+    }
+
+    fn in_the_way(&self, name: &str, what: &'static str) -> FileError {
+        FileError::InTheWay {
+            path: self.path.join(name),
+            what,
+        }
+    }
+
+    fn error(&self, step: &'static str, name: &str, errno: Errno) -> FileError {
+        io_error(step, self.path.join(name), errno)
+    }
+}
+
+fn io_error(step: &'static str, path: PathBuf, errno: Errno) -> FileError {
+    FileError::Io {
+        step,
+        path,
+        source: errno.into(),
+    }
+}
+
+fn chown(fd: &OwnedFd, owner: Option<Owner>) -> Result<(), Errno> {
+    owner.map_or(Ok(()), |owner| {
+        fs::fchown(fd, Some(Uid::from_raw(owner.uid)), Some(Gid::from_raw(owner.gid)))
+    })
+}
+
+/// A name that nobody can guess and so nobody can take beforehand.
+fn temporary_name() -> String {
+    format!("{TEMPORARY}{:016x}", rand::random::<u64>())
+}

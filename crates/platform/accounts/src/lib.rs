@@ -1,0 +1,42 @@
+//! From the directory to namespaces, credentials, quotas and homes.
+//!
+//! The account service (the original calls it maintain-kubeusers) reads tools and admins from an LDAP directory
+//! and keeps, for each of them, what it needs: objects in the cluster, a certificate, a home with a kubeconfig.
+//! It speaks LDAP on one side and the Kubernetes API on the other, and works with any of either.
+//!
+//! How it works: `ldap.rs` reads the directory into a `Snapshot` whenever it changes; `cache.rs` watches our
+//! objects; `service.rs` gives each account that either of them names a turn (`queue.rs`); a turn
+//! (`reconcile.rs`) computes what should be (`desired.rs`), the difference (`plan.rs`) and whether credentials are
+//! due (`decide.rs`), all pure, and executes it (`execute.rs`, `credentials.rs`, `home.rs`).
+
+mod account;
+mod cache;
+mod chain;
+mod cluster_info;
+mod config;
+mod create;
+mod credentials;
+mod decide;
+mod desired;
+mod execute;
+mod files;
+mod home;
+mod kubeconfig;
+mod ldap;
+mod plan;
+mod queue;
+mod reconcile;
+mod roles;
+mod run;
+mod service;
+mod snapshot;
+mod yaml;
+
+pub use config::{Config, FIRST_TOOL_UID, LAST_TOOL_UID, LdapAccess, RENEW_BEFORE, Summary};
+pub use create::{CreateError, Created, Creation, create_tool};
+pub use desired::{ADMIN_NAMESPACE, MARKER, desired_admin_objects, desired_tool_objects, tool_marker};
+pub use ldap::{LdapFailure, read_directory};
+pub use plan::{Action, ObjectKey, plan};
+pub use roles::{admin_role, service_role, tool_role};
+pub use run::{AccountsError, run};
+pub use snapshot::{Admin, Snapshot, Tool, Unusable};

@@ -1,0 +1,111 @@
+//! Which account is looked at next: a set of accounts to do, a set that is being done, and times to come back.
+//!
+//! A pure state machine, driven by the service with the time. What it promises: whatever is marked is taken at
+//! least once after the mark, also when it was being done at that moment; nothing is done twice at once; a
+//! failure is tried again later and later, and at once when something changes.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::{Duration, Instant},
+};
+
+#[cfg(test)]
+mod tests;
+
+/// Wait after the first failure.
+const FIRST_RETRY: Duration = Duration::from_secs(1);
+
+/// Longest wait after a failure.
+const LONGEST_RETRY: Duration = Duration::from_mins(5);
+
+/// The queue.
+#[derive(Debug)]
+pub(crate) struct Queue<K> {
+    dirty: BTreeSet<K>,
+    running: BTreeSet<K>,
+    later: BTreeMap<K, Instant>,
+    failures: BTreeMap<K, u32>,
+}
+
+/// How a turn ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Turn {
+    /// All is well; come back then, or only when something changes.
+    Done(Option<Instant>),
+    /// It has to be tried again.
+    Failed,
+}
+
+impl<K: Ord + Clone> Queue<K> {
+    pub(crate) fn new() -> Self {
+        Self {
+            dirty: BTreeSet::new(),
+            running: BTreeSet::new(),
+            later: BTreeMap::new(),
+            failures: BTreeMap::new(),
+        }
+    }
+
+    /// Something changed about `key`.
+    pub(crate) fn mark(&mut self, key: K) {
+        self.later.remove(&key);
+        self.dirty.insert(key);
+    }
+
+    /// The next to do, which then counts as being done.
+    pub(crate) fn take(&mut self, now: Instant) -> Option<K> {
+        let due: Vec<K> = self
+            .later
+            .iter()
+            .filter(|(_, at)| **at <= now)
+            .map(|(key, _)| key.clone())
+            .collect();
+        for key in due {
+            self.mark(key);
+        }
+        let key = self
+            .dirty
+            .iter()
+            .find(|key| !self.running.contains(*key))
+            .cloned()?;
+        self.dirty.remove(&key);
+        self.running.insert(key.clone());
+        Some(key)
+    }
+
+    /// `key` has been done. If it was marked in the meantime it is dirty, and stays so.
+    pub(crate) fn finish(&mut self, key: &K, turn: Turn, now: Instant) {
+        self.running.remove(key);
+        let again = match turn {
+            Turn::Done(again) => {
+                self.failures.remove(key);
+                again
+            }
+            Turn::Failed => {
+                let failures = self.failures.entry(key.clone()).or_default();
+                let wait = FIRST_RETRY
+                    .saturating_mul(1 << (*failures).min(16))
+                    .min(LONGEST_RETRY);
+                *failures = failures.saturating_add(1);
+                Some(now + wait)
+            }
+        };
+        if let Some(at) = again
+            && !self.dirty.contains(key)
+        {
+            self.later.insert(key.clone(), at);
+        }
+    }
+
+    /// Forgets an account that is gone.
+    pub(crate) fn forget(&mut self, key: &K) {
+        self.dirty.remove(key);
+        self.later.remove(key);
+        self.failures.remove(key);
+    }
+
+    /// When the next account that waits for its time is due.
+    pub(crate) fn next_due(&self) -> Option<Instant> {
+        self.later.values().min().copied()
+    }
+}

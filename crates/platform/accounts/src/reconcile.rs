@@ -1,0 +1,281 @@
+//! One turn for one account: read, compare, act. Started by the service; never twice at once for one account.
+//!
+//! Level-based: it looks at everything every time and does what is missing, so it may be stopped anywhere. The
+//! marker is written last: as long as it is missing, credentials are made again.
+
+use std::{sync::Arc, time::Duration};
+
+use jiff::Timestamp;
+use kube::Client;
+use serde_json::Value;
+use toolforge_pki::{Identity, PkiError};
+
+use crate::{
+    cache::Cache,
+    credentials::{self, CredentialsError, Request},
+    decide::{Decision, decide, timestamp},
+    desired::{self, ADMIN_NAMESPACE, MARKER},
+    execute::{self, ExecuteError},
+    files::FileError,
+    home::{self, Home, HomeError, Layout, Place},
+    kubeconfig::Access,
+    plan::{Action, ObjectKey, plan},
+    snapshot::{Admin, Tool, Unusable},
+};
+
+/// What all turns share.
+pub(crate) struct Context {
+    pub(crate) client: Client,
+    pub(crate) cache: Arc<Cache>,
+    pub(crate) home_root: std::path::PathBuf,
+    pub(crate) admin_home_root: std::path::PathBuf,
+    pub(crate) server: String,
+    pub(crate) ca_pem: String,
+    pub(crate) certificate_lifetime: Option<Duration>,
+    pub(crate) renew_before: Duration,
+}
+
+/// How a turn went well.
+#[derive(Debug)]
+pub(crate) struct Outcome {
+    /// When the credentials want a look again.
+    pub(crate) look_again: Timestamp,
+    /// What the operator or the owner should know, though the account works.
+    pub(crate) warning: Option<String>,
+    /// Whether there are new credentials.
+    pub(crate) issued: bool,
+}
+
+/// Why an account is not as it should be.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum ReconcileError {
+    #[error(transparent)]
+    Unusable(#[from] Unusable),
+    #[error(transparent)]
+    Home(#[from] HomeError),
+    #[error(transparent)]
+    Execute(#[from] ExecuteError),
+    #[error(transparent)]
+    Credentials(#[from] CredentialsError),
+    #[error("the namespace {0} is being removed; it is made again when that is done")]
+    Leaving(String),
+    #[error("the signer's certificate cannot be read")]
+    Certificate(#[source] PkiError),
+    #[error("file work in the home ended badly")]
+    Thread(#[source] tokio::task::JoinError),
+}
+
+impl From<FileError> for ReconcileError {
+    fn from(error: FileError) -> Self {
+        Self::Home(error.into())
+    }
+}
+
+/// Brings one tool to what it should be.
+pub(crate) async fn tool(context: &Context, tool: &Tool) -> Result<Outcome, ReconcileError> {
+    let place = Place::new(&context.home_root, &tool.home, home::TOOL, tool.uid, tool.uid)?;
+    let namespace = tool.name.namespace();
+    objects(context, desired::desired_tool_objects(tool), namespace.as_str()).await?;
+    let key = ObjectKey {
+        kind: "ConfigMap".to_owned(),
+        namespace: namespace.to_string(),
+        name: MARKER.to_owned(),
+    };
+    let marker = Marker {
+        key,
+        datum: "expires",
+    };
+    let request = Request {
+        object: namespace.to_string(),
+        common_name: tool.name.to_string(),
+        organization: "toolforge",
+        lifetime: context.certificate_lifetime,
+    };
+    let (outcome, ends) = account(context, place, namespace.as_str(), &marker, request).await?;
+    if let Some(ends) = ends {
+        let marker = desired::tool_marker(tool, Timestamp::now(), ends);
+        execute::execute(&context.client, Action::Apply(marker)).await?;
+    }
+    Ok(outcome)
+}
+
+/// Brings one admin to what they should be.
+pub(crate) async fn admin(context: &Context, admin: &Admin) -> Result<Outcome, ReconcileError> {
+    let place = Place::new(
+        &context.admin_home_root,
+        &admin.home,
+        home::ADMIN,
+        admin.uid,
+        admin.gid,
+    )?;
+    objects(context, desired::desired_admin_objects(admin), ADMIN_NAMESPACE).await?;
+    let key = ObjectKey {
+        kind: "ConfigMap".to_owned(),
+        namespace: ADMIN_NAMESPACE.to_owned(),
+        name: MARKER.to_owned(),
+    };
+    let marker = Marker {
+        key,
+        datum: &admin.name,
+    };
+    let request = Request {
+        // The requests of tools are called tool-NAME; a user may be called like that.
+        object: format!("admin-{}", admin.name),
+        common_name: admin.name.clone(),
+        organization: "admins",
+        lifetime: context.certificate_lifetime,
+    };
+    let (outcome, ends) = account(context, place, "default", &marker, request).await?;
+    if let Some(ends) = ends {
+        execute::set_datum(&context.client, &marker.key, &admin.name, &desired::iso(ends)).await?;
+    }
+    Ok(outcome)
+}
+
+async fn objects(context: &Context, desired: Vec<Value>, namespace: &str) -> Result<(), ReconcileError> {
+    let key = ObjectKey {
+        kind: "Namespace".to_owned(),
+        namespace: String::new(),
+        name: namespace.to_owned(),
+    };
+    let leaving = |found: &Value| found["metadata"]["deletionTimestamp"].is_string();
+    if context.cache.find(&key).is_some_and(|found| leaving(&found)) {
+        return Err(ReconcileError::Leaving(namespace.to_owned()));
+    }
+    for action in plan(desired, |key| {
+        context.cache.find(key).map(|object| Value::clone(&object))
+    }) {
+        execute::execute(&context.client, action).await?;
+    }
+    Ok(())
+}
+
+/// Where the end of an account's credentials is written down.
+struct Marker<'a> {
+    key: ObjectKey,
+    datum: &'a str,
+}
+
+impl Marker<'_> {
+    fn read(&self, object: &Value) -> Option<Timestamp> {
+        object["data"][self.datum].as_str().and_then(desired::read_iso)
+    }
+
+    /// The end, as far as the watch has told.
+    fn cached(&self, context: &Context) -> Option<Timestamp> {
+        context
+            .cache
+            .find(&self.key)
+            .and_then(|object| self.read(&object))
+    }
+
+    /// The end, as the API itself has it now.
+    async fn fetched(&self, context: &Context) -> Result<Option<Timestamp>, ReconcileError> {
+        let found = execute::fetch(&context.client, &self.key).await?;
+        Ok(found.and_then(|object| self.read(&object)))
+    }
+}
+
+/// Home and credentials; the end of the new ones, when there are new ones.
+async fn account(
+    context: &Context,
+    place: Place,
+    namespace: &str,
+    marker: &Marker<'_>,
+    request: Request,
+) -> Result<(Outcome, Option<Timestamp>), ReconcileError> {
+    let layout = place.layout;
+    let (home, certificate) = blocking(move || {
+        let home = place.open()?;
+        let certificate = home.certificate()?;
+        Ok((home, certificate))
+    })
+    .await?;
+    let certified = certificate.and_then(|pem| toolforge_pki::read_certificate_pem(&pem).ok());
+    let now = Timestamp::now();
+    let name = request.common_name.as_str();
+    let decision_on = |end| decide(now, end, certified.as_ref(), name, context.renew_before);
+    let mut decision = decision_on(marker.cached(context));
+    if matches!(decision, Decision::Issue(_)) {
+        // The watch may be behind our own writes; credentials are not made anew because an echo is late.
+        decision = decision_on(marker.fetched(context).await?);
+    }
+    let access = access(context, layout, name, namespace);
+    let identity = match decision {
+        Decision::Keep(_) => None,
+        Decision::Issue(why) => {
+            tracing::info!(account = name, ?why, "new credentials");
+            Some(credentials::issue(&context.client, &request).await?)
+        }
+    };
+    let issued = identity
+        .as_ref()
+        .map(|identity| ends(identity, context, name))
+        .transpose()?;
+    let warning = blocking(move || deliver(&home, identity.as_ref(), &access)).await?;
+    let look_again = match (decision, issued) {
+        (_, Some((_, look_again))) | (Decision::Keep(look_again), None) => look_again,
+        (Decision::Issue(_), None) => now,
+    };
+    Ok((
+        Outcome {
+            look_again,
+            warning,
+            issued: issued.is_some(),
+        },
+        issued.map(|(ends, _)| ends),
+    ))
+}
+
+fn deliver(
+    home: &Home,
+    identity: Option<&Identity>,
+    access: &Access,
+) -> Result<Option<String>, ReconcileError> {
+    if let Some(identity) = identity {
+        home.put_credentials(identity)?;
+    }
+    Ok(home.put_kubeconfig(access))
+}
+
+/// When new credentials end, and when they want a look again.
+fn ends(
+    identity: &Identity,
+    context: &Context,
+    name: &str,
+) -> Result<(Timestamp, Timestamp), ReconcileError> {
+    let certified = toolforge_pki::read_certificate_pem(&identity.certificate_pem)
+        .map_err(ReconcileError::Certificate)?;
+    let end = timestamp(certified.not_after);
+    let look_again = match decide(
+        Timestamp::now(),
+        Some(end),
+        Some(&certified),
+        name,
+        context.renew_before,
+    ) {
+        Decision::Keep(at) => at,
+        Decision::Issue(_) => end,
+    };
+    Ok((end, look_again))
+}
+
+fn access(context: &Context, layout: Layout, name: &str, namespace: &str) -> Access {
+    let (certificate, key) = layout.credential_paths();
+    Access {
+        server: context.server.clone(),
+        ca_pem: context.ca_pem.clone(),
+        user: format!("tf-{name}"),
+        namespace: namespace.to_owned(),
+        certificate,
+        key,
+    }
+}
+
+async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, ReconcileError> + Send + 'static,
+) -> Result<T, ReconcileError> {
+    tokio::task::spawn_blocking(work)
+        .await
+        .map_err(ReconcileError::Thread)?
+}

@@ -1,0 +1,152 @@
+//! The roles that go with the accounts: what a tool may do in its namespace, what an admin may, and what the
+//! account service itself needs.
+//!
+//! Data only. Whoever sets up a cluster applies them; the account service has no right to change them.
+
+use serde_json::{Value, json};
+
+use crate::desired::{ADMIN_ROLE, TOOL_ROLE, VIEW_ROLE};
+
+const READ: [&str; 3] = ["get", "list", "watch"];
+const ALL: [&str; 8] = [
+    "get",
+    "list",
+    "watch",
+    "create",
+    "delete",
+    "deletecollection",
+    "patch",
+    "update",
+];
+
+/// The `ClusterRole` `tools-user`, which every tool has in its own namespace.
+pub fn tool_role() -> Value {
+    role(
+        TOOL_ROLE,
+        &[
+            rule(
+                "",
+                &[
+                    "bindings",
+                    "events",
+                    "limitranges",
+                    "namespaces",
+                    "namespaces/status",
+                    "persistentvolumeclaims",
+                    "pods/log",
+                    "pods/status",
+                    "replicationcontrollers",
+                    "resourcequotas",
+                    "resourcequotas/status",
+                ],
+                &READ,
+            ),
+            rule(
+                "",
+                &[
+                    "configmaps",
+                    "endpoints",
+                    "pods",
+                    "pods/attach",
+                    "pods/exec",
+                    "pods/portforward",
+                    "pods/proxy",
+                    "secrets",
+                    "services",
+                    "services/proxy",
+                ],
+                &ALL,
+            ),
+            rule("apps", &["controllerrevisions", "daemonsets"], &READ),
+            rule(
+                "apps",
+                &[
+                    "deployments",
+                    "deployments/rollback",
+                    "deployments/scale",
+                    "replicasets",
+                    "replicasets/scale",
+                    "statefulsets",
+                    "statefulsets/scale",
+                ],
+                &ALL,
+            ),
+            rule("autoscaling", &["horizontalpodautoscalers"], &READ),
+            rule("batch", &["cronjobs", "jobs"], &ALL),
+            // Not in the facts: newer kubectl reads these to describe a Service.
+            rule("discovery.k8s.io", &["endpointslices"], &READ),
+            rule("networking.k8s.io", &["ingresses", "networkpolicies"], &ALL),
+            rule("policy", &["poddisruptionbudgets"], &READ),
+            rule("metrics.k8s.io", &["pods"], &READ),
+        ],
+    )
+}
+
+/// The `ClusterRole` `k8s-admin`: to act as anybody, for those who mean to.
+pub fn admin_role() -> Value {
+    role(
+        ADMIN_ROLE,
+        &[rule(
+            "",
+            &["users", "groups", "serviceaccounts"],
+            &["impersonate"],
+        )],
+    )
+}
+
+/// What the account service has to be allowed, as the `ClusterRole` `toolforge-accounts`.
+pub fn service_role() -> Value {
+    let bind = json!({
+        "apiGroups": ["rbac.authorization.k8s.io"],
+        "resources": ["clusterroles"],
+        "resourceNames": [TOOL_ROLE, ADMIN_ROLE, VIEW_ROLE],
+        "verbs": ["bind"],
+    });
+    let signer = json!({
+        "apiGroups": ["certificates.k8s.io"],
+        "resources": ["signers"],
+        "resourceNames": ["kubernetes.io/kube-apiserver-client"],
+        "verbs": ["approve"],
+    });
+    let write = ["get", "list", "watch", "create", "patch", "update"];
+    role(
+        "toolforge-accounts",
+        &[
+            rule(
+                "",
+                &["namespaces", "resourcequotas", "limitranges", "configmaps"],
+                &write,
+            ),
+            rule(
+                "rbac.authorization.k8s.io",
+                &["rolebindings", "clusterrolebindings"],
+                &["get", "list", "watch", "create", "patch", "update", "delete"],
+            ),
+            bind,
+            rule(
+                "certificates.k8s.io",
+                &["certificatesigningrequests"],
+                &["get", "list", "watch", "create", "delete"],
+            ),
+            rule(
+                "certificates.k8s.io",
+                &["certificatesigningrequests/approval"],
+                &["update"],
+            ),
+            signer,
+        ],
+    )
+}
+
+fn role(name: &str, rules: &[Value]) -> Value {
+    json!({
+        "apiVersion": "rbac.authorization.k8s.io/v1",
+        "kind": "ClusterRole",
+        "metadata": { "name": name },
+        "rules": rules,
+    })
+}
+
+fn rule(group: &str, resources: &[&str], verbs: &[&str]) -> Value {
+    json!({ "apiGroups": [group], "resources": resources, "verbs": verbs })
+}

@@ -1,0 +1,329 @@
+//! The heart of the account service: hears of the directory and of the cluster, and gives every account its turns.
+//!
+//! `run.rs` starts it. One loop owns all state, so that no word can get lost between two threads: news marks
+//! accounts in the queue, turns run beside the loop, a finished turn is entered into the queue. **Invariant:** nothing is ever removed here, whatever the directory says or does not say.
+
+use std::{
+    collections::{BTreeMap, BTreeSet, HashMap},
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use futures::{FutureExt as _, future::BoxFuture};
+use jiff::Timestamp;
+use tokio::{
+    sync::{mpsc, oneshot},
+    task::{Id, JoinError, JoinSet},
+};
+use tokio_util::sync::CancellationToken;
+use toolforge_model::Namespace;
+
+use crate::{
+    account::Account,
+    chain::Chain,
+    config::Summary,
+    desired::ADMIN_NAMESPACE,
+    ldap::News,
+    plan::ObjectKey,
+    queue::{Queue, Turn},
+    reconcile::{self, Context, Outcome, ReconcileError},
+    snapshot::Snapshot,
+};
+
+/// Turns at once: enough to keep the API and the disk busy, few enough to leave them to others.
+const MOST_TURNS: usize = 8;
+
+/// How often every account is looked at without a reason: the safety net.
+const COMPARE_EVERY: Duration = Duration::from_mins(10);
+
+/// The least time between two renewals of one account, should a signer issue what has ended already.
+const LEAST_PAUSE: Duration = Duration::from_secs(30);
+
+/// The longest time that an account waits for its renewal in one go; a clock may be set in the meantime.
+const LONGEST_PAUSE: Duration = Duration::from_hours(24);
+
+type TurnResult = Result<Outcome, ReconcileError>;
+
+/// The state of the service: only its own loop touches it.
+pub(crate) struct Service {
+    context: Arc<Context>,
+    snapshot: Snapshot,
+    queue: Queue<Account>,
+    turns: JoinSet<TurnResult>,
+    running: HashMap<Id, Account>,
+    failing: BTreeMap<Account, String>,
+    warnings: BTreeMap<Account, String>,
+    directory_failure: Option<String>,
+    reported: BTreeSet<String>,
+    /// Accounts of the first reading that have had no turn yet; none before that reading.
+    first_pass: Option<BTreeSet<Account>>,
+    on_first_pass: Option<oneshot::Sender<Summary>>,
+}
+
+impl Service {
+    pub(crate) fn new(context: Arc<Context>, on_first_pass: Option<oneshot::Sender<Summary>>) -> Self {
+        Self {
+            context,
+            snapshot: Snapshot::default(),
+            queue: Queue::new(),
+            turns: JoinSet::new(),
+            running: HashMap::new(),
+            failing: BTreeMap::new(),
+            warnings: BTreeMap::new(),
+            directory_failure: None,
+            reported: BTreeSet::new(),
+            first_pass: None,
+            on_first_pass,
+        }
+    }
+
+    /// Serves until `shutdown`.
+    pub(crate) async fn serve(
+        &mut self,
+        mut news: mpsc::UnboundedReceiver<News>,
+        mut changes: mpsc::UnboundedReceiver<ObjectKey>,
+        shutdown: &CancellationToken,
+    ) {
+        let mut compare = tokio::time::interval(COMPARE_EVERY);
+        loop {
+            self.start_turns();
+            let due = self.queue.next_due();
+            tokio::select! {
+                biased;
+                () = shutdown.cancelled() => break,
+                Some(done) = self.turns.join_next_with_id() => self.finish(done),
+                Some(key) = changes.recv() => self.changed(&key),
+                Some(news) = news.recv() => self.hear(news),
+                () = sleep_until(due) => {}
+                _ = compare.tick() => self.mark_all(),
+            }
+        }
+        // Turns that have begun end at their next await; what they leave undone the next start does.
+        self.turns.shutdown().await;
+    }
+
+    fn start_turns(&mut self) {
+        let now = Instant::now();
+        while self.turns.len() < MOST_TURNS {
+            let Some(account) = self.queue.take(now) else {
+                return;
+            };
+            if let Some(turn) = self.turn(&account) {
+                let handle = self.turns.spawn(turn);
+                self.running.insert(handle.id(), account);
+            } else {
+                self.forget(&account);
+            }
+        }
+    }
+
+    /// The turn of an account; none when the directory does not have it any more.
+    fn turn(&self, account: &Account) -> Option<BoxFuture<'static, TurnResult>> {
+        let context = self.context.clone();
+        Some(match account {
+            Account::Tool(name) => {
+                let tool = self.snapshot.tools.get(name)?.clone();
+                async move { reconcile::tool(&context, &tool?).await }.boxed()
+            }
+            Account::Admin(name) => {
+                let admin = self.snapshot.admins.get(name)?.clone();
+                async move { reconcile::admin(&context, &admin?).await }.boxed()
+            }
+        })
+    }
+
+    fn forget(&mut self, account: &Account) {
+        self.queue.finish(account, Turn::Done(None), Instant::now());
+        self.queue.forget(account);
+        self.failing.remove(account);
+        self.warnings.remove(account);
+        self.passed(account);
+    }
+
+    fn finish(&mut self, done: Result<(Id, TurnResult), JoinError>) {
+        let (id, result) = match done {
+            Ok((id, Ok(outcome))) => (id, Ok(outcome)),
+            Ok((id, Err(error))) => (id, Err(Chain(&error).to_string())),
+            Err(error) => (error.id(), Err(format!("its turn ended badly: {error}"))),
+        };
+        let Some(account) = self.running.remove(&id) else {
+            return;
+        };
+        let now = Instant::now();
+        let turn = match result {
+            Ok(outcome) => {
+                if self.failing.remove(&account).is_some() {
+                    tracing::info!(%account, "works now");
+                }
+                if outcome.issued {
+                    tracing::info!(%account, "has new credentials");
+                }
+                self.warn(&account, outcome.warning);
+                Turn::Done(Some(now + pause(outcome.look_again, Timestamp::now())))
+            }
+            Err(reason) => {
+                if self.failing.get(&account) != Some(&reason) {
+                    tracing::warn!(%account, reason, "is not as it should be and will be tried again");
+                }
+                self.failing.insert(account.clone(), reason);
+                Turn::Failed
+            }
+        };
+        self.queue.finish(&account, turn, now);
+        self.passed(&account);
+    }
+
+    fn warn(&mut self, account: &Account, warning: Option<String>) {
+        match warning {
+            None => {
+                self.warnings.remove(account);
+            }
+            Some(warning) => {
+                if self.warnings.get(account) != Some(&warning) {
+                    tracing::warn!(%account, "{warning}");
+                }
+                self.warnings.insert(account.clone(), warning);
+            }
+        }
+    }
+
+    fn passed(&mut self, account: &Account) {
+        if let Some(waiting) = &mut self.first_pass {
+            waiting.remove(account);
+            if waiting.is_empty()
+                && let Some(sender) = self.on_first_pass.take()
+            {
+                let of = |tools: bool| move |account: &&Account| matches!(account, Account::Tool(_)) == tools;
+                let failing = |tools| self.failing.keys().filter(of(tools)).count();
+                // The one who asked may be gone.
+                let _ = sender.send(Summary {
+                    tools: self.snapshot.tools.len().saturating_sub(failing(true)),
+                    admins: self.snapshot.admins.len().saturating_sub(failing(false)),
+                    failing: self
+                        .failing
+                        .iter()
+                        .map(|(account, why)| (account.to_string(), why.clone()))
+                        .collect(),
+                });
+            }
+        }
+    }
+
+    fn changed(&mut self, key: &ObjectKey) {
+        let namespace = if key.kind == "Namespace" {
+            &key.name
+        } else {
+            &key.namespace
+        };
+        if let Some(tool) = namespace
+            .parse::<Namespace>()
+            .ok()
+            .and_then(|namespace| namespace.tool())
+        {
+            if self.snapshot.tools.contains_key(&tool) {
+                self.queue.mark(Account::Tool(tool));
+            }
+        } else if namespace == ADMIN_NAMESPACE || key.kind == "ClusterRoleBinding" {
+            for name in self.snapshot.admins.keys() {
+                self.queue.mark(Account::Admin(name.clone()));
+            }
+        }
+    }
+
+    fn hear(&mut self, news: News) {
+        match news {
+            News::Failed(failure) => {
+                let text = Chain(&failure).to_string();
+                if self.directory_failure.as_ref() != Some(&text) {
+                    tracing::warn!(
+                        error = text,
+                        "the directory cannot be read; everything stays as it is"
+                    );
+                }
+                self.directory_failure = Some(text);
+            }
+            News::Read(snapshot) => {
+                if self.directory_failure.take().is_some() {
+                    tracing::info!("the directory is read again");
+                }
+                self.take_snapshot(*snapshot);
+            }
+        }
+    }
+
+    fn take_snapshot(&mut self, new: Snapshot) {
+        if new.tools.is_empty() && !self.snapshot.tools.is_empty() {
+            if self.reported.insert("(no tools)".to_owned()) {
+                tracing::error!(
+                    "the directory answers with no tools at all; this is not believed, everything stays as it is"
+                );
+            }
+            return;
+        }
+        self.reported.remove("(no tools)");
+        self.report(&new);
+        let differs = |account: &Account, old: &Snapshot| match account {
+            Account::Tool(name) => old.tools.get(name) != new.tools.get(name),
+            Account::Admin(name) => old.admins.get(name) != new.admins.get(name),
+        };
+        let accounts = accounts(&new);
+        for account in accounts.iter().filter(|account| differs(account, &self.snapshot)) {
+            self.queue.mark(account.clone());
+        }
+        self.snapshot = new;
+        if self.first_pass.is_none() {
+            self.first_pass = Some(accounts);
+            // With no account at all the first pass is over already.
+            self.passed(&Account::Admin(String::new()));
+        }
+    }
+
+    /// Says once what is left aside: impossible names, and namespaces whose tool is gone.
+    fn report(&mut self, new: &Snapshot) {
+        for name in &new.skipped {
+            if self.reported.insert(name.clone()) {
+                tracing::warn!(
+                    account = name,
+                    "is left aside: a name has lower-case letters, digits and inner dashes, and at most 53 of them"
+                );
+            }
+        }
+        let namespaces = self.context.cache.names("Namespace");
+        let tools = namespaces
+            .iter()
+            .filter_map(|name| Some((name, name.parse::<Namespace>().ok()?.tool()?)));
+        for (namespace, tool) in tools {
+            if new.tools.contains_key(&tool) {
+                self.reported.remove(namespace);
+            } else if self.reported.insert(namespace.clone()) {
+                tracing::warn!(%tool, namespace, "is gone from the directory; its namespace and access stay until an operator removes them");
+            }
+        }
+    }
+
+    fn mark_all(&mut self) {
+        for account in accounts(&self.snapshot) {
+            self.queue.mark(account);
+        }
+    }
+}
+
+fn accounts(snapshot: &Snapshot) -> BTreeSet<Account> {
+    let tools = snapshot.tools.keys().cloned().map(Account::Tool);
+    tools
+        .chain(snapshot.admins.keys().cloned().map(Account::Admin))
+        .collect()
+}
+
+fn pause(until: Timestamp, now: Timestamp) -> Duration {
+    Duration::try_from(until.duration_since(now))
+        .unwrap_or_default()
+        .clamp(LEAST_PAUSE, LONGEST_PAUSE)
+}
+
+async fn sleep_until(at: Option<Instant>) {
+    match at {
+        Some(at) => tokio::time::sleep_until(at.into()).await,
+        None => std::future::pending().await,
+    }
+}

@@ -1,0 +1,233 @@
+//! What the directory says: the tools and the admins, each whole or with the reason why it is not.
+//!
+//! Pure: records go in, accounts come out. `ldap.rs` reads the records; the service acts on the accounts.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    path::PathBuf,
+};
+
+use toolforge_model::{Maintainer, ToolName};
+
+#[cfg(test)]
+mod tests;
+
+/// A tool as the directory has it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Tool {
+    /// Its name.
+    pub name: ToolName,
+    /// Its user id, which is its group id too.
+    pub uid: u32,
+    /// Its home.
+    pub home: PathBuf,
+    /// Who looks after it, by user name.
+    pub maintainers: Vec<Maintainer>,
+}
+
+/// An admin of the project.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Admin {
+    /// The user name.
+    pub name: String,
+    /// The user id.
+    pub uid: u32,
+    /// The group id.
+    pub gid: u32,
+    /// The home.
+    pub home: PathBuf,
+}
+
+/// Why an account of the directory cannot be used: the attribute, the rule, and what was found.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{attribute} {rule}; correct it in the directory's entry {dn}")]
+pub struct Unusable {
+    /// The entry.
+    pub dn: String,
+    /// The attribute.
+    pub attribute: &'static str,
+    /// The rule that it breaks, with what was found.
+    pub rule: String,
+}
+
+/// Everything that the directory says at one moment.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Snapshot {
+    /// The tools by name.
+    pub tools: BTreeMap<ToolName, Result<Tool, Unusable>>,
+    /// The admins by user name.
+    pub admins: BTreeMap<String, Result<Admin, Unusable>>,
+    /// The user names of everybody.
+    pub users: BTreeSet<String>,
+    /// Accounts with a name that no namespace can have.
+    pub skipped: BTreeSet<String>,
+}
+
+/// One entry as LDAP sends it; names of attributes in lower case.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Record {
+    pub(crate) dn: String,
+    pub(crate) values: BTreeMap<String, Vec<String>>,
+}
+
+impl Record {
+    fn first(&self, name: &str) -> Option<&str> {
+        self.all(name).first().map(String::as_str)
+    }
+
+    fn all(&self, name: &str) -> &[String] {
+        self.values.get(name).map_or(&[], Vec::as_slice)
+    }
+
+    fn id(&self, attribute: &'static str) -> Result<u32, Unusable> {
+        let text = self.first(&attribute.to_ascii_lowercase()).unwrap_or("");
+        // Root's files and processes are nobody's to give away, and the last number means "none" to the system.
+        text.parse()
+            .ok()
+            .filter(|id| (1..u32::MAX).contains(id))
+            .ok_or_else(|| {
+                self.unusable(
+                    attribute,
+                    format!("has to be a number from 1 to 4294967294, not {text:?}"),
+                )
+            })
+    }
+
+    fn home(&self) -> Result<PathBuf, Unusable> {
+        let text = self.first("homedirectory").unwrap_or("");
+        if text.starts_with('/') && !text.contains('\0') {
+            return Ok(PathBuf::from(text));
+        }
+        Err(self.unusable(
+            "homeDirectory",
+            format!("has to be an absolute path, not {text:?}"),
+        ))
+    }
+
+    fn unusable(&self, attribute: &'static str, rule: String) -> Unusable {
+        Unusable {
+            dn: self.dn.clone(),
+            attribute,
+            rule,
+        }
+    }
+}
+
+/// Puts the answers of the three searches together.
+pub(crate) fn assemble(project: &str, accounts: &[Record], groups: &[Record], people: &[Record]) -> Snapshot {
+    let people: BTreeMap<&str, &Record> = people
+        .iter()
+        .filter_map(|record| Some((record.first("uid")?, record)))
+        .collect();
+    let prefix = format!("{project}.");
+    let members: BTreeMap<&str, Vec<String>> = groups
+        .iter()
+        .filter_map(|group| {
+            let name = group.all("cn").iter().find_map(|cn| cn.strip_prefix(&prefix))?;
+            Some((
+                name,
+                group.all("member").iter().filter_map(|dn| user_of(dn)).collect(),
+            ))
+        })
+        .collect();
+    let mut snapshot = Snapshot {
+        users: people.keys().map(|name| (*name).to_owned()).collect(),
+        ..Snapshot::default()
+    };
+    for account in accounts {
+        let Some(text) = account.all("cn").iter().find_map(|cn| cn.strip_prefix(&prefix)) else {
+            continue;
+        };
+        match text.parse::<ToolName>() {
+            Err(_) => {
+                snapshot.skipped.insert(text.chars().take(80).collect());
+            }
+            Ok(name) => {
+                let maintainers = maintainers(members.get(text).map_or(&[], Vec::as_slice), &people);
+                snapshot
+                    .tools
+                    .insert(name.clone(), tool(name, account, maintainers));
+            }
+        }
+    }
+    for user in members.get("admin").into_iter().flatten() {
+        // A member without an entry of its own has left; there is nothing to say about them.
+        if let Some(record) = people.get(user.as_str()) {
+            if is_object_name(user) {
+                snapshot.admins.insert(user.clone(), admin(user, record));
+            } else {
+                snapshot.skipped.insert(user.clone());
+            }
+        }
+    }
+    snapshot
+}
+
+fn tool(name: ToolName, record: &Record, maintainers: Vec<Maintainer>) -> Result<Tool, Unusable> {
+    Ok(Tool {
+        name,
+        uid: record.id("uidNumber")?,
+        home: record.home()?,
+        maintainers,
+    })
+}
+
+fn admin(name: &str, record: &Record) -> Result<Admin, Unusable> {
+    Ok(Admin {
+        name: name.to_owned(),
+        uid: record.id("uidNumber")?,
+        gid: record.id("gidNumber")?,
+        home: record.home()?,
+    })
+}
+
+fn maintainers(members: &[String], people: &BTreeMap<&str, &Record>) -> Vec<Maintainer> {
+    let mut found: Vec<Maintainer> = members
+        .iter()
+        .map(|uid| {
+            let name = people
+                .get(uid.as_str())
+                .and_then(|record| record.first("cn"))
+                .unwrap_or(uid);
+            Maintainer {
+                uid: uid.clone(),
+                name: name.to_owned(),
+            }
+        })
+        .collect();
+    found.sort();
+    found.dedup();
+    found
+}
+
+/// The user name in a member's name: the value of its first part, `uid=ada,ou=people,...`.
+fn user_of(dn: &str) -> Option<String> {
+    let (attribute, rest) = dn.split_once('=')?;
+    if !attribute.trim().eq_ignore_ascii_case("uid") {
+        return None;
+    }
+    let mut value = String::new();
+    let mut escaped = false;
+    for c in rest.chars() {
+        match c {
+            _ if escaped => {
+                value.push(c);
+                escaped = false;
+            }
+            '\\' => escaped = true,
+            ',' | '+' => break,
+            c => value.push(c),
+        }
+    }
+    let value = value.trim();
+    (!value.is_empty()).then(|| value.to_owned())
+}
+
+/// Whether a user name can be the name of a cluster-wide object (RFC 1123 subdomain, with room for a suffix).
+fn is_object_name(name: &str) -> bool {
+    let allowed = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit();
+    name.len() <= 200
+        && name.starts_with(allowed)
+        && name.ends_with(allowed)
+        && name.chars().all(|c| allowed(c) || c == '-')
+}

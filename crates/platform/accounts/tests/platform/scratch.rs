@@ -1,0 +1,299 @@
+//! A directory, an API with its controllers, and the account service between them, in a scratch folder.
+
+use std::{
+    fmt::{Debug, Write as _},
+    path::PathBuf,
+    sync::Arc,
+    time::Duration,
+};
+
+use k8s_openapi::api::core::v1::ConfigMap;
+use kube::{
+    Api, Client,
+    api::{Patch, PatchParams},
+    runtime::wait::{Condition, await_condition},
+};
+use serde_json::{Value, json};
+use tokio::{net::TcpListener, sync::oneshot, task::JoinHandle};
+use tokio_util::sync::CancellationToken;
+use toolforge_accounts::{Config, LdapAccess, MARKER, Summary};
+use toolforge_apiserver::ApiServer;
+use toolforge_directory::Directory;
+use toolforge_pki::Authority;
+
+pub(crate) const DEADLINE: Duration = Duration::from_mins(1);
+pub(crate) const BASE: &str = "dc=toolforge,dc=org";
+
+/// Everything but the account service, which tests start and stop.
+pub(crate) struct Platform {
+    pub(crate) folder: tempfile::TempDir,
+    pub(crate) admin: Client,
+    pub(crate) authority: Arc<Authority>,
+    api: Arc<ApiServer>,
+    ldap_url: String,
+    shutdown: CancellationToken,
+}
+
+/// A running account service.
+pub(crate) struct Service {
+    shutdown: CancellationToken,
+    task: JoinHandle<()>,
+}
+
+impl Service {
+    pub(crate) async fn stop(self) {
+        self.shutdown.cancel();
+        within(self.task).await.unwrap();
+    }
+}
+
+pub(crate) async fn within<F: Future>(future: F) -> F::Output {
+    tokio::time::timeout(DEADLINE, future)
+        .await
+        .expect("this takes less than a minute")
+}
+
+/// The directory's content: people, the admin group with ada, and these tools with their homes.
+pub(crate) fn ldif(homes: &std::path::Path, tools: &[(&str, u32)]) -> String {
+    let homes = homes.display();
+    let mut text = String::new();
+    for (dn, name) in [
+        ("ou=people", "people"),
+        ("ou=servicegroups", "servicegroups"),
+        ("ou=people,ou=servicegroups", "people"),
+    ] {
+        write!(
+            text,
+            "dn: {dn},{BASE}\nobjectClass: organizationalUnit\nou: {name}\n\n"
+        )
+        .unwrap();
+    }
+    for (uid, name, number) in [("ada", "Ada Lovelace", 40001), ("grace", "Grace Hopper", 40002)] {
+        write!(text, "dn: uid={uid},ou=people,{BASE}\nobjectClass: posixAccount\nuid: {uid}\ncn: {name}\nuidNumber: {number}\n\
+             gidNumber: {number}\nhomeDirectory: {homes}/home/{uid}\n\n").unwrap();
+    }
+    write!(text, "dn: cn=tools.admin,ou=servicegroups,{BASE}\nobjectClass: posixGroup\ncn: tools.admin\ngidNumber: 40000\n\
+         member: uid=ada,ou=people,{BASE}\n\n").unwrap();
+    for (name, uid) in tools {
+        write!(text, "dn: uid=tools.{name},ou=people,ou=servicegroups,{BASE}\nobjectClass: posixAccount\nuid: tools.{name}\n\
+             cn: tools.{name}\nuidNumber: {uid}\ngidNumber: {uid}\nhomeDirectory: {homes}/project/{name}\n\n\
+             dn: cn=tools.{name},ou=servicegroups,{BASE}\nobjectClass: posixGroup\ncn: tools.{name}\ngidNumber: {uid}\n\
+             member: uid=grace,ou=people,{BASE}\n\n").unwrap();
+    }
+    text
+}
+
+impl Platform {
+    pub(crate) async fn start(tools: &[(&str, u32)]) -> Self {
+        Self::start_with(tools, |text| text).await
+    }
+
+    pub(crate) async fn start_with(tools: &[(&str, u32)], change: impl FnOnce(String) -> String) -> Self {
+        toolforge_pki::install_provider();
+        let folder = tempfile::tempdir().unwrap();
+        for name in ["project", "home"] {
+            std::fs::create_dir(folder.path().join(name)).unwrap();
+        }
+        let authority = Arc::new(Authority::create("test authority").unwrap());
+        let shutdown = CancellationToken::new();
+        let ldap_url = directory(
+            &folder,
+            &authority,
+            &change(ldif(folder.path(), tools)),
+            &shutdown,
+        )
+        .await;
+        let api = api(&folder, &authority, &shutdown).await;
+        let admin = api.client("admin", &["system:masters"]);
+        let controllers = api.client("system:kube-controller-manager", &["system:masters"]);
+        tokio::spawn(toolforge_controllers::run(
+            controllers,
+            authority.clone(),
+            shutdown.clone(),
+        ));
+        let platform = Self {
+            folder,
+            admin,
+            authority,
+            api,
+            ldap_url,
+            shutdown,
+        };
+        platform.grant().await;
+        platform
+    }
+
+    /// What whoever sets up a cluster grants the service: the roles, and its own rights and no more.
+    async fn grant(&self) {
+        let binding = json!({
+            "apiVersion": "rbac.authorization.k8s.io/v1",
+            "kind": "ClusterRoleBinding",
+            "metadata": { "name": "toolforge-accounts" },
+            "roleRef": { "apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": "toolforge-accounts" },
+            "subjects": [{ "apiGroup": "rbac.authorization.k8s.io", "kind": "User", "name": "toolforge:accounts" }],
+        });
+        for role in [
+            toolforge_accounts::tool_role(),
+            toolforge_accounts::admin_role(),
+            toolforge_accounts::service_role(),
+        ] {
+            self.apply::<k8s_openapi::api::rbac::v1::ClusterRole>(&role).await;
+        }
+        self.apply::<k8s_openapi::api::rbac::v1::ClusterRoleBinding>(&binding)
+            .await;
+    }
+
+    async fn apply<K>(&self, object: &Value)
+    where
+        K: kube::Resource<DynamicType = ()> + serde::de::DeserializeOwned + Clone + Debug,
+    {
+        let api: Api<K> = Api::all(self.admin.clone());
+        let name = object["metadata"]["name"].as_str().unwrap();
+        api.patch(name, &PatchParams::apply("test").force(), &Patch::Apply(object))
+            .await
+            .unwrap();
+    }
+
+    pub(crate) fn ldap(&self, who: &str) -> LdapAccess {
+        LdapAccess {
+            urls: vec![self.ldap_url.clone()],
+            ca_pem: Some(self.authority.certificate_pem().to_owned()),
+            bind_dn: format!("cn={who},{BASE}"),
+            bind_password: format!("{who}-secret"),
+            base: BASE.to_owned(),
+            project: "tools".to_owned(),
+        }
+    }
+
+    pub(crate) fn homes(&self) -> PathBuf {
+        self.folder.path().join("project")
+    }
+
+    pub(crate) fn home(&self, tool: &str) -> PathBuf {
+        self.homes().join(tool)
+    }
+
+    /// Starts the account service and waits for its first pass.
+    pub(crate) async fn serve(&self) -> (Service, Summary) {
+        self.serve_through(self.service_client()).await
+    }
+
+    /// The client of the account service, with its rights.
+    pub(crate) fn service_client(&self) -> Client {
+        self.api.client("toolforge:accounts", &[])
+    }
+
+    /// As `serve`, with a client of the test's making.
+    pub(crate) async fn serve_through(&self, client: Client) -> (Service, Summary) {
+        let (service, first_pass) = self.begin(client);
+        (service, within(first_pass).await.unwrap())
+    }
+
+    /// Starts the account service and waits for nothing.
+    pub(crate) fn begin(&self, client: Client) -> (Service, oneshot::Receiver<Summary>) {
+        let (sender, first_pass) = oneshot::channel();
+        let mut config = Config::new(self.ldap("reader"), self.homes(), self.folder.path().join("home"));
+        config.on_first_pass = Some(sender);
+        let shutdown = self.shutdown.child_token();
+        let token = shutdown.clone();
+        let task = tokio::spawn(async move { toolforge_accounts::run(client, config, token).await.unwrap() });
+        (Service { shutdown, task }, first_pass)
+    }
+
+    pub(crate) fn markers(&self, tool: &str) -> Api<ConfigMap> {
+        Api::namespaced(self.admin.clone(), &format!("tool-{tool}"))
+    }
+
+    /// Waits until the marker satisfies a condition; returns it.
+    pub(crate) async fn marker(&self, tool: &str, condition: impl Fn(&ConfigMap) -> bool) -> ConfigMap {
+        let satisfied = move |found: Option<&ConfigMap>| found.is_some_and(&condition);
+        wait(self.markers(tool), MARKER, satisfied).await.unwrap()
+    }
+
+    pub(crate) fn certificate(&self, tool: &str) -> String {
+        std::fs::read_to_string(self.home(tool).join(".toolskube/client.crt")).unwrap()
+    }
+
+    /// A client with the kubeconfig of a home, over the network.
+    pub(crate) async fn client_of(&self, home: &std::path::Path) -> Client {
+        let config = kube::config::Kubeconfig::read_from(home.join(".kube/config")).unwrap();
+        let options = kube::config::KubeConfigOptions::default();
+        Client::try_from(
+            kube::Config::from_custom_kubeconfig(config, &options)
+                .await
+                .unwrap(),
+        )
+        .unwrap()
+    }
+
+    pub(crate) async fn directory(&self) -> ldap3::Ldap {
+        let tls = toolforge_pki::client_config(self.authority.certificate_pem(), None).unwrap();
+        let settings = ldap3::LdapConnSettings::new().set_config(Arc::new(tls));
+        let (connection, mut ldap) = ldap3::LdapConnAsync::with_settings(settings, &self.ldap_url)
+            .await
+            .unwrap();
+        tokio::spawn(connection.drive());
+        ldap.simple_bind(&format!("cn=admin,{BASE}"), "admin-secret")
+            .await
+            .unwrap()
+            .success()
+            .unwrap();
+        ldap
+    }
+}
+
+impl Drop for Platform {
+    fn drop(&mut self) {
+        self.shutdown.cancel();
+    }
+}
+
+pub(crate) async fn wait<K>(api: Api<K>, name: &str, condition: impl Condition<K>) -> Option<K>
+where
+    K: kube::Resource + Clone + Debug + Send + serde::de::DeserializeOwned + 'static,
+{
+    within(await_condition(api, name, condition)).await.unwrap()
+}
+
+async fn directory(
+    folder: &tempfile::TempDir,
+    authority: &Authority,
+    text: &str,
+    shutdown: &CancellationToken,
+) -> String {
+    let config = toolforge_directory::Config {
+        path: folder.path().join("directory.ldif"),
+        base: BASE.to_owned(),
+        admin_password: "admin-secret".to_owned(),
+        reader_password: "reader-secret".to_owned(),
+        tls: toolforge_pki::server_config(&authority.issue_server(&["127.0.0.1"]).unwrap(), None).unwrap(),
+    };
+    let directory = Directory::open(config, Some(text)).unwrap();
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("ldaps://{}", listener.local_addr().unwrap());
+    let token = shutdown.clone();
+    tokio::spawn(async move { directory.run(listener, token).await });
+    url
+}
+
+async fn api(
+    folder: &tempfile::TempDir,
+    authority: &Authority,
+    shutdown: &CancellationToken,
+) -> Arc<ApiServer> {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let config = toolforge_apiserver::Config {
+        store_dir: folder.path().join("store"),
+        advertise: format!("https://{}", listener.local_addr().unwrap()),
+        server: authority.issue_server(&["127.0.0.1"]).unwrap(),
+        client_ca_pem: authority.certificate_pem().to_owned(),
+        node_client: authority
+            .issue_client("kube-apiserver-kubelet-client", &[])
+            .unwrap(),
+        service_network: u32::from(std::net::Ipv4Addr::new(127, 96, 0, 0)),
+    };
+    let api = Arc::new(ApiServer::open(config).await.unwrap());
+    let (serving, token) = (api.clone(), shutdown.clone());
+    tokio::spawn(async move { serving.run(listener, token).await });
+    api
+}
