@@ -47,6 +47,7 @@ pub async fn serve(
 ) -> io::Result<()> {
     let acceptor = tls.map(TlsAcceptor::from);
     let graceful = GracefulShutdown::new();
+    let cut = CancellationToken::new();
     loop {
         let accepted = tokio::select! {
             () = shutdown.cancelled() => break,
@@ -58,6 +59,7 @@ pub async fn serve(
                     router: router.clone(),
                     watcher: graceful.watcher(),
                     shutdown: shutdown.clone(),
+                    cut: cut.clone(),
                     address,
                 };
                 tokio::spawn(connection.run(stream, acceptor.clone()));
@@ -70,7 +72,8 @@ pub async fn serve(
     }
     drop(listener);
     if tokio::time::timeout(DRAIN, graceful.shutdown()).await.is_err() {
-        tracing::debug!("requests still under way were cut off");
+        tracing::debug!("requests still under way are cut off");
+        cut.cancel();
     }
     Ok(())
 }
@@ -79,7 +82,16 @@ struct Connection {
     router: Router,
     watcher: hyper_util::server::graceful::Watcher,
     shutdown: CancellationToken,
+    cut: CancellationToken,
     address: SocketAddr,
+}
+
+/// What is spoken on a connection. It is agreed on before the first byte: nobody waits to find it out, so a
+/// silent peer meets the time limit of its protocol.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Protocol {
+    Http1,
+    Http2,
 }
 
 impl Connection {
@@ -87,7 +99,7 @@ impl Connection {
         // Small answers go out at once; failing to say so costs only time.
         let _ = stream.set_nodelay(true);
         let Some(acceptor) = acceptor else {
-            return self.answer(stream, None).await;
+            return self.answer(stream, Protocol::Http1, None).await;
         };
         let handshake = tokio::time::timeout(PATIENCE, acceptor.accept(stream));
         let finished = tokio::select! {
@@ -96,18 +108,24 @@ impl Connection {
         };
         match finished {
             Ok(Ok(stream)) => {
-                let chain = stream.get_ref().1.peer_certificates();
+                let session = stream.get_ref().1;
+                let protocol = if session.alpn_protocol() == Some(b"h2") {
+                    Protocol::Http2
+                } else {
+                    Protocol::Http1
+                };
+                let chain = session.peer_certificates();
                 let certificate = chain
                     .and_then(|chain| chain.first())
                     .map(|first| first.as_ref().to_vec());
-                self.answer(stream, certificate).await;
+                self.answer(stream, protocol, certificate).await;
             }
             Ok(Err(error)) => tracing::debug!(peer = %self.address, %error, "TLS handshake failed"),
             Err(_) => tracing::debug!(peer = %self.address, "TLS handshake took too long"),
         }
     }
 
-    async fn answer<S>(self, stream: S, certificate: Option<Vec<u8>>)
+    async fn answer<S>(self, stream: S, protocol: Protocol, certificate: Option<Vec<u8>>)
     where
         S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
@@ -116,15 +134,23 @@ impl Connection {
             certificate,
         };
         let service = TowerToHyperService::new(self.router.layer(Extension(peer)));
-        let mut builder = Builder::new(TokioExecutor::new());
+        let builder = Builder::new(TokioExecutor::new());
+        let mut builder = match protocol {
+            Protocol::Http1 => builder.http1_only(),
+            Protocol::Http2 => builder.http2_only(),
+        };
         builder
             .http1()
             .timer(TokioTimer::new())
             .header_read_timeout(PATIENCE);
         builder.http2().timer(TokioTimer::new()).enable_connect_protocol();
         let connection = builder.serve_connection_with_upgrades(TokioIo::new(stream), service);
-        if let Err(error) = self.watcher.watch(connection.into_owned()).await {
-            tracing::debug!(peer = %self.address, %error, "connection ended");
+        let served = self.watcher.watch(connection.into_owned());
+        tokio::select! {
+            () = self.cut.cancelled() => {}
+            ended = served => if let Err(error) = ended {
+                tracing::debug!(peer = %self.address, %error, "connection ended");
+            },
         }
     }
 }

@@ -75,7 +75,7 @@ impl<'a> Words<'a> {
                 after_url: format!("does not lead anywhere: no tool is called {name}."),
                 suggestions: near.iter().map(AsRef::as_ref).collect(),
                 visitor: "Check the address for typing errors. If a link brought you here, tell whoever published it.",
-                maintainer: "If this tool has just been created, its address starts to work in a minute or two.",
+                maintainer: "If this tool has just been created, its address starts to work within a few seconds.",
                 ..blank
             },
             Subject::NoWebservice { tool, maintainers } => Self {

@@ -40,7 +40,7 @@ pub(crate) enum WebserviceError {
         /// What was being done.
         doing: &'static str,
         /// What the API said.
-        source: kube::Error,
+        source: ApiAnswer,
     },
     /// It was started, but does not serve.
     #[error("{0}")]
@@ -50,10 +50,33 @@ pub(crate) enum WebserviceError {
     Url(#[source] Box<dyn std::error::Error + Send + Sync>),
 }
 
+/// What came back from the API instead of what was asked for.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum ApiAnswer {
+    /// Its own words; the rest of its answer is for programs.
+    #[error("{0}")]
+    Refused(String),
+    /// No answer, or none that can be read.
+    #[error(transparent)]
+    Unreadable(kube::Error),
+}
+
+impl From<kube::Error> for ApiAnswer {
+    fn from(error: kube::Error) -> Self {
+        match error {
+            kube::Error::Api(status) => Self::Refused(status.message),
+            other => Self::Unreadable(other),
+        }
+    }
+}
+
 impl WebserviceError {
     /// For `map_err` on calls to the API.
     pub(crate) fn api(doing: &'static str) -> impl FnOnce(kube::Error) -> Self {
-        move |source| Self::Api { doing, source }
+        move |error| Self::Api {
+            doing,
+            source: error.into(),
+        }
     }
 
     /// 2 for what was typed wrong, 1 for everything else, as it has always been.

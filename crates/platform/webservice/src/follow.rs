@@ -50,7 +50,7 @@ pub(crate) async fn until_it_serves(
             bar.finish_and_clear();
             show_log(session, &failure).await;
             Err(WebserviceError::Failed(format!(
-                "Your webservice does not come up. {}",
+                "Your webservice does not come up. {}\nMend it, then say `webservice restart`; `webservice stop` takes it away.",
                 failure.sentence
             )))
         }
