@@ -43,6 +43,12 @@ impl<'a> Request<'a> {
         Self { call, attributes }
     }
 
+    /// The same, when the options of the request say whether it is a dry run.
+    pub(crate) fn dry_run(mut self, dry_run: bool) -> Self {
+        self.attributes.dry_run = dry_run;
+        self
+    }
+
     /// Lets defaults and mutating webhooks change the object; also returns warnings for the author.
     pub(crate) async fn mutate(
         &self,
@@ -60,6 +66,17 @@ impl<'a> Request<'a> {
             .await?;
         let object = object.ok_or_else(|| Status::internal("admission took the object away"))?;
         Ok((object, warnings))
+    }
+
+    /// Asks about a deletion: mutating webhooks too, though there is nothing for them to change.
+    pub(crate) async fn delete(&self, old: &Value) -> Result<Vec<String>, Status> {
+        let mut warnings = Vec::new();
+        if !self.is_internal() {
+            let told = self.call.api.chain.mutate(&self.attributes, None, Some(old));
+            warnings = told.await?.1;
+        }
+        warnings.extend(self.validate(None, Some(old)).await?);
+        Ok(warnings)
     }
 
     /// Asks everybody who may refuse, but for quota; returns warnings for the author.

@@ -230,6 +230,13 @@ impl Allocator {
                 .and_then(|port| u32::try_from(port).ok());
             let port = match wanted.filter(|port| *port > 0) {
                 Some(port) if before.contains(&port) => continue,
+                Some(port) if !(FIRST_NODE_PORT..=LAST_NODE_PORT).contains(&port) => {
+                    let field = format!("spec.ports[{index}].nodePort");
+                    let why = format!(
+                        "provided port is not in the valid range. The range of valid ports is {FIRST_NODE_PORT}-{LAST_NODE_PORT}"
+                    );
+                    return Err(FieldError::invalid(&field, port, &why));
+                }
                 Some(port) if taken.ports.contains(&port) => {
                     let field = format!("spec.ports[{index}].nodePort");
                     return Err(FieldError::invalid(

@@ -1,10 +1,11 @@
 //! What every cluster has: namespaces, default roles and bindings, the API's own Service, `cluster-info`.
 //!
-//! Runs at each opening; what is there already stays, except that default roles get back the rules they lack.
+//! Runs at each opening; what is there already stays, except that default roles get back the rules they lack, and that
+//! the API's own address is brought up to date.
 
+mod own_service;
 mod roles;
 
-use std::net::Ipv4Addr;
 use std::sync::Arc;
 
 use base64::Engine as _;
@@ -19,13 +20,12 @@ use crate::query::Query;
 use crate::rest::{Call, Tracking, create_object};
 use crate::server::Config;
 use crate::store::{Change, Effect, Expected};
+pub(crate) use own_service::{keep as keep_own_service, objects as own_service};
 
 /// The API's name among users.
 const SELF: &str = "system:apiserver";
 /// Namespaces of every cluster.
 const NAMESPACES: &[&str] = &["default", "kube-system", "kube-public", "kube-node-lease"];
-/// The port of the Service `kubernetes`.
-const HTTPS: u16 = 443;
 
 /// Writes what is missing.
 pub(crate) async fn run(api: &Arc<Api>, config: &Config) -> Result<(), ApiError> {
@@ -40,8 +40,9 @@ pub(crate) async fn run(api: &Arc<Api>, config: &Config) -> Result<(), ApiError>
         ensure(api, &object).await?;
         restore_rules(api, &object).await?;
     }
-    for object in service(config) {
+    for object in own_service::objects(config) {
         ensure(api, &object).await?;
+        own_service::refresh(api, &object).await?;
     }
     ensure(api, &cluster_info(config)).await?;
     refresh_cluster_info(api, config).await
@@ -160,54 +161,6 @@ async fn replace(
         .await
         .map(|_| ())
         .map_err(|problem| failed(object, problem))
-}
-
-/// Host and port of the advertised URL.
-fn endpoint(config: &Config) -> (String, u16) {
-    let rest = config
-        .advertise
-        .trim_start_matches("https://")
-        .trim_end_matches('/');
-    match rest.rsplit_once(':') {
-        Some((host, port)) => (host.to_owned(), port.parse().unwrap_or(HTTPS)),
-        None => (rest.to_owned(), HTTPS),
-    }
-}
-
-/// Service, Endpoints and `EndpointSlice` named `kubernetes`.
-fn service(config: &Config) -> Vec<Value> {
-    let (host, port) = endpoint(config);
-    let address = Ipv4Addr::from(config.service_network + 1).to_string();
-    let labels = json!({ "component": "apiserver", "provider": "kubernetes" });
-    let mut objects = vec![json!({
-        "apiVersion": "v1", "kind": "Service",
-        "metadata": { "name": "kubernetes", "namespace": "default", "labels": labels },
-        "spec": {
-            "type": "ClusterIP", "clusterIP": address, "sessionAffinity": "None",
-            "ports": [{ "name": "https", "protocol": "TCP", "port": HTTPS, "targetPort": port }],
-        },
-    })];
-    if host.parse::<Ipv4Addr>().is_ok() {
-        objects.push(json!({
-            "apiVersion": "v1", "kind": "Endpoints",
-            "metadata": {
-                "name": "kubernetes", "namespace": "default",
-                "labels": { "endpointslice.kubernetes.io/skip-mirror": "true" },
-            },
-            "subsets": [{ "addresses": [{ "ip": host }], "ports": [{ "name": "https", "port": port, "protocol": "TCP" }] }],
-        }));
-        objects.push(json!({
-            "apiVersion": "discovery.k8s.io/v1", "kind": "EndpointSlice",
-            "metadata": {
-                "name": "kubernetes", "namespace": "default",
-                "labels": { "kubernetes.io/service-name": "kubernetes" },
-            },
-            "addressType": "IPv4",
-            "endpoints": [{ "addresses": [host], "conditions": { "ready": true } }],
-            "ports": [{ "name": "https", "port": port, "protocol": "TCP" }],
-        }));
-    }
-    objects
 }
 
 /// The kubeconfig without credentials that `kube-public` holds.

@@ -2,6 +2,8 @@
 //!
 //! Everything comes from the table of kinds.
 
+mod openapi_v2;
+
 use axum::response::Response;
 use bytes::Bytes;
 use http::{HeaderMap, Method, StatusCode};
@@ -41,7 +43,7 @@ pub(crate) fn answer(method: &Method, path: &str, headers: &HeaderMap) -> Result
     let parts: Vec<&str> = path.trim_matches('/').split('/').collect();
     let value = match parts.as_slice() {
         [""] => {
-            json!({ "paths": ["/api", "/api/v1", "/apis", "/healthz", "/livez", "/openapi/v3", "/readyz", "/version"] })
+            json!({ "paths": ["/api", "/api/v1", "/apis", "/healthz", "/livez", "/openapi/v2", "/openapi/v3", "/readyz", "/version"] })
         }
         ["api"] if is_aggregated(headers) => return Ok(aggregated(&groups(str::is_empty))),
         ["apis"] if is_aggregated(headers) => return Ok(aggregated(&groups(|group| !group.is_empty()))),
@@ -63,6 +65,7 @@ pub(crate) fn answer(method: &Method, path: &str, headers: &HeaderMap) -> Result
         }
         ["api", version] => resources("", version).ok_or_else(Status::no_such_path)?,
         ["apis", group, version] => resources(group, version).ok_or_else(Status::no_such_path)?,
+        ["openapi", "v2"] => return Ok(openapi_v2::answer(headers)),
         ["openapi", "v3"] => toolforge_kinds::openapi_v3_index(),
         ["openapi", "v3", rest @ ..] => return openapi(rest),
         _ => return Err(Status::no_such_path()),

@@ -16,6 +16,7 @@ mod bootstrap;
 mod builtin;
 mod discovery;
 mod error;
+mod expiry;
 mod fail;
 mod gate;
 mod log_proxy;

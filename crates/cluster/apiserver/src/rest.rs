@@ -12,6 +12,7 @@ mod log;
 mod patch;
 mod pods;
 mod read;
+mod rounds;
 mod scale;
 mod update;
 
@@ -131,7 +132,15 @@ pub(crate) async fn dispatch(
         };
     }
     let bytes = body::read(request_body).await?;
-    route(&call, verb, &name, &media_type, &bytes).await
+    if verb == "get" {
+        return route(&call, verb, &name, &media_type, &bytes).await;
+    }
+    // A task of its own: a write that has begun goes to its end also when its client goes away, since the addresses and
+    // the quota that it holds must not be given back before it is visible.
+    let write = tokio::spawn(async move { route(&call, verb, &name, &media_type, &bytes).await });
+    write
+        .await
+        .unwrap_or_else(|problem| Err(Status::internal(problem)))
 }
 
 async fn route(

@@ -3,11 +3,13 @@
 use std::net::Ipv4Addr;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::Router;
 use axum::body::Body;
 use http::Request;
 use tokio::net::TcpListener;
+use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use toolforge_pki::Identity;
 use tower::ServiceExt as _;
@@ -20,7 +22,7 @@ use crate::authz::{Access, aggregate};
 use crate::error::ApiError;
 use crate::log_proxy::Nodes;
 use crate::store::{Event, Observer, Store};
-use crate::{bootstrap, gate};
+use crate::{bootstrap, expiry, gate};
 
 /// What the API needs to know.
 #[derive(Clone, Debug)]
@@ -45,6 +47,8 @@ pub struct ApiServer {
     api: Arc<Api>,
     router: Router,
     tls: Arc<rustls::ServerConfig>,
+    event_lifetime: Duration,
+    own_service: Vec<serde_json::Value>,
 }
 
 /// Everybody who follows the store from inside.
@@ -86,7 +90,16 @@ impl ApiServer {
             api,
             router,
             tls: Arc::new(tls),
+            event_lifetime: expiry::EVENT_LIFETIME,
+            own_service: bootstrap::own_service(&config),
         })
+    }
+
+    /// Sets how long events stay after their last change; an hour when nobody says otherwise.
+    #[must_use]
+    pub fn with_event_lifetime(mut self, lifetime: Duration) -> Self {
+        self.event_lifetime = lifetime;
+        self
     }
 
     /// Serves until `shutdown`; then ends watches, lets requests finish and closes the store.
@@ -102,13 +115,21 @@ impl ApiServer {
                 closing.cancel();
             }
         });
-        let aggregates = tokio::spawn(aggregate::keep_current(self.api.clone()));
+        let mut chores = JoinSet::new();
+        chores.spawn(aggregate::keep_current(self.api.clone()));
+        chores.spawn(expiry::expire_events(self.api.clone(), self.event_lifetime));
+        chores.spawn(bootstrap::keep_own_service(
+            self.api.clone(),
+            self.own_service.clone(),
+        ));
         let served =
             toolforge_serve::serve(listener, Some(self.tls.clone()), self.router.clone(), shutdown).await;
         ends_streams.abort();
         self.api.closing.cancel();
-        if let Err(problem) = aggregates.await {
-            tracing::error!(%problem, "keeping aggregated roles current ended badly");
+        while let Some(ended) = chores.join_next().await {
+            if let Err(problem) = ended {
+                tracing::error!(%problem, "a chore of the API ended badly");
+            }
         }
         let store = self.api.store.clone();
         if let Err(problem) = tokio::task::spawn_blocking(move || store.close()).await {

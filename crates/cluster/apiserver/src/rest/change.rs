@@ -1,24 +1,20 @@
-//! The loop behind every update: read, edit, check, write, and again when somebody else was faster.
+//! The way of every update: read, edit, ask everybody who has a say, write, and again when somebody else was faster.
 
 use std::sync::Arc;
 
 use jiff::Timestamp;
 use serde_json::{Value, json};
 use toolforge_chain::Operation;
-use toolforge_kinds::{Status, Subresource};
+use toolforge_kinds::{Status, Subresource, scale};
 use toolforge_patch::TypeRef;
 
-use super::Call;
+use super::rounds::Rounds;
+use super::{Call, answer};
 use crate::admit::Request;
+use crate::allocate::Reserved;
 use crate::authz::escalation;
 use crate::store::{Change, CommitError, Effect, Expected, Stored, stamp_revision};
 use crate::{fail, metadata};
-
-/// Rounds before a busy object is reported as a conflict; each lost round means that another writer got through.
-const ATTEMPTS: usize = 32;
-
-/// Lost rounds after which a writer waits for its turn: rare, and webhooks are then asked under a lock.
-const ROUNDS_WITHOUT_TURNS: usize = 2;
 
 /// How an update comes to its new state.
 pub(crate) struct Edit<'a> {
@@ -26,7 +22,7 @@ pub(crate) struct Edit<'a> {
     pub(crate) transform: &'a (dyn Fn(&Value) -> Result<Value, Status> + Send + Sync),
     /// Whether the edit keeps `managedFields` itself, as server-side apply does.
     pub(crate) tracks_itself: bool,
-    /// `CreateOptions`, `UpdateOptions` or `PatchOptions`, for webhooks.
+    /// `UpdateOptions` or `PatchOptions`, for webhooks.
     pub(crate) options: &'static str,
 }
 
@@ -36,106 +32,65 @@ pub(crate) async fn change(
     name: &str,
     edit: &Edit<'_>,
 ) -> Result<(Arc<Stored>, Vec<String>), Status> {
-    let mut turn = None;
-    for round in 0..ATTEMPTS {
-        if round == ROUNDS_WITHOUT_TURNS {
-            turn = Some(call.api.turn(&call.key(name)).await);
+    let request = Request::new(call, Operation::Update, name, options(call, edit.options));
+    let mut rounds = Rounds::of(call, name);
+    loop {
+        let current = rounds.next().await?;
+        let old = answer::value(call.kind, &current);
+        let (admitted, warnings) = admit(call, name, edit, &request, &old).await?;
+        if metadata::is_same(&old, &admitted.object) {
+            return Ok((current, warnings));
         }
-        let current = call
-            .api
-            .store
-            .get(&call.key(name))
-            .ok_or_else(|| Status::not_found(call.kind, name))?;
-        match attempt(call, name, edit, &current).await? {
-            Ok(done) => return Ok(done),
+        // Held until the write is visible or has failed.
+        let _quota = request.within_quota(&admitted.object, Some(&old)).await?;
+        let replacement = replacement(call, &current, admitted.object);
+        if call.dry_run {
+            return Ok((draft(&current, replacement.value), warnings));
+        }
+        match call.api.store.commit(replacement).await {
+            Ok(stored) => {
+                admitted.reserved.keep();
+                return Ok((stored, warnings));
+            }
             // Somebody was faster: a revision that the edit insists on is refused in the next round.
             Err(CommitError::Changed) => {}
             Err(problem) => return Err(fail::commit(call.kind, name, problem)),
         }
     }
-    drop(turn);
-    Err(Status::modified(call.kind, name))
 }
 
-type Attempt = Result<(Arc<Stored>, Vec<String>), CommitError>;
+/// A new state that nobody objects to, but for quota.
+struct Admitted {
+    object: Value,
+    /// Given back when the state is not written.
+    reserved: Reserved,
+}
 
-async fn attempt(call: &Call, name: &str, edit: &Edit<'_>, current: &Arc<Stored>) -> Result<Attempt, Status> {
-    let old = super::answer::value(call.kind, current);
-    let mut new = (edit.transform)(&old)?;
-    check_preconditions(call, name, &old, &new)?;
-    metadata::keep(&old, &mut new);
-    prepare(call, &old, &mut new);
-    let request = Request::new(call, Operation::Update, name, options(call, edit.options));
-    let (mut new, mut warnings) = request.mutate(new, Some(&old)).await?;
-    metadata::keep(&old, &mut new);
-    prepare(call, &old, &mut new);
-    let reserved = call.api.addresses.reserve(call.kind, Some(&old), &mut new)?;
-    let problems = match call.subresource {
-        // A binding changes what no other door may.
-        Some(Subresource::Binding) => Vec::new(),
-        door => toolforge_kinds::validate_update(call.kind, &old, &new, door),
-    };
-    if !problems.is_empty() {
-        return Err(Status::invalid(call.kind, name, problems));
-    }
-    escalation::check(
-        &call.api.access,
-        &call.api.store,
-        &call.user,
-        call.kind,
-        &new,
-        Some(&old),
-    )?;
+async fn admit(
+    call: &Call,
+    name: &str,
+    edit: &Edit<'_>,
+    request: &Request<'_>,
+    old: &Value,
+) -> Result<(Admitted, Vec<String>), Status> {
+    let mut new = (edit.transform)(old)?;
+    check_preconditions(call, name, old, &new)?;
+    prepare(call, old, &mut new);
+    let (mut new, mut warnings) = mutate(call, request, new, old).await?;
+    prepare(call, old, &mut new);
+    let reserved = call.api.addresses.reserve(call.kind, Some(old), &mut new)?;
+    check_fields(call, name, old, &new)?;
+    let (access, store) = (&call.api.access, &call.api.store);
+    escalation::check(access, store, &call.user, call.kind, &new, Some(old))?;
     if !edit.tracks_itself {
-        let schema = TypeRef::of(call.kind.group, call.kind.version, call.kind.kind);
-        let subresource = call.subresource.map(Subresource::name);
-        let now = metadata::time(Timestamp::now());
-        toolforge_patch::track_update(schema, Some(&old), &mut new, &call.manager, subresource, &now);
+        track(call, old, &mut new);
     }
-    warnings.extend(request.validate(Some(&new), Some(&old)).await?);
-    if metadata::is_same(&old, &new) {
-        return Ok(Ok((current.clone(), warnings)));
-    }
-    let quota = request.within_quota(&new, Some(&old)).await?;
-    let goes = metadata::may_go(&new);
-    let value = if call.stored == call.kind {
-        new
-    } else {
-        toolforge_kinds::convert(call.kind, call.stored, new)
+    warnings.extend(validate(call, request, &new, old).await?);
+    let admitted = Admitted {
+        object: new,
+        reserved,
     };
-    if call.dry_run {
-        let mut value = value;
-        stamp_revision(&mut value, current.revision);
-        return Ok(Ok((
-            Arc::new(Stored::draft(current.key.clone(), value)),
-            warnings,
-        )));
-    }
-    let change = Change {
-        key: current.key.clone(),
-        expected: Expected::Revision(current.revision),
-        effect: if goes { Effect::Removed } else { Effect::Put },
-        value,
-        guards: Vec::new(),
-    };
-    let outcome = call.api.store.commit(change).await;
-    drop(quota);
-    Ok(match outcome {
-        Ok(stored) => {
-            reserved.keep();
-            Ok((stored, warnings))
-        }
-        Err(problem) => Err(problem),
-    })
-}
-
-/// Defaults, and what may not change through this door.
-fn prepare(call: &Call, old: &Value, new: &mut Value) {
-    if call.subresource == Some(Subresource::Binding) {
-        return;
-    }
-    toolforge_kinds::apply_defaults(call.kind, new);
-    toolforge_kinds::prepare_for_update(call.kind, old, new, call.subresource);
+    Ok((admitted, warnings))
 }
 
 /// Checks the revision and identity that the new state names.
@@ -153,6 +108,90 @@ fn check_preconditions(call: &Call, name: &str, old: &Value, new: &Value) -> Res
         return Err(Status::modified(call.kind, name));
     }
     Ok(())
+}
+
+/// Defaults, and what may not change through this door.
+fn prepare(call: &Call, old: &Value, new: &mut Value) {
+    metadata::keep(old, new);
+    // A binding changes what no other door may.
+    if call.subresource != Some(Subresource::Binding) {
+        toolforge_kinds::apply_defaults(call.kind, new);
+        toolforge_kinds::prepare_for_update(call.kind, old, new, call.subresource);
+    }
+}
+
+fn check_fields(call: &Call, name: &str, old: &Value, new: &Value) -> Result<(), Status> {
+    if call.subresource == Some(Subresource::Binding) {
+        return Ok(());
+    }
+    let problems = toolforge_kinds::validate_update(call.kind, old, new, call.subresource);
+    if problems.is_empty() {
+        return Ok(());
+    }
+    Err(Status::invalid(call.kind, name, problems))
+}
+
+fn track(call: &Call, old: &Value, new: &mut Value) {
+    let schema = TypeRef::of(call.kind.group, call.kind.version, call.kind.kind);
+    let subresource = call.subresource.map(Subresource::name);
+    let now = metadata::time(Timestamp::now());
+    toolforge_patch::track_update(schema, Some(old), new, &call.manager, subresource, &now);
+}
+
+/// Asks mutating webhooks; through the door `scale` they see the `Scale`.
+async fn mutate(
+    call: &Call,
+    request: &Request<'_>,
+    new: Value,
+    old: &Value,
+) -> Result<(Value, Vec<String>), Status> {
+    let Some((new_scale, old_scale)) = scales(call, &new, old) else {
+        return request.mutate(new, Some(old)).await;
+    };
+    let (wanted, warnings) = request.mutate(new_scale, Some(&old_scale)).await?;
+    Ok((scale::apply(&new, &wanted), warnings))
+}
+
+/// Asks everybody who may refuse; through the door `scale` they see the `Scale`.
+async fn validate(
+    call: &Call,
+    request: &Request<'_>,
+    new: &Value,
+    old: &Value,
+) -> Result<Vec<String>, Status> {
+    match scales(call, new, old) {
+        Some((new, old)) => request.validate(Some(&new), Some(&old)).await,
+        None => request.validate(Some(new), Some(old)).await,
+    }
+}
+
+fn scales(call: &Call, new: &Value, old: &Value) -> Option<(Value, Value)> {
+    if call.subresource != Some(Subresource::Scale) {
+        return None;
+    }
+    Some((scale::of(call.kind, new)?, scale::of(call.kind, old)?))
+}
+
+/// The write that takes the object from its current state to the new one, or ends it.
+fn replacement(call: &Call, current: &Stored, new: Value) -> Change {
+    let goes = metadata::may_go(&new);
+    let value = if call.stored == call.kind {
+        new
+    } else {
+        toolforge_kinds::convert(call.kind, call.stored, new)
+    };
+    Change {
+        key: current.key.clone(),
+        expected: Expected::Revision(current.revision),
+        effect: if goes { Effect::Removed } else { Effect::Put },
+        value,
+        guards: Vec::new(),
+    }
+}
+
+fn draft(current: &Stored, mut value: Value) -> Arc<Stored> {
+    stamp_revision(&mut value, current.revision);
+    Arc::new(Stored::draft(current.key.clone(), value))
 }
 
 fn options(call: &Call, kind: &str) -> Value {

@@ -77,12 +77,10 @@ async fn attempt(call: &Call, mut object: Value, tracking: Tracking) -> Result<A
     if !call.dry_run && old_name == name && call.api.store.get(&call.key(&name)).is_some() {
         return Ok(Err((name, CommitError::Exists)));
     }
-    toolforge_kinds::prepare_for_create(call.kind, &mut object);
-    toolforge_kinds::apply_defaults(call.kind, &mut object);
-    builtin::on_create(call, &mut object);
+    complete(call, &mut object);
     let request = Request::new(call, Operation::Create, &name, options(call));
     let (mut object, mut warnings) = request.mutate(object, None).await?;
-    toolforge_kinds::apply_defaults(call.kind, &mut object);
+    complete(call, &mut object);
     let reserved = call.api.addresses.reserve(call.kind, None, &mut object)?;
     let problems: Vec<FieldError> = toolforge_kinds::validate_create(call.kind, &object);
     if !problems.is_empty() {
@@ -130,6 +128,13 @@ async fn attempt(call: &Call, mut object: Value, tracking: Tracking) -> Result<A
         }
         Err(problem) => Err((name.clone(), problem)),
     })
+}
+
+/// Defaults, and what an object may be at birth; before webhooks see it and, since they may change anything, after.
+fn complete(call: &Call, object: &mut Value) {
+    toolforge_kinds::apply_defaults(call.kind, object);
+    toolforge_kinds::prepare_for_create(call.kind, object);
+    builtin::on_create(call, object);
 }
 
 /// Gives the object its name, namespace and identity.
@@ -184,7 +189,8 @@ fn namespace_guard(call: &Call) -> Result<Option<(Key, u64)>, Status> {
     Ok(Some((key, found.revision)))
 }
 
-fn options(call: &Call) -> Value {
+/// `CreateOptions`, for webhooks.
+pub(super) fn options(call: &Call) -> Value {
     let mut options =
         json!({ "kind": "CreateOptions", "apiVersion": "meta.k8s.io/v1", "fieldManager": call.manager });
     if call.dry_run {

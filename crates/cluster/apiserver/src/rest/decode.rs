@@ -1,9 +1,9 @@
 //! From a request body to an object of the right kind.
 
 use serde_json::Value;
-use toolforge_kinds::{Kind, Status};
+use toolforge_kinds::{Kind, Status, Subresource};
 
-use super::Call;
+use super::{Call, check_name};
 use crate::{body, metadata};
 
 /// What to do with fields that the kind does not have.
@@ -30,6 +30,34 @@ pub(crate) fn body(call: &Call, media_type: &str, bytes: &[u8]) -> Result<Decode
     Ok(Decoded { object, warnings })
 }
 
+/// Reads what is posted through a subresource to the object `name`, such as a `Binding`. Unknown fields do not stay.
+pub(crate) fn posted(
+    call: &Call,
+    door: Subresource,
+    name: &str,
+    media_type: &str,
+    bytes: &[u8],
+) -> Result<Value, Status> {
+    let mut object = body::object(media_type, bytes)?;
+    let (group, version, kind) = door.object(call.kind);
+    let version = if group.is_empty() {
+        version.to_owned()
+    } else {
+        format!("{group}/{version}")
+    };
+    check_is(&version, kind, &mut object)?;
+    check_name(&object, name)?;
+    check_namespace(call, &object)?;
+    toolforge_kinds::decode_through(call.kind, door, &mut object)?;
+    if let Some(fields) = metadata::of(&mut object) {
+        fields.insert("name".to_owned(), Value::String(name.to_owned()));
+        if let Some(namespace) = &call.namespace {
+            fields.insert("namespace".to_owned(), Value::String(namespace.clone()));
+        }
+    }
+    Ok(object)
+}
+
 /// Checks types and unknown fields as `fieldValidation` asks; unknown fields do not stay.
 pub(crate) fn fields(call: &Call, object: &mut Value) -> Result<Vec<String>, Status> {
     let unknown = match call.query.get("fieldValidation") {
@@ -47,20 +75,20 @@ pub(crate) fn fields(call: &Call, object: &mut Value) -> Result<Vec<String>, Sta
         Unknown::Ignore => Ok(Vec::new()),
         Unknown::Warn => Ok(found),
         Unknown::Refuse if found.is_empty() => Ok(found),
-        Unknown::Refuse => Err(Status::bad_request(format!(
-            "strict decoding error: {}",
-            found.join(", ")
-        ))),
+        Unknown::Refuse => Err(toolforge_kinds::strict_error(call.kind, &found)),
     }
 }
 
 /// The object must be of the kind that the path names; it is filled in where the object says nothing.
 pub(crate) fn check_kind(kind: &Kind, object: &mut Value) -> Result<(), Status> {
-    let version = kind.api_version();
+    check_is(&kind.api_version(), kind.kind, object)
+}
+
+fn check_is(version: &str, kind: &str, object: &mut Value) -> Result<(), Status> {
     let Some(map) = object.as_object_mut() else {
         return Err(Status::bad_request("the body of the request is not an object"));
     };
-    for (field, expected) in [("apiVersion", version.as_str()), ("kind", kind.kind)] {
+    for (field, expected) in [("apiVersion", version), ("kind", kind)] {
         let found = map.get(field).and_then(Value::as_str).unwrap_or_default();
         if found.is_empty() {
             map.insert(field.to_owned(), Value::String(expected.to_owned()));

@@ -9,13 +9,12 @@ use serde_json::{Value, json};
 use toolforge_chain::Operation;
 use toolforge_kinds::{Kind, Status};
 
+use super::rounds::Rounds;
 use super::{Call, answer};
 use crate::admit::Request;
 use crate::store::{Change, CommitError, Effect, Expected, Stored};
 use crate::{body, fail, metadata, respond};
 
-/// Rounds before a busy object is reported as a conflict.
-const ATTEMPTS: usize = 32;
 /// How long a Pod's processes have to end, in seconds, when nobody says otherwise; Kubernetes' default.
 const POD_GRACE_SECONDS: i64 = 30;
 /// Namespaces that the cluster cannot be without.
@@ -165,23 +164,18 @@ pub(crate) async fn delete_object(
             "this namespace may not be deleted",
         ));
     }
-    for _ in 0..ATTEMPTS {
-        let current = call
-            .api
-            .store
-            .get(&call.key(name))
-            .ok_or_else(|| Status::not_found(call.kind, name))?;
+    let request = Request::new(call, Operation::Delete, name, options.to_value()).dry_run(options.dry_run);
+    let mut rounds = Rounds::of(call, name);
+    loop {
+        let current = rounds.next().await?;
         check_preconditions(call.kind, name, current.value(), options)?;
-        let request = Request::new(call, Operation::Delete, name, options.to_value());
-        let old = answer::value(call.kind, &current);
-        let warnings = request.validate(None, Some(&old)).await?;
+        let warnings = request.delete(&answer::value(call.kind, &current)).await?;
         match attempt(call, options, &current).await {
             Ok(deleted) => return Ok((deleted, warnings)),
             Err(CommitError::Changed) => {}
             Err(problem) => return Err(fail::commit(call.kind, name, problem)),
         }
     }
-    Err(Status::modified(call.kind, name))
 }
 
 fn check_preconditions(kind: &Kind, name: &str, object: &Value, options: &Options) -> Result<(), Status> {

@@ -4,7 +4,7 @@ use axum::response::Response;
 use http::StatusCode;
 use jiff::Timestamp;
 use serde_json::Value;
-use toolforge_kinds::Status;
+use toolforge_kinds::{Status, Subresource};
 use toolforge_patch::{ApplyError, PatchError, TypeRef};
 
 use super::change::{Edit, change};
@@ -17,6 +17,13 @@ const PATCH_TYPES: &[&str] = &[
     "application/json-patch+json",
     "application/merge-patch+json",
     "application/strategic-merge-patch+json",
+    "application/apply-patch+yaml",
+];
+
+/// The same for kinds whose fields are not known here, so that nobody knows how to merge their lists.
+const PATCH_TYPES_OF_UNKNOWN: &[&str] = &[
+    "application/json-patch+json",
+    "application/merge-patch+json",
     "application/apply-patch+yaml",
 ];
 
@@ -100,6 +107,9 @@ async fn edit(call: &Call, name: &str, patch: &Patch) -> Result<Response, Status
         ));
     }
     let schema = TypeRef::of(call.kind.group, call.kind.version, call.kind.kind);
+    if matches!(patch, Patch::Strategic(_)) && !schema.is_known() {
+        return Err(Status::unsupported_media_type(PATCH_TYPES_OF_UNKNOWN));
+    }
     let told = parking_lot::Mutex::new(Vec::new());
     let transform = |old: &Value| {
         let mut new = patch.edit(schema, old)?;
@@ -147,9 +157,10 @@ async fn apply(call: &Call, name: &str, mut applied: Value) -> Result<Response, 
             fields.insert("namespace".to_owned(), Value::String(namespace.clone()));
         }
     }
+    leave_other_doors(call, &mut applied);
     let force = call.query.is_true("force");
     let schema = TypeRef::of(call.kind.group, call.kind.version, call.kind.kind);
-    let subresource = call.subresource.map(toolforge_kinds::Subresource::name);
+    let subresource = call.subresource.map(Subresource::name);
     let merge = |live: Option<&Value>| {
         let now = metadata::time(Timestamp::now());
         let who = toolforge_patch::Applier {
@@ -195,6 +206,20 @@ async fn apply(call: &Call, name: &str, mut applied: Value) -> Result<Response, 
     Ok(response)
 }
 
+/// Takes away what cannot be applied through this door, so that its manager does not come to own it.
+fn leave_other_doors(call: &Call, applied: &mut Value) {
+    let Some(fields) = applied.as_object_mut() else {
+        return;
+    };
+    match call.subresource {
+        None if call.kind.has(Subresource::Status) => drop(fields.remove("status")),
+        Some(Subresource::Status) => {
+            fields.retain(|field, _| matches!(field.as_str(), "apiVersion" | "kind" | "metadata" | "status"));
+        }
+        _ => {}
+    }
+}
+
 /// The right to patch is not the right to create.
 fn require_create(call: &Call) -> Result<(), Status> {
     let wanted = crate::authz::Attributes {
@@ -218,5 +243,21 @@ fn conflict(problem: &ApplyError) -> Status {
             Status::apply_conflict(problem.to_string(), &list)
         }
         _ => Status::bad_request(problem.to_string()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_kind_that_can_be_patched_knows_how_its_lists_merge() {
+        for kind in toolforge_kinds::all()
+            .iter()
+            .filter(|kind| kind.verbs.contains("patch"))
+        {
+            let schema = TypeRef::of(kind.group, kind.version, kind.kind);
+            assert!(schema.is_known(), "{}", kind.qualified_kind());
+        }
     }
 }

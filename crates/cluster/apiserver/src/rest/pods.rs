@@ -4,12 +4,14 @@ use axum::response::Response;
 use http::StatusCode;
 use jiff::Timestamp;
 use serde_json::{Value, json};
-use toolforge_kinds::Status;
+use toolforge_chain::Operation;
+use toolforge_kinds::{Status, Subresource};
 
 use super::change::{Edit, change};
 use super::delete::{Options, delete_object};
-use super::{Call, check_name};
-use crate::{body, metadata, respond};
+use super::{Call, create, decode};
+use crate::admit::Request;
+use crate::{metadata, respond};
 
 /// Gives a Pod its node.
 pub(crate) async fn bind(
@@ -18,8 +20,8 @@ pub(crate) async fn bind(
     media_type: &str,
     bytes: &[u8],
 ) -> Result<Response, Status> {
-    let binding = body::object(media_type, bytes)?;
-    check_name(&binding, name)?;
+    let binding = decode::posted(call, Subresource::Binding, name, media_type, bytes)?;
+    let (binding, warnings) = admit(call, name, binding).await?;
     let node = binding
         .pointer("/target/name")
         .and_then(Value::as_str)
@@ -52,10 +54,26 @@ pub(crate) async fn bind(
     let edit = Edit {
         transform: &transform,
         tracks_itself: false,
-        options: "CreateOptions",
+        options: "UpdateOptions",
     };
-    change(call, name, &edit).await?;
-    Ok(done(StatusCode::CREATED))
+    change(&admitted(call), name, &edit).await?;
+    Ok(done(&warnings))
+}
+
+/// Asks about what is posted to a Pod: to webhooks it is an object that is created below the Pod.
+async fn admit(call: &Call, name: &str, object: Value) -> Result<(Value, Vec<String>), Status> {
+    let request = Request::new(call, Operation::Create, name, create::options(call));
+    let (object, mut warnings) = request.mutate(object, None).await?;
+    warnings.extend(request.validate(Some(&object), None).await?);
+    Ok((object, warnings))
+}
+
+/// The request after everybody has been asked.
+fn admitted(call: &Call) -> Call {
+    Call {
+        internal: true,
+        ..call.clone()
+    }
 }
 
 fn set_scheduled(pod: &mut Value, now: &str) {
@@ -78,20 +96,19 @@ pub(crate) async fn evict(
     media_type: &str,
     bytes: &[u8],
 ) -> Result<Response, Status> {
-    let eviction = body::object(media_type, bytes)?;
-    check_name(&eviction, name)?;
-    let pod = call.without_subresource();
+    let eviction = decode::posted(call, Subresource::Eviction, name, media_type, bytes)?;
     let stored = call
         .api
         .store
         .get(&call.key(name))
         .ok_or_else(|| Status::not_found(call.kind, name))?;
+    let (eviction, warnings) = admit(call, name, eviction).await?;
     if let Some(budget) = blocking_budget(call, stored.value()) {
         return Err(Status::eviction_refused(&budget));
     }
     let options = Options::of(call, eviction.get("deleteOptions").unwrap_or(&Value::Null))?;
-    delete_object(&pod, name, &options).await?;
-    Ok(done(StatusCode::CREATED))
+    delete_object(&admitted(call).without_subresource(), name, &options).await?;
+    Ok(done(&warnings))
 }
 
 /// A budget that selects the Pod and has nothing left.
@@ -128,7 +145,10 @@ fn selects(selector: Option<&Value>, pod: &Value) -> bool {
     })
 }
 
-fn done(code: StatusCode) -> Response {
+fn done(warnings: &[String]) -> Response {
+    let code = StatusCode::CREATED;
     let status = json!({ "kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success", "code": code.as_u16() });
-    respond::json(code, &status)
+    let mut response = respond::json(code, &status);
+    respond::warn(&mut response, warnings);
+    response
 }

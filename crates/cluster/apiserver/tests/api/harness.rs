@@ -53,6 +53,11 @@ impl Harness {
 
     /// Starts an API on a folder.
     pub(crate) async fn start_in(folder: TempDir) -> Self {
+        Self::start_with(folder, |server| server).await
+    }
+
+    /// Starts an API on a folder, set up in a way of its own.
+    pub(crate) async fn start_with(folder: TempDir, set_up: impl FnOnce(ApiServer) -> ApiServer) -> Self {
         toolforge_pki::install_provider();
         let authority = Authority::load_or_create(folder.path(), "ca", "test authority").unwrap();
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -60,7 +65,7 @@ impl Harness {
         let server = ApiServer::open(config(folder.path(), &authority, address))
             .await
             .unwrap();
-        let server = std::sync::Arc::new(server);
+        let server = std::sync::Arc::new(set_up(server));
         let shutdown = CancellationToken::new();
         let running = tokio::spawn({
             let (server, shutdown) = (server.clone(), shutdown.clone());

@@ -3,8 +3,10 @@
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on fails")]
 
 mod access;
+mod events;
 mod harness;
 mod kubectl;
 mod logs;
 mod objects;
 mod watches;
+mod webhooks;

@@ -13,7 +13,7 @@ pub(crate) fn config_map(name: &str, data: &Value) -> ConfigMap {
         .unwrap()
 }
 
-fn deployment(name: &str, replicas: i32) -> Deployment {
+pub(crate) fn deployment(name: &str, replicas: i32) -> Deployment {
     serde_json::from_value(json!({
         "apiVersion":"apps/v1","kind":"Deployment","metadata":{"name":name},
         "spec":{"replicas":replicas,"selector":{"matchLabels":{"app":name}},
@@ -492,5 +492,85 @@ async fn parallel_writers_lose_nothing() {
         writer.await.unwrap();
     }
     assert_eq!(maps.get("shared").await.unwrap().data.unwrap().len(), 128);
+    api.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_busy_object_can_be_deleted() {
+    let api = Harness::start().await;
+    let maps: Api<ConfigMap> = Api::namespaced(api.admin(), "default");
+    maps.create(&PostParams::default(), &config_map("shared", &json!({})))
+        .await
+        .unwrap();
+    let writers: Vec<_> = (0..16)
+        .map(|writer| {
+            let maps = maps.clone();
+            tokio::spawn(async move {
+                for step in 0_u64.. {
+                    let patch = Patch::Merge(json!({"data":{format!("{writer}"):format!("{step}")}}));
+                    if let Err(error) = maps.patch("shared", &PatchParams::default(), &patch).await {
+                        return code(&error).0;
+                    }
+                }
+                0
+            })
+        })
+        .collect();
+    maps.delete("shared", &DeleteParams::default()).await.unwrap();
+    for writer in writers {
+        assert_eq!(writer.await.unwrap(), 404);
+    }
+    api.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_applies_an_object_does_not_come_to_own_its_status() {
+    let api = Harness::start().await;
+    let deployments: Api<Deployment> = Api::namespaced(api.admin(), "default");
+    let mut applied = serde_json::to_value(deployment("web", 1)).unwrap();
+    applied["status"] = json!({"replicas": 7});
+    let parameters = PatchParams::apply("me");
+    let created = deployments
+        .patch("web", &parameters, &Patch::Apply(&applied))
+        .await
+        .unwrap();
+    assert_eq!(created.status.unwrap_or_default().replicas, None);
+    let fields = created.metadata.managed_fields.unwrap()[0]
+        .fields_v1
+        .clone()
+        .unwrap();
+    assert!(fields.0.get("f:spec").is_some() && fields.0.get("f:status").is_none());
+    api.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_api_s_own_service_comes_back_with_its_address() {
+    let api = Harness::start().await;
+    let services: Api<Service> = Api::namespaced(api.admin(), "default");
+    let before = services.get("kubernetes").await.unwrap();
+    services
+        .delete("kubernetes", &DeleteParams::default())
+        .await
+        .unwrap();
+    let back = async {
+        loop {
+            if let Some(found) = services.get_opt("kubernetes").await.unwrap() {
+                return found;
+            }
+        }
+    };
+    let back = tokio::time::timeout(crate::harness::DEADLINE, back)
+        .await
+        .expect("the Service comes back");
+    assert_ne!(back.metadata.uid, before.metadata.uid);
+    assert_eq!(back.spec.unwrap().cluster_ip, before.spec.unwrap().cluster_ip);
+    let folder = api.stop().await;
+
+    // The next run listens on another port.
+    let api = Harness::start_in(folder).await;
+    let endpoints: Api<k8s_openapi::api::core::v1::Endpoints> = Api::namespaced(api.admin(), "default");
+    let subsets = endpoints.get("kubernetes").await.unwrap().subsets.unwrap();
+    let port = subsets[0].ports.as_ref().unwrap()[0].port;
+    assert_eq!(port, i32::from(api.address.port()));
     api.stop().await;
 }

@@ -1,3 +1,5 @@
+//! Defaults and bounds of limit ranges.
+
 use serde_json::json;
 
 use super::*;

@@ -1,3 +1,5 @@
+//! Which webhooks are asked about which writes.
+
 use std::sync::Arc;
 
 use serde_json::json;

@@ -1,3 +1,5 @@
+//! What is asked, and which answers are taken.
+
 use toolforge_kinds::by_kind;
 
 use super::*;

@@ -1,3 +1,5 @@
+//! From client configurations to hosts, ports and addresses.
+
 use std::sync::Arc;
 
 use serde_json::json;

@@ -1,0 +1,234 @@
+//! Which writes reach webhooks, and in which form.
+
+use std::sync::{Arc, Mutex};
+
+use axum::Router;
+use axum::body::Bytes;
+use axum::extract::State;
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use k8s_openapi::api::apps::v1::Deployment;
+use k8s_openapi::api::core::v1::{ConfigMap, Pod};
+use kube::api::{Api, DeleteParams, DynamicObject, EvictParams, Patch, PatchParams, PostParams};
+use kube::core::ApiResource;
+use serde_json::{Value, json};
+use tokio::net::TcpListener;
+use tokio::sync::Semaphore;
+use tokio_util::sync::{CancellationToken, DropGuard};
+use toolforge_pki::Authority;
+
+use crate::harness::{DEADLINE, Harness};
+use crate::objects::{config_map, pod};
+
+type Handler = Box<dyn Fn(&Value) -> Value + Send + Sync>;
+
+/// A mutating webhook that remembers what it was asked.
+struct Webhook {
+    handler: Handler,
+    questions: Mutex<Vec<Value>>,
+    /// One permit for each question that has come.
+    asked: Semaphore,
+    /// One permit for each answer that may go.
+    may_answer: Semaphore,
+}
+
+async fn answer(State(webhook): State<Arc<Webhook>>, body: Bytes) -> String {
+    let review: Value = serde_json::from_slice(&body).unwrap();
+    let request = &review["request"];
+    webhook.questions.lock().unwrap().push(request.clone());
+    webhook.asked.add_permits(1);
+    webhook.may_answer.acquire().await.unwrap().forget();
+    let mut response = (webhook.handler)(request);
+    response["uid"] = request["uid"].clone();
+    json!({"apiVersion": "admission.k8s.io/v1", "kind": "AdmissionReview", "response": response}).to_string()
+}
+
+impl Webhook {
+    /// A webhook that answers so many questions, registered for these resources and all operations.
+    async fn register(
+        api: &Harness,
+        resources: &[&str],
+        answers: usize,
+        handler: Handler,
+    ) -> (Arc<Self>, DropGuard) {
+        let authority = Authority::create("webhook test").unwrap();
+        let identity = authority.issue_server(&["127.0.0.1"]).unwrap();
+        let tls = Arc::new(toolforge_pki::server_config(&identity, None).unwrap());
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let webhook = Arc::new(Self {
+            handler,
+            questions: Mutex::default(),
+            asked: Semaphore::new(0),
+            may_answer: Semaphore::new(answers),
+        });
+        let router = Router::new().fallback(answer).with_state(webhook.clone());
+        let shutdown = CancellationToken::new();
+        tokio::spawn(toolforge_serve::serve(
+            listener,
+            Some(tls),
+            router,
+            shutdown.clone(),
+        ));
+        let configuration = json!({
+            "apiVersion": "admissionregistration.k8s.io/v1", "kind": "MutatingWebhookConfiguration",
+            "metadata": {"name": "watching"},
+            "webhooks": [{
+                "name": "watching.example.org", "admissionReviewVersions": ["v1"], "sideEffects": "None",
+                "clientConfig": {"url": format!("https://{address}/"), "caBundle": STANDARD.encode(authority.certificate_pem())},
+                "rules": [{"apiGroups": ["*"], "apiVersions": ["*"], "operations": ["*"], "resources": resources}],
+            }],
+        });
+        let kind = kube::core::GroupVersionKind::gvk(
+            "admissionregistration.k8s.io",
+            "v1",
+            "MutatingWebhookConfiguration",
+        );
+        let configurations: Api<DynamicObject> = Api::all_with(api.admin(), &ApiResource::from_gvk(&kind));
+        let configuration = serde_json::from_value(configuration).unwrap();
+        configurations
+            .create(&PostParams::default(), &configuration)
+            .await
+            .unwrap();
+        (webhook, shutdown.drop_guard())
+    }
+
+    /// What it was asked: operation, resource with subresource, kind of the request, kinds of both objects.
+    fn heard(&self) -> Vec<String> {
+        let questions = self.questions.lock().unwrap();
+        let line = |question: &Value| {
+            let text = |pointer: &str| {
+                question
+                    .pointer(pointer)
+                    .and_then(Value::as_str)
+                    .unwrap_or("-")
+                    .to_owned()
+            };
+            format!(
+                "{} {}/{} {} {} {}",
+                text("/operation"),
+                text("/resource/resource"),
+                text("/subResource"),
+                text("/kind/kind"),
+                text("/object/kind"),
+                text("/oldObject/kind")
+            )
+        };
+        questions.iter().map(line).collect()
+    }
+}
+
+fn allow(_: &Value) -> Value {
+    json!({"allowed": true})
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn bindings_and_evictions_are_created_below_their_pod() {
+    let api = Harness::start().await;
+    let resources = ["pods", "pods/*"];
+    let (webhook, _running) = Webhook::register(&api, &resources, 100, Box::new(allow)).await;
+    let pods: Api<Pod> = Api::namespaced(api.admin(), "default");
+    pods.create(&PostParams::default(), &pod("a")).await.unwrap();
+    let binding = json!({"apiVersion":"v1","kind":"Binding","metadata":{"name":"a"},"target":{"kind":"Node","name":"n"}});
+    let bound: Result<Value, _> = pods
+        .create_subresource("binding", "a", &PostParams::default(), &binding)
+        .await;
+    assert_eq!(bound.unwrap()["status"], "Success");
+    let node = pods.get("a").await.unwrap().spec.unwrap().node_name;
+    assert_eq!(node.as_deref(), Some("n"));
+    pods.evict("a", &EvictParams::default()).await.unwrap();
+    assert_eq!(
+        webhook.heard(),
+        [
+            "CREATE pods/- Pod Pod -",
+            "CREATE pods/binding Binding Binding -",
+            "CREATE pods/eviction Eviction Eviction -",
+        ]
+    );
+    api.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_scale_is_what_webhooks_see_of_a_scale() {
+    let api = Harness::start().await;
+    let patch = STANDARD.encode(json!([{"op":"replace","path":"/spec/replicas","value":2}]).to_string());
+    let two = move |_: &Value| json!({"allowed": true, "patchType": "JSONPatch", "patch": patch});
+    let (webhook, _running) = Webhook::register(&api, &["deployments/scale"], 100, Box::new(two)).await;
+    let deployments: Api<Deployment> = Api::namespaced(api.admin(), "default");
+    deployments
+        .create(&PostParams::default(), &crate::objects::deployment("web", 1))
+        .await
+        .unwrap();
+    let patch = Patch::Merge(json!({"spec":{"replicas":9}}));
+    let scale = deployments
+        .patch_scale("web", &PatchParams::default(), &patch)
+        .await
+        .unwrap();
+    assert_eq!(scale.spec.unwrap().replicas, Some(2));
+    assert_eq!(webhook.heard(), ["UPDATE deployments/scale Scale Scale Scale"]);
+    api.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn mutating_webhooks_hear_of_deletions_and_of_dry_runs_and_may_refuse() {
+    let api = Harness::start().await;
+    let refuse = |request: &Value| {
+        let allowed = request["operation"] != "DELETE" || request["dryRun"] == true;
+        json!({"allowed": allowed, "status": {"message": "it stays"}})
+    };
+    let (webhook, _running) = Webhook::register(&api, &["configmaps"], 100, Box::new(refuse)).await;
+    let maps: Api<ConfigMap> = Api::namespaced(api.admin(), "default");
+    maps.create(&PostParams::default(), &config_map("a", &json!({})))
+        .await
+        .unwrap();
+    let error = maps.delete("a", &DeleteParams::default()).await.unwrap_err();
+    assert!(error.to_string().contains("it stays"), "{error}");
+    maps.delete("a", &DeleteParams::default().dry_run())
+        .await
+        .unwrap();
+    maps.get("a").await.unwrap();
+    let deletion = "DELETE configmaps/- ConfigMap - ConfigMap";
+    assert_eq!(webhook.heard()[1..], [deletion, deletion]);
+    api.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_write_that_has_begun_goes_to_its_end_without_its_client() {
+    let api = Harness::start().await;
+    let (webhook, _running) = Webhook::register(&api, &["configmaps"], 0, Box::new(allow)).await;
+    let maps: Api<ConfigMap> = Api::namespaced(api.over_tls("admin", &["system:masters"]).await, "default");
+    let object = config_map("a", &json!({}));
+    let parameters = PostParams::default();
+    tokio::select! {
+        _ = maps.create(&parameters, &object) => panic!("nobody has answered yet"),
+        asked = webhook.asked.acquire() => asked.unwrap().forget(),
+    }
+    webhook.may_answer.add_permits(1);
+    let written = async { while maps.get_opt("a").await.unwrap().is_none() {} };
+    tokio::time::timeout(DEADLINE, written)
+        .await
+        .expect("the write goes to its end");
+    api.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn two_writers_that_webhooks_hold_up_both_get_through() {
+    let api = Harness::start().await;
+    let maps: Api<ConfigMap> = Api::namespaced(api.admin(), "default");
+    maps.create(&PostParams::default(), &config_map("a", &json!({})))
+        .await
+        .unwrap();
+    let (webhook, _running) = Webhook::register(&api, &["configmaps"], 0, Box::new(allow)).await;
+    let change = |key: &str| {
+        let (maps, patch) = (maps.clone(), Patch::Merge(json!({"data": {key: "x"}})));
+        tokio::spawn(async move { maps.patch("a", &PatchParams::default(), &patch).await })
+    };
+    // Both are asked about; whoever loses is asked about again.
+    let (outer, inner) = (change("outer"), change("inner"));
+    webhook.may_answer.add_permits(100);
+    outer.await.unwrap().unwrap();
+    inner.await.unwrap().unwrap();
+    let data = maps.get("a").await.unwrap().data.unwrap();
+    assert_eq!(data.keys().collect::<Vec<_>>(), ["inner", "outer"]);
+    api.stop().await;
+}
