@@ -1,0 +1,38 @@
+//! The node of the built-in cluster: from Pods to running processes.
+//!
+//! The roof calls [`run`] with a client and a [`Config`]. Inside, three things are kept apart:
+//!
+//! - `life` decides: a Pod's life cycle as values in and values out, without clock, process or socket;
+//! - `pod` acts: one task per Pod that carries decisions out and reports what happened;
+//! - [`Runtime`] is the seam below: today processes of this machine (`process`), later full containers.
+//!
+//! Beside them stand the Node object (`machine`), the relay of Services (`proxy`), the logs (`logs`) and the small
+//! server that the API fetches them from (`server`). All `unsafe` of the platform is in `sys`.
+//!
+//! This crate must not know the platform components; it meets them over the Kubernetes API only.
+
+mod address;
+mod agent;
+mod config;
+mod environment;
+mod error;
+mod events;
+mod life;
+mod logs;
+mod machine;
+mod pod;
+mod process;
+mod protection;
+mod proxy;
+mod runtime;
+mod server;
+mod sys;
+
+pub use agent::run;
+pub use config::Config;
+pub use error::NodeError;
+pub use protection::{Protection, detect_protection};
+pub use runtime::{
+    ContainerId, ContainerPlace, CreateError, CreateRequest, Exit, OutputSink, ProbeOutcome, Runtime,
+    StartError, Stop, Usage,
+};

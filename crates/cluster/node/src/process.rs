@@ -1,0 +1,35 @@
+//! The process runtime: each container is a process group of this machine.
+//!
+//! There are no images here: a container sees the machine's file system and runs what `PATH` finds. What stands
+//! between containers is the user id, the cgroup and the address (see the modules below); what cannot be had is
+//! refused with a sentence, never pretended.
+//!
+//! `runtime` keeps the containers, `container` is one of them, and `launch` starts its program. What a container may
+//! be and have is decided without touching anything: `account`, `command`, `limits`, `verdict` and `volumes`.
+
+mod account;
+mod cgroup;
+mod command;
+mod container;
+mod controllers;
+mod descriptor;
+mod ending;
+mod expansion;
+mod launch;
+mod leftovers;
+mod limits;
+mod probe;
+mod redirect;
+mod runtime;
+mod spawner;
+mod streams;
+mod table;
+mod verdict;
+mod volumes;
+
+#[cfg(test)]
+mod tests;
+
+pub(crate) use controllers::Controllers;
+pub(crate) use expansion::expand;
+pub(crate) use runtime::ProcessRuntime;

@@ -1,0 +1,233 @@
+//! The process runtime itself: the containers that there are, by id.
+
+use std::{
+    collections::HashMap,
+    fmt, io,
+    path::{Path, PathBuf},
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
+
+use jiff::Timestamp;
+use parking_lot::Mutex;
+
+use super::{
+    account,
+    cgroup::Cgroups,
+    command::{self, CommandLine},
+    container::{self, Plan, Running, unknown_exit},
+    leftovers::Records,
+    limits::Limits,
+    probe,
+    spawner::Spawner,
+    volumes,
+};
+use crate::{
+    error::NodeError,
+    protection::Protection,
+    runtime::{
+        ContainerId, CreateError, CreateRequest, Exit, ProbeOutcome, Runtime, StartError, Stop, Usage,
+    },
+};
+
+/// Runs containers as processes of this machine.
+pub(crate) struct ProcessRuntime {
+    bin_dir: PathBuf,
+    api: (String, u16),
+    own_uid: bool,
+    redirect: bool,
+    cgroups: Cgroups,
+    records: Records,
+    spawner: Spawner,
+    containers: Mutex<HashMap<ContainerId, Slot>>,
+    /// Sets the ids of this life apart from those of earlier ones.
+    life: i128,
+    counter: AtomicU64,
+}
+
+#[derive(Debug)]
+enum Slot {
+    Created(Box<Plan>),
+    Running(Arc<Running>),
+}
+
+impl ProcessRuntime {
+    /// A runtime with its records below `state_dir`; containers find the API at `api_host_port`.
+    pub(crate) fn new(
+        bin_dir: PathBuf,
+        state_dir: PathBuf,
+        api_host_port: (String, u16),
+        protect: &Protection,
+    ) -> Result<Self, NodeError> {
+        let opened = Records::open(&state_dir).and_then(|records| Ok((records, state_dir.canonicalize()?)));
+        let (records, folder) = opened.map_err(|source| NodeError::State {
+            folder: state_dir,
+            source,
+        })?;
+        Ok(Self {
+            bin_dir,
+            api: api_host_port,
+            own_uid: protect.own_uid,
+            redirect: protect.redirect,
+            cgroups: Cgroups::new(protect.controllers.clone(), &folder),
+            records,
+            spawner: Spawner::start().map_err(NodeError::Spawner)?,
+            containers: Mutex::default(),
+            life: Timestamp::now().as_nanosecond(),
+            counter: AtomicU64::new(0),
+        })
+    }
+
+    /// Ends what an earlier life of the node left running. Call it before anything is started; blocks until done,
+    /// at most some seconds per container.
+    pub(crate) fn end_leftovers(&self) {
+        self.cgroups.end_leftovers();
+        self.records.end_leftovers();
+    }
+
+    fn plan(&self, request: CreateRequest) -> Result<Plan, CreateError> {
+        let line = command::command_line(&request, &self.bin_dir, &self.api)?;
+        volumes::check(&request.container, &request.volumes)?;
+        // Checked without root as well, so that a Pod that is refused there is refused here.
+        let credentials = account::credentials(
+            &request.place.namespace,
+            &request.container,
+            &request.pod_security,
+        )?;
+        Ok(Plan {
+            line,
+            credentials: self.own_uid.then_some(credentials),
+            limits: Limits::of(request.container.resources.as_ref())?,
+            address: request.address,
+            output: request.output,
+        })
+    }
+
+    fn next_id(&self) -> ContainerId {
+        let number = self.counter.fetch_add(1, Ordering::Relaxed);
+        ContainerId::new(format!("{:016x}{number:08x}", self.life))
+    }
+
+    fn running(&self, id: &ContainerId) -> Option<Arc<Running>> {
+        match self.containers.lock().get(id) {
+            Some(Slot::Running(running)) => Some(running.clone()),
+            _ => None,
+        }
+    }
+
+    fn take_plan(&self, id: &ContainerId) -> Option<Plan> {
+        let mut containers = self.containers.lock();
+        match containers.remove(id) {
+            Some(Slot::Created(plan)) => Some(*plan),
+            Some(running) => {
+                containers.insert(id.clone(), running);
+                None
+            }
+            None => None,
+        }
+    }
+
+    async fn run(&self, id: &ContainerId, plan: Plan) -> Result<Arc<Running>, StartError> {
+        let program = check_folder(&plan.line).and_then(|()| command::find_program(&plan.line))?;
+        let name = plan.line.program.clone();
+        let (cgroups, records, redirect) = (self.cgroups.clone(), self.records.clone(), self.redirect);
+        let own = id.clone();
+        let start = move || container::start(&own, plan, &program, &cgroups, &records, redirect);
+        let started = self
+            .spawner
+            .run(start, |unwanted| unwanted.stop(Stop::Force))
+            .await;
+        started.map_err(|error| StartError(start_error(&name, &error)))
+    }
+}
+
+impl fmt::Debug for ProcessRuntime {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ProcessRuntime")
+            .field("containers", &self.containers.lock().len())
+            .finish_non_exhaustive()
+    }
+}
+
+impl Runtime for ProcessRuntime {
+    fn version(&self) -> String {
+        format!("process://{}", env!("CARGO_PKG_VERSION"))
+    }
+
+    async fn create(&self, request: CreateRequest) -> Result<ContainerId, CreateError> {
+        let plan = self.plan(request)?;
+        let id = self.next_id();
+        self.containers
+            .lock()
+            .insert(id.clone(), Slot::Created(Box::new(plan)));
+        Ok(id)
+    }
+
+    async fn start(&self, id: &ContainerId) -> Result<(), StartError> {
+        let plan = self.take_plan(id);
+        let plan = plan.ok_or_else(|| StartError(format!("container {id} was started or stopped before")))?;
+        let running = self.run(id, plan).await?;
+        self.containers.lock().insert(id.clone(), Slot::Running(running));
+        Ok(())
+    }
+
+    async fn wait(&self, id: &ContainerId) -> Exit {
+        let Some(running) = self.running(id) else {
+            return unknown_exit();
+        };
+        let exit = running.ended().await.unwrap_or_else(unknown_exit);
+        self.containers.lock().remove(id);
+        exit
+    }
+
+    fn stop(&self, id: &ContainerId, how: Stop) {
+        if self.take_plan(id).is_some() {
+            return;
+        }
+        if let Some(running) = self.running(id) {
+            running.stop(how);
+        }
+    }
+
+    async fn exec(&self, id: &ContainerId, command: &[String], limit: Duration) -> ProbeOutcome {
+        match self.running(id) {
+            Some(running) => probe::run(&self.spawner, running, command, limit).await,
+            None => probe::failed(format!("container {id} is not running")),
+        }
+    }
+
+    fn usage(&self, id: &ContainerId) -> Option<Usage> {
+        self.running(id)?.usage()
+    }
+}
+
+/// Looked at by the node first, because the child could only say that something was not found.
+fn check_folder(line: &CommandLine) -> Result<(), StartError> {
+    let folder: &Path = &line.folder;
+    if folder.is_dir() {
+        return Ok(());
+    }
+    Err(StartError(format!(
+        "the working folder {} does not exist",
+        folder.display()
+    )))
+}
+
+fn start_error(program: &str, error: &io::Error) -> String {
+    match error.kind() {
+        io::ErrorKind::PermissionDenied => format!(
+            "exec: \"{program}\": permission denied: the container's user may not run it or may not enter the working folder"
+        ),
+        _ => format!("exec: \"{program}\": {error}"),
+    }
+}
+
+#[cfg(test)]
+impl ProcessRuntime {
+    pub(super) fn containers_are_empty(&self) -> bool {
+        self.containers.lock().is_empty()
+    }
+}

@@ -1,0 +1,155 @@
+use std::time::{Duration, SystemTime};
+
+use toolforge_pki::Authority;
+
+use super::*;
+use crate::runtime::ContainerPlace;
+
+/// How long a condition may take on a loaded machine.
+const DEADLINE: Duration = Duration::from_mins(1);
+
+fn certified(name: &str, groups: &[&str]) -> Certified {
+    let organizations = groups.iter().map(|group| (*group).to_owned()).collect();
+    let (not_before, not_after) = (SystemTime::UNIX_EPOCH, SystemTime::UNIX_EPOCH);
+    Certified {
+        common_name: name.to_owned(),
+        organizations,
+        not_before,
+        not_after,
+    }
+}
+
+#[test]
+fn only_the_api_and_admins_may_read() {
+    assert!(may_read(&certified(API, &[])));
+    assert!(may_read(&certified("admin", &[ADMINS])));
+    assert!(!may_read(&certified("tool", &["toolforge"])));
+    assert!(!may_read(&certified("system:node:one", &["system:nodes"])));
+}
+
+/// A server with one log, and what talks to it.
+struct Open {
+    authority: Authority,
+    logs: Arc<LogStore>,
+    url: String,
+    shutdown: CancellationToken,
+    _state: tempfile::TempDir,
+}
+
+async fn open() -> Open {
+    toolforge_pki::install_provider();
+    let state = tempfile::tempdir().expect("folder");
+    let logs = Arc::new(LogStore::open(state.path()).expect("logs"));
+    let authority = Authority::create("test").expect("authority");
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("listener");
+    let url = format!("https://{}", listener.local_addr().expect("address"));
+    let identity = authority.issue_server(&["127.0.0.1"]).expect("identity");
+    let shutdown = CancellationToken::new();
+    let (ca, served, stop) = (
+        authority.certificate_pem().to_owned(),
+        logs.clone(),
+        shutdown.clone(),
+    );
+    tokio::spawn(async move { serve(listener, &identity, &ca, served, stop).await });
+    Open {
+        authority,
+        logs,
+        url,
+        shutdown,
+        _state: state,
+    }
+}
+
+impl Open {
+    fn client(&self, name: &str, groups: &[&str]) -> reqwest::Client {
+        let identity = self.authority.issue_client(name, groups).expect("identity");
+        let tls =
+            toolforge_pki::client_config(self.authority.certificate_pem(), Some(&identity)).expect("tls");
+        reqwest::Client::builder()
+            .use_preconfigured_tls(tls)
+            .build()
+            .expect("client")
+    }
+
+    async fn ask(&self, client: &reqwest::Client, path: &str) -> reqwest::Response {
+        let asked = client.get(format!("{}{path}", self.url)).send();
+        tokio::time::timeout(DEADLINE, asked)
+            .await
+            .expect("in time")
+            .expect("answer")
+    }
+
+    fn place(&self) -> ContainerPlace {
+        let text = |text: &str| text.to_owned();
+        self.logs.register("n", "p", "u", &["c"]);
+        ContainerPlace {
+            namespace: text("n"),
+            pod: text("p"),
+            pod_uid: text("u"),
+            container: text("c"),
+            attempt: 0,
+        }
+    }
+}
+
+#[tokio::test]
+async fn logs_are_for_the_api_only() {
+    let open = open().await;
+    let sink = open.logs.create(&open.place()).expect("log");
+    sink.write(false, b"one\ntwo\n");
+    let path = "/containerLogs/n/p/c?tailLines=1";
+    let tool = open.ask(&open.client("tool", &["toolforge"]), path).await;
+    assert_eq!(tool.status().as_u16(), 403);
+    let api = open.ask(&open.client(API, &[]), path).await;
+    assert_eq!(api.text().await.expect("text"), "two\n");
+}
+
+#[tokio::test]
+async fn what_is_not_there_is_refused_in_kubelets_words() {
+    let open = open().await;
+    let client = open.client(API, &[]);
+    let unknown = open.ask(&client, "/containerLogs/n/p/c").await;
+    assert_eq!(unknown.status().as_u16(), 404);
+    open.place();
+    assert_eq!(
+        open.ask(&client, "/containerLogs/n/p/x").await.status().as_u16(),
+        404
+    );
+    let early = open.ask(&client, "/containerLogs/n/p/c").await;
+    assert_eq!(early.status().as_u16(), 400);
+    let text = early.text().await.expect("text");
+    assert_eq!(
+        text,
+        "container \"c\" in pod \"p\" is waiting to start: ContainerCreating"
+    );
+    assert_eq!(
+        open.ask(&client, "/containerLogs/n/p/c?tailLines=x")
+            .await
+            .status()
+            .as_u16(),
+        400
+    );
+}
+
+#[tokio::test]
+async fn a_followed_log_ends_with_the_container_and_with_the_node() {
+    let open = open().await;
+    let client = open.client(API, &[]);
+    let sink = open.logs.create(&open.place()).expect("log");
+    sink.write(false, b"one\n");
+    let mut first = open.ask(&client, "/containerLogs/n/p/c?follow=true").await;
+    let mut second = open.ask(&client, "/containerLogs/n/p/c?follow=true").await;
+    for answer in [&mut first, &mut second] {
+        let piece = tokio::time::timeout(DEADLINE, answer.chunk())
+            .await
+            .expect("in time")
+            .expect("piece");
+        assert_eq!(piece.as_deref(), Some(b"one\n".as_slice()));
+    }
+    open.shutdown.cancel();
+    let rest = tokio::time::timeout(DEADLINE, first.chunk())
+        .await
+        .expect("the stream ends");
+    assert!(matches!(rest, Ok(None) | Err(_)));
+    sink.close();
+}
