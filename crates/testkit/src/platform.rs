@@ -24,7 +24,7 @@ const FLAGS: [&str; 7] = [
     "--fourohfour-port",
 ];
 
-/// A place for a platform: a data folder, ports, and a copy of the program that every user can run.
+/// A place for a platform: a data folder, ports, and the program where every user can run it.
 #[derive(Debug)]
 pub struct Scratch {
     folder: tempfile::TempDir,
@@ -41,7 +41,10 @@ impl Scratch {
         // Tools have user ids of their own, and must reach their homes below.
         std::fs::set_permissions(folder.path(), std::fs::Permissions::from_mode(0o755)).unwrap();
         let copy = folder.path().join("toolforge");
-        std::fs::copy(program, &copy).unwrap();
+        // A link: a copy that is being written cannot be run, and another test's child may hold it open.
+        std::fs::hard_link(program, &copy)
+            .or_else(|_| std::fs::copy(program, &copy).map(drop))
+            .unwrap();
         let listeners: Vec<TcpListener> = FLAGS
             .iter()
             .map(|_| TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap())

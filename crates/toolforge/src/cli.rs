@@ -1,0 +1,262 @@
+//! The command line as clap reads it. What the values mean is settled in `settings` and the commands.
+
+use std::{ffi::OsString, net::SocketAddr, path::PathBuf};
+
+use clap::{Args, Parser, Subcommand};
+
+/// A hosting platform for a community's web tools.
+#[derive(Debug, Parser)]
+#[command(name = "toolforge", version, propagate_version = true, max_term_width = 100)]
+pub(crate) struct Cli {
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Start the whole platform on this machine, with a Kubernetes built in
+    Up(UpArgs),
+    /// Open a shell as a tool: its user, its home, its kubeconfig
+    Become(BecomeArgs),
+    /// Create and list tools
+    Tool(ToolArgs),
+    /// Print the local certificate authority and how to install it
+    Trust(DataArgs),
+    /// Start, stop and look at a tool's webservice (the maintainer's command)
+    #[command(disable_help_flag = true)]
+    Webservice(Rest),
+    /// Start a tool inside its container
+    #[command(disable_help_flag = true, hide = true)]
+    WebserviceRunner(Rest),
+    /// Run the account service: from the directory to namespaces, credentials and homes
+    Accounts(AccountsArgs),
+    /// Run the admission webhooks
+    Admission(AdmissionArgs),
+    /// Run the gateway: front proxy and ingress controller
+    Gateway(GatewayArgs),
+    /// Run the pages that answer for what is not there
+    Fourohfour(FourohfourArgs),
+    /// Print the objects that a cluster must hold before the components start
+    Manifests(ManifestsArgs),
+}
+
+/// Where the platform of this machine keeps its data.
+#[derive(Debug, Args)]
+pub(crate) struct DataArgs {
+    /// The data folder [default: /var/lib/toolforge as root, else ~/.local/share/toolforge]
+    #[arg(long, env = "TOOLFORGE_DATA", value_name = "DIR")]
+    pub(crate) data: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct UpArgs {
+    #[command(flatten)]
+    pub(crate) data: DataArgs,
+    /// Fill a new directory from this LDIF file instead of the sample
+    #[arg(long, value_name = "FILE")]
+    pub(crate) ldif: Option<PathBuf>,
+    /// The directory's base [default: the first entry of --ldif, else dc=toolforge,dc=org]
+    #[arg(long, value_name = "DN", requires = "ldif")]
+    pub(crate) base: Option<String>,
+    /// The folder below which tools' homes lie [default: homes/tools in the data folder]
+    #[arg(long, value_name = "DIR")]
+    pub(crate) homes: Option<PathBuf>,
+    /// Tools are served at `https://TOOL.DOMAIN` [default: toolforge.localhost]
+    #[arg(long, value_name = "DOMAIN")]
+    pub(crate) domain: Option<String>,
+    /// The only registry that tools' images may come from [default: docker-registry.tools.wmflabs.org]
+    #[arg(long, value_name = "HOST")]
+    pub(crate) registry: Option<String>,
+    /// Pods get addresses out of 127.N.0.0/16, Services out of 127.(N+32).0.0/16 [default: the first free]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u8).range(64..=95))]
+    pub(crate) network: Option<u8>,
+    /// Port of the gateway, HTTPS [default: 8443]
+    #[arg(long, value_name = "PORT")]
+    pub(crate) https_port: Option<u16>,
+    /// Port of the gateway, HTTP, which redirects to HTTPS [default: 8080]
+    #[arg(long, value_name = "PORT")]
+    pub(crate) http_port: Option<u16>,
+    /// Port of the Kubernetes API [default: 6443]
+    #[arg(long, value_name = "PORT")]
+    pub(crate) api_port: Option<u16>,
+    /// Port of the LDAP directory, LDAPS [default: 1636]
+    #[arg(long, value_name = "PORT")]
+    pub(crate) ldap_port: Option<u16>,
+    /// Port of the node, from which the API fetches logs [default: 10250]
+    #[arg(long, value_name = "PORT")]
+    pub(crate) node_port: Option<u16>,
+    /// Port of the admission webhooks [default: 9443]
+    #[arg(long, value_name = "PORT")]
+    pub(crate) admission_port: Option<u16>,
+    /// Port of the fourohfour pages [default: 8404]
+    #[arg(long, value_name = "PORT")]
+    pub(crate) fourohfour_port: Option<u16>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct BecomeArgs {
+    /// The tool
+    pub(crate) name: String,
+    #[command(flatten)]
+    pub(crate) data: DataArgs,
+    /// Run this command instead of a shell
+    #[arg(last = true, value_name = "COMMAND")]
+    pub(crate) command: Vec<OsString>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ToolArgs {
+    #[command(subcommand)]
+    pub(crate) action: ToolAction,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum ToolAction {
+    /// Create a tool in the directory, and wait until it is ready to be used
+    Create {
+        /// The tool's name: lower-case letters, digits and hyphens, at most 53
+        name: String,
+        /// A user of the directory who maintains it; can be given more than once
+        #[arg(long = "maintainer", value_name = "USER", required = true)]
+        maintainers: Vec<String>,
+        #[command(flatten)]
+        data: DataArgs,
+    },
+    /// List the tools, their maintainers and their URLs
+    List {
+        /// `table` or `json`
+        #[arg(short, long, value_enum, default_value_t = ListFormat::Table)]
+        output: ListFormat,
+        #[command(flatten)]
+        data: DataArgs,
+    },
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum ListFormat {
+    Table,
+    Json,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Rest {
+    #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+    pub(crate) rest: Vec<OsString>,
+}
+
+/// How a component reaches the cluster: the only way there is.
+#[derive(Debug, Args)]
+pub(crate) struct ClusterArgs {
+    /// The kubeconfig to use [default: the in-cluster configuration]
+    #[arg(long, env = "KUBECONFIG", value_name = "FILE")]
+    pub(crate) kubeconfig: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct AccountsArgs {
+    #[command(flatten)]
+    pub(crate) cluster: ClusterArgs,
+    /// A directory server, ldaps://HOST:PORT; can be given more than once
+    #[arg(long = "ldap-url", required = true, value_name = "URL")]
+    pub(crate) ldap_urls: Vec<String>,
+    /// The authority of the directory's certificate, PEM
+    #[arg(long, value_name = "FILE")]
+    pub(crate) ldap_ca: Option<PathBuf>,
+    /// The name to bind with
+    #[arg(long, value_name = "DN")]
+    pub(crate) bind_dn: String,
+    /// A file that holds the password to bind with
+    #[arg(long, value_name = "FILE")]
+    pub(crate) bind_password_file: PathBuf,
+    /// The directory's base
+    #[arg(long, value_name = "DN", default_value = crate::settings::DEFAULT_BASE)]
+    pub(crate) base: String,
+    /// The project: accounts are called PROJECT.NAME
+    #[arg(long, default_value = crate::settings::PROJECT)]
+    pub(crate) project: String,
+    /// The folder below which tools' homes lie
+    #[arg(long, value_name = "DIR", default_value = "/data/project")]
+    pub(crate) home_root: PathBuf,
+    /// The folder below which admins' homes lie
+    #[arg(long, value_name = "DIR", default_value = "/home")]
+    pub(crate) admin_home_root: PathBuf,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct AdmissionArgs {
+    #[command(flatten)]
+    pub(crate) cluster: ClusterArgs,
+    /// Where to listen
+    #[arg(long, value_name = "ADDRESS:PORT", default_value = "0.0.0.0:8443")]
+    pub(crate) listen: SocketAddr,
+    #[command(flatten)]
+    pub(crate) certificate: CertificateArgs,
+    /// A domain under which tools are served; can be given more than once
+    #[arg(long = "domain", required = true)]
+    pub(crate) domains: Vec<String>,
+    /// A registry that images may come from; can be given more than once
+    #[arg(long = "registry", required = true, value_name = "HOST")]
+    pub(crate) registries: Vec<String>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct CertificateArgs {
+    /// The certificate to present, PEM
+    #[arg(long, value_name = "FILE")]
+    pub(crate) tls_cert: PathBuf,
+    /// Its private key, PEM
+    #[arg(long, value_name = "FILE")]
+    pub(crate) tls_key: PathBuf,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct GatewayArgs {
+    #[command(flatten)]
+    pub(crate) cluster: ClusterArgs,
+    /// Where to listen for HTTPS
+    #[arg(long, value_name = "ADDRESS:PORT", default_value = "0.0.0.0:8443")]
+    pub(crate) https: SocketAddr,
+    /// Where to listen for HTTP, to be redirected to HTTPS
+    #[arg(long, value_name = "ADDRESS:PORT")]
+    pub(crate) http: Option<SocketAddr>,
+    /// The HTTPS port as visitors see it
+    #[arg(long, value_name = "PORT", default_value_t = 443)]
+    pub(crate) public_port: u16,
+    #[command(flatten)]
+    pub(crate) certificate: CertificateArgs,
+    /// The domain under which tools are served
+    #[arg(long)]
+    pub(crate) domain: String,
+    /// Where to keep the last routing table
+    #[arg(
+        long,
+        value_name = "FILE",
+        default_value = "/var/lib/toolforge-gateway/table.json"
+    )]
+    pub(crate) table: PathBuf,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct FourohfourArgs {
+    #[command(flatten)]
+    pub(crate) cluster: ClusterArgs,
+    /// Where to listen
+    #[arg(long, value_name = "ADDRESS:PORT", default_value = "0.0.0.0:8000")]
+    pub(crate) listen: SocketAddr,
+    /// The domain under which tools are served
+    #[arg(long)]
+    pub(crate) domain: String,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ManifestsArgs {
+    /// The domain under which tools are served
+    #[arg(long)]
+    pub(crate) domain: String,
+    /// The only registry that tools' images may come from
+    #[arg(long, value_name = "HOST", default_value = crate::settings::DEFAULT_REGISTRY)]
+    pub(crate) registry: String,
+    /// The authority of the webhooks' certificate, PEM
+    #[arg(long, value_name = "FILE")]
+    pub(crate) webhook_ca: PathBuf,
+}

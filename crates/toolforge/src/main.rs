@@ -1,0 +1,59 @@
+//! The program. One file with several names: `toolforge` has the commands of the operator and each
+//! component as a command of its own; called as `webservice` or `webservice-runner` it is the
+//! maintainer's command and the runner that starts a tool.
+
+mod become_tool;
+mod cli;
+mod client;
+mod component;
+mod logging;
+mod objects;
+mod outcome;
+mod settings;
+mod tool;
+mod trust;
+mod up;
+
+use std::{ffi::OsString, path::Path, process::ExitCode};
+
+use clap::Parser as _;
+
+use cli::{Cli, Command};
+
+fn main() -> ExitCode {
+    let arguments: Vec<OsString> = std::env::args_os().collect();
+    let called = arguments
+        .first()
+        .map(Path::new)
+        .and_then(Path::file_name)
+        .and_then(|name| name.to_str());
+    match called {
+        Some("webservice") => return toolforge_webservice::main_webservice(arguments),
+        Some("webservice-runner") => return toolforge_webservice::main_runner(arguments),
+        _ => {}
+    }
+    match arguments.get(1).and_then(|command| command.to_str()) {
+        Some("webservice") => return toolforge_webservice::main_webservice(arguments.into_iter().skip(1)),
+        Some("webservice-runner") => return toolforge_webservice::main_runner(arguments.into_iter().skip(1)),
+        _ => {}
+    }
+    outcome::exit_code(run(Cli::parse_from(arguments)))
+}
+
+fn run(cli: Cli) -> anyhow::Result<ExitCode> {
+    toolforge_pki::install_provider();
+    match cli.command {
+        Command::Up(arguments) => up::run(&arguments),
+        Command::Become(arguments) => become_tool::run(&arguments),
+        Command::Tool(arguments) => tool::run(arguments),
+        Command::Trust(arguments) => trust::run(&arguments),
+        Command::Accounts(arguments) => component::accounts(arguments),
+        Command::Admission(arguments) => component::admission(arguments),
+        Command::Gateway(arguments) => component::gateway(arguments),
+        Command::Fourohfour(arguments) => component::fourohfour(&arguments),
+        Command::Manifests(arguments) => component::manifests(&arguments),
+        Command::Webservice(_) | Command::WebserviceRunner(_) => {
+            anyhow::bail!("options go behind `webservice`: toolforge webservice --help")
+        }
+    }
+}

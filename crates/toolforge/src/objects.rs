@@ -1,0 +1,96 @@
+//! The objects that a cluster must hold before the components start: roles, bindings, the public
+//! configuration, the ingress class, the webhook configurations. Pure: from settings to objects. Applied by
+//! `up`, printed by `toolforge manifests`.
+
+mod apply;
+mod public;
+mod roles;
+
+use serde_json::{Value, json};
+use toolforge_model::{
+    Namespace,
+    names::{FOUROHFOUR_NAMESPACE, FOUROHFOUR_SERVICE, INGRESS_CLASS, INGRESS_CONTROLLER, PUBLIC_NAMESPACE},
+};
+
+pub(crate) use apply::apply;
+pub(crate) use public::{Public, default_backend_address};
+pub(crate) use roles::SERVICE_NAMESPACE;
+
+/// Everything but the webhook configurations, which must not bite before the webhooks answer.
+pub(crate) fn foundation(public: &Public) -> Vec<Value> {
+    let mut objects = vec![
+        namespace(PUBLIC_NAMESPACE),
+        namespace(FOUROHFOUR_NAMESPACE),
+        namespace(SERVICE_NAMESPACE),
+    ];
+    objects.extend(roles::all());
+    objects.extend(public::all(public));
+    objects.push(ingress_class());
+    objects.push(fourohfour_service());
+    objects
+}
+
+/// Namespaces in which Ingresses and images are not judged: the cluster's own, and the pages' own.
+pub(crate) const SAFE_NAMESPACES: [&str; 2] = ["kube-system", FOUROHFOUR_NAMESPACE];
+
+/// The same, as the gateway takes them.
+pub(crate) fn safe_namespaces() -> anyhow::Result<Vec<Namespace>> {
+    Ok(SAFE_NAMESPACES
+        .iter()
+        .map(|name| name.parse())
+        .collect::<Result<_, _>>()?)
+}
+
+/// The port of the fourohfour pages' Service.
+pub(crate) const FOUROHFOUR_PORT: u16 = 8000;
+
+fn namespace(name: &str) -> Value {
+    json!({ "apiVersion": "v1", "kind": "Namespace", "metadata": { "name": name, "labels": { "name": name } } })
+}
+
+fn ingress_class() -> Value {
+    json!({
+        "apiVersion": "networking.k8s.io/v1",
+        "kind": "IngressClass",
+        "metadata": {
+            "name": INGRESS_CLASS,
+            "annotations": { "ingressclass.kubernetes.io/is-default-class": "true" },
+        },
+        "spec": { "controller": INGRESS_CONTROLLER },
+    })
+}
+
+/// Without a selector: where its Pods are is written beside it.
+fn fourohfour_service() -> Value {
+    json!({
+        "apiVersion": "v1",
+        "kind": "Service",
+        "metadata": { "name": FOUROHFOUR_SERVICE, "namespace": FOUROHFOUR_NAMESPACE },
+        "spec": { "ports": [{ "name": "http", "port": FOUROHFOUR_PORT, "protocol": "TCP" }] },
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_object_has_what_identifies_it() {
+        let public = Public {
+            domain: "toolforge.example".to_owned(),
+            project: "tools".to_owned(),
+            registry: "registry.example".to_owned(),
+            url: "https://{tool}.toolforge.example/".to_owned(),
+            gateway_address: None,
+            ca_pem: None,
+        };
+        for object in foundation(&public) {
+            for field in ["/apiVersion", "/kind", "/metadata/name"] {
+                assert!(
+                    object.pointer(field).is_some_and(Value::is_string),
+                    "{field} in {object}"
+                );
+            }
+        }
+    }
+}

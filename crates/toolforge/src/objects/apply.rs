@@ -1,0 +1,53 @@
+//! Brings objects into a cluster by server-side apply: idempotent, and it leaves what others own alone.
+
+use anyhow::{Context as _, anyhow};
+use kube::{
+    Api, Client,
+    api::{DynamicObject, Patch, PatchParams},
+    core::{ApiResource, GroupVersionKind},
+};
+use serde_json::Value;
+
+/// The name under which the API records what is ours.
+const MANAGER: &str = "toolforge";
+
+/// Applies every object in order.
+pub(crate) async fn apply(client: &Client, objects: &[Value]) -> anyhow::Result<()> {
+    for object in objects {
+        apply_one(client, object).await.with_context(|| {
+            format!(
+                "{} {} cannot be applied",
+                text(object, "/kind"),
+                text(object, "/metadata/name")
+            )
+        })?;
+    }
+    Ok(())
+}
+
+async fn apply_one(client: &Client, object: &Value) -> anyhow::Result<()> {
+    let (group, version) = match text(object, "/apiVersion").split_once('/') {
+        Some((group, version)) => (group, version),
+        None => ("", text(object, "/apiVersion")),
+    };
+    let kind = text(object, "/kind");
+    let resource = ApiResource::from_gvk(&GroupVersionKind::gvk(group, version, kind));
+    let api: Api<DynamicObject> = match object.pointer("/metadata/namespace").and_then(Value::as_str) {
+        Some(namespace) => Api::namespaced_with(client.clone(), namespace, &resource),
+        None => Api::all_with(client.clone(), &resource),
+    };
+    let name = object
+        .pointer("/metadata/name")
+        .and_then(Value::as_str)
+        .ok_or_else(|| anyhow!("it has no name"))?;
+    api.patch(name, &PatchParams::apply(MANAGER).force(), &Patch::Apply(object))
+        .await?;
+    Ok(())
+}
+
+fn text<'a>(object: &'a Value, pointer: &str) -> &'a str {
+    object
+        .pointer(pointer)
+        .and_then(Value::as_str)
+        .unwrap_or_default()
+}

@@ -1,0 +1,115 @@
+//! What everybody who is let in may read: how the platform is configured, and which types of webservice
+//! there are.
+
+use serde_json::{Value, json};
+use toolforge_model::names::{
+    FOUROHFOUR_NAMESPACE, FOUROHFOUR_SERVICE, IMAGE_CONFIG_MAP, PLATFORM_CONFIG_MAP, PUBLIC_NAMESPACE,
+};
+
+/// What maintainers' commands need to know of the platform.
+#[derive(Debug, Clone)]
+pub(crate) struct Public {
+    pub(crate) domain: String,
+    pub(crate) project: String,
+    pub(crate) registry: String,
+    /// Where a tool is served, with `{tool}` for its name.
+    pub(crate) url: String,
+    /// Where the gateway is, when the name of a tool does not lead there for everybody.
+    pub(crate) gateway_address: Option<String>,
+    /// The authority of the gateway's certificate, when it is not one that everybody trusts.
+    pub(crate) ca_pem: Option<String>,
+}
+
+pub(super) fn all(public: &Public) -> Vec<Value> {
+    vec![platform(public), images(public), reader(), reader_binding()]
+}
+
+/// Where the fourohfour pages listen on this machine, written beside their Service.
+pub(crate) fn default_backend_address(address: std::net::SocketAddr) -> Value {
+    json!({
+        "apiVersion": "discovery.k8s.io/v1",
+        "kind": "EndpointSlice",
+        "metadata": {
+            "name": FOUROHFOUR_SERVICE,
+            "namespace": FOUROHFOUR_NAMESPACE,
+            "labels": {
+                "kubernetes.io/service-name": FOUROHFOUR_SERVICE,
+                "endpointslice.kubernetes.io/managed-by": "toolforge-up",
+            },
+        },
+        "addressType": "IPv4",
+        "endpoints": [{ "addresses": [address.ip().to_string()], "conditions": { "ready": true } }],
+        "ports": [{ "name": "http", "port": address.port(), "protocol": "TCP" }],
+    })
+}
+
+fn platform(public: &Public) -> Value {
+    let mut data = json!({
+        "domain": public.domain,
+        "project": public.project,
+        "registry": public.registry,
+        "url": public.url,
+    });
+    if let Some(address) = &public.gateway_address {
+        data["gateway-address"] = json!(address);
+    }
+    if let Some(pem) = &public.ca_pem {
+        data["ca.crt"] = json!(pem);
+    }
+    config_map(PLATFORM_CONFIG_MAP, &data)
+}
+
+/// The types of webservice (facts section 8): name, state, aliases and the image of each.
+fn images(public: &Public) -> Value {
+    let registry = &public.registry;
+    let image = |name: &str, runtime: &str| {
+        json!({
+            "state": "stable",
+            "variants": { "webservice": {
+                "image": format!("{registry}/toolforge-{name}-sssd-web"),
+                "extra": { "wstype": runtime },
+            } },
+        })
+    };
+    let mut python = image("python311", "python");
+    python["aliases"] = json!(["python3.11"]);
+    let types = json!({
+        "static": image("static", "static"),
+        "python": python,
+        "generic": image("generic", "generic"),
+    });
+    config_map(
+        IMAGE_CONFIG_MAP,
+        &json!({ "images-v1.yaml": format!("{types:#}\n") }),
+    )
+}
+
+fn config_map(name: &str, data: &Value) -> Value {
+    json!({
+        "apiVersion": "v1",
+        "kind": "ConfigMap",
+        "metadata": { "name": name, "namespace": PUBLIC_NAMESPACE },
+        "data": data,
+    })
+}
+
+fn reader() -> Value {
+    json!({
+        "apiVersion": "rbac.authorization.k8s.io/v1",
+        "kind": "Role",
+        "metadata": { "name": "reader", "namespace": PUBLIC_NAMESPACE },
+        "rules": [{ "apiGroups": [""], "resources": ["configmaps"], "verbs": ["get", "list", "watch"] }],
+    })
+}
+
+fn reader_binding() -> Value {
+    json!({
+        "apiVersion": "rbac.authorization.k8s.io/v1",
+        "kind": "RoleBinding",
+        "metadata": { "name": "reader", "namespace": PUBLIC_NAMESPACE },
+        "roleRef": { "apiGroup": "rbac.authorization.k8s.io", "kind": "Role", "name": "reader" },
+        "subjects": [
+            { "apiGroup": "rbac.authorization.k8s.io", "kind": "Group", "name": "system:authenticated" },
+        ],
+    })
+}

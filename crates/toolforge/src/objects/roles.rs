@@ -1,0 +1,74 @@
+//! Who may do what: the shared role of all tools, and one role for each component, no wider than its work.
+
+use serde_json::{Value, json};
+
+/// Where the components' service accounts live on a cluster.
+pub(crate) const SERVICE_NAMESPACE: &str = "toolforge-system";
+
+const READ: [&str; 3] = ["get", "list", "watch"];
+
+/// All roles and their bindings.
+pub(super) fn all() -> Vec<Value> {
+    let components = [
+        ("accounts", toolforge_accounts::service_role()),
+        (
+            "admission",
+            cluster_role("toolforge-admission", &[rule(&[""], &["namespaces"], &READ)]),
+        ),
+        ("gateway", cluster_role("toolforge-gateway", &gateway())),
+        (
+            "fourohfour",
+            cluster_role("toolforge-fourohfour", &[rule(&[""], &["namespaces"], &READ)]),
+        ),
+    ];
+    let mut objects = vec![toolforge_accounts::tool_role(), toolforge_accounts::admin_role()];
+    for (component, role) in components {
+        objects.push(component_binding(&role["metadata"]["name"], component));
+        objects.push(role);
+    }
+    objects
+}
+
+fn gateway() -> Vec<Value> {
+    vec![
+        rule(&[""], &["namespaces", "services"], &READ),
+        rule(&["discovery.k8s.io"], &["endpointslices"], &READ),
+        rule(&["networking.k8s.io"], &["ingresses", "ingressclasses"], &READ),
+        rule(
+            &["networking.k8s.io"],
+            &["ingresses/status"],
+            &["get", "update", "patch"],
+        ),
+    ]
+}
+
+fn rule(groups: &[&str], resources: &[&str], verbs: &[&str]) -> Value {
+    json!({ "apiGroups": groups, "resources": resources, "verbs": verbs })
+}
+
+fn cluster_role(name: &str, rules: &[Value]) -> Value {
+    json!({
+        "apiVersion": "rbac.authorization.k8s.io/v1",
+        "kind": "ClusterRole",
+        "metadata": { "name": name },
+        "rules": rules,
+    })
+}
+
+/// A component is a user with a certificate on one machine, a service account on a cluster.
+fn component_binding(role: &Value, component: &str) -> Value {
+    json!({
+        "apiVersion": "rbac.authorization.k8s.io/v1",
+        "kind": "ClusterRoleBinding",
+        "metadata": { "name": role },
+        "roleRef": { "apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": role },
+        "subjects": [
+            {
+                "apiGroup": "rbac.authorization.k8s.io",
+                "kind": "User",
+                "name": format!("toolforge:{component}"),
+            },
+            { "kind": "ServiceAccount", "name": component, "namespace": SERVICE_NAMESPACE },
+        ],
+    })
+}

@@ -1,0 +1,53 @@
+//! `toolforge up`: the whole platform in one process. It settles the settings, takes the data folder and
+//! the ports, starts the parts in order, says what is running where, and stops everything on Ctrl-C.
+
+pub(crate) mod layout;
+mod listeners;
+mod machine;
+mod network;
+mod parts;
+mod program;
+mod progress;
+mod report;
+mod sample;
+pub(crate) mod secrets;
+mod signals;
+mod start;
+
+use std::{process::ExitCode, time::Instant};
+
+use anyhow::Context as _;
+
+use crate::{cli::UpArgs, logging, settings};
+use layout::Layout;
+pub(crate) use signals::stop_on_signals;
+
+pub(crate) fn run(arguments: &UpArgs) -> anyhow::Result<ExitCode> {
+    let began = Instant::now();
+    logging::start(true);
+    let layout = Layout::settle(arguments.data.data.as_deref())?;
+    layout.create()?;
+    let _lock = layout.lock()?;
+    let earlier = settings::Settings::read(&layout.settings())?;
+    let ldif = arguments.ldif.as_deref().map(read_ldif).transpose()?;
+    let settings = settings::resolve(arguments, ldif.as_deref(), earlier.as_ref(), &layout.tool_homes())?;
+    if earlier.is_none() {
+        // Only for a new platform: later, a folder that is not there is a file system that is not mounted.
+        std::fs::create_dir_all(&settings.homes)
+            .with_context(|| format!("--homes: {} cannot be made", settings.homes.display()))?;
+    }
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    let outcome = runtime.block_on(start::everything(start::Request {
+        layout,
+        settings,
+        ldif,
+        began,
+    }));
+    // What is still in a blocking call must not hold up the end.
+    runtime.shutdown_background();
+    outcome.map(|()| ExitCode::SUCCESS)
+}
+
+fn read_ldif(path: &std::path::Path) -> anyhow::Result<String> {
+    std::fs::read_to_string(path).with_context(|| format!("--ldif: {} cannot be read", path.display()))
+}

@@ -1,0 +1,321 @@
+//! The parts of the platform as this machine runs them: each one's configuration, identity and start.
+
+use std::{convert::Infallible, net::Ipv4Addr, sync::Arc};
+
+use anyhow::{Context as _, anyhow};
+use kube::Client;
+use tokio::{net::TcpListener, sync::oneshot};
+use toolforge_apiserver::ApiServer;
+use toolforge_model::{Domain, names};
+use toolforge_pki::{Authority, Identity};
+
+use super::{
+    network::Network,
+    parts::{Parts, Stop},
+    report, sample, secrets,
+    start::Request,
+};
+use crate::{
+    client,
+    objects::{self, Public},
+    settings::PROJECT,
+};
+
+/// The one node of this cluster.
+const NODE: &str = "localhost";
+/// What servers of this machine are called.
+const LOOPBACK: [&str; 2] = ["127.0.0.1", "localhost"];
+
+/// How each part is configured on this machine.
+pub(super) struct Machine<'a> {
+    pub(super) request: &'a Request,
+    /// Signs for everything inside the cluster.
+    pub(super) cluster: Arc<Authority>,
+    /// Signs what visitors see.
+    pub(super) web: Authority,
+    pub(super) network: Network,
+}
+
+impl Machine<'_> {
+    /// The built-in API, and the operator's way in.
+    pub(super) async fn start_api(
+        &self,
+        parts: &mut Parts,
+        listener: TcpListener,
+    ) -> anyhow::Result<Arc<ApiServer>> {
+        let api = Arc::new(ApiServer::open(self.api_config()?).await?);
+        let served = Arc::clone(&api);
+        parts.start("Kubernetes API", Stop::Last, |stop| async move {
+            served.run(listener, stop).await
+        });
+        self.write_admin_kubeconfig()?;
+        Ok(api)
+    }
+
+    /// The LDAP directory.
+    pub(super) fn start_directory(&self, parts: &mut Parts, listener: TcpListener) -> anyhow::Result<()> {
+        let directory = Arc::new(self.directory()?);
+        parts.start("directory", Stop::Last, |stop| async move {
+            directory.run(listener, stop).await;
+            Ok::<(), Infallible>(())
+        });
+        Ok(())
+    }
+
+    /// The webhooks, and the objects through which the API calls them.
+    pub(super) async fn start_webhooks(
+        &self,
+        parts: &mut Parts,
+        listener: TcpListener,
+        admin: &Client,
+    ) -> anyhow::Result<()> {
+        let client = self.client("toolforge:admission").await?;
+        let identity = self.cluster.issue_server(&LOOPBACK)?;
+        let tls = Arc::new(toolforge_pki::server_config(&identity, None)?);
+        let config = self.admission_config()?;
+        let url = format!("https://{}", listener.local_addr()?);
+        parts.start("admission webhooks", Stop::Last, |stop| {
+            toolforge_admission::run(client, listener, tls, config, stop)
+        });
+        let base = toolforge_admission::ClientConfigBase::Url(url);
+        let hooks = toolforge_admission::webhook_configurations(&base, self.cluster.certificate_pem());
+        objects::apply(admin, &hooks).await
+    }
+
+    /// The built-in cluster's controllers, over the in-process transport.
+    pub(super) fn start_controllers(&self, parts: &mut Parts, api: &ApiServer) {
+        let client = api.client("system:kube-controller-manager", &[]);
+        let signer = Arc::clone(&self.cluster);
+        parts.start("controllers", Stop::First, |stop| {
+            toolforge_controllers::run(client, signer, stop)
+        });
+    }
+
+    /// The node; answers what this machine does not protect tools from.
+    pub(super) async fn start_node(
+        &self,
+        parts: &mut Parts,
+        listener: TcpListener,
+    ) -> anyhow::Result<Vec<String>> {
+        let config = self.node_config(listener)?;
+        let missing = config.protect.missing().to_vec();
+        let client = self.node_client().await?;
+        parts.start("node", Stop::First, |stop| {
+            toolforge_node::run(client, config, stop)
+        });
+        Ok(missing)
+    }
+
+    /// The pages that answer for what is not there.
+    pub(super) async fn start_pages(&self, parts: &mut Parts, listener: TcpListener) -> anyhow::Result<()> {
+        let client = self.client("toolforge:fourohfour").await?;
+        let config = toolforge_status::Config {
+            domain: self.domain()?,
+        };
+        parts.start("fourohfour pages", Stop::First, |stop| {
+            toolforge_status::run_fourohfour(client, listener, config, stop)
+        });
+        Ok(())
+    }
+
+    /// The gateway, with a certificate of the local authority.
+    pub(super) async fn start_gateway(
+        &self,
+        parts: &mut Parts,
+        https: TcpListener,
+        http: TcpListener,
+    ) -> anyhow::Result<()> {
+        let Request { layout, settings, .. } = self.request;
+        let client = self.client("toolforge:gateway").await?;
+        let wildcard = format!("*.{}", settings.domain);
+        let config = toolforge_gateway::Config {
+            domain: self.domain()?,
+            http: Some(http),
+            https,
+            public_https_port: settings.ports.https,
+            identity: self.web.issue_server(&[&wildcard, &settings.domain])?,
+            default_backend: toolforge_gateway::default_backend(),
+            ingress_class: names::INGRESS_CLASS.to_owned(),
+            safe_namespaces: objects::safe_namespaces()?,
+            published: Some(toolforge_gateway::Published::Ip(Ipv4Addr::LOCALHOST.into())),
+            content_security_policy_report_only: None,
+            last_table: layout.gateway().join("table.json"),
+        };
+        parts.start("gateway", Stop::First, |stop| {
+            toolforge_gateway::run(client, config, stop)
+        });
+        Ok(())
+    }
+
+    /// The account service; answers when it has looked at every account once.
+    pub(super) async fn start_accounts(
+        &self,
+        parts: &mut Parts,
+    ) -> anyhow::Result<toolforge_accounts::Summary> {
+        let client = self.client("toolforge:accounts").await?;
+        let (first_pass, passed) = oneshot::channel();
+        let config = self.accounts_config(first_pass)?;
+        parts.start("account service", Stop::First, |stop| {
+            toolforge_accounts::run(client, config, stop)
+        });
+        tokio::select! {
+            summary = passed => summary.map_err(|_| anyhow!("the account service gave no account of itself")),
+            error = parts.failed() => Err(error),
+        }
+    }
+
+    fn api_url(&self) -> String {
+        format!("https://127.0.0.1:{}", self.request.settings.ports.api)
+    }
+
+    fn api_config(&self) -> anyhow::Result<toolforge_apiserver::Config> {
+        let api_service = self.network.api_service().to_string();
+        let names = [
+            "127.0.0.1",
+            "localhost",
+            &api_service,
+            "kubernetes",
+            "kubernetes.default",
+            "kubernetes.default.svc",
+            "kubernetes.default.svc.cluster.local",
+        ];
+        Ok(toolforge_apiserver::Config {
+            store_dir: self.request.layout.store(),
+            advertise: self.api_url(),
+            server: self.cluster.issue_server(&names)?,
+            client_ca_pem: self.cluster.certificate_pem().to_owned(),
+            node_client: self.cluster.issue_client("kube-apiserver-kubelet-client", &[])?,
+            service_network: self.network.services().into(),
+        })
+    }
+
+    fn kubeconfig(&self, identity: &Identity, context: &str) -> String {
+        toolforge_serve::kubeconfig(
+            &self.api_url(),
+            self.cluster.certificate_pem(),
+            identity,
+            context,
+            "default",
+        )
+    }
+
+    fn write_admin_kubeconfig(&self) -> anyhow::Result<()> {
+        let admin = self.cluster.issue_client("admin", &["system:masters"])?;
+        let text = self.kubeconfig(&admin, "toolforge-admin");
+        Ok(toolforge_pki::write_private(
+            &self.request.layout.admin_kubeconfig(),
+            text.as_bytes(),
+        )?)
+    }
+
+    /// A client with the identity of a component and nothing else.
+    async fn client(&self, user: &str) -> anyhow::Result<Client> {
+        let identity = self.cluster.issue_client(user, &[])?;
+        client::from_text(&self.kubeconfig(&identity, user)).await
+    }
+
+    async fn node_client(&self) -> anyhow::Result<Client> {
+        let user = format!("system:node:{NODE}");
+        let identity = self.cluster.issue_client(&user, &["system:nodes"])?;
+        client::from_text(&self.kubeconfig(&identity, &user)).await
+    }
+
+    fn domain(&self) -> anyhow::Result<Domain> {
+        Ok(self.request.settings.domain.parse()?)
+    }
+
+    fn directory(&self) -> anyhow::Result<toolforge_directory::Directory> {
+        let Request {
+            layout,
+            settings,
+            ldif,
+            ..
+        } = self.request;
+        let folder = layout.directory();
+        let path = folder.join("directory.ldif");
+        let fresh = !path.exists();
+        let initial = match ldif {
+            Some(ldif) if fresh => Some(ldif.clone()),
+            Some(_) => {
+                report::warn(
+                    "the directory is filled already, so --ldif changes nothing; change entries over LDAP, or start anew with another --data folder",
+                );
+                None
+            }
+            None if fresh => {
+                sample::write_homes(&settings.homes)?;
+                Some(sample::ldif(
+                    &settings.homes,
+                    &layout.user_homes(),
+                    &settings.base,
+                ))
+            }
+            None => None,
+        };
+        let tls = toolforge_pki::server_config(&self.cluster.issue_server(&LOOPBACK)?, None)?;
+        let config = toolforge_directory::Config {
+            path,
+            base: settings.base.clone(),
+            admin_password: secrets::password(&folder, secrets::DIRECTORY_ADMIN)?,
+            reader_password: secrets::password(&folder, secrets::DIRECTORY_READER)?,
+            tls,
+        };
+        toolforge_directory::Directory::open(config, initial.as_deref())
+            .context("the directory cannot be opened")
+    }
+
+    pub(super) fn public(&self) -> Public {
+        let settings = &self.request.settings;
+        Public {
+            domain: settings.domain.clone(),
+            project: PROJECT.to_owned(),
+            registry: settings.registry.clone(),
+            url: settings.url("{tool}"),
+            gateway_address: Some(format!("127.0.0.1:{}", settings.ports.https)),
+            ca_pem: Some(self.web.certificate_pem().to_owned()),
+        }
+    }
+
+    fn admission_config(&self) -> anyhow::Result<toolforge_admission::Config> {
+        Ok(toolforge_admission::Config {
+            domains: vec![self.domain()?],
+            registries: vec![self.request.settings.registry.clone()],
+            safe_namespaces: objects::SAFE_NAMESPACES.map(str::to_owned).to_vec(),
+        })
+    }
+
+    fn node_config(&self, listener: TcpListener) -> anyhow::Result<toolforge_node::Config> {
+        let Request { layout, settings, .. } = self.request;
+        Ok(toolforge_node::Config {
+            name: NODE.to_owned(),
+            listener,
+            advertise_port: settings.ports.node,
+            identity: self.cluster.issue_server(&["127.0.0.1", NODE])?,
+            client_ca_pem: self.cluster.certificate_pem().to_owned(),
+            state_dir: layout.node(),
+            bin_dir: layout.bin(),
+            api_host_port: ("127.0.0.1".to_owned(), settings.ports.api),
+            pod_network: self.network.pods(),
+            service_network: self.network.services(),
+            protect: toolforge_node::detect_protection(),
+        })
+    }
+
+    fn accounts_config(
+        &self,
+        first_pass: oneshot::Sender<toolforge_accounts::Summary>,
+    ) -> anyhow::Result<toolforge_accounts::Config> {
+        let Request { layout, settings, .. } = self.request;
+        let ldap = crate::tool::directory_access(
+            layout,
+            settings,
+            self.cluster.certificate_pem(),
+            secrets::DIRECTORY_READER,
+        )?;
+        let mut config = toolforge_accounts::Config::new(ldap, settings.homes.clone(), layout.user_homes());
+        config.server = Some(self.api_url());
+        config.ca_pem = Some(self.cluster.certificate_pem().to_owned());
+        config.on_first_pass = Some(first_pass);
+        Ok(config)
+    }
+}

@@ -1,0 +1,104 @@
+//! The start of the platform: each part with its own identity, in an order in which nobody waits for long.
+//!
+//! **Invariant:** a part reaches the cluster with a client certificate of its own over the API's port, as it
+//! would on any cluster. Only what belongs to the built-in cluster (its controllers, and the objects that it
+//! must hold first) uses the in-process transport.
+
+use std::{sync::Arc, time::Instant};
+
+use tokio_util::sync::CancellationToken;
+use toolforge_pki::Authority;
+
+use super::{
+    layout::Layout, listeners, machine::Machine, network::Network, parts::Parts, program, progress::Progress,
+    report, signals,
+};
+use crate::{objects, settings::Settings};
+
+/// What `up` was asked for.
+pub(super) struct Request {
+    pub(super) layout: Layout,
+    pub(super) settings: Settings,
+    /// The directory to begin with, on a new data folder.
+    pub(super) ldif: Option<String>,
+    pub(super) began: Instant,
+}
+
+/// Starts everything, says so, and runs until it is told to stop or a part fails.
+pub(super) async fn everything(request: Request) -> anyhow::Result<()> {
+    let stop = CancellationToken::new();
+    signals::stop_on_signals(stop.clone())?;
+    let mut parts = Parts::new();
+    let starting = start(&mut parts, &request);
+    // The network stays claimed until everything has stopped.
+    let started = tokio::select! {
+        () = stop.cancelled() => Ok(None),
+        started = starting => started.map(Some),
+    };
+    let outcome = match &started {
+        Err(_) => Ok(()),
+        Ok(_) if stop.is_cancelled() => Ok(()),
+        Ok(_) => tokio::select! {
+            () = stop.cancelled() => Ok(()),
+            error = parts.failed() => Err(error),
+        },
+    };
+    report::stopping();
+    let stopped = parts.stop().await;
+    started.and(outcome).and(stopped)?;
+    report::stopped();
+    Ok(())
+}
+
+async fn start(parts: &mut Parts, request: &Request) -> anyhow::Result<Network> {
+    let Request { layout, settings, .. } = request;
+    let progress = Progress::start();
+    progress.step("taking the ports");
+    let listeners = listeners::take(&settings.ports).await?;
+    let network = Network::claim(settings.network).await?;
+    Settings {
+        network: Some(network.number()),
+        ..settings.clone()
+    }
+    .write(&layout.settings())?;
+    progress.step("installing the program for tools");
+    program::install(&layout.bin())?;
+    let cluster = Authority::load_or_create(&layout.pki(), "cluster-ca", "toolforge cluster")?;
+    let web = Authority::load_or_create(&layout.pki(), "web-ca", "toolforge local authority")?;
+    let machine = Machine {
+        request,
+        cluster: Arc::new(cluster),
+        web,
+        network,
+    };
+
+    progress.step("opening the cluster's store and the directory");
+    let pages_address = listeners.fourohfour.local_addr()?;
+    let api = machine.start_api(parts, listeners.api).await?;
+    machine.start_directory(parts, listeners.ldap)?;
+    progress.step("settling roles and configuration");
+    let admin = api.client("admin", &["system:masters"]);
+    objects::apply(&admin, &objects::foundation(&machine.public())).await?;
+    objects::apply(&admin, &[objects::default_backend_address(pages_address)]).await?;
+    progress.step("starting the webhooks");
+    machine.start_webhooks(parts, listeners.admission, &admin).await?;
+    progress.step("starting controllers and node");
+    machine.start_controllers(parts, &api);
+    let missing = machine.start_node(parts, listeners.node).await?;
+    progress.step("starting gateway and pages");
+    machine.start_pages(parts, listeners.fourohfour).await?;
+    machine
+        .start_gateway(parts, listeners.https, listeners.http)
+        .await?;
+    progress.step("giving every tool of the directory its place");
+    let summary = machine.start_accounts(parts).await?;
+    progress.done();
+    report::ready(&report::Running {
+        layout,
+        settings,
+        summary: &summary,
+        missing: &missing,
+        began: request.began,
+    });
+    Ok(machine.network)
+}

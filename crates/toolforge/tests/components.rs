@@ -1,0 +1,140 @@
+//! Components as commands of their own: with nothing but a kubeconfig they do beside the platform what they
+//! do inside it, as they would on a cluster.
+
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
+use std::{
+    net::{Ipv4Addr, SocketAddr, TcpListener},
+    process::{Child, Stdio},
+};
+
+use reqwest::StatusCode;
+use toolforge_pki::Authority;
+use toolforge_testkit::{Outcome, Scratch, Visitor, eventually};
+
+const PROGRAM: &str = env!("CARGO_BIN_EXE_toolforge");
+
+/// A component that runs; ended when dropped.
+struct Component(Child);
+
+impl Drop for Component {
+    fn drop(&mut self) {
+        // It may have ended already, which the test then sees in other ways.
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+fn run(scratch: &Scratch, arguments: &[&str]) -> Component {
+    let kubeconfig = scratch.data().join("admin.kubeconfig");
+    let mut command = scratch.command(arguments);
+    Component(
+        command
+            .arg("--kubeconfig")
+            .arg(kubeconfig)
+            .stdout(Stdio::null())
+            .spawn()
+            .unwrap(),
+    )
+}
+
+fn free_port() -> u16 {
+    TcpListener::bind((Ipv4Addr::LOCALHOST, 0))
+        .unwrap()
+        .local_addr()
+        .unwrap()
+        .port()
+}
+
+#[test]
+fn gateway_and_pages_work_with_a_kubeconfig_alone() {
+    let scratch = Scratch::new(PROGRAM);
+    let _platform = scratch.start(&[]);
+    scratch.as_tool("hello", &["webservice", "static", "start"]).ok();
+    let domain = ["--domain", "toolforge.localhost"];
+
+    let authority = Authority::create("somebody's own").unwrap();
+    let identity = authority.issue_server(&["*.toolforge.localhost"]).unwrap();
+    let (certificate, key) = (scratch.path().join("tls.crt"), scratch.path().join("tls.key"));
+    std::fs::write(&certificate, &identity.certificate_pem).unwrap();
+    std::fs::write(&key, &identity.key_pem).unwrap();
+    let (certificate, key) = (certificate.to_string_lossy(), key.to_string_lossy());
+    let table = scratch.path().join("second-table.json");
+    let port = free_port();
+    let address = format!("127.0.0.1:{port}");
+    let arguments = [
+        &[
+            "gateway",
+            "--https",
+            &address,
+            "--tls-cert",
+            &certificate,
+            "--tls-key",
+            &key,
+        ][..],
+        &["--table", &table.to_string_lossy()],
+        &domain,
+    ];
+    let _gateway = run(&scratch, &arguments.concat());
+    let gateway = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
+    let visitor = Visitor::new(
+        authority.certificate_pem(),
+        &[("hello.toolforge.localhost", gateway)],
+    );
+    let url = format!("https://hello.toolforge.localhost:{port}/");
+    eventually("the tool through a second gateway", || match visitor.get(&url) {
+        Ok(answer) if answer.status == StatusCode::OK => Ok(()),
+        other => Err(format!("{other:?}")),
+    });
+
+    let port = free_port();
+    let address = format!("127.0.0.1:{port}");
+    let _pages = run(
+        &scratch,
+        &[&["fourohfour", "--listen", &address][..], &domain].concat(),
+    );
+    let hosts = [
+        ("clock.toolforge.localhost", gateway),
+        ("nothing.toolforge.localhost", gateway),
+    ];
+    let visitor = Visitor::new(authority.certificate_pem(), &hosts);
+    eventually("the page of a tool without a webservice", || {
+        match visitor.get(&format!("http://clock.toolforge.localhost:{port}/")) {
+            Ok(answer) if answer.text.contains("Katherine Johnson") => Ok(()),
+            other => Err(format!("{other:?}")),
+        }
+    });
+    let unknown = visitor
+        .get(&format!("http://nothing.toolforge.localhost:{port}/"))
+        .unwrap();
+    assert_eq!(unknown.status, StatusCode::NOT_FOUND);
+}
+
+#[test]
+fn manifests_are_what_a_cluster_takes() {
+    let scratch = Scratch::new(PROGRAM);
+    let _platform = scratch.start(&[]);
+    let authority = scratch.data().join("pki/cluster-ca.crt");
+    let arguments = [
+        "manifests",
+        "--domain",
+        "tools.example",
+        "--webhook-ca",
+        &authority.to_string_lossy(),
+    ];
+    let manifests = Outcome::of(&mut scratch.command(&arguments)).ok();
+    let file = scratch.path().join("manifests.json");
+    std::fs::write(&file, manifests).unwrap();
+    // As the manager that `up` is, so that what differs between one machine and a cluster is replaced.
+    let apply = "apply --server-side --force-conflicts --field-manager=toolforge --dry-run=server -f";
+    let arguments: Vec<&str> = apply.split(' ').collect();
+    let applied = scratch
+        .kubectl(&[&arguments[..], &[&*file.to_string_lossy()]].concat())
+        .ok();
+    for object in [
+        "clusterrole.rbac.authorization.k8s.io/tools-user",
+        "ingressclass.networking.k8s.io/toolforge",
+    ] {
+        assert!(applied.contains(object), "{object} in {applied}");
+    }
+}

@@ -1,0 +1,68 @@
+//! The repository's own chores: `cargo xtask` lists them. CI calls only these.
+
+mod bench;
+mod check;
+mod gen_patch_facts;
+mod gen_wire;
+mod generate;
+mod needs;
+mod process;
+mod test;
+mod tidy;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+/// The repository's own chores
+#[derive(Debug, Parser)]
+#[command(name = "cargo xtask", bin_name = "cargo xtask")]
+struct Cli {
+    #[command(subcommand)]
+    chore: Chore,
+}
+
+#[derive(Debug, Subcommand)]
+enum Chore {
+    /// Install what the tests need, then run all of them
+    Test {
+        /// Behind `--`: what cargo test is to be told, such as a filter
+        #[arg(last = true)]
+        rest: Vec<String>,
+    },
+    /// Look at format, lints, documentation and the shape of the house
+    Check,
+    /// Look at the shape of the house alone: layers, lint opt-in, file sizes, names
+    Tidy,
+    /// Measure; NAME is `start`
+    Bench {
+        /// What to measure
+        name: bench::Bench,
+        /// How often
+        #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..))]
+        runs: u32,
+    },
+    /// Write the generated files anew, from published definitions
+    Gen,
+}
+
+fn main() -> ExitCode {
+    match run(Cli::parse().chore) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            // What failed and why, not where in this program.
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(chore: Chore) -> anyhow::Result<()> {
+    match chore {
+        Chore::Test { rest } => test::run(&rest),
+        Chore::Check => check::run(),
+        Chore::Tidy => tidy::run(),
+        Chore::Bench { name, runs } => bench::run(name, runs),
+        Chore::Gen => generate::run(),
+    }
+}

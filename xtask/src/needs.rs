@@ -1,0 +1,143 @@
+//! What the tests need of a machine: Debian packages and a `kubectl` that is new enough. As root what is
+//! missing is installed; otherwise it is named.
+
+use std::{
+    ffi::OsString,
+    path::{Path, PathBuf},
+    process::Command,
+};
+
+use anyhow::{Context as _, bail};
+
+use crate::process;
+
+/// A program, and the Debian package that has it.
+const PROGRAMS: [(&str, &str); 4] = [
+    ("python3", "python3"),
+    ("curl", "curl"),
+    ("ldapsearch", "ldap-utils"),
+    ("setpriv", "util-linux"),
+];
+
+/// The oldest `kubectl` that the tests are written for.
+const KUBECTL_MINOR: u32 = 30;
+/// The Debian suite whose `kubernetes-client` is new enough.
+const NEWER_SUITE: &str = "trixie";
+
+/// Makes sure that everything is there; answers the PATH to run tests with.
+pub(crate) fn install() -> anyhow::Result<OsString> {
+    let missing: Vec<&str> = PROGRAMS
+        .iter()
+        .filter(|(program, _)| process::find(program).is_none())
+        .map(|(_, package)| *package)
+        .collect();
+    install_packages(&missing)?;
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    if has_kubectl(Path::new("kubectl")) {
+        return Ok(path);
+    }
+    let folder = process::root().join("target/tools/usr/bin");
+    let kubectl = folder.join("kubectl");
+    if !has_kubectl(&kubectl) {
+        fetch_kubectl().with_context(|| {
+            format!(
+                "no kubectl of version 1.{KUBECTL_MINOR} or newer is on PATH, and Debian's package of it cannot be \
+                 fetched; put one on PATH"
+            )
+        })?;
+    }
+    Ok(std::env::join_paths(
+        std::iter::once(folder).chain(std::env::split_paths(&path)),
+    )?)
+}
+
+fn install_packages(packages: &[&str]) -> anyhow::Result<()> {
+    if packages.is_empty() {
+        return Ok(());
+    }
+    let list = packages.join(" ");
+    if process::output(Command::new("id").arg("-u"))?.trim() != "0" {
+        bail!(
+            "the tests need these Debian packages: {list}\n  install them with: sudo apt-get install {list}"
+        );
+    }
+    println!("installing {list}");
+    process::run(Command::new("apt-get").args(["update", "-q"]))?;
+    let mut install = Command::new("apt-get");
+    install
+        .args(["install", "-q", "-y", "--no-install-recommends"])
+        .args(packages);
+    process::run(install.env("DEBIAN_FRONTEND", "noninteractive"))
+}
+
+/// Whether this kubectl runs and is new enough.
+fn has_kubectl(program: &Path) -> bool {
+    let version = Command::new(program)
+        .args(["version", "--client", "-o", "json"])
+        .output();
+    let Ok(version) = version else { return false };
+    let Ok(version) = serde_json::from_slice::<serde_json::Value>(&version.stdout) else {
+        return false;
+    };
+    let part = |name: &str| {
+        let text = version.pointer(&format!("/clientVersion/{name}"))?.as_str()?;
+        text.trim_end_matches(|c: char| !c.is_ascii_digit())
+            .parse::<u32>()
+            .ok()
+    };
+    part("major").is_some_and(|major| major > 1 || part("minor").is_some_and(|minor| minor >= KUBECTL_MINOR))
+}
+
+/// Takes `kubernetes-client` of a newer Debian, without touching this machine's package lists: apt is given
+/// folders of its own, and the package is only unpacked.
+fn fetch_kubectl() -> anyhow::Result<()> {
+    println!("fetching kubectl from Debian {NEWER_SUITE}");
+    let tools = process::root().join("target/tools");
+    let work = tempfile::tempdir()?;
+    for folder in ["lists/partial", "cache/archives/partial"] {
+        std::fs::create_dir_all(work.path().join(folder))?;
+    }
+    std::fs::create_dir_all(&tools)?;
+    let sources = work.path().join("sources.list");
+    std::fs::write(&sources, format!("deb {} {NEWER_SUITE} main\n", mirror()?))?;
+    let apt = |command: &[&str]| -> anyhow::Result<()> {
+        let mut apt = Command::new("apt-get");
+        for (option, value) in [
+            ("Dir::Etc::SourceList", sources.clone()),
+            ("Dir::Etc::SourceParts", PathBuf::from("-")),
+            ("Dir::State::Lists", work.path().join("lists")),
+            ("Dir::Cache", work.path().join("cache")),
+        ] {
+            apt.arg("-o").arg(format!("{option}={}", value.display()));
+        }
+        // apt's own user cannot write to our folder.
+        apt.args(["-o", "APT::Sandbox::User=", "-q"])
+            .args(command)
+            .current_dir(work.path());
+        process::run(&mut apt)
+    };
+    apt(&["update"])?;
+    apt(&["download", "kubernetes-client"])?;
+    let package = std::fs::read_dir(work.path())?
+        .filter_map(Result::ok)
+        .map(|entry| entry.path())
+        .find(|path| path.extension().is_some_and(|extension| extension == "deb"))
+        .context("apt-get downloaded nothing")?;
+    process::run(Command::new("dpkg-deb").arg("-x").arg(package).arg(tools))
+}
+
+/// The Debian mirror that this machine uses.
+fn mirror() -> anyhow::Result<String> {
+    let format = "$(ORIGIN) $(CODENAME) $(REPO_URI)";
+    let targets = process::output(Command::new("apt-get").args(["indextargets", "--format", format]))?;
+    let mut mirrors = targets
+        .lines()
+        .filter_map(|line| line.strip_prefix("Debian "))
+        .filter_map(|line| {
+            let (codename, uri) = line.split_once(' ')?;
+            (!codename.contains("security") && !codename.contains("updates")).then(|| uri.to_owned())
+        });
+    mirrors
+        .next_back()
+        .context("this machine has no Debian mirror in its package sources; run apt-get update first")
+}

@@ -1,0 +1,10 @@
+//! `cargo xtask test`: what the tests need, then all tests of the workspace.
+
+use crate::{needs, process};
+
+pub(crate) fn run(rest: &[String]) -> anyhow::Result<()> {
+    let path = needs::install()?;
+    let mut command = process::cargo();
+    command.args(["test", "--workspace"]).args(rest).env("PATH", path);
+    process::run(&mut command)
+}
