@@ -21,7 +21,7 @@ const PROGRAMS: [(&str, &str); 4] = [
 
 /// The oldest `kubectl` that the tests are written for.
 const KUBECTL_MINOR: u32 = 30;
-/// The Debian suite whose `kubernetes-client` is new enough.
+/// The Debian suite whose `kubectl` is new enough.
 const NEWER_SUITE: &str = "trixie";
 
 /// Makes sure that everything is there; answers the PATH to run tests with.
@@ -88,7 +88,7 @@ fn has_kubectl(program: &Path) -> bool {
     part("major").is_some_and(|major| major > 1 || part("minor").is_some_and(|minor| minor >= KUBECTL_MINOR))
 }
 
-/// Takes `kubernetes-client` of a newer Debian, without touching this machine's package lists: apt is given
+/// Takes `kubectl` of a newer Debian, without touching this machine's package lists: apt is given
 /// folders of its own, and the package is only unpacked.
 fn fetch_kubectl() -> anyhow::Result<()> {
     println!("fetching kubectl from Debian {NEWER_SUITE}");
@@ -117,13 +117,18 @@ fn fetch_kubectl() -> anyhow::Result<()> {
         process::run(&mut apt)
     };
     apt(&["update"])?;
-    apt(&["download", "kubernetes-client"])?;
+    // The suite is named, for a package of the same name may be installed from elsewhere.
+    apt(&["download", &format!("kubectl/{NEWER_SUITE}")])?;
     let package = std::fs::read_dir(work.path())?
         .filter_map(Result::ok)
         .map(|entry| entry.path())
         .find(|path| path.extension().is_some_and(|extension| extension == "deb"))
         .context("apt-get downloaded nothing")?;
-    process::run(Command::new("dpkg-deb").arg("-x").arg(package).arg(tools))
+    process::run(Command::new("dpkg-deb").arg("-x").arg(package).arg(&tools))?;
+    if !has_kubectl(&tools.join("usr/bin/kubectl")) {
+        bail!("Debian {NEWER_SUITE} has no kubectl that runs here and is new enough");
+    }
+    Ok(())
 }
 
 /// The Debian mirror that this machine uses.
