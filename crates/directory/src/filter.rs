@@ -16,7 +16,7 @@ mod tests;
 /// A filter nested deeper than this is refused before it is evaluated: recursion has to end.
 const DEEPEST: usize = 64;
 
-/// Whether `filter` is nested so little that [`matches`] may be asked.
+/// Whether `filter` is nested so little that [`matches()`] may be asked.
 pub(crate) fn is_shallow(filter: &LdapFilter) -> bool {
     fn depth(filter: &LdapFilter, left: usize) -> bool {
         let Some(left) = left.checked_sub(1) else {

@@ -90,12 +90,15 @@ fn python_and_any_program_are_served_too() {
     let mut create = scratch.command(&["tool", "create", "files", "--maintainer", "ada"]);
     assert!(Outcome::of(&mut create).ok().contains("files is ready"));
     std::fs::write(scratch.home("files").join("answer.txt"), "forty-two").unwrap();
-    // Listens on every address, as most programs do; so does the clock, on the same port.
-    let serve = "echo uid $(id -u); exec python3 -m http.server \"$PORT\"";
+    // Listens on every address, as most programs do; so does the clock, on the same port. (http.server's own
+    // command looks its address up in a DNS first, which may not be there.)
+    let server = "import http.server as h, os, socketserver as s\n\
+                  s.TCPServer(('', int(os.environ['PORT'])), h.SimpleHTTPRequestHandler).serve_forever()";
+    let serve = "echo uid $(id -u); exec python3 -c \"$0\"";
     scratch
         .as_tool(
             "files",
-            &["webservice", "generic", "start", "--", "sh", "-c", serve],
+            &["webservice", "generic", "start", "--", "sh", "-c", serve, server],
         )
         .ok();
     let answer = visitor

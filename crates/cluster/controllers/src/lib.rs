@@ -1,6 +1,6 @@
 //! The controllers of the built-in cluster: from Deployments to Pods, and the rest of what makes a Kubernetes move.
 //!
-//! The roof program calls [`run`] with a client and the cluster's certificate authority. Everything here goes through
+//! The roof program calls [`run()`] with a client and the cluster's certificate authority. Everything here goes through
 //! that client, with the rights of its identity; nothing here knows how the API is made.
 //!
 //! How it works: `world.rs` keeps one cache per kind, filled by one list and one watch (`watch.rs`) and by the answers to

@@ -48,7 +48,7 @@ pub fn decode_through(
     decode_as(group, version, name, object)
 }
 
-/// The 400 of `fieldValidation=Strict`, for what [`decode`] has told.
+/// The 400 of `fieldValidation=Strict`, for what [`decode()`] has told.
 pub fn strict_error(kind: &Kind, unknown: &[String]) -> Status {
     let why = format!("strict decoding error: {}", unknown.join(", "));
     cannot_be_handled(kind.version, kind.kind, &why)

@@ -1,6 +1,6 @@
 //! Front proxy, load balancer and ingress controller: one data plane, and the control that feeds it.
 //!
-//! The roof program calls [`run`] with a client of the Kubernetes API. The data plane ([`DataPlane`]) knows only the
+//! The roof program calls [`run()`] with a client of the Kubernetes API. The data plane ([`DataPlane`]) knows only the
 //! last [`toolforge_routing::RouteTable`], so that it serves whatever becomes of the API. It must not know which
 //! cluster it stands before.
 
