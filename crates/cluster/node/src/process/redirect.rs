@@ -13,6 +13,7 @@ use std::{
 
 use rustix::{
     event::{PollFd, PollFlags, poll},
+    net::{SocketType, sockopt},
     process::{Pid, PidfdFlags, PidfdGetfdFlags, pidfd_getfd, pidfd_open},
 };
 
@@ -94,9 +95,14 @@ fn bind_for(listener: &OwnedFd, call: &BindCall, address: SocketAddr) -> rustix:
         return Err(rustix::io::Errno::SRCH);
     }
     let socket = pidfd_getfd(&process, call.socket, PidfdGetfdFlags::empty())?;
-    if address.is_ipv6() && rustix::net::sockopt::ipv6_v6only(&socket)? {
+    if sockopt::socket_type(&socket)? == SocketType::STREAM {
+        // What an earlier program at this address left in TIME_WAIT must not hold up the next for a minute; the
+        // address is this Pod's alone, so there is nobody to take it from.
+        sockopt::set_socket_reuseaddr(&socket, true)?;
+    }
+    if address.is_ipv6() && sockopt::ipv6_v6only(&socket)? {
         // The Pod's address is an IPv4 one; a socket that wants nothing but IPv6 could never have it.
-        rustix::net::sockopt::set_ipv6_v6only(&socket, false)?;
+        sockopt::set_ipv6_v6only(&socket, false)?;
     }
     rustix::net::bind(&socket, &address)
 }

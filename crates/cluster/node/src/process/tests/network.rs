@@ -69,6 +69,31 @@ async fn two_pods_listen_on_the_same_port_of_all_addresses() {
 }
 
 #[tokio::test]
+async fn a_program_starts_again_where_its_last_run_left_connections() {
+    let machine = Machine::new();
+    if !machine.protect.redirect {
+        println!("skipped: no seccomp user notification");
+        return;
+    }
+    let address = Ipv4Addr::new(127, 64, 80, 1);
+    // As many small servers do: it does not ask for SO_REUSEADDR, and it closes first.
+    let plain = SERVER.replace("setsockopt($server, SOL_SOCKET, SO_REUSEADDR, 1);", "");
+    let mut port = 0;
+    for _ in 0..2 {
+        let mut again = request(
+            "again",
+            &["perl", "-e", &plain, "0.0.0.0", &port.to_string(), "again"],
+        );
+        again.address = address;
+        let (id, output) = machine.start(again).await;
+        port = u16::try_from(printed(&output, "port").await.as_raw_pid()).expect("port");
+        assert_eq!(greeting_of(address, port), "again");
+        machine.runtime.stop(&id, Stop::Force);
+        machine.end(&id).await;
+    }
+}
+
+#[tokio::test]
 async fn a_pod_cannot_take_another_pods_address() {
     let machine = Machine::new();
     if !machine.protect.redirect {
