@@ -2,15 +2,16 @@
 //!
 //! Everything comes from the table of kinds.
 
+mod openapi;
 mod openapi_v2;
 
 use axum::response::Response;
-use bytes::Bytes;
 use http::{HeaderMap, Method, StatusCode};
 use serde_json::{Value, json};
 use toolforge_kinds::{Kind, Status, Subresource};
 
 use crate::negotiate::Form;
+use crate::query::Query;
 use crate::respond;
 
 /// The Kubernetes whose types are served, as `k8s-openapi` knows them.
@@ -36,7 +37,12 @@ pub(crate) fn version() -> Value {
 }
 
 /// Answers everything that is no resource.
-pub(crate) fn answer(method: &Method, path: &str, headers: &HeaderMap) -> Result<Response, Status> {
+pub(crate) fn answer(
+    method: &Method,
+    path: &str,
+    query: &Query,
+    headers: &HeaderMap,
+) -> Result<Response, Status> {
     if !matches!(*method, Method::GET | Method::HEAD) {
         return Err(Status::method_not_allowed());
     }
@@ -67,21 +73,10 @@ pub(crate) fn answer(method: &Method, path: &str, headers: &HeaderMap) -> Result
         ["apis", group, version] => resources(group, version).ok_or_else(Status::no_such_path)?,
         ["openapi", "v2"] => return Ok(openapi_v2::answer(headers)),
         ["openapi", "v3"] => toolforge_kinds::openapi_v3_index(),
-        ["openapi", "v3", rest @ ..] => return openapi(rest),
+        ["openapi", "v3", rest @ ..] => return openapi::answer(rest, query, headers),
         _ => return Err(Status::no_such_path()),
     };
     Ok(respond::json(StatusCode::OK, &value))
-}
-
-/// `/openapi/v3/api/v1` and `/openapi/v3/apis/GROUP/VERSION`.
-fn openapi(rest: &[&str]) -> Result<Response, Status> {
-    let group_version = match rest {
-        ["api", version] => (*version).to_owned(),
-        ["apis", group, version] => format!("{group}/{version}"),
-        _ => return Err(Status::no_such_path()),
-    };
-    let document = toolforge_kinds::openapi_v3(&group_version).ok_or_else(Status::no_such_path)?;
-    Ok(respond::bytes(StatusCode::OK, Bytes::from(document)))
 }
 
 fn is_aggregated(headers: &HeaderMap) -> bool {

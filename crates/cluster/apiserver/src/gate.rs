@@ -50,7 +50,7 @@ async fn serve(api: Arc<Api>, request: Request<Body>) -> Result<Response, Status
     let attributes = Attributes::of(&info);
     api.access.require(&user, &attributes, &api.store)?;
     match info.resource {
-        None => discovery::answer(&parts.method, &path, &parts.headers),
+        None => discovery::answer(&parts.method, &path, &query, &parts.headers),
         Some(found) => rest::dispatch(api, user, info.verb, found, query, parts.headers, body).await,
     }
 }

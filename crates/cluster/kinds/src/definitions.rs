@@ -8,6 +8,7 @@ use k8s_openapi::api::{
     discovery::v1 as discovery, events::v1 as events, networking::v1 as networking, policy::v1 as policy,
     rbac::v1 as rbac,
 };
+use k8s_openapi::apimachinery::pkg::apis::meta::v1 as meta;
 use schemars::generate::{SchemaGenerator, SchemaSettings};
 use serde_json::{Map, Value};
 
@@ -21,6 +22,17 @@ pub(crate) struct Definitions {
 
 /// Prefix of references between definitions.
 pub(crate) const REFERENCE: &str = "#/components/schemas/";
+
+/// Definitions that every document has: what deletions take, and what answers with no object are.
+pub(crate) const DELETE_OPTIONS: &str = "io.k8s.apimachinery.pkg.apis.meta.v1.DeleteOptions";
+/// See [`DELETE_OPTIONS`].
+pub(crate) const STATUS: &str = "io.k8s.apimachinery.pkg.apis.meta.v1.Status";
+/// The body of a patch.
+pub(crate) const PATCH: &str = "io.k8s.apimachinery.pkg.apis.meta.v1.Patch";
+const PATCH_IS: &str =
+    "Patch is provided to give a concrete name and type to the Kubernetes PATCH request body.";
+/// The metadata of lists.
+pub(crate) const LIST_META: &str = "io.k8s.apimachinery.pkg.apis.meta.v1.ListMeta";
 
 macro_rules! roots {
     ($generator:ident, $wanted:ident, $($group:literal: $module:ident { $($kind:ident)* })*) => {{
@@ -62,10 +74,15 @@ pub(crate) fn definitions(wanted: impl Fn(&str) -> bool) -> Definitions {
         "policy": policy { Eviction PodDisruptionBudget }
         "rbac.authorization.k8s.io": rbac { ClusterRole ClusterRoleBinding Role RoleBinding }
     };
-    Definitions {
-        schemas: generator.take_definitions(true),
-        roots,
-    }
+    generator.subschema_for::<meta::DeleteOptions>();
+    generator.subschema_for::<meta::ListMeta>();
+    generator.subschema_for::<meta::Status>();
+    let mut schemas = generator.take_definitions(true);
+    schemas.insert(
+        PATCH.to_owned(),
+        serde_json::json!({ "type": "object", "description": PATCH_IS }),
+    );
+    Definitions { schemas, roots }
 }
 
 /// The name that a schema refers to, directly or through its only `allOf`.

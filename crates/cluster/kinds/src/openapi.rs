@@ -2,15 +2,19 @@
 //! `kubectl explain` and clients' validation read them.
 
 mod paths;
+mod publish;
+mod v2;
 
-use std::collections::HashMap;
+pub use v2::openapi_v2;
+
+use std::collections::{HashMap, HashSet};
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::sync::OnceLock;
 
 use serde_json::{Map, Value, json};
 
-use crate::definitions::{definitions, reference};
-use crate::kind::group_version;
+use crate::definitions::definitions;
+use crate::kind::{Kind, group_version};
 use crate::registry::all;
 
 /// The index of documents, each with a hash in its address that changes with its content.
@@ -56,78 +60,53 @@ fn path_of(name: &str) -> String {
     }
 }
 
-/// The content depends on nothing but the release of this program, so the name of the release stands for it.
+/// The hash of the document of a group version; of all of them when the name is empty.
+pub fn openapi_hash(group_version: &str) -> String {
+    hash(group_version)
+}
+
+/// The content depends on nothing but the release of this program and its table of kinds, so these stand for it.
 fn hash(name: &str) -> String {
     let mut hasher = DefaultHasher::new();
-    (name, env!("CARGO_PKG_VERSION"), all().len()).hash(&mut hasher);
+    (name, env!("CARGO_PKG_VERSION")).hash(&mut hasher);
+    for kind in all() {
+        (kind.group, kind.kind, kind.verbs.names(), kind.subresources).hash(&mut hasher);
+    }
     format!("{:016X}", hasher.finish())
 }
 
 fn build(name: &str) -> Value {
+    let (schemas, paths) = build_parts(name);
+    json!({
+        "openapi": "3.0.0",
+        "info": { "title": "Kubernetes", "version": "unversioned" },
+        "paths": paths,
+        "components": { "schemas": schemas },
+    })
+}
+
+/// The schemas and the paths of a group version.
+fn build_parts(name: &str) -> (Map<String, Value>, Map<String, Value>) {
     let kinds: Vec<_> = all().iter().filter(|kind| kind.api_version() == name).collect();
-    let group = kinds.first().map_or("", |kind| kind.group);
-    let mut definitions = definitions(|wanted| wanted == group || wanted == extra_group(group));
-    for (group, kind, definition) in &definitions.roots {
-        if let Some(Value::Object(schema)) = definitions.schemas.get_mut(definition) {
-            let words = json!([{ "group": group, "version": "v1", "kind": kind }]);
-            schema.insert("x-kubernetes-group-version-kind".to_owned(), words);
-        }
-    }
-    for schema in definitions.schemas.values_mut() {
-        publish(schema);
-    }
+    let groups: HashSet<&str> = kinds.iter().flat_map(|kind| groups_of(kind)).collect();
+    let mut definitions = definitions(|wanted| groups.contains(wanted));
+    publish::publish(&mut definitions, &kinds);
     let roots: HashMap<(&str, &str), &str> = definitions
         .roots
         .iter()
         .map(|(group, kind, name)| ((*group, *kind), name.as_str()))
         .collect();
     let paths = paths::paths(&kinds, &roots);
-    json!({
-        "openapi": "3.0.0",
-        "info": { "title": "Kubernetes", "version": "unversioned" },
-        "paths": paths,
-        "components": { "schemas": definitions.schemas },
-    })
+    (definitions.schemas, paths)
 }
 
-/// The group whose objects go through subresources of another: `Scale` for `apps`.
-fn extra_group(group: &str) -> &str {
-    match group {
-        "apps" => "autoscaling",
-        "" => "policy",
-        own => own,
-    }
-}
-
-/// Makes a generated schema look like the published one.
-fn publish(schema: &mut Value) {
-    let Some(map) = schema.as_object_mut() else { return };
-    if map.remove("x-kubernetes-int-or-string").is_some() {
-        map.insert(
-            "oneOf".to_owned(),
-            json!([{ "type": "string" }, { "type": "number" }]),
-        );
-    }
-    if let Some(Value::Array(required)) = map.get_mut("required") {
-        required.retain(|name| name != "metadata");
-        if required.is_empty() {
-            map.remove("required");
-        }
-    }
-    if let Some(Value::Object(properties)) = map.get_mut("properties") {
-        for property in properties.values_mut() {
-            publish_property(property);
-        }
-    }
-}
-
-/// A reference with a description has a default, as published schemas do.
-fn publish_property(property: &mut Value) {
-    if property.get("allOf").is_some()
-        && reference(property).is_some_and(|name| !name.contains(".apimachinery."))
-    {
-        property["default"] = json!({});
-    }
+/// The groups whose objects go in and out through a kind: its own, and those of subresources such as `Scale`.
+fn groups_of(kind: &Kind) -> impl Iterator<Item = &'static str> {
+    let through = kind
+        .subresources
+        .iter()
+        .map(|subresource| subresource.object(kind).0);
+    std::iter::once(kind.group).chain(through)
 }
 
 #[cfg(test)]

@@ -170,14 +170,16 @@ struct Facts {
     types: HashMap<&'static str, Type>,
 }
 
+/// A type of the table.
 #[derive(Debug)]
-struct Type {
+pub(crate) struct Type {
     atomic: bool,
     fields: HashMap<&'static str, Field>,
 }
 
+/// A field with something to say about.
 #[derive(Debug)]
-struct Field {
+pub(crate) struct Field {
     element: Option<&'static str>,
     collection: bool,
     atomic: Option<bool>,
@@ -186,7 +188,41 @@ struct Field {
     strategy: Strategy,
 }
 
+/// The facts about a type by the name that it has in the table, such as `core.v1.Pod`.
+pub(crate) fn published(name: &str) -> Option<&'static Type> {
+    FACTS.types.get(name)
+}
+
+impl Type {
+    /// Whether its values are owned and replaced as a whole.
+    pub(crate) fn is_atomic(&self) -> bool {
+        self.atomic
+    }
+
+    /// The fields with facts, by name.
+    pub(crate) fn fields(&'static self) -> impl Iterator<Item = (&'static str, &'static Field)> {
+        self.fields.iter().map(|(name, field)| (*name, field))
+    }
+}
+
 impl Field {
+    /// Whether the field says of itself that it is one value, or that it is not.
+    pub(crate) fn atomic(&self) -> Option<bool> {
+        self.atomic
+    }
+
+    pub(crate) fn list_type(&self) -> ListType {
+        self.list
+    }
+
+    pub(crate) fn keys(&self) -> &[Key] {
+        &self.keys
+    }
+
+    pub(crate) fn strategy(&self) -> Strategy {
+        self.strategy
+    }
+
     fn node(&'static self) -> Node {
         let shape = if self.collection {
             Shape::Collection(self)

@@ -9,6 +9,7 @@ mod apply;
 mod compare;
 mod conflict;
 mod element;
+mod extensions;
 mod facts;
 mod fields;
 mod fieldset;
@@ -22,6 +23,7 @@ mod track;
 
 pub use apply::{Applier, ApplyError, apply, apply_as};
 pub use conflict::Conflict;
+pub use extensions::{FieldExtensions, TypeExtensions, extensions};
 pub use facts::TypeRef;
 pub use json::{json_patch, merge_patch};
 pub use strategic::strategic_merge;

@@ -8,5 +8,6 @@ mod harness;
 mod kubectl;
 mod logs;
 mod objects;
+mod protocol;
 mod watches;
 mod webhooks;

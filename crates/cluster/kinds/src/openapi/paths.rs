@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use serde_json::{Map, Value, json};
 
-use crate::definitions::REFERENCE;
+use crate::definitions::{DELETE_OPTIONS, PATCH, REFERENCE, STATUS};
 use crate::kind::{Kind, Subresource};
 
 /// Names of definitions by group and kind.
@@ -65,6 +65,18 @@ const PART: &[Operation] = &[
     ("post", "create", "post"),
 ];
 
+/// Media types of answers.
+const GIVEN: &[&str] = &["application/json"];
+/// Media types of bodies: any of those that hold objects.
+const TAKEN: &[&str] = &["*/*"];
+/// Media types of patches; clients look here for what they may send.
+const PATCHES: &[&str] = &[
+    "application/apply-patch+yaml",
+    "application/json-patch+json",
+    "application/merge-patch+json",
+    "application/strategic-merge-patch+json",
+];
+
 fn insert(
     paths: &mut Map<String, Value>,
     path: String,
@@ -119,16 +131,38 @@ fn operation(
         "parameters": parameters(verb),
         "responses": { "200": { "description": "OK" } },
     });
-    if let Some(definition) = roots.get(&(group, name)) {
-        let schema = json!({ "schema": { "$ref": format!("{REFERENCE}{definition}") } });
-        if matches!(verb, "create" | "update") {
-            operation["requestBody"] = json!({ "content": { "*/*": schema } });
-        }
-        if !matches!(verb, "list" | "delete" | "deletecollection") {
-            operation["responses"]["200"]["content"] = json!({ "application/json": schema });
-        }
+    let takes = match verb {
+        "create" | "update" => roots
+            .get(&(group, name))
+            .copied()
+            .map(|definition| (TAKEN, definition)),
+        "patch" => Some((PATCHES, PATCH)),
+        "delete" | "deletecollection" => Some((TAKEN, DELETE_OPTIONS)),
+        _ => None,
+    };
+    if let Some((types, definition)) = takes {
+        operation["requestBody"] = json!({ "content": content(types, definition) });
+    }
+    let gives = match (verb, roots.get(&(group, name))) {
+        ("delete" | "deletecollection", _) => Some(STATUS.to_owned()),
+        ("list", Some(definition)) => Some(format!("{definition}List")),
+        (_, Some(definition)) if part != "Log" => Some((*definition).to_owned()),
+        _ => None,
+    };
+    if let Some(definition) = gives {
+        operation["responses"]["200"]["content"] = content(GIVEN, &definition);
     }
     operation
+}
+
+/// The schema behind each media type.
+fn content(types: &[&str], definition: &str) -> Value {
+    let schema = json!({ "schema": { "$ref": format!("{REFERENCE}{definition}") } });
+    types
+        .iter()
+        .map(|name| ((*name).to_owned(), schema.clone()))
+        .collect::<Map<String, Value>>()
+        .into()
 }
 
 fn parameters(verb: &str) -> Vec<Value> {
@@ -147,15 +181,18 @@ fn parameters(verb: &str) -> Vec<Value> {
         "delete" => &[
             ("dryRun", "string"),
             ("gracePeriodSeconds", "integer"),
+            ("orphanDependents", "boolean"),
             ("propagationPolicy", "string"),
         ],
         "list" | "deletecollection" => &[
+            ("allowWatchBookmarks", "boolean"),
             ("continue", "string"),
             ("fieldSelector", "string"),
             ("labelSelector", "string"),
             ("limit", "integer"),
             ("resourceVersion", "string"),
             ("resourceVersionMatch", "string"),
+            ("sendInitialEvents", "boolean"),
             ("timeoutSeconds", "integer"),
             ("watch", "boolean"),
         ],

@@ -192,3 +192,26 @@ async fn tells_what_happened() {
     assert_eq!(others.err.trim(), "No resources found in default namespace.");
     api.stop().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn explains_from_either_document() {
+    let (api, kubectl) = start().await;
+    for (line, expected) in [
+        (
+            "explain deployment.spec.strategy --output=plaintext-openapiv2",
+            "Rolling update config params",
+        ),
+        (
+            "explain ingress.spec --recursive --output=plaintext-openapiv2",
+            "ingressClassName\t<string>",
+        ),
+        (
+            "explain pod.spec.containers.ports",
+            "containerPort\t<integer> -required-",
+        ),
+    ] {
+        let shown = kubectl.line(line).await;
+        assert!(shown.contains(expected), "kubectl {line}: {shown}");
+    }
+    api.stop().await;
+}

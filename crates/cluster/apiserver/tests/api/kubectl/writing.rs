@@ -333,7 +333,7 @@ async fn takes_lists_as_it_prints_them() {
         !refused.success
             && refused
                 .err
-                .contains("cannot unmarshal array into Go struct field ConfigMap.data"),
+                .contains("ValidationError(ConfigMap.data.colour): invalid type"),
         "{}",
         refused.err
     );
