@@ -20,6 +20,8 @@ pub(crate) enum Command {
     Become(BecomeArgs),
     /// Create and list tools
     Tool(ToolArgs),
+    /// Look after the built-in Kubernetes of this machine
+    Cluster(UpkeepArgs),
     /// Print the local certificate authority and how to install it
     Trust(DataArgs),
     /// Start, stop and look at a tool's webservice (the maintainer's command)
@@ -127,6 +129,21 @@ pub(crate) enum ToolAction {
         /// `table` or `json`
         #[arg(short, long, value_enum, default_value_t = ListFormat::Table)]
         output: ListFormat,
+        #[command(flatten)]
+        data: DataArgs,
+    },
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct UpkeepArgs {
+    #[command(subcommand)]
+    pub(crate) action: UpkeepAction,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum UpkeepAction {
+    /// Give the stopped platform's store a new key; the next start encrypts everything anew
+    RotateKey {
         #[command(flatten)]
         data: DataArgs,
     },

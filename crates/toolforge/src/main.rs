@@ -13,6 +13,7 @@ mod settings;
 mod tool;
 mod trust;
 mod up;
+mod upkeep;
 
 use std::{ffi::OsString, path::Path, process::ExitCode};
 
@@ -46,6 +47,7 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Up(arguments) => up::run(&arguments),
         Command::Become(arguments) => become_tool::run(&arguments),
         Command::Tool(arguments) => tool::run(arguments),
+        Command::Cluster(arguments) => upkeep::run(arguments),
         Command::Trust(arguments) => trust::run(&arguments),
         Command::Accounts(arguments) => component::accounts(arguments),
         Command::Admission(arguments) => component::admission(arguments),

@@ -73,7 +73,13 @@ fn note(store: &Store, events: Resource, seen: Option<u64>, queue: &mut Queue) -
 /// Deletes events that nobody has changed meanwhile. Gives back what the disk refused.
 async fn delete_all(store: &Store, due: Vec<Entry>) -> Vec<Entry> {
     stream::iter(due)
-        .map(|entry| async move { (delete(store, &entry).await == Err(CommitError::Disk)).then_some(entry) })
+        .map(|entry| async move {
+            let refused = matches!(
+                delete(store, &entry).await,
+                Err(CommitError::Disk | CommitError::Full)
+            );
+            refused.then_some(entry)
+        })
         .buffered(AT_A_TIME)
         .filter_map(std::future::ready)
         .collect()

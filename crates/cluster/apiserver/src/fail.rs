@@ -15,6 +15,6 @@ pub(crate) fn commit(kind: &Kind, name: &str, problem: CommitError) -> Status {
         CommitError::Exists => Status::already_exists(kind, name),
         CommitError::Changed => Status::modified(kind, name),
         CommitError::Closed => Status::service_unavailable("the API is shutting down"),
-        CommitError::Disk => Status::internal(problem),
+        CommitError::Disk | CommitError::Full => Status::internal(problem),
     }
 }

@@ -29,9 +29,11 @@ mod rest;
 mod selector;
 mod server;
 mod store;
+mod upkeep;
 mod watch;
 mod wire;
 mod world;
 
 pub use error::ApiError;
 pub use server::{ApiServer, Config};
+pub use upkeep::{UpkeepError, rotate_key};

@@ -27,7 +27,7 @@ use crate::{bootstrap, expiry, gate};
 /// What the API needs to know.
 #[derive(Clone, Debug)]
 pub struct Config {
-    /// Where objects are kept.
+    /// Where objects are kept. The key for their encryption lies beside it: `store.key` for a folder `store`.
     pub store_dir: PathBuf,
     /// The URL under which clients find the API, such as `https://127.0.0.1:6443`; written into `cluster-info`.
     pub advertise: String,

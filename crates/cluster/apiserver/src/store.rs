@@ -5,11 +5,10 @@
 
 mod collection;
 mod committer;
-mod disk;
+pub(crate) mod disk;
 mod event;
 mod key;
 mod ledger;
-mod log_bounds;
 mod memory;
 mod object;
 #[cfg(test)]
@@ -24,13 +23,12 @@ use tokio::sync::{mpsc, watch};
 
 pub(crate) use collection::{Compacted, Place};
 use committer::Committer;
-use disk::Disk;
-pub(crate) use disk::DiskError;
+use disk::{Disk, World};
+pub(crate) use disk::{DiskError, Place as DiskPlace};
 pub(crate) use event::{Effect, Event, Previous, watch_line};
 pub(crate) use key::{Key, Resource};
 pub(crate) use ledger::{Change, Expected};
 use ledger::{Ledger, Refusal};
-use log_bounds::LogBounds;
 use memory::Memory;
 pub(crate) use object::{Stored, stamp_revision};
 
@@ -44,8 +42,15 @@ pub(crate) enum CommitError {
     #[error("the object has changed")]
     Changed,
     /// The disk refused; nothing of the write is kept.
-    #[error("the object store cannot write")]
+    #[error(
+        "the object store cannot write: the log of the API says why. Reads go on, and writes are tried anew"
+    )]
     Disk,
+    /// As [`CommitError::Disk`], and for want of space.
+    #[error(
+        "the object store cannot write: no space is left on its disk. Reads go on, and writes work again when there is space"
+    )]
+    Full,
     /// The store is shutting down.
     #[error("the object store is closed")]
     Closed,
@@ -91,35 +96,18 @@ impl Store {
         observer: Arc<dyn Observer>,
         mut load: impl FnMut(&Stored),
     ) -> Result<Self, DiskError> {
-        let disk = Disk::open(folder)?;
-        let log = disk.log()?;
-        let objects = disk.objects()?;
-        let last = log
-            .iter()
-            .map(|logged| logged.object.revision)
-            .chain(objects.iter().map(|object| object.revision))
-            .max()
-            .unwrap_or(0);
-        let floor = log.first().map_or(last, |first| first.object.revision - 1);
-        let mut bounds = LogBounds::default();
-        let mut memory = Memory::new(floor);
-        for object in objects {
-            load(&object);
-            memory.collection_mut(object.key.resource).load(Arc::new(object));
-        }
-        for logged in log {
-            let previous = if logged.created {
-                Previous::Nothing
-            } else {
-                Previous::Unknown
-            };
-            let resource = logged.object.key.resource;
-            bounds.add(logged.object.revision, logged.object.json.len());
-            let event = Arc::new(Event::new(logged.effect, Arc::new(logged.object), previous));
-            memory.collection_mut(resource).remember(event);
-        }
-        memory.revision = last;
+        let (disk, world) = Disk::open(DiskPlace::of(folder))?;
+        Self::start(disk, world, observer, &mut load)
+    }
 
+    fn start(
+        disk: Disk,
+        world: World,
+        observer: Arc<dyn Observer>,
+        load: &mut dyn FnMut(&Stored),
+    ) -> Result<Self, DiskError> {
+        let last = world.revision;
+        let memory = remember(world, load);
         let memory = Arc::new(RwLock::new(memory));
         let (sender, queue) = mpsc::unbounded_channel();
         let ledger = Arc::new(Mutex::new(Ledger::new(last, sender)));
@@ -131,12 +119,15 @@ impl Store {
             ledger: ledger.clone(),
             observer,
             visible: visible_sender,
-            log: bounds,
+            is_failing: false,
         };
         let thread = std::thread::Builder::new()
             .name("api-committer".to_owned())
             .spawn(move || committer.run())
-            .map_err(|problem| DiskError::Database(fjall::Error::Io(problem)))?;
+            .map_err(DiskError::io(
+                "start the thread that writes to",
+                Path::new("the disk"),
+            ))?;
         Ok(Self {
             memory,
             ledger,
@@ -241,6 +232,27 @@ impl Store {
             tracing::error!("the committer of the object store ended badly");
         }
     }
+}
+
+/// Puts what the disk held into memory.
+fn remember(world: World, load: &mut dyn FnMut(&Stored)) -> Memory {
+    let mut memory = Memory::new(world.floor);
+    for object in world.objects.into_values() {
+        load(&object);
+        memory.collection_mut(object.key.resource).load(object);
+    }
+    for logged in world.log {
+        let previous = if logged.created {
+            Previous::Nothing
+        } else {
+            Previous::Unknown
+        };
+        let resource = logged.object.key.resource;
+        let event = Arc::new(Event::new(logged.effect, Arc::new(logged.object), previous));
+        memory.collection_mut(resource).remember(event);
+    }
+    memory.revision = world.revision;
+    memory
 }
 
 impl Drop for Store {

@@ -130,6 +130,11 @@ impl Layout {
         self.root.join("store")
     }
 
+    /// The key of the store: beside it, where the API looks for it.
+    pub(crate) fn store_key(&self) -> PathBuf {
+        self.root.join("store.key")
+    }
+
     pub(crate) fn directory(&self) -> PathBuf {
         self.root.join("directory")
     }

@@ -8,11 +8,10 @@ use parking_lot::{Mutex, RwLock};
 use serde_json::Value;
 use tokio::sync::{mpsc, oneshot};
 
-use super::disk::Disk;
+use super::disk::{Disk, DiskError, Write};
 use super::event::{Effect, Event};
 use super::key::Key;
 use super::ledger::Ledger;
-use super::log_bounds::LogBounds;
 use super::memory::Memory;
 use super::object::Stored;
 use super::{CommitError, Observer, Outcome};
@@ -38,8 +37,8 @@ pub(crate) struct Committer {
     pub(crate) ledger: Arc<Mutex<Ledger>>,
     pub(crate) observer: Arc<dyn Observer>,
     pub(crate) visible: tokio::sync::watch::Sender<u64>,
-    /// What the log on disk holds.
-    pub(crate) log: LogBounds,
+    /// Whether the last write failed: a full disk is reported once, not with every write.
+    pub(crate) is_failing: bool,
 }
 
 impl Committer {
@@ -54,7 +53,12 @@ impl Committer {
                 group.push(next);
             }
             self.write(std::mem::take(&mut group));
+            if self.disk.is_condensing_due() {
+                let objects = self.memory.read().objects();
+                self.disk.condense(objects);
+            }
         }
+        self.disk.close();
     }
 
     fn write(&mut self, group: Vec<Entry>) {
@@ -70,34 +74,45 @@ impl Committer {
             }
         }
         let last = writes.last().map_or(0, |(_, _, stored)| stored.revision);
-        for (_, _, stored) in &writes {
-            self.log.add(stored.revision, stored.json.len());
-        }
-        // When the write fails, what it would have forgotten stays on disk: too much log does no harm.
-        match self.disk.commit(&writes, &self.log.take_surplus()) {
-            Ok(()) => self.publish(writes, waiters, last),
-            Err(problem) => {
-                tracing::error!(
-                    problem = &problem as &dyn std::error::Error,
-                    "writing objects failed"
-                );
-                self.settle(&writes);
-                // Who waits for these revisions must not wait for ever.
-                self.visible.send_replace(last);
-                for waiter in waiters {
-                    // A writer that went away does not need its answer.
-                    waiter.send(Err(CommitError::Disk)).ok();
+        match self.disk.commit(&writes) {
+            Ok(()) => {
+                if std::mem::take(&mut self.is_failing) {
+                    tracing::info!("objects can be written again");
                 }
+                self.publish(writes, waiters, last);
             }
+            Err(problem) => self.refuse(&problem, &writes, waiters, last),
         }
     }
 
-    fn publish(
-        &self,
-        writes: Vec<(Effect, bool, Arc<Stored>)>,
+    fn refuse(
+        &mut self,
+        problem: &DiskError,
+        writes: &[Write],
         waiters: Vec<oneshot::Sender<Outcome>>,
         last: u64,
     ) {
+        if !std::mem::replace(&mut self.is_failing, true) {
+            tracing::error!(
+                problem = problem as &dyn std::error::Error,
+                "writing objects failed; reads go on, and writes are tried anew"
+            );
+        }
+        self.settle(writes);
+        // Who waits for these revisions must not wait for ever.
+        self.visible.send_replace(last);
+        let refusal = if problem.is_full() {
+            CommitError::Full
+        } else {
+            CommitError::Disk
+        };
+        for waiter in waiters {
+            // A writer that went away does not need its answer.
+            waiter.send(Err(refusal)).ok();
+        }
+    }
+
+    fn publish(&self, writes: Vec<Write>, waiters: Vec<oneshot::Sender<Outcome>>, last: u64) {
         let mut events: Vec<Arc<Event>> = Vec::with_capacity(writes.len());
         {
             let mut memory = self.memory.write();
@@ -121,7 +136,7 @@ impl Committer {
         }
     }
 
-    fn settle(&self, writes: &[(Effect, bool, Arc<Stored>)]) {
+    fn settle(&self, writes: &[Write]) {
         let mut ledger = self.ledger.lock();
         for (_, _, stored) in writes {
             ledger.settle(&stored.key, stored.revision);

@@ -44,6 +44,14 @@ impl Memory {
             .or_insert_with(|| Collection::new(floor))
     }
 
+    /// All objects of all resources.
+    pub(crate) fn objects(&self) -> Vec<Arc<Stored>> {
+        self.collections
+            .values()
+            .flat_map(|collection| collection.list(None, None))
+            .collect()
+    }
+
     /// One object.
     pub(crate) fn get(&self, key: &Key) -> Option<&Arc<Stored>> {
         self.collection(key.resource)?.get(&key.namespace, &key.name)

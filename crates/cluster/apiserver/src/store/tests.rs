@@ -17,8 +17,9 @@ impl Observer for Recorder {
     }
 }
 
+/// Opens a store that lies, with its key, in `folder`.
 fn open(folder: &Path) -> Store {
-    Store::open(folder, Arc::new(Recorder::default()), |_| {}).unwrap()
+    Store::open(&folder.join("store"), Arc::new(Recorder::default()), |_| {}).unwrap()
 }
 
 fn maps() -> Resource {
@@ -48,31 +49,14 @@ fn data(stored: &Stored) -> &str {
     stored.value().pointer("/data/k").and_then(Value::as_str).unwrap()
 }
 
-/// Copies the files as a crash would leave them, while the store still runs.
+/// Copies the files and the key as a crash would leave them, while the store still runs.
 fn crash_copy(from: &Path, to: &Path) {
     std::fs::create_dir_all(to).unwrap();
     for entry in std::fs::read_dir(from).unwrap() {
         let entry = entry.unwrap();
-        let target = to.join(entry.file_name());
-        if entry.file_type().unwrap().is_dir() {
-            crash_copy(&entry.path(), &target);
-        } else {
-            std::fs::copy(entry.path(), target).unwrap();
-        }
+        std::fs::copy(entry.path(), to.join(entry.file_name())).unwrap();
     }
-}
-
-fn journals(folder: &Path) -> Vec<std::path::PathBuf> {
-    let mut found = Vec::new();
-    for entry in std::fs::read_dir(folder).unwrap() {
-        let path = entry.unwrap().path();
-        if path.is_dir() {
-            found.extend(journals(&path));
-        } else if path.extension().is_some_and(|extension| extension == "jnl") {
-            found.push(path);
-        }
-    }
-    found
+    std::fs::copy(from.with_extension("key"), to.with_extension("key")).unwrap();
 }
 
 #[tokio::test]
@@ -159,7 +143,7 @@ async fn of_many_writers_on_one_state_one_wins() {
 async fn observers_see_every_write_in_order_before_it_is_answered() {
     let folder = tempfile::tempdir().unwrap();
     let recorder = Arc::new(Recorder::default());
-    let store = Store::open(folder.path(), recorder.clone(), |_| {}).unwrap();
+    let store = Store::open(&folder.path().join("store"), recorder.clone(), |_| {}).unwrap();
     for name in ["one", "two", "three"] {
         let stored = store.commit(put(name, Expected::Absent, "1")).await.unwrap();
         assert_eq!(recorder.0.lock().last(), Some(&stored.revision));
@@ -170,7 +154,7 @@ async fn observers_see_every_write_in_order_before_it_is_answered() {
 #[tokio::test]
 async fn an_acknowledged_write_survives_a_crash() {
     let folder = tempfile::tempdir().unwrap();
-    let store = open(&folder.path().join("live"));
+    let store = open(folder.path());
     let one = store.commit(put("one", Expected::Absent, "1")).await.unwrap();
     store
         .commit(put("one", Expected::Revision(one.revision), "2"))
@@ -186,7 +170,7 @@ async fn an_acknowledged_write_survives_a_crash() {
         ))
         .await
         .unwrap();
-    crash_copy(&folder.path().join("live"), &folder.path().join("crashed"));
+    crash_copy(&folder.path().join("store"), &folder.path().join("crashed/store"));
     let again = open(&folder.path().join("crashed"));
     assert_eq!(again.revision(), 4);
     assert_eq!(data(&again.get(&key("one")).unwrap()), "2");
@@ -203,57 +187,6 @@ async fn an_acknowledged_write_survives_a_crash() {
             .unwrap()
             .revision,
         5
-    );
-}
-
-#[tokio::test]
-async fn a_torn_last_write_is_dropped_whole() {
-    let folder = tempfile::tempdir().unwrap();
-    let live = folder.path().join("live");
-    let store = open(&live);
-    for number in 0..20 {
-        store
-            .commit(put(&format!("m{number}"), Expected::Absent, "1"))
-            .await
-            .unwrap();
-    }
-    crash_copy(&live, &folder.path().join("whole"));
-    store
-        .commit(put("torn", Expected::Absent, &"x".repeat(4000)))
-        .await
-        .unwrap();
-    let torn = folder.path().join("torn");
-    crash_copy(&live, &torn);
-    let length_of = |folder: &Path| {
-        journals(folder)
-            .iter()
-            .map(|path| std::fs::metadata(path).unwrap().len())
-            .max()
-    };
-    let whole = length_of(&folder.path().join("whole")).unwrap();
-    for path in journals(&torn) {
-        let length = std::fs::metadata(&path).unwrap().len();
-        if length > whole {
-            std::fs::File::options()
-                .write(true)
-                .open(&path)
-                .unwrap()
-                .set_len(whole + 50)
-                .unwrap();
-        }
-    }
-    let again = open(&torn);
-    for number in 0..20 {
-        assert!(again.get(&key(&format!("m{number}"))).is_some());
-    }
-    let listing = again.list(maps(), None);
-    let revisions: Vec<u64> = listing.objects.iter().map(|stored| stored.revision).collect();
-    assert!(revisions.iter().all(|revision| *revision <= again.revision()));
-    let events = again.events_after(maps(), 0).unwrap().0;
-    assert_eq!(
-        events.len(),
-        listing.objects.len(),
-        "log and objects end at the same write"
     );
 }
 
@@ -308,57 +241,6 @@ async fn a_listing_can_be_had_as_it_was() {
             .len(),
         1
     );
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn the_log_on_disk_stays_bounded() {
-    let folder = tempfile::tempdir().unwrap();
-    let store = Arc::new(open(folder.path()));
-    let per_writer = log_bounds::LOG_EVENTS / 64 + 10;
-    let writers: Vec<_> = (0..64)
-        .map(|writer| {
-            let store = store.clone();
-            tokio::spawn(async move {
-                let name = format!("m{writer}");
-                let mut last = store
-                    .commit(put(&name, Expected::Absent, "0"))
-                    .await
-                    .unwrap()
-                    .revision;
-                for step in 0..per_writer {
-                    let change = put(&name, Expected::Revision(last), &step.to_string());
-                    last = store.commit(change).await.unwrap().revision;
-                }
-            })
-        })
-        .collect();
-    for writer in writers {
-        writer.await.unwrap();
-    }
-    let last = store.revision();
-    store.close();
-    drop(store);
-    let disk = Disk::open(folder.path()).unwrap();
-    let logged = disk.log().unwrap();
-    assert!(logged.len() <= log_bounds::LOG_EVENTS, "{}", logged.len());
-    assert_eq!(logged.last().unwrap().object.revision, last);
-    drop(disk);
-    assert_eq!(open(folder.path()).list(maps(), None).objects.len(), 64);
-}
-
-#[tokio::test]
-async fn a_folder_of_another_layout_is_refused() {
-    let folder = tempfile::tempdir().unwrap();
-    {
-        let database = fjall::Database::builder(folder.path()).open().unwrap();
-        let meta = database
-            .keyspace("meta", fjall::KeyspaceCreateOptions::default)
-            .unwrap();
-        meta.insert("format", "something else").unwrap();
-        database.persist(fjall::PersistMode::SyncAll).unwrap();
-    }
-    let problem = Store::open(folder.path(), Arc::new(Recorder::default()), |_| {}).unwrap_err();
-    assert!(matches!(problem, DiskError::Format { .. }), "{problem}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -47,7 +47,7 @@ impl Cluster {
         let store = tempfile::tempdir().unwrap();
         let authority = Authority::create("test").unwrap();
         let config = Config {
-            store_dir: store.path().to_owned(),
+            store_dir: store.path().join("store"),
             advertise: "https://127.0.0.1:6443".to_owned(),
             server: authority.issue_server(&["127.0.0.1"]).unwrap(),
             client_ca_pem: authority.certificate_pem().to_owned(),
