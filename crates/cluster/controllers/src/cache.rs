@@ -4,7 +4,7 @@
 //! "expectations" of other implementations, and is sound because resource versions are one order: an answer is taken
 //! only if it is newer than everything that the watch has delivered, and an older watch event never undoes it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use kube::Resource;
@@ -12,6 +12,7 @@ use parking_lot::{Mutex, RwLock};
 use tokio::sync::watch;
 
 use crate::key::Key;
+use crate::owner::controller_of;
 
 /// What changed: `old` and `new` are absent for objects that were not there before or are gone now.
 pub(crate) struct Change<'a, K> {
@@ -39,8 +40,12 @@ pub(crate) struct Cache<K> {
     synced: watch::Sender<bool>,
 }
 
+type Controlled<K> = HashMap<(String, String), BTreeMap<String, Arc<K>>>;
+
 struct State<K> {
     objects: BTreeMap<String, BTreeMap<String, Arc<K>>>,
+    /// The same objects by namespace and uid of their controller; the uid is empty for those without one.
+    controlled: Option<Controlled<K>>,
     /// The newest resource version that list or watch have delivered.
     seen: u64,
 }
@@ -48,9 +53,19 @@ struct State<K> {
 impl<K: Resource> Cache<K> {
     /// An empty cache, not yet synchronised.
     pub(crate) fn new() -> Self {
+        Self::holding(None)
+    }
+
+    /// An empty cache that can be asked for what a controller owns: see [`Cache::claimable`].
+    pub(crate) fn with_controllers() -> Self {
+        Self::holding(Some(HashMap::new()))
+    }
+
+    fn holding(controlled: Option<Controlled<K>>) -> Self {
         Self {
             state: RwLock::new(State {
                 objects: BTreeMap::new(),
+                controlled,
                 seen: 0,
             }),
             handlers: RwLock::new(Vec::new()),
@@ -82,6 +97,19 @@ impl<K: Resource> Cache<K> {
             .get(namespace)
             .map(|all| all.values().cloned().collect())
             .unwrap_or_default()
+    }
+
+    /// The objects of a namespace that the owner with that uid controls, and those that nobody does.
+    pub(crate) fn claimable(&self, namespace: &str, uid: &str) -> Vec<Arc<K>> {
+        let state = self.state.read();
+        let Some(controlled) = &state.controlled else {
+            return Vec::new();
+        };
+        let of = |uid: &str| {
+            let all = controlled.get(&(namespace.to_owned(), uid.to_owned()));
+            all.into_iter().flat_map(|all| all.values().cloned())
+        };
+        of(uid).chain(of("")).collect()
     }
 
     /// All objects, by namespace and name.
@@ -175,15 +203,18 @@ impl<K: Resource> Cache<K> {
         state.seen = state.seen.max(version);
     }
 
-    fn put(&self, object: K) {
+    fn put(&self, mut object: K) {
+        // Nobody here reads them, they are as large as the rest, and an update without them keeps them.
+        object.meta_mut().managed_fields = None;
         let key = Key::of(&object);
         let object = Arc::new(object);
         let mut state = self.state.write();
         let old = state
             .objects
-            .entry(key.namespace)
+            .entry(key.namespace.clone())
             .or_default()
-            .insert(key.name, object.clone());
+            .insert(key.name.clone(), object.clone());
+        state.reindex(&key, old.as_ref(), Some(&object));
         drop(state);
         self.tell(&Change {
             old: old.as_ref(),
@@ -212,6 +243,7 @@ impl<K: Resource> Cache<K> {
             if objects.is_empty() {
                 state.objects.remove(&key.namespace);
             }
+            state.reindex(key, old.as_ref(), None);
             old
         };
         if old.is_some() {
@@ -225,6 +257,30 @@ impl<K: Resource> Cache<K> {
     fn tell(&self, change: &Change<'_, K>) {
         for handler in self.handlers.read().iter() {
             handler(change);
+        }
+    }
+}
+
+impl<K: Resource> State<K> {
+    fn reindex(&mut self, key: &Key, old: Option<&Arc<K>>, new: Option<&Arc<K>>) {
+        let Some(controlled) = &mut self.controlled else {
+            return;
+        };
+        let place = |object: &Arc<K>| {
+            let uid = controller_of(object.meta()).map_or("", |owner| owner.uid.as_str());
+            (key.namespace.clone(), uid.to_owned())
+        };
+        if let Some(place) = old.map(place)
+            && let Some(all) = controlled.get_mut(&place)
+        {
+            all.remove(&key.name);
+            if all.is_empty() {
+                controlled.remove(&place);
+            }
+        }
+        if let Some(new) = new {
+            let all = controlled.entry(place(new)).or_default();
+            all.insert(key.name.clone(), Arc::clone(new));
         }
     }
 }

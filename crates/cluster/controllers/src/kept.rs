@@ -45,7 +45,7 @@ impl<K: Resource<DynamicType = ()>> Kept<K> {
     pub(crate) fn new(client: &Client) -> Self {
         Self {
             client: client.clone(),
-            cache: Arc::new(Cache::new()),
+            cache: Arc::new(Cache::with_controllers()),
         }
     }
 

@@ -21,6 +21,7 @@ mod owner;
 mod percent;
 mod pod_collector;
 mod pod_maker;
+mod pod_owner;
 mod pods;
 mod queue;
 mod quota;

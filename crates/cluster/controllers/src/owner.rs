@@ -89,12 +89,14 @@ pub(crate) fn claim<K: Resource>(
 }
 
 /// Adopts and releases what `claims` says and returns all that is owned then. The owner is read afresh before an
-/// adoption: one that is being deleted with its dependents left behind must not take them along.
+/// adoption: one that is being deleted with its dependents left behind must not take them along. What is adopted gets the
+/// `finalizer`, if there is one, and what is let go loses it.
 pub(crate) async fn settle<O, K>(
     owners: &Kept<O>,
     owner: &O,
     kept: &Kept<K>,
     claims: Claims<K>,
+    finalizer: Option<&str>,
 ) -> Result<Vec<Arc<K>>, kube::Error>
 where
     O: Resource<DynamicType = (), Scope = NamespaceResourceScope>
@@ -113,7 +115,9 @@ where
     for object in claims.release {
         let mut rest = object.meta().owner_references.clone().unwrap_or_default();
         rest.retain(|reference| reference.uid != uid);
-        write_owners(kept, &object, &rest).await?;
+        let mut finalizers = object.meta().finalizers.clone().unwrap_or_default();
+        finalizers.retain(|known| Some(known.as_str()) != finalizer);
+        write_owners(kept, &object, &rest, &finalizers).await?;
     }
     if claims.adopt.is_empty() {
         return Ok(all);
@@ -129,12 +133,22 @@ where
     for object in claims.adopt {
         let mut references = object.meta().owner_references.clone().unwrap_or_default();
         references.push(controlled_by(owner));
-        all.push(Arc::new(write_owners(kept, &object, &references).await?));
+        let mut finalizers = object.meta().finalizers.clone().unwrap_or_default();
+        finalizers.extend(finalizer.map(str::to_owned));
+        finalizers.dedup();
+        all.push(Arc::new(
+            write_owners(kept, &object, &references, &finalizers).await?,
+        ));
     }
     Ok(all)
 }
 
-async fn write_owners<K>(kept: &Kept<K>, object: &K, owners: &[OwnerReference]) -> Result<K, kube::Error>
+async fn write_owners<K>(
+    kept: &Kept<K>,
+    object: &K,
+    owners: &[OwnerReference],
+    finalizers: &[String],
+) -> Result<K, kube::Error>
 where
     K: Resource<DynamicType = (), Scope = NamespaceResourceScope>
         + Clone
@@ -145,9 +159,7 @@ where
     let version = &object.meta().resource_version;
     // An empty list is written as none at all.
     let owners = Some(owners).filter(|owners| !owners.is_empty());
-    kept.merge(
-        object,
-        json!({"metadata": {"resourceVersion": version, "ownerReferences": owners}}),
-    )
-    .await
+    let finalizers = Some(finalizers).filter(|finalizers| !finalizers.is_empty());
+    let metadata = json!({"resourceVersion": version, "ownerReferences": owners, "finalizers": finalizers});
+    kept.merge(object, json!({ "metadata": metadata })).await
 }

@@ -21,6 +21,7 @@ use tokio_util::task::TaskTracker;
 
 use crate::cache::Cache;
 use crate::kept::Kept;
+use crate::owner::is_dying;
 use crate::watch::follow;
 
 /// Metadata of an object of any kind.
@@ -133,6 +134,13 @@ impl World {
         for (_, cache) in &self.others {
             cache.synced().await;
         }
+    }
+
+    /// Whether a namespace is gone or on its way: nothing new is made in it.
+    pub(crate) fn is_ending(&self, namespace: &str) -> bool {
+        self.namespaces
+            .get("", namespace)
+            .is_none_or(|namespace| is_dying(&namespace.metadata))
     }
 
     fn follow_whole<K>(&self, kept: &Kept<K>, tasks: &TaskTracker, shutdown: &CancellationToken)

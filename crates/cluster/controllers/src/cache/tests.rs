@@ -112,3 +112,36 @@ fn a_deletion_of_ours_does_not_hide_other_answers() {
     cache.absorb(object("b", "2", 20));
     assert_eq!((version(&cache, "a"), version(&cache, "b")), (None, Some(20)));
 }
+
+#[test]
+fn what_a_controller_owns_is_found_with_what_nobody_owns() {
+    use k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference;
+
+    let cache: Cache<ConfigMap> = Cache::with_controllers();
+    let owned = |name: &str, owner: &str, version: u64| {
+        let mut object = object(name, name, version);
+        object.metadata.owner_references = Some(vec![OwnerReference {
+            uid: owner.into(),
+            controller: Some(true),
+            ..OwnerReference::default()
+        }]);
+        object
+    };
+    let names = |uid: &str| -> Vec<String> {
+        let found = cache.claimable("ns", uid);
+        found
+            .iter()
+            .filter_map(|object| object.metadata.name.clone())
+            .collect()
+    };
+    cache.replace(
+        vec![owned("a", "x", 1), owned("b", "y", 2), object("c", "c", 3)],
+        3,
+    );
+    assert_eq!(names("x"), ["a", "c"]);
+    cache.apply(owned("c", "x", 4));
+    cache.remove(&owned("a", "x", 5));
+    assert_eq!(names("x"), ["c"]);
+    assert_eq!(names("y"), ["b"]);
+    assert!(cache.claimable("other", "x").is_empty());
+}

@@ -82,13 +82,16 @@ impl Deployments {
         let claims = claim(
             &deployment.metadata,
             &deployment.spec.selector,
-            self.world.replica_sets.namespace(namespace),
+            self.world
+                .replica_sets
+                .claimable(namespace, deployment.metadata.uid.as_deref().unwrap_or_default()),
         );
         let settled = settle(
             &self.world.deployments,
             deployment,
             &self.world.replica_sets,
             claims,
+            None,
         )
         .await;
         settled.step("adopt replica sets")

@@ -152,13 +152,6 @@ impl ServiceEndpoints {
             .collect::<Result<(), kube::Error>>()
             .step("delete endpoint slices")
     }
-
-    fn is_namespace_ending(&self, namespace: &str) -> bool {
-        self.world
-            .namespaces
-            .get("", namespace)
-            .is_none_or(|namespace| is_dying(&namespace.metadata))
-    }
 }
 
 impl Controller for ServiceEndpoints {
@@ -179,7 +172,7 @@ impl Controller for ServiceEndpoints {
         else {
             return self.remove_all(key).await.map(|()| None);
         };
-        if !is_ours(&service) || self.is_namespace_ending(&key.namespace) {
+        if !is_ours(&service) || self.world.is_ending(&key.namespace) {
             return Ok(None);
         }
         let pods = self.world.pods.namespace(&key.namespace);

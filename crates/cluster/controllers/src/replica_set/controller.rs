@@ -15,8 +15,9 @@ use crate::controller::{Again, Controller, Failure, Step, gone_is_fine};
 use crate::deployment::controller::text_of;
 use crate::events::Recorder;
 use crate::key::Key;
-use crate::owner::{claim, controlled_by, controller_of, is_dying, selects, settle};
+use crate::owner::controlled_by;
 use crate::pod_maker;
+use crate::pod_owner::{owned_pods, queue_of_owners, settled_pods};
 use crate::queue::Queue;
 use crate::template::{PodName, desired_pod};
 use crate::world::World;
@@ -33,28 +34,7 @@ pub(crate) struct ReplicaSets {
 impl ReplicaSets {
     /// Registers for changes.
     pub(crate) fn new(world: &Arc<World>, recorder: &Recorder) -> Arc<Self> {
-        let queue = Arc::new(Queue::new());
-        let add = Arc::clone(&queue);
-        world
-            .replica_sets
-            .on_change(move |change| change.sides().for_each(|set| add.add(Key::of(&**set))));
-        let (add, sets) = (Arc::clone(&queue), world.replica_sets.clone());
-        world.pods.on_change(move |change| {
-            for pod in change.sides() {
-                let namespace = pod.metadata.namespace.as_deref().unwrap_or_default();
-                match controller_of(&pod.metadata) {
-                    Some(owner) if owner.kind == "ReplicaSet" => {
-                        add.add(Key::new(namespace, owner.name.clone()));
-                    }
-                    Some(_) => {}
-                    None => sets
-                        .namespace(namespace)
-                        .iter()
-                        .filter(|set| selects_pod(set, pod))
-                        .for_each(|set| add.add(Key::of(&**set))),
-                }
-            }
-        });
+        let queue = queue_of_owners(&world.replica_sets, &world.pods);
         let (add, sets) = (Arc::clone(&queue), world.replica_sets.clone());
         world.quotas.on_change(move |change| {
             for quota in change.sides() {
@@ -101,23 +81,6 @@ impl ReplicaSets {
             (trouble, Failure { step, source })
         })
     }
-
-    fn owned_now(&self, set: &ReplicaSet) -> Vec<Arc<Pod>> {
-        let namespace = set.metadata.namespace.as_deref().unwrap_or_default();
-        claim(
-            &set.metadata,
-            &set.spec.selector,
-            self.world.pods.namespace(namespace),
-        )
-        .owned
-    }
-
-    fn is_namespace_ending(&self, namespace: &str) -> bool {
-        self.world
-            .namespaces
-            .get("", namespace)
-            .is_none_or(|namespace| is_dying(&namespace.metadata))
-    }
 }
 
 impl Controller for ReplicaSets {
@@ -133,21 +96,19 @@ impl Controller for ReplicaSets {
         let Some(set) = self.world.replica_sets.by_key(key) else {
             return Ok(None);
         };
-        let claims = claim(
-            &set.metadata,
-            &set.spec.selector,
-            self.world.pods.namespace(&key.namespace),
-        );
-        let owned = settle(&self.world.replica_sets, &set, &self.world.pods, claims)
-            .await
-            .step("adopt pods")?;
+        let owned = settled_pods(&self.world.replica_sets, &set, &self.world.pods).await?;
         let difference = match plan(&set, &owned) {
-            Difference::Create(_) if self.is_namespace_ending(&key.namespace) => Difference::None,
+            Difference::Create(_) if self.world.is_ending(&key.namespace) => Difference::None,
             difference => difference,
         };
         let outcome = self.execute(&set, difference).await;
         let trouble = outcome.as_ref().err().map(|(trouble, _)| trouble);
-        let (status, again) = desired_status(&set, &self.owned_now(&set), trouble, Timestamp::now());
+        let (status, again) = desired_status(
+            &set,
+            &owned_pods(&*set, &self.world.pods),
+            trouble,
+            Timestamp::now(),
+        );
         if set.status.as_ref() != Some(&status) {
             let mut changed = (*set).clone();
             changed.status = Some(status);
@@ -166,10 +127,6 @@ fn new_pod(set: &ReplicaSet) -> Pod {
     let prefix = format!("{}-", set.metadata.name.as_deref().unwrap_or_default());
     let namespace = set.metadata.namespace.as_deref().unwrap_or_default();
     desired_pod(&template, namespace, PodName::Prefix(prefix), controlled_by(set))
-}
-
-fn selects_pod(set: &ReplicaSet, pod: &Pod) -> bool {
-    selects(&set.spec.selector, pod.metadata.labels.as_ref())
 }
 
 fn is_in_trouble(set: &ReplicaSet) -> bool {

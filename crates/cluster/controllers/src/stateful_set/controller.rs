@@ -16,8 +16,9 @@ use super::plan::{Action, Observed, desired_status, plan};
 use crate::controller::{Again, Controller, Failure, Step, gone_is_fine};
 use crate::events::Recorder;
 use crate::key::Key;
-use crate::owner::{claim, controller_of, is_controlled_by, is_dying, selects, settle};
+use crate::owner::{is_controlled_by, is_dying};
 use crate::pod_maker;
+use crate::pod_owner::{owned_pods, queue_of_owners, settled_pods};
 use crate::queue::Queue;
 use crate::revisions;
 use crate::world::World;
@@ -34,32 +35,10 @@ pub(crate) struct StatefulSets {
 impl StatefulSets {
     /// Registers for changes.
     pub(crate) fn new(world: &Arc<World>, recorder: &Recorder) -> Arc<Self> {
-        let queue = Arc::new(Queue::new());
-        let add = Arc::clone(&queue);
-        world
-            .stateful_sets
-            .on_change(move |change| change.sides().for_each(|set| add.add(Key::of(&**set))));
-        let (add, sets) = (Arc::clone(&queue), world.stateful_sets.clone());
-        world.pods.on_change(move |change| {
-            for pod in change.sides() {
-                let namespace = pod.metadata.namespace.as_deref().unwrap_or_default();
-                match controller_of(&pod.metadata) {
-                    Some(owner) if owner.kind == "StatefulSet" => {
-                        add.add(Key::new(namespace, owner.name.clone()));
-                    }
-                    Some(_) => {}
-                    None => sets
-                        .namespace(namespace)
-                        .iter()
-                        .filter(|set| selects(&set.spec.selector, pod.metadata.labels.as_ref()))
-                        .for_each(|set| add.add(Key::of(&**set))),
-                }
-            }
-        });
         Arc::new(Self {
             world: Arc::clone(world),
             recorder: recorder.clone(),
-            queue,
+            queue: queue_of_owners(&world.stateful_sets, &world.pods),
         })
     }
 
@@ -138,16 +117,6 @@ impl StatefulSets {
             other => other.map(drop),
         }
     }
-
-    fn owned_now(&self, set: &StatefulSet) -> Vec<Arc<Pod>> {
-        let namespace = set.metadata.namespace.as_deref().unwrap_or_default();
-        claim(
-            &set.metadata,
-            &set.spec.selector,
-            self.world.pods.namespace(namespace),
-        )
-        .owned
-    }
 }
 
 impl Controller for StatefulSets {
@@ -166,11 +135,7 @@ impl Controller for StatefulSets {
         if is_dying(&set.metadata) {
             return Ok(None);
         }
-        let candidates = self.world.pods.namespace(&key.namespace);
-        let claims = claim(&set.metadata, &set.spec.selector, candidates);
-        let pods = settle(&self.world.stateful_sets, &set, &self.world.pods, claims)
-            .await
-            .step("adopt pods")?;
+        let pods = settled_pods(&self.world.stateful_sets, &set, &self.world.pods).await?;
         let versions = self.versions(&set, &pods).await?;
         let now = Timestamp::now();
         let observed = Observed {
@@ -188,7 +153,7 @@ impl Controller for StatefulSets {
                 break;
             }
         }
-        let pods = self.owned_now(&set);
+        let pods = owned_pods(&*set, &self.world.pods);
         let status = desired_status(Observed {
             pods: &pods,
             ..observed
