@@ -7,6 +7,7 @@ mod collection;
 mod create;
 mod decode;
 mod delete;
+mod eviction;
 mod list;
 mod log;
 mod patch;
@@ -171,7 +172,7 @@ async fn route(
         (Subresource::Scale, "patch") => scale::patch(call, name, media_type, bytes).await,
         (Subresource::Log, "get") => log::answer(call, name).await,
         (Subresource::Binding, "create") => pods::bind(call, name, media_type, bytes).await,
-        (Subresource::Eviction, "create") => pods::evict(call, name, media_type, bytes).await,
+        (Subresource::Eviction, "create") => eviction::evict(call, name, media_type, bytes).await,
         (
             Subresource::Status
             | Subresource::Approval

@@ -20,4 +20,5 @@ pub use amounts::Amounts;
 pub use attributes::{Attributes, Operation, User};
 pub use chain::Chain;
 pub use quota::usage_of;
+pub use selector::selects;
 pub use world::World;

@@ -70,6 +70,12 @@ impl LabelSelector {
     }
 }
 
+/// Whether `selector`, as the API has it, selects `object`; none at all selects nothing, and the empty one everything.
+pub fn selects(selector: &Value, object: &Value) -> bool {
+    let parsed: Option<LabelSelector> = serde_json::from_value(selector.clone()).unwrap_or_default();
+    parsed.is_some_and(|selector| selector.matches(object))
+}
+
 #[cfg(test)]
 mod tests {
     use serde_json::json;

@@ -55,6 +55,14 @@ pub(crate) fn gone_is_fine<T>(result: Result<T, kube::Error>) -> Result<Option<T
     }
 }
 
+/// What the API said, without the client's wrapping.
+pub(crate) fn text_of(error: &kube::Error) -> String {
+    match error {
+        kube::Error::Api(status) => status.message.clone(),
+        other => other.to_string(),
+    }
+}
+
 /// When a key has to be looked at again though nothing changes: `None` for never.
 pub(crate) type Again = Option<Duration>;
 

@@ -1,6 +1,7 @@
 //! Events, as `kubectl describe` shows them: recorded from anywhere without waiting, written by one task that counts
 //! repetitions instead of repeating them.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 
 use jiff::Timestamp;
@@ -34,7 +35,7 @@ struct Note {
     about: About,
     component: &'static str,
     kind: Kind,
-    reason: &'static str,
+    reason: Cow<'static, str>,
     message: String,
 }
 
@@ -73,9 +74,10 @@ impl Recorder {
         component: &'static str,
         object: &K,
         kind: Kind,
-        reason: &'static str,
+        reason: impl Into<Cow<'static, str>>,
         message: String,
     ) {
+        let reason = reason.into();
         let meta = object.meta();
         let about = About {
             api_version: K::api_version(&()).into_owned(),
@@ -84,17 +86,15 @@ impl Recorder {
             name: meta.name.clone().unwrap_or_default(),
             uid: meta.uid.clone().unwrap_or_default(),
         };
-        if self
-            .notes
-            .try_send(Note {
-                about,
-                component,
-                kind,
-                reason,
-                message,
-            })
-            .is_err()
-        {
+        let note = Note {
+            about,
+            component,
+            kind,
+            reason,
+            message,
+        };
+        if let Err(dropped) = self.notes.try_send(note) {
+            let reason = &*dropped.into_inner().reason;
             debug!(reason, "event dropped, too many are waiting");
         }
     }
@@ -175,7 +175,7 @@ fn first_event(note: &Note, namespace: &str, now: Timestamp) -> Event {
             Kind::Normal => "Normal".to_owned(),
             Kind::Warning => "Warning".to_owned(),
         }),
-        reason: Some(note.reason.to_owned()),
+        reason: Some(note.reason.clone().into_owned()),
         message: Some(note.message.clone()),
         source: Some(EventSource {
             component: Some(note.component.to_owned()),

@@ -115,6 +115,11 @@ where
         self.delete_with(object, DeleteParams::default()).await
     }
 
+    /// Deletes `object` if it is still that one; its dependents go first.
+    pub(crate) async fn delete_foreground(&self, object: &K) -> Result<(), kube::Error> {
+        self.delete_with(object, DeleteParams::foreground()).await
+    }
+
     /// Deletes `object` at once, without grace.
     pub(crate) async fn delete_now(&self, object: &K) -> Result<(), kube::Error> {
         self.delete_with(
@@ -129,7 +134,7 @@ where
 
     async fn delete_with(&self, object: &K, params: DeleteParams) -> Result<(), kube::Error> {
         let params = DeleteParams {
-            propagation_policy: Some(PropagationPolicy::Background),
+            propagation_policy: params.propagation_policy.or(Some(PropagationPolicy::Background)),
             preconditions: Some(Preconditions {
                 uid: object.meta().uid.clone(),
                 resource_version: None,

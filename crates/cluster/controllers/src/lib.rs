@@ -8,12 +8,15 @@
 //! reads the caches, plans (pure, in `plan.rs` of its folder) and executes idempotently. Nothing polls.
 
 mod accounts;
+mod budget;
 mod cache;
 mod controller;
+mod cron_job;
 mod deployment;
 mod endpoints;
 mod events;
 mod garbage;
+mod job;
 mod kept;
 mod key;
 mod namespace;
@@ -33,6 +36,7 @@ mod scheduler;
 mod stateful_set;
 mod template;
 mod template_hash;
+mod ttl;
 mod watch;
 mod world;
 

@@ -5,7 +5,7 @@ use futures::future::join_all;
 use k8s_openapi::api::core::v1::Pod;
 use kube::Resource;
 
-use crate::deployment::controller::text_of;
+use crate::controller::text_of;
 use crate::events::{Kind, Recorder};
 use crate::kept::Kept;
 

@@ -10,11 +10,15 @@ use toolforge_pki::Authority;
 use tracing::{debug, info};
 
 use crate::accounts::NamespaceContents;
+use crate::budget::controller::Budgets;
 use crate::controller::{Controller, work};
+use crate::cron_job::controller::CronJobs;
 use crate::deployment::controller::Deployments;
 use crate::endpoints::controller::ServiceEndpoints;
 use crate::events::Recorder;
 use crate::garbage::controller::Garbage;
+use crate::job::controller::Jobs;
+use crate::job::orphans::OrphanedPods;
 use crate::namespace::controller::EndingNamespaces;
 use crate::pod_collector::PodCollector;
 use crate::quota::controller::QuotaStatus;
@@ -22,6 +26,7 @@ use crate::replica_set::controller::ReplicaSets;
 use crate::requests::controller::CertificateRequests;
 use crate::scheduler::controller::Scheduler;
 use crate::stateful_set::controller::StatefulSets;
+use crate::ttl::EndedJobs;
 use crate::world::World;
 
 /// First pause when the API cannot be reached at the start.
@@ -63,6 +68,11 @@ pub async fn run(
         staff.hire(Deployments::new(&world, &recorder)),
         staff.hire(ReplicaSets::new(&world, &recorder)),
         staff.hire(StatefulSets::new(&world, &recorder)),
+        staff.hire(Jobs::new(&world, &recorder)),
+        staff.hire(OrphanedPods::new(&world)),
+        staff.hire(CronJobs::new(&world, &recorder)),
+        staff.hire(EndedJobs::new(&world)),
+        staff.hire(Budgets::new(&world, &recorder)),
         staff.hire(Scheduler::new(&world, &recorder)),
         staff.hire(ServiceEndpoints::new(&world)),
         staff.hire(EndingNamespaces::new(&world)),

@@ -8,9 +8,11 @@ use std::fmt::Debug;
 use std::sync::Arc;
 
 use k8s_openapi::api::apps::v1::{ControllerRevision, Deployment, ReplicaSet, StatefulSet};
+use k8s_openapi::api::batch::v1::{CronJob, Job};
 use k8s_openapi::api::certificates::v1::CertificateSigningRequest;
 use k8s_openapi::api::core::v1::{Endpoints, Namespace, Node, Pod, ResourceQuota, Service, ServiceAccount};
 use k8s_openapi::api::discovery::v1::EndpointSlice;
+use k8s_openapi::api::policy::v1::PodDisruptionBudget;
 use kube::api::{ApiResource, DynamicObject};
 use kube::core::PartialObjectMeta;
 use kube::discovery::{Discovery, Scope, verbs};
@@ -44,6 +46,9 @@ pub(crate) struct World {
     pub(crate) replica_sets: Kept<ReplicaSet>,
     pub(crate) stateful_sets: Kept<StatefulSet>,
     pub(crate) revisions: Kept<ControllerRevision>,
+    pub(crate) jobs: Kept<Job>,
+    pub(crate) cron_jobs: Kept<CronJob>,
+    pub(crate) budgets: Kept<PodDisruptionBudget>,
     pub(crate) pods: Kept<Pod>,
     pub(crate) services: Kept<Service>,
     pub(crate) endpoints: Kept<Endpoints>,
@@ -64,6 +69,9 @@ macro_rules! whole_kinds {
         $call!($world, replica_sets $(, $extra)*);
         $call!($world, stateful_sets $(, $extra)*);
         $call!($world, revisions $(, $extra)*);
+        $call!($world, jobs $(, $extra)*);
+        $call!($world, cron_jobs $(, $extra)*);
+        $call!($world, budgets $(, $extra)*);
         $call!($world, pods $(, $extra)*);
         $call!($world, services $(, $extra)*);
         $call!($world, endpoints $(, $extra)*);
@@ -87,6 +95,9 @@ impl World {
             replica_sets: Kept::new(&client),
             stateful_sets: Kept::new(&client),
             revisions: Kept::new(&client),
+            jobs: Kept::new(&client),
+            cron_jobs: Kept::new(&client),
+            budgets: Kept::new(&client),
             pods: Kept::new(&client),
             services: Kept::new(&client),
             endpoints: Kept::new(&client),
@@ -134,6 +145,13 @@ impl World {
         for (_, cache) in &self.others {
             cache.synced().await;
         }
+    }
+
+    /// The kind of that name, if the API serves it.
+    pub(crate) fn served_kind(&self, group: &str, kind: &str) -> Option<&Served> {
+        self.served
+            .iter()
+            .find(|served| served.resource.group == group && served.resource.kind == kind)
     }
 
     /// Whether a namespace is gone or on its way: nothing new is made in it.

@@ -5,6 +5,7 @@
 //! and never decides who may do what.
 
 mod convert;
+pub mod cron;
 mod defaults;
 mod definitions;
 mod field_error;

@@ -237,15 +237,20 @@ impl Status {
             .with_details(json!({ "retryAfterSeconds": retry_after_seconds }))
     }
 
-    /// 429: a disruption budget stands against an eviction.
-    pub fn eviction_refused(budget: &str) -> Self {
+    /// 429: a disruption budget stands against an eviction, because of `cause`; 0 seconds say nothing of when to retry.
+    pub fn eviction_refused(cause: &str, retry_after_seconds: u64) -> Self {
         let message = "Cannot evict pod as it would violate the pod's disruption budget.";
-        Self::new(429, "TooManyRequests", message).with_details(json!({
-            "causes": [{
-                "reason": "DisruptionBudget",
-                "message": format!("The disruption budget {budget} does not allow another eviction right now"),
-            }]
-        }))
+        let mut details = json!({ "causes": [{ "reason": "DisruptionBudget", "message": cause }] });
+        if retry_after_seconds > 0 {
+            details["retryAfterSeconds"] = retry_after_seconds.into();
+        }
+        Self::new(429, "TooManyRequests", message).with_details(details)
+    }
+
+    /// 500: more than one disruption budget has a say in an eviction.
+    pub fn too_many_budgets() -> Self {
+        let message = "This pod has more than one PodDisruptionBudget, which the eviction subresource does not support.";
+        Self::new(500, "", message)
     }
 
     /// 500: our own fault.

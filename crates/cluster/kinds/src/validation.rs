@@ -8,7 +8,6 @@ mod access;
 mod certificate;
 mod cluster;
 mod config;
-mod cron;
 mod endpoints;
 mod ingress;
 mod job;

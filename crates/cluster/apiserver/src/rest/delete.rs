@@ -100,6 +100,17 @@ impl Options {
         })
     }
 
+    /// The same, for an object that is still at `revision` only.
+    pub(crate) fn only_at(mut self, revision: &str) -> Self {
+        self.revision = Some(revision.to_owned());
+        self
+    }
+
+    /// Whether nothing is to be done.
+    pub(crate) fn is_dry_run(&self) -> bool {
+        self.dry_run
+    }
+
     fn to_value(&self) -> Value {
         let mut value = json!({ "kind": "DeleteOptions", "apiVersion": "meta.k8s.io/v1" });
         if let Some(seconds) = self.grace_seconds {
@@ -178,7 +189,13 @@ pub(crate) async fn delete_object(
     }
 }
 
-fn check_preconditions(kind: &Kind, name: &str, object: &Value, options: &Options) -> Result<(), Status> {
+/// Checks that the object is the one that the options mean.
+pub(crate) fn check_preconditions(
+    kind: &Kind,
+    name: &str,
+    object: &Value,
+    options: &Options,
+) -> Result<(), Status> {
     for (what, wanted, found) in [
         ("UID", &options.uid, metadata::text(object, "uid")),
         (

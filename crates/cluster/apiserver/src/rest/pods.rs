@@ -1,4 +1,4 @@
-//! What is done to Pods beside reading and writing them: binding to a node, and eviction.
+//! Binding a Pod to a node; and what it has in common with the other things that are done to Pods by posting.
 
 use axum::response::Response;
 use http::StatusCode;
@@ -8,7 +8,6 @@ use toolforge_chain::Operation;
 use toolforge_kinds::{Status, Subresource};
 
 use super::change::{Edit, change};
-use super::delete::{Options, delete_object};
 use super::{Call, create, decode};
 use crate::admit::Request;
 use crate::{metadata, respond};
@@ -61,7 +60,7 @@ pub(crate) async fn bind(
 }
 
 /// Asks about what is posted to a Pod: to webhooks it is an object that is created below the Pod.
-async fn admit(call: &Call, name: &str, object: Value) -> Result<(Value, Vec<String>), Status> {
+pub(super) async fn admit(call: &Call, name: &str, object: Value) -> Result<(Value, Vec<String>), Status> {
     let request = Request::new(call, Operation::Create, name, create::options(call));
     let (object, mut warnings) = request.mutate(object, None).await?;
     warnings.extend(request.validate(Some(&object), None).await?);
@@ -69,7 +68,7 @@ async fn admit(call: &Call, name: &str, object: Value) -> Result<(Value, Vec<Str
 }
 
 /// The request after everybody has been asked.
-fn admitted(call: &Call) -> Call {
+pub(super) fn admitted(call: &Call) -> Call {
     Call {
         internal: true,
         ..call.clone()
@@ -89,63 +88,7 @@ fn set_scheduled(pod: &mut Value, now: &str) {
     }
 }
 
-/// Deletes a Pod unless a disruption budget stands against it.
-pub(crate) async fn evict(
-    call: &Call,
-    name: &str,
-    media_type: &str,
-    bytes: &[u8],
-) -> Result<Response, Status> {
-    let eviction = decode::posted(call, Subresource::Eviction, name, media_type, bytes)?;
-    let stored = call
-        .api
-        .store
-        .get(&call.key(name))
-        .ok_or_else(|| Status::not_found(call.kind, name))?;
-    let (eviction, warnings) = admit(call, name, eviction).await?;
-    if let Some(budget) = blocking_budget(call, stored.value()) {
-        return Err(Status::eviction_refused(&budget));
-    }
-    let options = Options::of(call, eviction.get("deleteOptions").unwrap_or(&Value::Null))?;
-    delete_object(&admitted(call).without_subresource(), name, &options).await?;
-    Ok(done(&warnings))
-}
-
-/// A budget that selects the Pod and has nothing left.
-fn blocking_budget(call: &Call, pod: &Value) -> Option<String> {
-    if matches!(
-        pod.pointer("/status/phase").and_then(Value::as_str),
-        Some("Succeeded" | "Failed" | "Pending")
-    ) {
-        return None;
-    }
-    let budgets = crate::store::Resource::find("policy", "poddisruptionbudgets")?;
-    let listing = call.api.store.list(budgets, call.namespace.as_deref());
-    listing.objects.iter().find_map(|budget| {
-        let value = budget.value();
-        let allowed = value
-            .pointer("/status/disruptionsAllowed")
-            .and_then(Value::as_i64)
-            .unwrap_or(0);
-        (allowed <= 0 && selects(value.pointer("/spec/selector"), pod)).then(|| budget.key.name.clone())
-    })
-}
-
-fn selects(selector: Option<&Value>, pod: &Value) -> bool {
-    let Some(wanted) = selector
-        .and_then(|selector| selector.get("matchLabels"))
-        .and_then(Value::as_object)
-    else {
-        return false;
-    };
-    wanted.iter().all(|(name, value)| {
-        pod.pointer("/metadata/labels")
-            .and_then(|labels| labels.get(name))
-            == Some(value)
-    })
-}
-
-fn done(warnings: &[String]) -> Response {
+pub(super) fn done(warnings: &[String]) -> Response {
     let code = StatusCode::CREATED;
     let status = json!({ "kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success", "code": code.as_u16() });
     let mut response = respond::json(code, &status);

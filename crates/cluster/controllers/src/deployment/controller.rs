@@ -9,7 +9,7 @@ use serde_json::json;
 
 use super::plan::{Action, Change, Observed, is_recreate, plan};
 use super::replica_sets::{REVISION, wanted};
-use crate::controller::{Again, Controller, Failure, Step, gone_is_fine};
+use crate::controller::{Again, Controller, Failure, Step, gone_is_fine, text_of};
 use crate::events::{Kind, Recorder};
 use crate::key::Key;
 use crate::owner::{claim, controller_of, is_dying, selects, settle};
@@ -250,12 +250,4 @@ fn orphan_matches<'a>(
         .iter()
         .filter(move |deployment| selects(&deployment.spec.selector, labels));
     matching.map(|deployment| Key::of(&**deployment))
-}
-
-/// What the API said, without the client's wrapping.
-pub(crate) fn text_of(error: &kube::Error) -> String {
-    match error {
-        kube::Error::Api(status) => status.message.clone(),
-        other => other.to_string(),
-    }
 }

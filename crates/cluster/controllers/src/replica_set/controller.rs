@@ -11,8 +11,7 @@ use k8s_openapi::api::apps::v1::ReplicaSet;
 use k8s_openapi::api::core::v1::Pod;
 
 use super::plan::{Difference, Trouble, desired_status, plan};
-use crate::controller::{Again, Controller, Failure, Step, gone_is_fine};
-use crate::deployment::controller::text_of;
+use crate::controller::{Again, Controller, Failure, Step, gone_is_fine, text_of};
 use crate::events::Recorder;
 use crate::key::Key;
 use crate::owner::controlled_by;

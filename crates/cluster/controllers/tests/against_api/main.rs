@@ -7,7 +7,9 @@
     reason = "a test that cannot go on has failed"
 )]
 
+mod budgets;
 mod cluster;
+mod jobs;
 mod lifetimes;
 mod platform;
 mod services;

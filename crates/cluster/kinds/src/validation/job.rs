@@ -2,10 +2,10 @@
 
 use serde_json::Value;
 
-use super::cron::schedule_error;
 use super::path::{Errors, join, not_negative, one_of, unchanged};
 use super::{labels, pod};
 use crate::FieldError;
+use crate::cron::{self, Schedule};
 use crate::value::{Read as _, equivalent, int_at, remove, text_at};
 
 /// Pods of an indexed Job at one time.
@@ -85,7 +85,7 @@ pub(super) fn cron_job(object: &Value, errors: &mut Errors) {
     } else if schedule.contains("TZ") {
         let detail = "cannot use TZ or CRON_TZ in schedule, use timeZone field instead";
         errors.push(FieldError::invalid("spec.schedule", schedule, detail));
-    } else if let Some(why) = schedule_error(schedule) {
+    } else if let Err(why) = Schedule::parse(schedule) {
         errors.push(FieldError::invalid("spec.schedule", schedule, &why));
     }
     time_zone(spec, errors);
@@ -121,16 +121,15 @@ fn time_zone(spec: &Value, errors: &mut Errors) {
     let Some(zone) = spec.get("timeZone").and_then(Value::as_str) else {
         return;
     };
-    let letter = |letter: char| letter.is_ascii_alphanumeric() || matches!(letter, '_' | '-' | '+' | '/');
     let detail = match zone {
-        "" => "timeZone must be nil or non-empty string",
+        "" => "timeZone must be nil or non-empty string".to_owned(),
         _ if zone.eq_ignore_ascii_case("local") => {
-            "timeZone must be an explicit time zone as defined in https://www.iana.org/time-zones"
+            "timeZone must be an explicit time zone as defined in https://www.iana.org/time-zones".to_owned()
         }
-        _ if !zone.chars().all(letter) => "unknown time zone",
+        _ if cron::time_zone(zone).is_none() => format!("unknown time zone {zone}"),
         _ => return,
     };
-    errors.push(FieldError::invalid("spec.timeZone", zone, detail));
+    errors.push(FieldError::invalid("spec.timeZone", zone, &detail));
 }
 
 /// What of a Job stays; a suspended Job that has not started may still change where its Pods go.
