@@ -11,6 +11,7 @@ mod config;
 mod endpoints;
 mod ingress;
 mod job;
+mod job_policies;
 mod labels;
 mod limits;
 mod metadata;

@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use super::path::{Errors, join, not_negative, one_of, unchanged};
-use super::{labels, pod};
+use super::{job_policies, labels, pod};
 use crate::FieldError;
 use crate::cron::{self, Schedule};
 use crate::value::{Read as _, equivalent, int_at, remove, text_at};
@@ -62,6 +62,7 @@ fn job_spec(spec: &Value, path: &str, errors: &mut Errors) {
             errors.push(FieldError::invalid(&join(path, "parallelism"), count, &detail));
         }
     }
+    job_policies::validate(spec, path, errors);
     let template = join(path, "template");
     pod::template(&spec["template"], &template, errors);
     let policy = text_at(spec, &["template", "spec", "restartPolicy"]);
@@ -138,6 +139,7 @@ pub(super) fn validate_update(old: &Value, new: &Value, errors: &mut Errors) {
         "selector",
         "completionMode",
         "podFailurePolicy",
+        "successPolicy",
         "backoffLimitPerIndex",
         "managedBy",
     ] {
