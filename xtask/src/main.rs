@@ -10,7 +10,7 @@ mod process;
 mod test;
 mod tidy;
 
-use std::process::ExitCode;
+use std::{ffi::OsString, process::ExitCode};
 
 use clap::{Parser, Subcommand};
 
@@ -34,13 +34,12 @@ enum Chore {
     Check,
     /// Look at the shape of the house alone: layers, lint opt-in, file sizes, names
     Tidy,
-    /// Measure; NAME is `start`
+    /// Measure; NAME is `start` or `api`, `cargo xtask bench NAME --help` tells the rest
+    #[command(disable_help_flag = true)]
     Bench {
-        /// What to measure
-        name: bench::Bench,
-        /// How often
-        #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..))]
-        runs: u32,
+        /// What to measure, and how
+        #[arg(value_name = "NAME", trailing_var_arg = true, allow_hyphen_values = true)]
+        words: Vec<OsString>,
     },
     /// Write the generated files anew, from published definitions
     Gen,
@@ -62,7 +61,7 @@ fn run(chore: Chore) -> anyhow::Result<()> {
         Chore::Test { rest } => test::run(&rest),
         Chore::Check => check::run(),
         Chore::Tidy => tidy::run(),
-        Chore::Bench { name, runs } => bench::run(name, runs),
+        Chore::Bench { words } => bench::run(&words),
         Chore::Gen => generate::run(),
     }
 }

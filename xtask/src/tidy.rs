@@ -38,6 +38,7 @@ enum Layer {
     Testkit,
     Roof,
     Xtask,
+    Bench,
 }
 
 impl Layer {
@@ -53,6 +54,7 @@ impl Layer {
             ("crates", Some("testkit")) => Some(Self::Testkit),
             ("crates", Some("toolforge")) => Some(Self::Roof),
             ("xtask", None) => Some(Self::Xtask),
+            ("bench", None) => Some(Self::Bench),
             _ => None,
         }
     }
@@ -65,8 +67,9 @@ impl Layer {
             Self::Directory => matches!(other, Self::Core | Self::Base),
             Self::Platform => matches!(other, Self::Core | Self::Base | Self::Platform),
             Self::Cluster => matches!(other, Self::Core | Self::Base | Self::Cluster),
-            Self::Testkit => matches!(other, Self::Core | Self::Base),
-            Self::Roof => other != Self::Xtask,
+            // A bench measures the program from outside, as its users meet it.
+            Self::Testkit | Self::Bench => matches!(other, Self::Core | Self::Base),
+            Self::Roof => !matches!(other, Self::Xtask | Self::Bench),
             Self::Xtask => false,
         }
     }
@@ -83,7 +86,7 @@ pub(crate) fn run() -> anyhow::Result<()> {
     let mut problems = Vec::new();
     packages(&mut problems)?;
     let root = process::root();
-    for folder in ["crates", "xtask"] {
+    for folder in ["bench", "crates", "xtask"] {
         files(&root.join(folder), &mut problems)?;
     }
     if problems.is_empty() {

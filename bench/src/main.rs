@@ -1,0 +1,55 @@
+//! The load generator behind `cargo xtask bench NAME`: it starts a release platform of its own, loads it as clients
+//! do, and prints medians of several runs. Never a test, and no part of the program.
+
+mod api;
+mod client;
+mod etcd;
+mod figures;
+mod platform;
+mod process;
+mod start;
+
+use std::{path::PathBuf, process::ExitCode};
+
+use clap::{Args, Parser, Subcommand};
+
+/// Measurements of the platform
+#[derive(Debug, Parser)]
+#[command(name = "cargo xtask bench", bin_name = "cargo xtask bench")]
+struct Cli {
+    #[command(subcommand)]
+    bench: Bench,
+}
+
+#[derive(Debug, Subcommand)]
+enum Bench {
+    /// From `up` to ready, memory when idle, from `webservice static start` to the first 200
+    Start(Runs),
+    /// The built-in Kubernetes API: creates, gets, lists, watches, memory; beside a kube-apiserver when one is named
+    Api(api::Arguments),
+}
+
+/// What every measurement is told.
+#[derive(Debug, Args)]
+struct Runs {
+    /// The program to measure
+    #[arg(long, value_name = "FILE")]
+    program: PathBuf,
+    /// How often
+    #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..))]
+    runs: u32,
+}
+
+fn main() -> ExitCode {
+    let outcome = match Cli::parse().bench {
+        Bench::Start(runs) => start::run(&runs),
+        Bench::Api(arguments) => api::run(&arguments),
+    };
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}

@@ -1,0 +1,46 @@
+//! What the kernel says of a process: memory and processor time.
+
+use std::{
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+use anyhow::Context as _;
+
+/// The kernel counts processor time in hundredths of a second on every Linux that we know.
+const TICK: Duration = Duration::from_millis(10);
+
+/// Proportional set size in megabytes: shared pages are counted once, however many processes share them.
+pub(crate) fn memory_megabytes(process: u32) -> anyhow::Result<f64> {
+    let path = PathBuf::from(format!("/proc/{process}/smaps_rollup"));
+    let text =
+        std::fs::read_to_string(&path).with_context(|| format!("{} cannot be read", path.display()))?;
+    let line = text
+        .lines()
+        .find_map(|line| line.strip_prefix("Pss:"))
+        .context("no Pss in smaps_rollup")?;
+    let kibibytes: f64 = line.trim().trim_end_matches("kB").trim().parse()?;
+    Ok(kibibytes * 1024.0 / 1e6)
+}
+
+/// Processor time of all threads since the start, in user space and in the kernel.
+pub(crate) fn processor_time(process: u32) -> anyhow::Result<Duration> {
+    let path = PathBuf::from(format!("/proc/{process}/stat"));
+    let text =
+        std::fs::read_to_string(&path).with_context(|| format!("{} cannot be read", path.display()))?;
+    // The name, in parentheses, may hold anything; fields are counted behind it.
+    let fields = text.rsplit_once(')').context("no name in stat")?.1;
+    let mut times = fields.split_whitespace().skip(11).map(str::parse::<u32>);
+    let user = times.next().context("no user time in stat")??;
+    let system = times.next().context("no system time in stat")??;
+    Ok(TICK * (user + system))
+}
+
+/// Where a program is found on PATH.
+pub(crate) fn find(program: &str) -> Option<PathBuf> {
+    let path = std::env::var_os("PATH")?;
+    std::env::split_paths(&path)
+        .chain(["/usr/sbin", "/sbin"].map(PathBuf::from))
+        .map(|folder: PathBuf| folder.join(Path::new(program)))
+        .find(|file| file.is_file())
+}
