@@ -3,6 +3,7 @@
 use std::{
     collections::{HashMap, HashSet},
     net::Ipv4Addr,
+    path::Path,
     sync::Arc,
 };
 
@@ -29,10 +30,12 @@ use crate::{
     logs::LogStore,
     machine::{self, Machine},
     pod::{Seen, Shared, live},
-    process::ProcessRuntime,
+    process::{Namespaces, ProcessRuntime},
+    protection::Protection,
     proxy,
     runtime::Runtime,
     server,
+    volumes::{Objects, VolumeFolders},
 };
 
 /// Runs the node until `shutdown`: then containers are asked to end and forced after five seconds, and the Pods'
@@ -48,19 +51,42 @@ pub async fn run(client: Client, config: Config, shutdown: CancellationToken) ->
         protect,
         ..
     } = &config;
-    let runtime = ProcessRuntime::new(bin_dir.clone(), state_dir.clone(), api_host_port.clone(), protect)?;
+    let namespaces = namespaces(state_dir, protect);
+    let runtime = ProcessRuntime::new(
+        bin_dir.clone(),
+        state_dir.clone(),
+        api_host_port.clone(),
+        protect,
+        namespaces.clone(),
+    )?;
+    let folders = VolumeFolders::new(state_dir, namespaces);
     let runtime = Arc::new(runtime);
     let leftovers = runtime.clone();
     // Before anything starts; blocks for as long as old processes take to end.
     if let Err(error) = spawn_blocking(move || leftovers.end_leftovers()).await {
         tracing::warn!(%error, "processes of an earlier life could not all be ended");
     }
-    run_on(runtime, client, config, shutdown).await
+    run_on(runtime, folders, client, config, shutdown).await
+}
+
+/// What makes mount namespaces, where the node may.
+fn namespaces(state_dir: &Path, protect: &Protection) -> Option<Arc<Namespaces>> {
+    if !protect.own_uid {
+        return None;
+    }
+    match Namespaces::create(&state_dir.join("volumes")) {
+        Ok(namespaces) => Some(Arc::new(namespaces)),
+        Err(error) => {
+            tracing::warn!(%error, "this machine lets nobody mount anything: Pods have no volumes");
+            None
+        }
+    }
 }
 
 /// Runs the node on any runtime.
 pub(crate) async fn run_on<R: Runtime>(
     runtime: Arc<R>,
+    folders: VolumeFolders,
     client: Client,
     config: Config,
     shutdown: CancellationToken,
@@ -88,6 +114,8 @@ pub(crate) async fn run_on<R: Runtime>(
         client: client.clone(),
         recorder,
         logs: logs.clone(),
+        folders: Arc::new(folders),
+        objects: Arc::new(Objects::new(client.clone())),
         machine: machine.amounts(),
         runtime_name: version
             .split_once("://")
@@ -207,6 +235,9 @@ impl<R: Runtime> Pods<R> {
         }
         if !std::mem::replace(&mut self.started, true) {
             self.shared.logs.keep_only_registered();
+            let folders = self.shared.folders.clone();
+            // Beside everything else: whose volumes these were is gone.
+            spawn_blocking(move || folders.keep_only(&there));
         }
     }
 

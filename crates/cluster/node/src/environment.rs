@@ -10,7 +10,7 @@ use std::{
 
 use k8s_openapi::api::core::v1::{
     ConfigMap, ConfigMapKeySelector, Container, EnvFromSource, EnvVarSource, ObjectFieldSelector, Pod,
-    Secret, SecretKeySelector,
+    ResourceFieldSelector, Secret, SecretKeySelector,
 };
 use toolforge_model::Quantity;
 
@@ -150,14 +150,7 @@ fn referred(
         return secret_key(key, facts.pod, sources);
     }
     if let Some(resource) = &source.resource_field_ref {
-        let named = resource.container_name.as_deref().filter(|name| !name.is_empty());
-        let of = match named {
-            Some(name) => container_called(facts.pod, name)
-                .ok_or_else(|| CreateError(format!("container {name} not found")))?,
-            None => container,
-        };
-        let divisor = resource.divisor.as_ref().map(|divisor| divisor.0.as_str());
-        return amount(of, &resource.resource, divisor, facts.machine).map(Some);
+        return amount_of(resource, Some(container), facts).map(Some);
     }
     Err(CreateError("this node knows no such source of a variable: use value, fieldRef, resourceFieldRef, configMapKeyRef or secretKeyRef".to_owned()))
 }
@@ -192,7 +185,8 @@ fn secret_key(key: &SecretKeySelector, pod: &Pod, sources: &Sources) -> Result<O
     }
 }
 
-fn field_of(field: &ObjectFieldSelector, facts: Facts<'_>) -> Result<String, CreateError> {
+/// A field of the Pod as text.
+pub(crate) fn field_of(field: &ObjectFieldSelector, facts: Facts<'_>) -> Result<String, CreateError> {
     let Facts {
         pod, pod_ip, host_ip, ..
     } = facts;
@@ -231,6 +225,23 @@ fn field_of(field: &ObjectFieldSelector, facts: Facts<'_>) -> Result<String, Cre
         "status.hostIP" | "status.hostIPs" => host_ip.to_string(),
         _ => return Err(CreateError(format!("unsupported fieldPath: {path}"))),
     })
+}
+
+/// A resource of a container as text; of `own` when the selector names none.
+pub(crate) fn amount_of(
+    resource: &ResourceFieldSelector,
+    own: Option<&Container>,
+    facts: Facts<'_>,
+) -> Result<String, CreateError> {
+    let named = resource.container_name.as_deref().filter(|name| !name.is_empty());
+    let of = match named {
+        Some(name) => container_called(facts.pod, name),
+        None => own,
+    };
+    let name = named.unwrap_or_default();
+    let of = of.ok_or_else(|| CreateError(format!("container {name} not found")))?;
+    let divisor = resource.divisor.as_ref().map(|divisor| divisor.0.as_str());
+    amount(of, &resource.resource, divisor, facts.machine)
 }
 
 /// The key in `PATH['KEY']`.

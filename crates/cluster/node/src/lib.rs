@@ -6,7 +6,7 @@
 //! - `pod` acts: one task per Pod that carries decisions out and reports what happened;
 //! - [`Runtime`] is the seam below: today processes of this machine (`process`), later full containers.
 //!
-//! Beside them stand the Node object (`machine`), the relay of Services (`proxy`), the logs (`logs`) and the small
+//! Beside them stand the Pods' volumes (`volumes`), the Node object (`machine`), the relay of Services (`proxy`), the logs (`logs`) and the small
 //! server that the API fetches them from (`server`). All `unsafe` of the platform is in `sys`.
 //!
 //! This crate must not know the platform components; it meets them over the Kubernetes API only.
@@ -27,12 +27,13 @@ mod proxy;
 mod runtime;
 mod server;
 mod sys;
+mod volumes;
 
 pub use agent::run;
 pub use config::Config;
 pub use error::NodeError;
 pub use protection::{Protection, detect_protection};
 pub use runtime::{
-    ContainerId, ContainerPlace, CreateError, CreateRequest, Exit, OutputSink, ProbeOutcome, Runtime,
-    StartError, Stop, Usage,
+    ContainerId, ContainerPlace, CreateError, CreateRequest, Exit, Mount, MountSource, OutputSink,
+    ProbeOutcome, Runtime, StartError, Stop, Usage,
 };

@@ -1,8 +1,8 @@
 //! The process runtime: each container is a process group of this machine.
 //!
-//! There are no images here: a container sees the machine's file system and runs what `PATH` finds. What stands
-//! between containers is the user id, the cgroup and the address (see the modules below); what cannot be had is
-//! refused with a sentence, never pretended.
+//! There are no images here: a container sees the machine's file system, with its volumes in their places (`mounts`),
+//! and runs what `PATH` finds. What stands between containers is the user id, the cgroup and the address (see the
+//! modules below); what cannot be had is refused with a sentence, never pretended.
 //!
 //! `runtime` keeps the containers, `container` is one of them, and `launch` starts its program. What a container may
 //! be and have is decided without touching anything: `account`, `command`, `limits`, `verdict` and `volumes`.
@@ -18,6 +18,7 @@ mod expansion;
 mod launch;
 mod leftovers;
 mod limits;
+mod mounts;
 mod probe;
 mod redirect;
 mod runtime;
@@ -25,6 +26,7 @@ mod spawner;
 mod streams;
 mod table;
 mod verdict;
+mod view;
 mod volumes;
 
 #[cfg(test)]
@@ -32,4 +34,5 @@ mod tests;
 
 pub(crate) use controllers::Controllers;
 pub(crate) use expansion::expand;
+pub(crate) use mounts::{Namespaces, open_safely, real_path};
 pub(crate) use runtime::ProcessRuntime;

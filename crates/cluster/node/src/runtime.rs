@@ -4,10 +4,10 @@
 //! Pod, a probe or a restart policy is. Output goes into the sink that comes with the request, and what a runtime
 //! must know about earlier lives of the node (to end leftovers) it remembers itself.
 
-use std::{fmt, future::Future, net::Ipv4Addr, sync::Arc, time::Duration};
+use std::{fmt, future::Future, net::Ipv4Addr, path::PathBuf, sync::Arc, time::Duration};
 
 use jiff::Timestamp;
-use k8s_openapi::api::core::v1::{Container, PodSecurityContext, Volume};
+use k8s_openapi::api::core::v1::{Container, PodSecurityContext};
 
 /// Which container of which Pod, and which start of it.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -57,14 +57,40 @@ pub struct CreateRequest {
     pub environment: Vec<(String, String)>,
     /// The Pod's own security context.
     pub pod_security: PodSecurityContext,
-    /// The Pod's volumes.
-    pub volumes: Vec<Volume>,
+    /// What it finds where, besides what the machine has.
+    pub mounts: Vec<Mount>,
     /// The Pod's address.
     pub address: Ipv4Addr,
     /// What the container calls its host.
     pub hostname: String,
     /// Where its output goes.
     pub output: Arc<dyn OutputSink>,
+}
+
+/// One volume in its place.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Mount {
+    /// Name of the volume, for messages.
+    pub volume: String,
+    /// What is mounted.
+    pub source: MountSource,
+    /// A path inside the source to mount in its place.
+    pub sub_path: Option<String>,
+    /// Where it appears: an absolute path.
+    pub path: PathBuf,
+    /// Whether nothing can be written through it.
+    pub read_only: bool,
+    /// Whether that holds for what the machine has mounted below the source as well.
+    pub recursive_read_only: bool,
+}
+
+/// Where a mount comes from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum MountSource {
+    /// A folder that the node keeps for the Pod.
+    Folder(PathBuf),
+    /// A path of the machine.
+    Host(PathBuf),
 }
 
 /// Takes what a container writes.

@@ -9,7 +9,7 @@ use std::{
 
 use jiff::Timestamp;
 use k8s_openapi::api::{
-    core::v1::{ConfigMap, ContainerStatus, Node, Service},
+    core::v1::{ConfigMap, ContainerStatus, Event as Told, Node, Secret, Service},
     discovery::v1::EndpointSlice,
 };
 use kube::api::{DeleteParams, LogParams, PostParams};
@@ -225,6 +225,7 @@ impl Cluster {
         let (runtime, shutdown) = (Arc::new(Pretend::default()), CancellationToken::new());
         let node = run_on(
             runtime.clone(),
+            VolumeFolders::new(self.folder.path(), None),
             self.node_client(),
             self.config().await,
             shutdown.clone(),
@@ -236,6 +237,16 @@ impl Cluster {
                 task: tokio::spawn(node),
             },
         )
+    }
+
+    /// A node that runs real processes.
+    async fn real(&self) -> Running {
+        let shutdown = CancellationToken::new();
+        let node = run(self.node_client(), self.config().await, shutdown.clone());
+        Running {
+            shutdown,
+            task: tokio::spawn(node),
+        }
     }
 
     async fn create(&self, spec: Value) -> Pod {
@@ -473,32 +484,13 @@ async fn a_service_leads_to_its_endpoints() {
     node.stop().await;
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_real_process_runs_writes_its_log_and_ends_with_its_pod() {
-    let cluster = Cluster::start(4).await;
-    let shutdown = CancellationToken::new();
-    let task = tokio::spawn(run(
-        cluster.node_client(),
-        cluster.config().await,
-        shutdown.clone(),
-    ));
-    let node = Running { shutdown, task };
-    let command = json!(["sh", "-c", "echo hello from $NAME; exec sleep 1000"]);
-    cluster
-        .create(
-            json!({"terminationGracePeriodSeconds": 5, "containers": [{"name": "c", "image": "i",
-            "command": command, "env": [{"name": "NAME", "value": "the process"}]}]}),
-        )
-        .await;
-    cluster.until("a ready Pod", is_ready).await;
-    // The API finds the log by the Node's address, which may come after the Pod has started.
+/// Reads a Pod's log from its start, until it ends with these words.
+async fn log_until(cluster: &Cluster, wanted: &str) {
     let has_address = |node: Option<&Node>| {
-        node.is_some_and(|node| {
-            node.status
-                .as_ref()
-                .is_some_and(|status| status.addresses.is_some() && status.daemon_endpoints.is_some())
-        })
+        let status = node.and_then(|node| node.status.as_ref());
+        status.is_some_and(|status| status.addresses.is_some() && status.daemon_endpoints.is_some())
     };
+    // The API finds the log by the Node's address, which may come after the Pod has started.
     until(
         Api::all(cluster.admin()),
         NODE,
@@ -507,16 +499,119 @@ async fn a_real_process_runs_writes_its_log_and_ends_with_its_pod() {
     )
     .await;
     let params = LogParams {
+        follow: true,
+        ..LogParams::default()
+    };
+    let mut log = cluster.pods().log_stream("p", &params).await.expect("log");
+    let mut text = String::new();
+    let read = async {
+        let mut chunk = [0; 1024];
+        while !text.ends_with(wanted) {
+            let count = futures::AsyncReadExt::read(&mut log, &mut chunk)
+                .await
+                .expect("read");
+            text.push_str(&String::from_utf8_lossy(&chunk[..count]));
+            assert!(count > 0, "the log ended: {text}");
+        }
+    };
+    let came = timeout(DEADLINE, read).await;
+    assert!(came.is_ok(), "{wanted:?} did not come, but {text:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn volumes_are_filled_follow_their_objects_and_go_with_their_pod() {
+    if !detect_protection().own_uid {
+        println!("skipped: mounting needs root");
+        return;
+    }
+    let cluster = Cluster::start(7).await;
+    let node = cluster.real().await;
+    let maps: Api<ConfigMap> = Api::namespaced(cluster.admin(), "default");
+    let map = |value: &str| json!({"metadata": {"name": "m"}, "data": {"key": value}});
+    let create = serde_json::from_value(map("one")).expect("map");
+    maps.create(&PostParams::default(), &create)
+        .await
+        .expect("created");
+    let script = "cat /no-such/conf/key /no-such/sec/word; id -u > /no-such/scratch/user; stat -c ' %a %u' -L /no-such/sec/word;
+        while [ $(cat /no-such/conf/key) = one ]; do sleep 0.02; done; cat /no-such/conf/key; echo; exec sleep 1000";
+    let mount = |name: &str| json!({"name": name, "mountPath": format!("/no-such/{name}")});
+    cluster
+        .create(
+            json!({"terminationGracePeriodSeconds": 5, "automountServiceAccountToken": false,
+            "containers": [{"name": "c", "image": "i", "command": ["sh", "-c", script],
+                "volumeMounts": [mount("conf"), mount("sec"), mount("scratch")]}],
+            "volumes": [{"name": "conf", "configMap": {"name": "m"}},
+                {"name": "sec", "secret": {"secretName": "s", "defaultMode": 0o444}},
+                {"name": "scratch", "emptyDir": {}}]}),
+        )
+        .await;
+    let events: Api<Told> = Api::namespaced(cluster.admin(), "default");
+    let mut told = std::pin::pin!(
+        watcher(events, watcher::Config::default().fields("reason=FailedMount")).default_backoff()
+    );
+    let told = async {
+        while let Some(event) = told.next().await {
+            if let Ok(Event::Apply(event) | Event::InitApply(event)) = event {
+                return event.message.unwrap_or_default();
+            }
+        }
+        String::new()
+    };
+    let told = timeout(DEADLINE, told).await.expect("an event");
+    assert_eq!(
+        told,
+        "MountVolume.SetUp failed for volume \"sec\" : secret \"s\" not found"
+    );
+    // The Pod does not wait for a next try, but for the Secret.
+    let secrets: Api<Secret> = Api::namespaced(cluster.admin(), "default");
+    let secret = serde_json::from_value(json!({"metadata": {"name": "s"}, "data": {"word": "d29yZA=="}}));
+    secrets
+        .create(&PostParams::default(), &secret.expect("secret"))
+        .await
+        .expect("created");
+    log_until(&cluster, "oneword 444 0\n").await;
+    let replaced = serde_json::from_value(map("two")).expect("map");
+    maps.replace("m", &PostParams::default(), &replaced)
+        .await
+        .expect("replaced");
+    log_until(&cluster, "two\n").await;
+    let disk = cluster.folder.path().join("node/volumes/disk");
+    assert_eq!(std::fs::read_dir(&disk).expect("volumes").count(), 1);
+    cluster
+        .pods()
+        .delete("p", &DeleteParams::default())
+        .await
+        .expect("deleted");
+    cluster.until("no Pod", |pod| pod.is_none()).await;
+    assert_eq!(
+        std::fs::read_dir(&disk).expect("volumes").count(),
+        0,
+        "nothing is left"
+    );
+    node.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_real_process_runs_writes_its_log_and_ends_with_its_pod() {
+    let cluster = Cluster::start(4).await;
+    let node = cluster.real().await;
+    let command = json!(["sh", "-c", "echo hello from $NAME; exec sleep 1000"]);
+    cluster
+        .create(
+            json!({"terminationGracePeriodSeconds": 5, "containers": [{"name": "c", "image": "i",
+            "command": command, "env": [{"name": "NAME", "value": "the process"}]}]}),
+        )
+        .await;
+    cluster.until("a ready Pod", is_ready).await;
+    log_until(&cluster, "hello from the process\n").await;
+    let params = LogParams {
         container: Some("c".to_owned()),
         follow: true,
         ..LogParams::default()
     };
     let pods = cluster.pods();
     let mut log = pods.log_stream("p", &params).await.expect("log");
-    let mut text = vec![0; 23];
-    let read = futures::AsyncReadExt::read_exact(&mut log, &mut text);
-    timeout(DEADLINE, read).await.expect("in time").expect("read");
-    assert_eq!(String::from_utf8_lossy(&text), "hello from the process\n");
+    let mut text = Vec::new();
     pods.delete("p", &DeleteParams::default()).await.expect("deleted");
     cluster.until("no Pod", |pod| pod.is_none()).await;
     let rest = futures::AsyncReadExt::read_to_end(&mut log, &mut text);

@@ -5,6 +5,7 @@ use std::time::Duration;
 use k8s_openapi::api::core::v1::{Container, Pod, Probe};
 
 use super::probe::{ProbeFacts, ProbeKind};
+use crate::volumes;
 
 /// How long a container may take to stop when the Pod does not say; the API's default.
 const GRACE: Duration = Duration::from_secs(30);
@@ -66,6 +67,8 @@ pub(crate) struct PodFacts {
     pub(crate) title: String,
     pub(crate) grace: Duration,
     pub(super) active_deadline: Option<Duration>,
+    /// Whether containers wait until volumes are filled.
+    pub(super) waits_for_volumes: bool,
     /// Init containers first, in their order.
     pub(crate) containers: Vec<ContainerFacts>,
 }
@@ -86,6 +89,7 @@ impl PodFacts {
                 title,
                 grace: GRACE,
                 active_deadline: None,
+                waits_for_volumes: false,
                 containers: Vec::new(),
             };
         };
@@ -103,6 +107,7 @@ impl PodFacts {
             title,
             grace: spec.termination_grace_period_seconds.map_or(GRACE, seconds),
             active_deadline: spec.active_deadline_seconds.map(seconds),
+            waits_for_volumes: volumes::has_any(pod),
             containers: init.chain(main).collect(),
         }
     }

@@ -47,6 +47,10 @@ pub(crate) enum Happened {
         success: bool,
         output: String,
     },
+    /// The Pod's volumes are filled.
+    VolumesReady,
+    /// A volume cannot be filled, for now.
+    VolumesFailed { message: String },
     /// Somebody deleted the Pod.
     Deleted { grace: Duration },
 }
@@ -75,6 +79,8 @@ pub(crate) struct PodLife {
     pub(super) containers: Vec<ContainerLife>,
     pub(super) start_time: Timestamp,
     pub(super) doom: Option<Doom>,
+    /// Whether the volumes are there that containers wait for.
+    has_volumes: bool,
     /// When containers are forced, once the Pod has been deleted.
     deleting: Option<Timestamp>,
     finished: bool,
@@ -90,6 +96,7 @@ impl PodLife {
         let life = |container: &_| ContainerLife::new(Clone::clone(container), has_init);
         let containers = facts.containers.iter().map(life).collect();
         Self {
+            has_volumes: !facts.waits_for_volumes,
             facts,
             containers,
             start_time: now,
@@ -134,6 +141,16 @@ impl PodLife {
                 success,
                 output,
             } => self.take_probe(index, kind, attempt, success, &output, now),
+            Happened::VolumesReady => {
+                self.has_volumes = true;
+                Vec::new()
+            }
+            Happened::VolumesFailed { message } => vec![Note {
+                warning: true,
+                reason: "FailedMount",
+                message,
+                index: None,
+            }],
             Happened::Deleted { grace } => {
                 let force_at = now + grace;
                 // A second deletion may shorten the time, never lengthen it.
@@ -179,7 +196,8 @@ impl PodLife {
                     .map(|deadline| self.start_time + deadline)
             })
             .flatten();
-        let stopping = self.deleting.is_some() || self.doom.is_some() || self.is_finished();
+        let stopping =
+            !self.has_volumes || self.deleting.is_some() || self.doom.is_some() || self.is_finished();
         let starts = self
             .containers
             .iter()
@@ -324,7 +342,7 @@ impl PodLife {
 
     fn starts(&mut self, now: Timestamp) -> Vec<Action> {
         let mut actions = Vec::new();
-        if self.deleting.is_some() || self.doom.is_some() || self.is_finished() {
+        if !self.has_volumes || self.deleting.is_some() || self.doom.is_some() || self.is_finished() {
             return actions;
         }
         let initialized = self.is_initialized();

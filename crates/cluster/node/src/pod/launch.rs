@@ -11,6 +11,7 @@ use crate::{
     environment::{self, Facts, Sources, Wanted},
     life::Happened,
     runtime::{ContainerId, ContainerPlace, CreateError, CreateRequest, Runtime, Stop},
+    volumes,
 };
 
 /// What is to be started.
@@ -85,6 +86,7 @@ async fn create<R: Runtime>(shared: &Shared<R>, launch: Launch) -> Result<Contai
         machine: shared.machine,
     };
     let environment = environment::resolve(&container, facts, &sources)?;
+    let mounts = volumes::mounts(&pod, &container, &environment, &shared.folders)?;
     let output = shared.logs.create(&place);
     let output = output.map_err(|error| CreateError(format!("its log cannot be created: {error}")))?;
     let spec = pod.spec.as_ref();
@@ -97,7 +99,7 @@ async fn create<R: Runtime>(shared: &Shared<R>, launch: Launch) -> Result<Contai
         pod_security: spec
             .and_then(|spec| spec.security_context.clone())
             .unwrap_or_default(),
-        volumes: spec.and_then(|spec| spec.volumes.clone()).unwrap_or_default(),
+        mounts,
         address,
         hostname,
         output,

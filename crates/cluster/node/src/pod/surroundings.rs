@@ -4,7 +4,11 @@ use std::{fmt, net::Ipv4Addr, sync::Arc};
 
 use kube::Client;
 
-use crate::{events::Recorder, logs::LogStore};
+use crate::{
+    events::Recorder,
+    logs::LogStore,
+    volumes::{Objects, VolumeFolders},
+};
 
 /// The address of the machine that Pods are told; everything of the platform is on its loopback.
 pub(crate) const HOST_ADDRESS: Ipv4Addr = Ipv4Addr::LOCALHOST;
@@ -15,6 +19,10 @@ pub(crate) struct Shared<R> {
     pub(crate) client: Client,
     pub(crate) recorder: Recorder,
     pub(crate) logs: Arc<LogStore>,
+    /// Where volumes lie.
+    pub(crate) folders: Arc<VolumeFolders>,
+    /// What volumes show.
+    pub(crate) objects: Arc<Objects>,
     /// CPU of the machine in thousandths and memory in bytes.
     pub(crate) machine: (i128, i128),
     /// Name of the runtime in front of container ids.

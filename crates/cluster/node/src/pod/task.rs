@@ -12,7 +12,7 @@ use tokio::{
     sync::{mpsc, watch},
     time::{Instant, sleep, timeout, timeout_at},
 };
-use tokio_util::sync::CancellationToken;
+use tokio_util::{sync::CancellationToken, task::AbortOnDropHandle};
 
 use super::{
     check,
@@ -23,6 +23,7 @@ use super::{
 use crate::{
     life::{Action, Happened, Note, PodFacts, PodLife, ProbeKind, Surroundings},
     runtime::{ContainerId, Runtime, Stop},
+    volumes::{self, Keep, keep},
 };
 
 /// How many happenings may wait: the task takes them at once, so this is never full for long.
@@ -59,6 +60,13 @@ struct Task<R> {
     tell: mpsc::Sender<Happened>,
     status: watch::Sender<Option<PodStatus>>,
     before: PodStatus,
+    /// Tells the keeper of the volumes of changes, and ends it.
+    volumes: Option<Volumes>,
+}
+
+struct Volumes {
+    pod: watch::Sender<Arc<Pod>>,
+    _keeper: AbortOnDropHandle<()>,
 }
 
 /// Lives a Pod's life until its object is gone and its containers have ended, or until `shutdown`; the latter leaves
@@ -97,8 +105,13 @@ pub(crate) async fn live<R: Runtime>(
         }
     };
     if finished {
-        let gone = task.gone;
+        let (gone, shared) = (task.gone, task.shared.clone());
         drop(task);
+        let of = uid.clone();
+        let removed = tokio::task::spawn_blocking(move || shared.folders.remove(&of));
+        if let Err(error) = removed.await {
+            tracing::warn!(pod = name, %error, "the volumes of a Pod were not removed");
+        }
         if !gone {
             let writer_abort = writer.abort_handle();
             if timeout(LAST_STATUS, writer).await.is_err() {
@@ -156,6 +169,7 @@ impl<R: Runtime> Task<R> {
             .unwrap_or_default();
         let main = spec.map(|spec| spec.containers.clone()).unwrap_or_default();
         let containers = init.into_iter().chain(main).collect();
+        let volumes = volumes::has_any(&pod).then(|| Volumes::keep(&shared, &pod, address, &tell));
         Self {
             shared,
             pod,
@@ -167,6 +181,7 @@ impl<R: Runtime> Task<R> {
             tell,
             status,
             before,
+            volumes,
         }
     }
 
@@ -199,7 +214,10 @@ impl<R: Runtime> Task<R> {
             | Happened::Ended { index, .. } => {
                 self.busy.remove(index);
             }
-            Happened::Probed { .. } | Happened::Deleted { .. } => {}
+            Happened::Probed { .. }
+            | Happened::VolumesReady
+            | Happened::VolumesFailed { .. }
+            | Happened::Deleted { .. } => {}
         }
         let notes = self.life.take(happened, Timestamp::now());
         self.note(&notes);
@@ -208,6 +226,9 @@ impl<R: Runtime> Task<R> {
     fn see(&mut self, seen: Seen) {
         match seen {
             Seen::There(pod) => {
+                if let Some(volumes) = &self.volumes {
+                    volumes.pod.send_replace(pod.clone());
+                }
                 self.pod = pod;
                 self.look();
             }
@@ -322,6 +343,30 @@ impl<R: Runtime> Task<R> {
                 }
                 self.take(happened);
             }
+        }
+    }
+}
+
+impl Volumes {
+    fn keep<R: Runtime>(
+        shared: &Arc<Shared<R>>,
+        pod: &Arc<Pod>,
+        address: Ipv4Addr,
+        tell: &mpsc::Sender<Happened>,
+    ) -> Self {
+        let with = Keep {
+            client: shared.client.clone(),
+            folders: shared.folders.clone(),
+            objects: shared.objects.clone(),
+            pod_ip: address,
+            host_ip: HOST_ADDRESS,
+            machine: shared.machine,
+        };
+        let (sender, receiver) = watch::channel(pod.clone());
+        let keeper = keep(with, receiver, tell.clone());
+        Self {
+            pod: sender,
+            _keeper: AbortOnDropHandle::new(tokio::spawn(keeper)),
         }
     }
 }

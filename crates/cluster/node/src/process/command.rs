@@ -6,7 +6,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use super::expansion::expand;
+use super::{expansion::expand, view::View};
 use crate::runtime::{CreateError, CreateRequest, StartError};
 
 /// Folders of every container's PATH after the platform's own.
@@ -19,6 +19,8 @@ pub(super) struct CommandLine {
     pub(super) arguments: Vec<String>,
     pub(super) environment: BTreeMap<String, String>,
     pub(super) folder: PathBuf,
+    /// The file system that it runs in.
+    pub(super) view: View,
 }
 
 /// Puts the command of a container together.
@@ -47,6 +49,7 @@ pub(super) fn command_line(
         arguments,
         environment,
         folder,
+        view: View::default(),
     })
 }
 
@@ -80,8 +83,32 @@ fn environment(request: &CreateRequest, bin_dir: &Path, api: &(String, u16)) -> 
     variables
 }
 
-/// Finds the program, as `execvp` would: a name with a slash is a path, any other is looked for in PATH.
+/// Finds the program where the container will look for it, and the folder that it starts in. Blocks for a moment.
 pub(super) fn find_program(line: &CommandLine) -> Result<PathBuf, StartError> {
+    let found = line.view.within(|| {
+        check_folder(&line.folder)?;
+        look_for_program(line)
+    });
+    found.unwrap_or_else(|error| {
+        Err(StartError(format!(
+            "the container's files cannot be seen: {error}"
+        )))
+    })
+}
+
+/// Looked at by the node first, because the child could only say that something was not found.
+fn check_folder(folder: &Path) -> Result<(), StartError> {
+    if folder.is_dir() {
+        return Ok(());
+    }
+    Err(StartError(format!(
+        "the working folder {} does not exist",
+        folder.display()
+    )))
+}
+
+/// As `execvp` would: a name with a slash is a path, any other is looked for in PATH.
+fn look_for_program(line: &CommandLine) -> Result<PathBuf, StartError> {
     let program = &line.program;
     if program.contains('/') {
         let path = line.folder.join(program);

@@ -1,7 +1,7 @@
 //! `$(NAME)` in commands, arguments and variables, by the rules of Kubernetes. Pure.
 
 /// Replaces each `$(NAME)` by what `value` knows; what it does not know stays as it is, `$$` is one dollar sign.
-pub(crate) fn expand(text: &str, value: impl Fn(&str) -> Option<String>) -> String {
+pub(crate) fn expand(text: &str, mut value: impl FnMut(&str) -> Option<String>) -> String {
     let mut result = String::with_capacity(text.len());
     let mut rest = text;
     while let Some(at) = rest.find('$') {

@@ -48,6 +48,7 @@ pub(super) fn launch(
     let setup = Setup {
         cgroups: cgroup.map(Cgroup::entrances).transpose()?.unwrap_or_default(),
         credentials: credentials.cloned(),
+        namespace: line.view.namespace(),
         folder: CString::new(line.folder.as_os_str().as_bytes())?,
         open_files: (OPEN_FILES.min(hard), hard),
         oom_score_adj: OOM_SCORE_ADJ,

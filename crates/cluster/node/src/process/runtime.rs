@@ -3,7 +3,7 @@
 use std::{
     collections::HashMap,
     fmt, io,
-    path::{Path, PathBuf},
+    path::PathBuf,
     sync::{
         Arc,
         atomic::{AtomicU64, Ordering},
@@ -13,24 +13,28 @@ use std::{
 
 use jiff::Timestamp;
 use parking_lot::Mutex;
+use tokio::task::spawn_blocking;
 
 use super::{
     account,
     cgroup::Cgroups,
-    command::{self, CommandLine},
+    command,
     container::{self, Plan, Running, unknown_exit},
     leftovers::Records,
     limits::Limits,
+    mounts::Namespaces,
     probe,
     spawner::Spawner,
+    view::View,
     volumes,
 };
 use crate::{
     error::NodeError,
     protection::Protection,
     runtime::{
-        ContainerId, CreateError, CreateRequest, Exit, ProbeOutcome, Runtime, StartError, Stop, Usage,
+        ContainerId, CreateError, CreateRequest, Exit, Mount, ProbeOutcome, Runtime, StartError, Stop, Usage,
     },
+    sys::child::Credentials,
 };
 
 /// Runs containers as processes of this machine.
@@ -41,6 +45,8 @@ pub(crate) struct ProcessRuntime {
     redirect: bool,
     cgroups: Cgroups,
     records: Records,
+    /// Where volumes are mounted; none without root.
+    namespaces: Option<Arc<Namespaces>>,
     spawner: Spawner,
     containers: Mutex<HashMap<ContainerId, Slot>>,
     /// Sets the ids of this life apart from those of earlier ones.
@@ -61,6 +67,7 @@ impl ProcessRuntime {
         state_dir: PathBuf,
         api_host_port: (String, u16),
         protect: &Protection,
+        namespaces: Option<Arc<Namespaces>>,
     ) -> Result<Self, NodeError> {
         let opened = Records::open(&state_dir).and_then(|records| Ok((records, state_dir.canonicalize()?)));
         let (records, folder) = opened.map_err(|source| NodeError::State {
@@ -74,6 +81,7 @@ impl ProcessRuntime {
             redirect: protect.redirect,
             cgroups: Cgroups::new(protect.controllers.clone(), &folder),
             records,
+            namespaces,
             spawner: Spawner::start().map_err(NodeError::Spawner)?,
             containers: Mutex::default(),
             life: Timestamp::now().as_nanosecond(),
@@ -88,22 +96,32 @@ impl ProcessRuntime {
         self.records.end_leftovers();
     }
 
-    fn plan(&self, request: CreateRequest) -> Result<Plan, CreateError> {
+    fn plan(&self, request: CreateRequest) -> Result<(Plan, Vec<Mount>), CreateError> {
         let line = command::command_line(&request, &self.bin_dir, &self.api)?;
-        volumes::check(&request.container, &request.volumes)?;
+        let mounts = volumes::to_mount(request.mounts, self.namespaces.is_some())?;
         // Checked without root as well, so that a Pod that is refused there is refused here.
         let credentials = account::credentials(
             &request.place.namespace,
             &request.container,
             &request.pod_security,
         )?;
-        Ok(Plan {
+        let plan = Plan {
             line,
             credentials: self.own_uid.then_some(credentials),
             limits: Limits::of(request.container.resources.as_ref())?,
             address: request.address,
             output: request.output,
-        })
+        };
+        Ok((plan, mounts))
+    }
+
+    /// The file system of a container with these mounts.
+    async fn view(&self, mounts: Vec<Mount>, user: Option<Credentials>) -> Result<View, CreateError> {
+        let Some(namespaces) = self.namespaces.clone().filter(|_| !mounts.is_empty()) else {
+            return Ok(View::default());
+        };
+        let built = spawn_blocking(move || namespaces.build(&mounts, user.as_ref())).await;
+        built.unwrap_or_else(|_| Err(CreateError("the node is ending".to_owned())))
     }
 
     fn next_id(&self) -> ContainerId {
@@ -131,7 +149,7 @@ impl ProcessRuntime {
     }
 
     async fn run(&self, id: &ContainerId, plan: Plan) -> Result<Arc<Running>, StartError> {
-        let program = check_folder(&plan.line).and_then(|()| command::find_program(&plan.line))?;
+        let program = command::find_program(&plan.line)?;
         let name = plan.line.program.clone();
         let (cgroups, records, redirect) = (self.cgroups.clone(), self.records.clone(), self.redirect);
         let own = id.clone();
@@ -158,7 +176,8 @@ impl Runtime for ProcessRuntime {
     }
 
     async fn create(&self, request: CreateRequest) -> Result<ContainerId, CreateError> {
-        let plan = self.plan(request)?;
+        let (mut plan, mounts) = self.plan(request)?;
+        plan.line.view = self.view(mounts, plan.credentials.clone()).await?;
         let id = self.next_id();
         self.containers
             .lock()
@@ -202,18 +221,6 @@ impl Runtime for ProcessRuntime {
     fn usage(&self, id: &ContainerId) -> Option<Usage> {
         self.running(id)?.usage()
     }
-}
-
-/// Looked at by the node first, because the child could only say that something was not found.
-fn check_folder(line: &CommandLine) -> Result<(), StartError> {
-    let folder: &Path = &line.folder;
-    if folder.is_dir() {
-        return Ok(());
-    }
-    Err(StartError(format!(
-        "the working folder {} does not exist",
-        folder.display()
-    )))
 }
 
 fn start_error(program: &str, error: &io::Error) -> String {

@@ -3,6 +3,7 @@
 mod ending;
 mod lifecycle;
 mod limits;
+mod mounts;
 mod network;
 
 use std::{
@@ -17,7 +18,7 @@ use parking_lot::Mutex;
 use rustix::process::Pid;
 use tempfile::TempDir;
 
-use super::{ProcessRuntime, table};
+use super::{Namespaces, ProcessRuntime, table};
 use crate::{
     protection::{Protection, detect_protection},
     runtime::{ContainerId, ContainerPlace, CreateRequest, Exit, OutputSink, Runtime as _, Stop},
@@ -69,7 +70,7 @@ pub(super) fn request(container: &str, command: &[&str]) -> CreateRequest {
         },
         environment: Vec::new(),
         pod_security: PodSecurityContext::default(),
-        volumes: Vec::new(),
+        mounts: Vec::new(),
         address: Ipv4Addr::new(127, 64, 77, 1),
         hostname: "pod".to_owned(),
         output: Arc::new(Collected::default()),
@@ -115,7 +116,10 @@ impl Machine {
 
 fn runtime_in(folder: &Path, protect: &Protection) -> ProcessRuntime {
     let api = ("127.0.0.1".to_owned(), 6443);
-    ProcessRuntime::new("/no/such/bin".into(), folder.to_owned(), api, protect).expect("runtime")
+    let namespaces = protect
+        .own_uid
+        .then(|| Arc::new(Namespaces::create(&folder.join("volumes")).expect("namespaces")));
+    ProcessRuntime::new("/no/such/bin".into(), folder.to_owned(), api, protect, namespaces).expect("runtime")
 }
 
 /// Waits until something is there.

@@ -1,148 +1,86 @@
-//! Which mounts the machine's own file system already is, and which it cannot be.
+//! Which mounts the machine's own file system already is, and which need a namespace. Pure.
 
-use std::path::Path;
+use crate::runtime::{CreateError, Mount, MountSource};
 
-use k8s_openapi::api::core::v1::{Container, Volume, VolumeMount};
-
-use crate::runtime::CreateError;
-
-/// Where admission mounts tokens into every Pod, asked or not; programs do without when it is not there.
-const TOKENS: &str = "/var/run/secrets/kubernetes.io/serviceaccount";
-
-/// Whether every mount of the container is there without mounting anything.
-pub(super) fn check(container: &Container, volumes: &[Volume]) -> Result<(), CreateError> {
-    let mounts = container
-        .volume_mounts
-        .iter()
-        .flatten()
-        .filter(|mount| mount.mount_path != TOKENS);
-    for mount in mounts {
-        let volume = volumes.iter().find(|volume| volume.name == mount.name);
-        let volume = volume.ok_or_else(|| {
-            CreateError(format!(
-                "volumeMounts: there is no volume named \"{}\"",
-                mount.name
-            ))
-        })?;
-        check_one(mount, volume)?;
-    }
-    Ok(())
+/// The mounts that have to be made; refuses them where that is not possible.
+pub(super) fn to_mount(mounts: Vec<Mount>, possible: bool) -> Result<Vec<Mount>, CreateError> {
+    let needed = mounts.into_iter().filter(|mount| !is_there(mount, possible));
+    needed
+        .map(|mount| if possible { Ok(mount) } else { Err(refusal(&mount)) })
+        .collect()
 }
 
-fn check_one(mount: &VolumeMount, volume: &Volume) -> Result<(), CreateError> {
-    let name = &volume.name;
-    if let Some(host) = &volume.host_path {
-        let source = match &mount.sub_path {
-            Some(sub) => Path::new(&host.path).join(sub),
-            None => Path::new(&host.path).to_owned(),
-        };
-        if source != Path::new(&mount.mount_path) {
-            return Err(CreateError(format!(
-                "volume \"{name}\": the process runtime shows the machine's files where they are, so mountPath {} has to be {}",
-                mount.mount_path,
-                source.display()
-            )));
-        }
-        return check_type(name, &source, host.type_.as_deref().unwrap_or_default());
-    }
-    Err(CreateError(format!(
-        "volume \"{name}\": the process runtime cannot mount it at {}: it offers only hostPath volumes at their own path",
-        mount.mount_path
-    )))
-}
-
-/// The types of hostPath that ask for something to be there.
-fn check_type(name: &str, path: &Path, wanted: &str) -> Result<(), CreateError> {
-    let fits = match wanted {
-        "Directory" | "DirectoryOrCreate" => path.is_dir(),
-        "File" | "FileOrCreate" => path.is_file(),
-        "Socket" | "CharDevice" | "BlockDevice" => path.exists(),
-        _ => true,
+/// Whether a container finds it without a mount. Where mounts are possible, links inside a volume and "read only" are
+/// taken seriously, and both take one.
+fn is_there(mount: &Mount, possible: bool) -> bool {
+    let MountSource::Host(source) = &mount.source else {
+        return false;
     };
-    if fits {
-        return Ok(());
+    match mount.sub_path.as_deref().filter(|path| !path.is_empty()) {
+        Some(path) => !possible && source.join(path) == mount.path,
+        None => !(possible && mount.read_only) && *source == mount.path,
     }
-    Err(CreateError(format!(
-        "volume \"{name}\": hostPath type check failed: {} is not a {wanted}",
-        path.display()
-    )))
+}
+
+fn refusal(mount: &Mount) -> CreateError {
+    let (name, at) = (&mount.volume, mount.path.display());
+    CreateError(match &mount.source {
+        MountSource::Host(source) => format!(
+            "volume \"{name}\": without root the process runtime shows the machine's files where they are, so mountPath {at} has to be {}",
+            source
+                .join(mount.sub_path.as_deref().unwrap_or_default())
+                .display()
+        ),
+        MountSource::Folder(_) => format!(
+            "volume \"{name}\": without root the process runtime cannot mount it at {at}: it offers only hostPath volumes at their own path"
+        ),
+    })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use k8s_openapi::api::core::v1::{ConfigMapVolumeSource, EmptyDirVolumeSource, HostPathVolumeSource};
 
-    fn mounted(path: &str, volume: Volume) -> Result<(), CreateError> {
-        let mount = VolumeMount {
-            name: volume.name.clone(),
-            mount_path: path.to_owned(),
-            ..Default::default()
-        };
-        let container = Container {
-            volume_mounts: Some(vec![mount]),
-            ..Default::default()
-        };
-        check(&container, &[volume])
+    fn mount(source: MountSource, at: &str) -> Mount {
+        Mount {
+            volume: "v".to_owned(),
+            source,
+            sub_path: None,
+            path: at.into(),
+            read_only: false,
+            recursive_read_only: false,
+        }
     }
 
-    fn host(path: &str, kind: &str) -> Volume {
-        let source = HostPathVolumeSource {
-            path: path.to_owned(),
-            type_: Some(kind.to_owned()),
-        };
-        Volume {
-            name: "v".to_owned(),
-            host_path: Some(source),
-            ..Default::default()
-        }
+    fn host(source: &str, at: &str) -> Mount {
+        mount(MountSource::Host(source.into()), at)
     }
 
     #[test]
     fn host_paths_at_their_own_path_are_there() {
-        assert_eq!(mounted("/tmp", host("/tmp", "Directory")), Ok(()));
-        assert_eq!(mounted("/no/such", host("/no/such", "")), Ok(()));
+        for possible in [true, false] {
+            assert_eq!(to_mount(vec![host("/tmp", "/tmp")], possible), Ok(vec![]));
+        }
     }
 
     #[test]
-    fn host_paths_elsewhere_or_of_another_type_are_refused() {
+    fn everything_else_is_mounted_where_that_is_possible() {
+        let mut read_only = host("/tmp", "/tmp");
+        read_only.read_only = true;
+        let folder = mount(MountSource::Folder("/x".into()), "/data");
+        let all = vec![host("/tmp", "/data"), read_only, folder];
+        assert_eq!(to_mount(all.clone(), true), Ok(all));
+    }
+
+    #[test]
+    fn elsewhere_it_is_refused_with_the_reason() {
+        let moved = to_mount(vec![host("/tmp", "/data")], false).expect_err("moved");
+        assert!(moved.0.contains("mountPath /data has to be /tmp"), "{moved}");
+        let folder = mount(MountSource::Folder("/x".into()), "/data");
+        let refused = to_mount(vec![folder], false).expect_err("a folder");
         assert!(
-            mounted("/data", host("/tmp", ""))
-                .expect_err("moved")
-                .0
-                .contains("/data")
+            refused.0.contains("\"v\"") && refused.0.contains("without root"),
+            "{refused}"
         );
-        assert!(mounted("/no/such", host("/no/such", "Directory")).is_err());
-    }
-
-    #[test]
-    fn what_would_have_to_be_mounted_is_refused_with_its_name() {
-        let config = ConfigMapVolumeSource {
-            name: "c".to_owned(),
-            ..Default::default()
-        };
-        let volume = Volume {
-            name: "conf".to_owned(),
-            config_map: Some(config),
-            ..Default::default()
-        };
-        assert!(
-            mounted("/tmp", volume.clone())
-                .expect_err("config map")
-                .0
-                .contains("\"conf\"")
-        );
-        assert_eq!(mounted(TOKENS, volume), Ok(()), "tokens are optional");
-    }
-
-    #[test]
-    fn scratch_space_would_have_to_be_mounted() {
-        let empty = Some(EmptyDirVolumeSource::default());
-        let volume = Volume {
-            name: "s".to_owned(),
-            empty_dir: empty,
-            ..Default::default()
-        };
-        assert!(mounted("/tmp", volume).expect_err("not empty").0.contains("/tmp"));
     }
 }

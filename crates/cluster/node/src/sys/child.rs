@@ -8,12 +8,15 @@ use std::{
     ffi::CString,
     io,
     os::{
-        fd::{AsRawFd as _, OwnedFd, RawFd},
+        fd::{AsFd as _, AsRawFd as _, OwnedFd, RawFd},
         unix::process::CommandExt as _,
     },
     process::Command,
     ptr,
+    sync::Arc,
 };
+
+use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
 
 use crate::sys::seccomp;
 
@@ -31,6 +34,8 @@ pub(crate) struct Credentials {
 pub(crate) struct Setup {
     /// `cgroup.procs` files to write itself into, opened for writing.
     pub(crate) cgroups: Vec<OwnedFd>,
+    /// The mount namespace to enter; without one the child stays where its parent is.
+    pub(crate) namespace: Option<Arc<OwnedFd>>,
     /// Who to become; without root nobody else.
     pub(crate) credentials: Option<Credentials>,
     /// The folder to start in, entered with the child's own rights.
@@ -53,7 +58,7 @@ pub(crate) fn arm(command: &mut Command, setup: Setup) {
     }
 }
 
-/// Runs in the child. The order matters: cgroups, rights over resources and the user id need root, the end with the
+/// Runs in the child. The order matters: cgroups, the namespace, rights over resources and the user id need root, the end with the
 /// parent must be asked for after the user changed (the kernel forgets it then), and nothing may come after the
 /// filter that the filter would hold up.
 fn enter(setup: &Setup, parent: i32) -> io::Result<()> {
@@ -63,6 +68,11 @@ fn enter(setup: &Setup, parent: i32) -> io::Result<()> {
     for group in &setup.cgroups {
         // "0" stands for the process that writes.
         write_all(group.as_raw_fd(), b"0")?;
+    }
+    if let Some(namespace) = &setup.namespace {
+        // One system call. A namespace that cannot be entered is an error and never passed over: what the container
+        // is not to see or to write would be there.
+        move_into_link_name_space(namespace.as_fd(), Some(LinkNameSpaceType::Mount))?;
     }
     // Best effort: a machine that does not let us must not keep tools from running.
     let _ = write_file(c"/proc/self/oom_score_adj", setup.oom_score_adj);
