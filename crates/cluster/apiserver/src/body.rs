@@ -1,5 +1,7 @@
 //! Request bodies: bounded, and read as JSON or YAML.
 
+mod strict;
+
 use axum::body::Body;
 use bytes::Bytes;
 use http::HeaderMap;
@@ -50,9 +52,22 @@ pub(crate) fn object(media_type: &str, bytes: &[u8]) -> Result<Value, Status> {
     }
 }
 
+/// Reads an object as [`object`] does; also gives the fields that its JSON has twice.
+pub(crate) fn object_strictly(media_type: &str, bytes: &[u8]) -> Result<(Value, Vec<String>), Status> {
+    match media_type {
+        "" | "application/json" | "*/*" | "text/plain" => json_strictly(bytes),
+        other => object(other, bytes).map(|value| (value, Vec::new())),
+    }
+}
+
 /// Reads JSON.
 pub(crate) fn json(bytes: &[u8]) -> Result<Value, Status> {
-    serde_json::from_slice(bytes)
+    json_strictly(bytes).map(|(value, _)| value)
+}
+
+/// Reads JSON; also gives the fields that are there twice, as `duplicate field "spec.replicas"`.
+pub(crate) fn json_strictly(bytes: &[u8]) -> Result<(Value, Vec<String>), Status> {
+    strict::read(bytes)
         .map_err(|problem| Status::bad_request(format!("couldn't parse the body as JSON: {problem}")))
 }
 

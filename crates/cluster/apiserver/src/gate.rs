@@ -13,20 +13,34 @@ use crate::api::Api;
 use crate::authn::{self, AUTHENTICATED, User};
 use crate::authz::Attributes;
 use crate::query::Query;
-use crate::request::RequestInfo;
+use crate::request::{RequestInfo, ResourceInfo};
 use crate::{discovery, respond, rest};
 
 /// Answers one request.
 pub(crate) async fn handle(State(api): State<Arc<Api>>, request: Request<Body>) -> Response {
     let head = request.method() == Method::HEAD;
+    let pretty = request
+        .uri()
+        .query()
+        .is_some_and(|query| Query::parse(query).is_true("pretty"));
     let mut response = match serve(api, request).await {
         Ok(response) => response,
         Err(status) => respond::refusal(&status),
     };
+    if pretty {
+        response = respond::pretty(response).await;
+    }
     if head {
         *response.body_mut() = Body::empty();
     }
     response
+}
+
+/// What is told to whom uses a resource that has a successor.
+fn deprecation(found: &ResourceInfo) -> Option<String> {
+    let is_endpoints = found.group.is_empty() && found.plural == "endpoints";
+    is_endpoints
+        .then(|| "v1 Endpoints is deprecated in v1.33+; use discovery.k8s.io/v1 EndpointSlice".to_owned())
 }
 
 async fn serve(api: Arc<Api>, request: Request<Body>) -> Result<Response, Status> {
@@ -51,7 +65,13 @@ async fn serve(api: Arc<Api>, request: Request<Body>) -> Result<Response, Status
     api.access.require(&user, &attributes, &api.store)?;
     match info.resource {
         None => discovery::answer(&parts.method, &path, &query, &parts.headers),
-        Some(found) => rest::dispatch(api, user, info.verb, found, query, parts.headers, body).await,
+        Some(found) => {
+            let old = deprecation(&found);
+            let mut response =
+                rest::dispatch(api, user, info.verb, found, query, parts.headers, body).await?;
+            respond::warn(&mut response, old.as_slice());
+            Ok(response)
+        }
     }
 }
 

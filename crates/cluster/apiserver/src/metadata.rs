@@ -102,6 +102,15 @@ pub(crate) fn keep(old: &Value, new: &mut Value) {
     }
 }
 
+/// Gives an object these managers of its fields, or none.
+pub(crate) fn set_managers(object: &mut Value, managers: Option<Value>) {
+    let Some(metadata) = of(object) else { return };
+    match managers {
+        Some(managers) => metadata.insert("managedFields".to_owned(), managers),
+        None => metadata.remove("managedFields"),
+    };
+}
+
 /// The finalizers of an object.
 pub(crate) fn finalizers(object: &Value) -> Vec<String> {
     list(object.pointer("/metadata/finalizers"))

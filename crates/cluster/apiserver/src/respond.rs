@@ -9,6 +9,8 @@ use flate2::Compression;
 use flate2::write::GzEncoder;
 use http::header::{ACCEPT_ENCODING, CONTENT_ENCODING, CONTENT_TYPE, RETRY_AFTER, VARY, WARNING};
 use http::{HeaderMap, HeaderValue, StatusCode};
+use http_body_util::{BodyExt as _, Collected};
+use hyper::body::Body as _;
 use serde_json::Value;
 use toolforge_kinds::Status;
 
@@ -42,6 +44,27 @@ pub(crate) fn text(code: StatusCode, words: impl Into<String>) -> Response {
         HeaderValue::from_static("text/plain; charset=utf-8"),
     );
     response
+}
+
+/// The same answer, laid out for people. Streams and compressed answers stay as they are.
+pub(crate) async fn pretty(response: Response) -> Response {
+    let is_json = response
+        .headers()
+        .get(CONTENT_TYPE)
+        .is_some_and(|found| found.as_bytes().starts_with(b"application/json"));
+    if !is_json
+        || response.headers().contains_key(CONTENT_ENCODING)
+        || response.body().size_hint().exact().is_none()
+    {
+        return response;
+    }
+    let (parts, body) = response.into_parts();
+    // A body of known size is in memory already.
+    let bytes = body.collect().await.map(Collected::to_bytes).unwrap_or_default();
+    let laid_out = serde_json::from_slice::<Value>(&bytes)
+        .and_then(|value| serde_json::to_vec_pretty(&value))
+        .unwrap_or_else(|_| bytes.to_vec());
+    Response::from_parts(parts, Body::from(laid_out))
 }
 
 /// A refusal.

@@ -10,6 +10,7 @@ mod delete;
 mod eviction;
 mod list;
 mod log;
+mod options;
 mod patch;
 mod pods;
 mod read;
@@ -115,17 +116,23 @@ pub(crate) async fn dispatch(
         form: Form::read(&headers)?,
         gzip: respond::takes_gzip(&headers),
         manager: manager(&query, &headers),
-        dry_run: query.dry_run()?,
+        dry_run: query.dry_run(),
         internal: false,
         query,
         api,
     };
     let name = found.name.unwrap_or_default();
     let media_type = body::media_type(&headers);
+    options::check_write(
+        verb,
+        &call.query,
+        media_type.starts_with("application/apply-patch"),
+    )?;
     if verb == "watch" || verb == "list" {
         if !kind.verbs.contains(verb) {
-            return Err(Status::method_not_allowed());
+            return Err(Status::method_not_supported(kind, verb));
         }
+        options::check_list(&call.query, verb == "watch")?;
         return if verb == "watch" {
             watch::answer(&call)
         } else {
@@ -153,12 +160,12 @@ async fn route(
 ) -> Result<Response, Status> {
     let Some(subresource) = call.subresource else {
         if !call.kind.verbs.contains(verb) {
-            return Err(Status::method_not_allowed());
+            return Err(Status::method_not_supported(call.kind, verb));
         }
         return match verb {
             "create" if call.kind.storage == Storage::Virtual => review(call, media_type, bytes),
             "create" if name.is_empty() => create::answer(call, media_type, bytes).await,
-            "get" => read::answer(call, name),
+            "get" => read::answer(call, name).await,
             "update" if !name.is_empty() => update::answer(call, name, media_type, bytes).await,
             "patch" if !name.is_empty() => patch::answer(call, name, media_type, bytes).await,
             "delete" => delete::answer(call, name, media_type, bytes).await,
@@ -179,7 +186,7 @@ async fn route(
             | Subresource::Finalize
             | Subresource::EphemeralContainers,
             "get",
-        ) => read::answer(call, name),
+        ) => read::answer(call, name).await,
         (Subresource::Status | Subresource::Approval | Subresource::Finalize, "update") => {
             update::answer(call, name, media_type, bytes).await
         }

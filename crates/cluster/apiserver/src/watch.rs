@@ -84,19 +84,8 @@ fn start(call: &Call, bookmarks: bool) -> Result<Start, Status> {
         .map(parse_revision)
         .transpose()?;
     let now = call.api.store.revision();
-    let matching = call.query.get("resourceVersionMatch");
     match call.query.switch("sendInitialEvents") {
         Some(sends) => {
-            if matching != Some("NotOlderThan") {
-                return Err(Status::bad_request(
-                    "resourceVersionMatch: Forbidden: sendInitialEvents requires setting resourceVersionMatch to NotOlderThan",
-                ));
-            }
-            if sends && !bookmarks {
-                return Err(Status::bad_request(
-                    "allowWatchBookmarks: Forbidden: sendInitialEvents requires allowWatchBookmarks to be true",
-                ));
-            }
             let from = if sends {
                 now
             } else {
@@ -105,12 +94,9 @@ fn start(call: &Call, bookmarks: bool) -> Result<Start, Status> {
             Ok(Start {
                 revision: from,
                 initial: sends,
-                marks_end: sends,
+                marks_end: sends && bookmarks,
             })
         }
-        None if matching.is_some() => Err(Status::bad_request(
-            "resourceVersionMatch: Forbidden: resourceVersionMatch is forbidden for watch unless sendInitialEvents is provided",
-        )),
         None => Ok(match revision {
             None | Some(0) => Start {
                 revision: now,

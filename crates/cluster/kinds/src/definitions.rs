@@ -53,13 +53,14 @@ pub(crate) fn definitions(wanted: impl Fn(&str) -> bool) -> Definitions {
     let mut generator: SchemaGenerator = SchemaSettings::openapi3().into_generator();
     let roots = roots! { generator, wanted,
         "": core {
-            Binding ConfigMap Endpoints Event LimitRange Namespace Node PersistentVolumeClaim Pod ResourceQuota
+            Binding ConfigMap Endpoints Event LimitRange Namespace Node PersistentVolume PersistentVolumeClaim Pod
+            ReplicationController ResourceQuota
             Secret Service ServiceAccount
         }
         "admissionregistration.k8s.io": admissionregistration {
             MutatingWebhookConfiguration ValidatingWebhookConfiguration
         }
-        "apps": apps { ControllerRevision Deployment ReplicaSet StatefulSet }
+        "apps": apps { ControllerRevision DaemonSet Deployment ReplicaSet StatefulSet }
         "authentication.k8s.io": authentication { SelfSubjectReview TokenRequest TokenReview }
         "authorization.k8s.io": authorization {
             LocalSubjectAccessReview SelfSubjectAccessReview SelfSubjectRulesReview SubjectAccessReview

@@ -110,6 +110,8 @@ impl Verbs {
     pub const ALL_SINGLY: Self = Self(&["create", "delete", "get", "list", "patch", "update", "watch"]);
     /// Questions that are answered and forgotten.
     pub const CREATE: Self = Self(&["create"]);
+    /// Kinds of which there are never any: clients that look for all there is find none of them.
+    pub const LOOK: Self = Self(&["get", "list", "watch"]);
     /// Only reading.
     pub const GET: Self = Self(&["get"]);
     /// A part of an object that is written apart from the rest.

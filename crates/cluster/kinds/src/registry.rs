@@ -1,7 +1,9 @@
 //! The table of kinds. One line here makes a kind known to discovery; its knowledge is in the sibling modules.
 //!
-//! Not here on purpose: kinds that no part of the platform would ever act upon, and that would look as if it did
-//! (`DaemonSet`, `ReplicationController`, `HorizontalPodAutoscaler`, `PersistentVolume`, `StorageClass`).
+//! Not to be had on purpose: kinds that no part of the platform would ever act upon, and that would look as if it did.
+//! Some of them can be listed, and the list is always empty, since `kubectl apply --prune` and `kubectl cluster-info dump`
+//! insist on it (`DaemonSet`, `PersistentVolume`, `ReplicationController`); the others are not known at all
+//! (`HorizontalPodAutoscaler`, `StorageClass`).
 
 use std::collections::HashMap;
 use std::sync::OnceLock;
@@ -41,7 +43,9 @@ static KINDS: &[Kind] = kinds! {
     "" "Namespace" "namespaces" "namespace" ["ns"] [] cluster [Status Finalize] ALL_SINGLY STORED;
     "" "Node" "nodes" "node" ["no"] [] cluster [Status] ALL STORED;
     "" "PersistentVolumeClaim" "persistentvolumeclaims" "persistentvolumeclaim" ["pvc"] [] namespaced [Status] ALL STORED;
+    "" "PersistentVolume" "persistentvolumes" "persistentvolume" ["pv"] [] cluster [] LOOK STORED;
     "" "Pod" "pods" "pod" ["po"] ["all"] namespaced [Status Log Binding Eviction] ALL STORED;
+    "" "ReplicationController" "replicationcontrollers" "replicationcontroller" ["rc"] ["all"] namespaced [] LOOK STORED;
     "" "ResourceQuota" "resourcequotas" "resourcequota" ["quota"] [] namespaced [Status] ALL STORED;
     "" "Secret" "secrets" "secret" [] [] namespaced [] ALL STORED;
     "" "Service" "services" "service" ["svc"] ["all"] namespaced [Status] ALL STORED;
@@ -49,6 +53,7 @@ static KINDS: &[Kind] = kinds! {
     "admissionregistration.k8s.io" "MutatingWebhookConfiguration" "mutatingwebhookconfigurations" "mutatingwebhookconfiguration" [] ["api-extensions"] cluster [] ALL STORED;
     "admissionregistration.k8s.io" "ValidatingWebhookConfiguration" "validatingwebhookconfigurations" "validatingwebhookconfiguration" [] ["api-extensions"] cluster [] ALL STORED;
     "apps" "ControllerRevision" "controllerrevisions" "controllerrevision" [] [] namespaced [] ALL STORED;
+    "apps" "DaemonSet" "daemonsets" "daemonset" ["ds"] ["all"] namespaced [] LOOK STORED;
     "apps" "Deployment" "deployments" "deployment" ["deploy"] ["all"] namespaced [Status Scale] ALL STORED;
     "apps" "ReplicaSet" "replicasets" "replicaset" ["rs"] ["all"] namespaced [Status Scale] ALL STORED;
     "apps" "StatefulSet" "statefulsets" "statefulset" ["sts"] ["all"] namespaced [Status Scale] ALL STORED;

@@ -54,6 +54,19 @@ pub fn table(kind: &'static Kind, objects: &[&Value], now: Timestamp, include: I
     })
 }
 
+/// The table of one `Scale`, as it goes through the subresource of any kind.
+pub fn scale_table(scale: &Value, now: Timestamp, include: IncludeObject) -> Value {
+    let columns: Vec<Value> = workload::SCALE.iter().map(Column::definition).collect();
+    let cells = json!({ "cells": workload::scale(scale, now), "object": shown(scale, include) });
+    json!({
+        "kind": "Table",
+        "apiVersion": "meta.k8s.io/v1",
+        "metadata": {},
+        "columnDefinitions": columns,
+        "rows": [cells],
+    })
+}
+
 fn row(
     kind: &'static Kind,
     printer: &Printer,
@@ -71,18 +84,21 @@ fn row(
     if let Some(condition) = pod::completed(stored, object) {
         row["conditions"] = json!([condition]);
     }
-    match include {
-        IncludeObject::None => row["object"] = Value::Null,
-        IncludeObject::Object => row["object"] = object.clone(),
-        IncludeObject::Metadata => {
-            row["object"] = json!({
-                "kind": "PartialObjectMetadata",
-                "apiVersion": "meta.k8s.io/v1",
-                "metadata": object.get("metadata"),
-            });
-        }
-    }
+    row["object"] = shown(object, include);
     row
+}
+
+/// What of an object goes into its row.
+fn shown(object: &Value, include: IncludeObject) -> Value {
+    match include {
+        IncludeObject::None => Value::Null,
+        IncludeObject::Object => object.clone(),
+        IncludeObject::Metadata => json!({
+            "kind": "PartialObjectMetadata",
+            "apiVersion": "meta.k8s.io/v1",
+            "metadata": object.get("metadata"),
+        }),
+    }
 }
 
 /// Makes the cells of an object's row; ages count up to the moment.

@@ -95,7 +95,7 @@ impl Changes {
                 element.clone(),
                 Entry {
                     member: true,
-                    below: parts(node, new),
+                    below: all_of(node, new),
                 },
             );
             self.removed.insert(
@@ -113,13 +113,44 @@ fn same_shape(old: &Value, new: &Value) -> bool {
     (old.is_object() && new.is_object()) || (old.is_array() && new.is_array())
 }
 
-/// A value that is new: its fields, and itself unless it is a struct, which exists through its fields.
+/// Fields that Go has by value: they are there, empty, in every object, so writing into one does not make it.
+///
+/// Lists among them are those that are shown also when they are empty. Names suffice: no type has a field of such a name
+/// that is not always there, but for those whose values are owned as a whole anyway.
+const ALWAYS_THERE: &[&str] = &[
+    "containers",
+    "daemonEndpoints",
+    "jobTemplate",
+    "kubeletEndpoint",
+    "loadBalancer",
+    "metadata",
+    "nodeInfo",
+    "spec",
+    "status",
+    "strategy",
+    "template",
+    "updateStrategy",
+];
+
+fn is_always_there(parent: Node, element: &Element) -> bool {
+    !parent.is_map()
+        && element
+            .field_name()
+            .is_some_and(|name| ALWAYS_THERE.contains(&name))
+}
+
+/// A value that is new: itself and all in it, but for what is always there and only filled.
 fn whole(parent: Node, element: &Element, node: Node, value: &Value) -> Entry {
-    let below = parts(node, value);
-    let is_struct = value.is_object() && !node.is_map() && element.field_name().is_some() && !parent.is_map();
+    if is_always_there(parent, element) {
+        let below = parts(node, value);
+        return Entry {
+            member: below.is_empty(),
+            below,
+        };
+    }
     Entry {
-        member: below.is_empty() || !is_struct,
-        below,
+        member: true,
+        below: all_of(node, value),
     }
 }
 
@@ -129,6 +160,34 @@ fn parts(node: Node, value: &Value) -> FieldSet {
     } else {
         FieldSet::default()
     }
+}
+
+/// All that is in a value which was not there before, not even in part.
+fn all_of(node: Node, value: &Value) -> FieldSet {
+    let mut set = FieldSet::default();
+    if !is_granular(node, value) {
+        return set;
+    }
+    let mut add = |element: Element, node: Node, value: &Value| {
+        if !value.is_null() {
+            let below = all_of(node, value);
+            set.insert(element, Entry { member: true, below });
+        }
+    };
+    match value {
+        Value::Object(entries) => {
+            for (name, value) in entries {
+                add(Element::field(name), node.child(name), value);
+            }
+        }
+        Value::Array(items) => {
+            for (element, item) in Items::of(node, items).distinct() {
+                add(element.clone(), node.item(), item);
+            }
+        }
+        _ => {}
+    }
+    set
 }
 
 /// A value that is gone: itself and all in it.

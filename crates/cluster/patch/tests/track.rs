@@ -135,3 +135,81 @@ fn the_oldest_of_many_updaters_are_put_together() {
     assert_eq!(managers[0]["fieldsV1"]["f:data"].as_object().unwrap().len(), 6);
     assert_eq!(managers[9]["manager"], "manager14");
 }
+
+fn owned(kind: (&str, &str, &str), mut object: Value) -> Value {
+    let schema = TypeRef::of(kind.0, kind.1, kind.2);
+    track_update(schema, None, &mut object, "kubectl-create", None, NOW);
+    object["metadata"]["managedFields"][0]["fieldsV1"].clone()
+}
+
+/// As Kubernetes writes them: a dot where the field itself was made, none where Go always has one to fill.
+#[test]
+fn creators_own_the_places_that_they_made() {
+    let container = json!({
+        "name": "web", "image": "nginx", "resources": {"limits": {"cpu": "1"}},
+        "env": [{"name": "A", "valueFrom": {"secretKeyRef": {"name": "s", "key": "k"}}}],
+        "ports": [{"containerPort": 80, "protocol": "TCP"}],
+        "livenessProbe": {"httpGet": {"path": "/", "port": 80}, "periodSeconds": 10},
+    });
+    let fields = owned(
+        ("apps", "v1", "Deployment"),
+        json!({
+            "apiVersion": "apps/v1", "kind": "Deployment",
+            "metadata": {"name": "web", "labels": {"app": "web"}},
+            "spec": {
+                "replicas": 1, "selector": {"matchLabels": {"app": "web"}},
+                "strategy": {"type": "RollingUpdate", "rollingUpdate": {"maxSurge": "25%"}},
+                "template": {
+                    "metadata": {"labels": {"app": "web"}},
+                    "spec": {"containers": [container], "securityContext": {}, "nodeSelector": {"a": "b"}},
+                },
+            },
+        }),
+    );
+    let expected = json!({
+        "f:metadata": {"f:labels": {".": {}, "f:app": {}}},
+        "f:spec": {
+            "f:replicas": {},
+            "f:selector": {},
+            "f:strategy": {"f:rollingUpdate": {".": {}, "f:maxSurge": {}}, "f:type": {}},
+            "f:template": {
+                "f:metadata": {"f:labels": {".": {}, "f:app": {}}},
+                "f:spec": {
+                    "f:containers": {"k:{\"name\":\"web\"}": {
+                        ".": {},
+                        "f:env": {".": {}, "k:{\"name\":\"A\"}": {
+                            ".": {}, "f:name": {}, "f:valueFrom": {".": {}, "f:secretKeyRef": {}},
+                        }},
+                        "f:image": {},
+                        "f:livenessProbe": {
+                            ".": {}, "f:httpGet": {".": {}, "f:path": {}, "f:port": {}}, "f:periodSeconds": {},
+                        },
+                        "f:name": {},
+                        "f:ports": {".": {}, "k:{\"containerPort\":80,\"protocol\":\"TCP\"}": {
+                            ".": {}, "f:containerPort": {}, "f:protocol": {},
+                        }},
+                        "f:resources": {".": {}, "f:limits": {".": {}, "f:cpu": {}}},
+                    }},
+                    "f:nodeSelector": {},
+                    "f:securityContext": {},
+                },
+            },
+        },
+    });
+    assert_eq!(fields, expected);
+}
+
+#[test]
+fn a_kind_that_nobody_knows_is_made_in_all_its_parts() {
+    let fields = owned(
+        ("stable.example.com", "v1", "CronTab"),
+        json!({
+            "apiVersion": "stable.example.com/v1", "kind": "CronTab", "metadata": {"name": "a"},
+            "spec": {"cronSpec": "* * * * */5", "image": "my-cron-image"},
+        }),
+    );
+    assert_eq!(
+        fields,
+        json!({"f:spec": {".": {}, "f:cronSpec": {}, "f:image": {}}})
+    );
+}

@@ -64,7 +64,8 @@ pub(crate) fn table(
     Ok(table)
 }
 
-fn include(query: &Query) -> Result<IncludeObject, Status> {
+/// How much of each object a table's rows hold.
+pub(super) fn include(query: &Query) -> Result<IncludeObject, Status> {
     match query.get("includeObject") {
         None | Some("Metadata") => Ok(IncludeObject::Metadata),
         Some("None") => Ok(IncludeObject::None),

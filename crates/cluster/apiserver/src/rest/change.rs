@@ -76,15 +76,19 @@ async fn admit(
     let mut new = (edit.transform)(old)?;
     check_preconditions(call, name, old, &new)?;
     prepare(call, old, &mut new);
+    // What admission adds is nobody's.
+    if !edit.tracks_itself {
+        track(call, old, &mut new);
+    }
+    let managers = new.pointer("/metadata/managedFields").cloned();
     let (mut new, mut warnings) = mutate(call, request, new, old).await?;
     prepare(call, old, &mut new);
+    // Webhooks do not decide who owns what, and nobody may have been left to own anything.
+    metadata::set_managers(&mut new, managers);
     let reserved = call.api.addresses.reserve(call.kind, Some(old), &mut new)?;
     check_fields(call, name, old, &new)?;
     let (access, store) = (&call.api.access, &call.api.store);
     escalation::check(access, store, &call.user, call.kind, &new, Some(old))?;
-    if !edit.tracks_itself {
-        track(call, old, &mut new);
-    }
     warnings.extend(validate(call, request, &new, old).await?);
     let admitted = Admitted {
         object: new,

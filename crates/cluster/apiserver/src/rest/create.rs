@@ -7,7 +7,7 @@ use http::StatusCode;
 use jiff::Timestamp;
 use serde_json::{Value, json};
 use toolforge_chain::Operation;
-use toolforge_kinds::{FieldError, Status};
+use toolforge_kinds::{FieldError, Status, Subresource};
 use toolforge_patch::TypeRef;
 
 use super::{Call, answer, decode};
@@ -77,6 +77,10 @@ async fn attempt(call: &Call, mut object: Value, tracking: Tracking) -> Result<A
     if !call.dry_run && old_name == name && call.api.store.get(&call.key(&name)).is_some() {
         return Ok(Err((name, CommitError::Exists)));
     }
+    toolforge_kinds::apply_defaults(call.kind, &mut object);
+    if tracking == Tracking::Here {
+        track(call, &mut object, &now);
+    }
     complete(call, &mut object);
     let request = Request::new(call, Operation::Create, &name, options(call));
     let (mut object, mut warnings) = request.mutate(object, None).await?;
@@ -94,10 +98,6 @@ async fn attempt(call: &Call, mut object: Value, tracking: Tracking) -> Result<A
         &object,
         None,
     )?;
-    let schema = TypeRef::of(call.kind.group, call.kind.version, call.kind.kind);
-    if tracking == Tracking::Here {
-        toolforge_patch::track_update(schema, None, &mut object, &call.manager, None, &now);
-    }
     warnings.extend(request.validate(Some(&object), None).await?);
     let quota = request.within_quota(&object, None).await?;
     let key = call.key(&name);
@@ -135,6 +135,21 @@ fn complete(call: &Call, object: &mut Value) {
     toolforge_kinds::apply_defaults(call.kind, object);
     toolforge_kinds::prepare_for_create(call.kind, object);
     builtin::on_create(call, object);
+}
+
+/// Notes that the author owns what it wrote and what follows from that by default; what admission and the API add is
+/// nobody's, and a status is not written through this door.
+fn track(call: &Call, object: &mut Value, now: &str) {
+    let schema = TypeRef::of(call.kind.group, call.kind.version, call.kind.kind);
+    let has_door = call.kind.has(Subresource::Status);
+    let status = object
+        .as_object_mut()
+        .filter(|_| has_door)
+        .and_then(|map| map.remove("status"));
+    toolforge_patch::track_update(schema, None, object, &call.manager, None, now);
+    if let (Some(status), Some(map)) = (status, object.as_object_mut()) {
+        map.insert("status".to_owned(), status);
+    }
 }
 
 /// Gives the object its name, namespace and identity.

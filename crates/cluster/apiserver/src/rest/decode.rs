@@ -23,10 +23,12 @@ pub(crate) struct Decoded {
 
 /// Reads the body of a create or update.
 pub(crate) fn body(call: &Call, media_type: &str, bytes: &[u8]) -> Result<Decoded, Status> {
-    let mut object = body::object(media_type, bytes)?;
+    let (mut object, twice) = body::object_strictly(media_type, bytes)?;
     check_kind(call.kind, &mut object)?;
     check_namespace(call, &object)?;
-    let warnings = fields(call, &mut object)?;
+    let warnings = fields(call, &mut object, twice, |found| {
+        toolforge_kinds::strict_error(call.kind, found)
+    })?;
     Ok(Decoded { object, warnings })
 }
 
@@ -58,24 +60,26 @@ pub(crate) fn posted(
     Ok(object)
 }
 
-/// Checks types and unknown fields as `fieldValidation` asks; unknown fields do not stay.
-pub(crate) fn fields(call: &Call, object: &mut Value) -> Result<Vec<String>, Status> {
+/// Checks types and unknown fields as `fieldValidation` asks; unknown fields do not stay. `twice` are the fields that
+/// the body has more than once; `refuse` says what is wrong with all of them.
+pub(crate) fn fields(
+    call: &Call,
+    object: &mut Value,
+    twice: Vec<String>,
+    refuse: impl FnOnce(&[String]) -> Status,
+) -> Result<Vec<String>, Status> {
     let unknown = match call.query.get("fieldValidation") {
         Some("Ignore") => Unknown::Ignore,
-        None | Some("Warn") => Unknown::Warn,
         Some("Strict") => Unknown::Refuse,
-        Some(other) => {
-            return Err(Status::bad_request(format!(
-                "fieldValidation: Unsupported value: {other:?}: supported values: \"Ignore\", \"Strict\", \"Warn\""
-            )));
-        }
+        Some(_) | None => Unknown::Warn,
     };
-    let found = toolforge_kinds::decode(call.kind, object)?;
+    let mut found = twice;
+    found.extend(toolforge_kinds::decode(call.kind, object)?);
     match unknown {
         Unknown::Ignore => Ok(Vec::new()),
         Unknown::Warn => Ok(found),
         Unknown::Refuse if found.is_empty() => Ok(found),
-        Unknown::Refuse => Err(toolforge_kinds::strict_error(call.kind, &found)),
+        Unknown::Refuse => Err(refuse(&found)),
     }
 }
 

@@ -7,10 +7,10 @@ use http::StatusCode;
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 use toolforge_chain::Operation;
-use toolforge_kinds::{Kind, Status};
+use toolforge_kinds::{FieldError, Kind, Status};
 
 use super::rounds::Rounds;
-use super::{Call, answer};
+use super::{Call, answer, options};
 use crate::admit::Request;
 use crate::store::{Change, CommitError, Effect, Expected, Stored};
 use crate::{body, fail, metadata, respond};
@@ -70,23 +70,17 @@ impl Options {
             .get("orphanDependents")
             .and_then(Value::as_bool)
             .or(call.query.switch("orphanDependents"));
-        let propagation =
+        let policy =
             text("propagationPolicy").or_else(|| call.query.get("propagationPolicy").map(str::to_owned));
-        let propagation = match (propagation.as_deref(), orphan) {
-            (Some("Background"), _) | (None, Some(false)) => Some(Propagation::Background),
+        let asked = value.get("dryRun").and_then(Value::as_array);
+        check(policy.as_deref(), orphan, asked.map_or(&[], Vec::as_slice))?;
+        let propagation = match (policy.as_deref(), orphan) {
             (Some("Foreground"), _) => Some(Propagation::Foreground),
             (Some("Orphan"), _) | (None, Some(true)) => Some(Propagation::Orphan),
+            (Some(_), _) | (None, Some(false)) => Some(Propagation::Background),
             (None, None) => None,
-            (Some(other), _) => {
-                return Err(Status::bad_request(format!(
-                    "propagationPolicy: Unsupported value: {other:?}: supported values: \"Background\", \"Foreground\", \"Orphan\""
-                )));
-            }
         };
-        let dry_run = value
-            .get("dryRun")
-            .and_then(Value::as_array)
-            .is_some_and(|list| !list.is_empty());
+        let dry_run = asked.is_some_and(|list| !list.is_empty());
         let grace_seconds = match value.get("gracePeriodSeconds").and_then(Value::as_i64) {
             Some(seconds) => Some(seconds),
             None => call.query.number("gracePeriodSeconds")?,
@@ -124,6 +118,25 @@ impl Options {
         }
         value
     }
+}
+
+/// The 422 of options that make no sense.
+fn check(policy: Option<&str>, orphan: Option<bool>, dry_run: &[Value]) -> Result<(), Status> {
+    let mut problems = Vec::new();
+    if let Some(policy) = policy {
+        if orphan.is_some() {
+            let why = "orphanDependents and deletionPropagation cannot be both set";
+            problems.push(FieldError::invalid("propagationPolicy", policy, why));
+        }
+        let known = ["Foreground", "Background", "Orphan", "nil"];
+        if !known[..3].contains(&policy) {
+            problems.push(FieldError::not_supported("propagationPolicy", policy, &known));
+        }
+    }
+    if dry_run.iter().any(|value| value.as_str() != Some("All")) {
+        problems.push(FieldError::not_supported("dryRun", dry_run.to_vec(), &["All"]));
+    }
+    options::refuse("DeleteOptions", problems)
 }
 
 /// What became of a deletion.

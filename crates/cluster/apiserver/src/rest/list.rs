@@ -33,16 +33,17 @@ struct Position {
 pub(crate) async fn answer(call: &Call) -> Result<Response, Status> {
     let limit = call.query.number("limit")?.filter(|limit| *limit > 0);
     let limit = limit.map(|limit| usize::try_from(limit).unwrap_or(usize::MAX));
-    let position = position(call).await?;
+    let position = position(call, limit.is_some()).await?;
     let selector = Selector::read(call.stored, &call.query)?;
     let namespace = call.namespace.as_deref().or(selector.namespace());
     let listing = call
         .api
         .store
-        .list_page(call.resource(), namespace, position.after.as_ref(), position.at)
-        .map_err(|Compacted| {
-            Status::expired("The provided continue parameter is too old to display a consistent list result. You can start a new list without the continue parameter.")
-        })?;
+        .list_page(call.resource(), namespace, position.after.as_ref(), position.at);
+    let listing = match listing {
+        Ok(listing) => listing,
+        Err(Compacted) => return Ok(expired(&position)),
+    };
     let mut objects = listing.objects;
     if !selector.is_everything() {
         objects.retain(|stored| selector.matches(call.stored, stored.value()));
@@ -127,7 +128,24 @@ pub(crate) fn join<'a>(
     json
 }
 
-async fn position(call: &Call) -> Result<Position, Status> {
+/// The answer to whom asks for a state that is not kept any more; whoever was reading pages may read on as of now.
+fn expired(position: &Position) -> Response {
+    let Some((namespace, name)) = &position.after else {
+        let status = Status::expired("The provided resource version is too old to list the objects of it.");
+        return respond::refusal(&status);
+    };
+    let status = Status::expired(
+        "The provided continue parameter is too old to display a consistent list result. You can start a new list \
+         without the continue parameter, or use the continue token in this response to retrieve the remainder of the \
+         results. Continuing with the provided token results in an inconsistent list - objects that were created, \
+         modified, or deleted between the time the first chunk was returned and now may show up in the list.",
+    );
+    let mut value = status.to_value();
+    value["metadata"]["continue"] = json!(token(AS_OF_NOW, namespace, name));
+    respond::json(StatusCode::GONE, &value)
+}
+
+async fn position(call: &Call, has_limit: bool) -> Result<Position, Status> {
     let wanted = call.query.get("resourceVersion");
     let matching = call.query.get("resourceVersionMatch");
     if let Some(token) = call.query.get("continue") {
@@ -138,34 +156,17 @@ async fn position(call: &Call) -> Result<Position, Status> {
         }
         return decode(token).ok_or_else(|| Status::bad_request("continue key is not valid"));
     }
-    if matching.is_some() && wanted.is_none() {
-        return Err(Status::bad_request(
-            "resourceVersionMatch: Forbidden: resourceVersionMatch is forbidden unless resourceVersion is provided",
-        ));
-    }
     let Some(wanted) = wanted else {
         return Ok(Position::default());
     };
     let revision = parse_revision(wanted)?;
-    match matching {
-        None | Some("NotOlderThan") => {
-            wait_for(call, revision).await?;
-            Ok(Position::default())
-        }
-        Some("Exact") if revision == 0 => Err(Status::bad_request(
-            "resourceVersionMatch: Forbidden: resourceVersionMatch \"Exact\" is forbidden for resourceVersion \"0\"",
-        )),
-        Some("Exact") => {
-            wait_for(call, revision).await?;
-            Ok(Position {
-                after: None,
-                at: Some(revision),
-            })
-        }
-        Some(other) => Err(Status::bad_request(format!(
-            "resourceVersionMatch: Unsupported value: {other:?}: supported values: \"Exact\", \"NotOlderThan\""
-        ))),
-    }
+    wait_for(call, revision).await?;
+    // A list in pages that names a revision and no way to match it means that one, as it did before there were ways.
+    let exact = matching == Some("Exact") || (matching.is_none() && has_limit && revision > 0);
+    Ok(Position {
+        after: None,
+        at: exact.then_some(revision),
+    })
 }
 
 /// A revision from a query.
@@ -177,7 +178,8 @@ pub(crate) fn parse_revision(text: &str) -> Result<u64, Status> {
     })
 }
 
-async fn wait_for(call: &Call, revision: u64) -> Result<(), Status> {
+/// Waits for a revision that may be yet to come; for a short time only.
+pub(super) async fn wait_for(call: &Call, revision: u64) -> Result<(), Status> {
     if tokio::time::timeout(FUTURE_REVISION, call.api.store.wait_for(revision))
         .await
         .is_ok()
@@ -198,8 +200,16 @@ async fn wait_for(call: &Call, revision: u64) -> Result<(), Status> {
     Err(status)
 }
 
+/// In a token: the rest of the list as it is when it is asked for.
+const AS_OF_NOW: i64 = -1;
+
 fn encode(revision: u64, last: &Stored) -> String {
-    let token = json!({ "v": 1, "rv": revision, "ns": last.key.namespace, "name": last.key.name });
+    let revision = i64::try_from(revision).unwrap_or(i64::MAX);
+    token(revision, &last.key.namespace, &last.key.name)
+}
+
+fn token(revision: i64, namespace: &str, name: &str) -> String {
+    let token = json!({ "v": 1, "rv": revision, "ns": namespace, "name": name });
     URL_SAFE_NO_PAD.encode(token.to_string())
 }
 
@@ -208,7 +218,10 @@ fn decode(token: &str) -> Option<Position> {
     let text = |field: &str| value.get(field).and_then(Value::as_str).map(str::to_owned);
     Some(Position {
         after: Some((text("ns")?, text("name")?)),
-        at: Some(value.get("rv")?.as_u64()?),
+        at: match value.get("rv")?.as_i64()? {
+            AS_OF_NOW => None,
+            revision => Some(u64::try_from(revision).ok()?),
+        },
     })
 }
 

@@ -4,7 +4,7 @@ use axum::response::Response;
 use http::StatusCode;
 use jiff::Timestamp;
 use serde_json::Value;
-use toolforge_kinds::{Status, Subresource};
+use toolforge_kinds::{FieldError, Status, Subresource};
 use toolforge_patch::{ApplyError, PatchError, TypeRef};
 
 use super::change::{Edit, change};
@@ -48,6 +48,33 @@ impl Patch {
             }
             _ => Err(Status::unsupported_media_type(PATCH_TYPES)),
         }
+    }
+
+    /// Reads a body by its media type; also gives the fields that its JSON has twice.
+    fn read_strictly(media_type: &str, bytes: &[u8]) -> Result<(Self, Vec<String>), Status> {
+        let patch = Self::read(media_type, bytes)?;
+        let twice = match &patch {
+            Self::Apply(_) => Vec::new(),
+            Self::Json(_) => body::json_strictly(bytes)?
+                .1
+                .into_iter()
+                .map(|told| format!("json patch {told}"))
+                .collect(),
+            Self::Merge(_) | Self::Strategic(_) => body::json_strictly(bytes)?.1,
+        };
+        Ok((patch, twice))
+    }
+
+    /// The 422 of `fieldValidation=Strict`: what is wrong with the patched object, or for the patches that Kubernetes
+    /// merges as Go maps, with the patch.
+    fn strict_error(&self, patched: &Value, found: &[String]) -> Status {
+        let shown = match self {
+            Self::Strategic(patch) => go_map(patch),
+            _ => patched.to_string(),
+        };
+        let why = format!("strict decoding error: {}", found.join(", "));
+        let problem = FieldError::invalid("patch", shown, &why);
+        Status::invalid_of("", "", "", vec![problem])
     }
 
     /// The patched state; apply is not for this.
@@ -94,18 +121,30 @@ pub(crate) async fn answer(
     bytes: &[u8],
 ) -> Result<Response, Status> {
     approval::check_unless_missing(call, name)?;
-    match Patch::read(media_type, bytes)? {
-        Patch::Apply(applied) => apply(call, name, applied).await,
-        patch => edit(call, name, &patch).await,
+    match Patch::read_strictly(media_type, bytes)? {
+        (Patch::Apply(applied), _) => apply(call, name, applied).await,
+        (patch, twice) => edit(call, name, &patch, &twice).await,
     }
 }
 
-async fn edit(call: &Call, name: &str, patch: &Patch) -> Result<Response, Status> {
-    if call.query.get("force").is_some() {
-        return Err(Status::bad_request(
-            "force: Forbidden: may not be specified for non-apply patch",
-        ));
+/// A value as Go prints maps: `map[spec:map[replicas:2]]`.
+fn go_map(value: &Value) -> String {
+    match value {
+        Value::Null => "<nil>".to_owned(),
+        Value::String(text) => text.clone(),
+        Value::Array(items) => format!("[{}]", items.iter().map(go_map).collect::<Vec<_>>().join(" ")),
+        Value::Object(map) => {
+            let entries: Vec<String> = map
+                .iter()
+                .map(|(name, value)| format!("{name}:{}", go_map(value)))
+                .collect();
+            format!("map[{}]", entries.join(" "))
+        }
+        other => other.to_string(),
     }
+}
+
+async fn edit(call: &Call, name: &str, patch: &Patch, twice: &[String]) -> Result<Response, Status> {
     let schema = TypeRef::of(call.kind.group, call.kind.version, call.kind.kind);
     if matches!(patch, Patch::Strategic(_)) && !schema.is_known() {
         return Err(Status::unsupported_media_type(PATCH_TYPES_OF_UNKNOWN));
@@ -115,7 +154,10 @@ async fn edit(call: &Call, name: &str, patch: &Patch) -> Result<Response, Status
         let mut new = patch.edit(schema, old)?;
         decode::check_kind(call.kind, &mut new)?;
         check_name(&new, name)?;
-        *told.lock() = decode::fields(call, &mut new)?;
+        let patched = new.clone();
+        *told.lock() = decode::fields(call, &mut new, twice.to_vec(), |found| {
+            patch.strict_error(&patched, found)
+        })?;
         Ok(new)
     };
     let edit = Edit {
@@ -132,11 +174,6 @@ async fn edit(call: &Call, name: &str, patch: &Patch) -> Result<Response, Status
 
 /// Server-side apply: creates what is not there.
 async fn apply(call: &Call, name: &str, mut applied: Value) -> Result<Response, Status> {
-    if call.query.get("fieldManager").is_none() {
-        return Err(Status::bad_request(
-            "fieldManager: Required value: is required for apply patch",
-        ));
-    }
     for field in ["apiVersion", "kind"] {
         if applied
             .get(field)
@@ -150,7 +187,10 @@ async fn apply(call: &Call, name: &str, mut applied: Value) -> Result<Response, 
     }
     decode::check_kind(call.kind, &mut applied)?;
     check_name(&applied, name)?;
-    let told = decode::fields(call, &mut applied)?;
+    let unknown = toolforge_kinds::decode(call.kind, &mut applied)?;
+    if !unknown.is_empty() {
+        return Err(not_declared(call, name, &unknown));
+    }
     if let Some(fields) = metadata::of(&mut applied) {
         fields.insert("name".to_owned(), Value::String(name.to_owned()));
         if let Some(namespace) = &call.namespace {
@@ -180,7 +220,7 @@ async fn apply(call: &Call, name: &str, mut applied: Value) -> Result<Response, 
         match create_object(call, object, Tracking::Done).await {
             Ok((stored, warnings)) => {
                 let mut response = answer::object(call, StatusCode::CREATED, &stored)?;
-                respond::warn(&mut response, &[told, warnings].concat());
+                respond::warn(&mut response, &warnings);
                 return Ok(response);
             }
             // Somebody else created it meanwhile: then it is an update.
@@ -202,8 +242,30 @@ async fn apply(call: &Call, name: &str, mut applied: Value) -> Result<Response, 
     };
     let (stored, warnings) = change(call, name, &edit).await?;
     let mut response = answer::object(call, StatusCode::OK, &stored)?;
-    respond::warn(&mut response, &[told, warnings].concat());
+    respond::warn(&mut response, &warnings);
     Ok(response)
+}
+
+/// What is applied must be of the kind's own fields, whatever `fieldValidation` says: others cannot be owned.
+/// Kubernetes answers it as a fault of its own, and clients are used to that.
+fn not_declared(call: &Call, name: &str, unknown: &[String]) -> Status {
+    let lines: Vec<String> = unknown
+        .iter()
+        .map(|told| {
+            let path = told.trim_start_matches("unknown field ").trim_matches('"');
+            format!(".{path}: field not declared in schema")
+        })
+        .collect();
+    let why = match lines.as_slice() {
+        [only] => only.clone(),
+        several => format!("errors:\n  {}", several.join("\n  ")),
+    };
+    let namespace = call.namespace.as_deref().unwrap_or_default();
+    let version = call.kind.api_version();
+    let kind = call.kind.kind;
+    let message =
+        format!("failed to create typed patch object ({namespace}/{name}; {version}, Kind={kind}): {why}");
+    Status::custom(500, "", message, None)
 }
 
 /// Takes away what cannot be applied through this door, so that its manager does not come to own it.

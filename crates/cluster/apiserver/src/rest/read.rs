@@ -4,10 +4,13 @@ use axum::response::Response;
 use http::StatusCode;
 use toolforge_kinds::Status;
 
-use super::{Call, answer};
+use super::{Call, answer, list};
 
 /// Answers with one object.
-pub(crate) fn answer(call: &Call, name: &str) -> Result<Response, Status> {
+pub(crate) async fn answer(call: &Call, name: &str) -> Result<Response, Status> {
+    if let Some(revision) = call.query.get("resourceVersion") {
+        list::wait_for(call, list::parse_revision(revision)?).await?;
+    }
     let stored = call
         .api
         .store

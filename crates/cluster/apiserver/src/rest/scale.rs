@@ -2,6 +2,7 @@
 
 use axum::response::Response;
 use http::StatusCode;
+use jiff::Timestamp;
 use serde_json::Value;
 use toolforge_kinds::{Status, scale};
 use toolforge_patch::TypeRef;
@@ -9,6 +10,7 @@ use toolforge_patch::TypeRef;
 use super::change::{Edit, change};
 use super::patch::Patch;
 use super::{Call, answer, check_name};
+use crate::negotiate::Form;
 use crate::store::Stored;
 use crate::{body, respond};
 
@@ -24,7 +26,17 @@ pub(crate) fn read(call: &Call, name: &str) -> Result<Response, Status> {
 
 fn show(call: &Call, stored: &Stored) -> Result<Response, Status> {
     let scale = scale::of(call.kind, &answer::value(call.kind, stored)).ok_or_else(Status::no_such_path)?;
-    Ok(respond::json(StatusCode::OK, &scale))
+    let shown = match call.form {
+        Form::Table => {
+            let include = answer::include(&call.query)?;
+            let mut table = toolforge_kinds::scale_table(&scale, Timestamp::now(), include);
+            table["metadata"]["resourceVersion"] = stored.revision.to_string().into();
+            table
+        }
+        Form::Metadata => answer::partial(&scale),
+        Form::Object | Form::GroupDiscovery => scale,
+    };
+    Ok(respond::json(StatusCode::OK, &shown))
 }
 
 /// Sets the replicas that a whole Scale asks for.

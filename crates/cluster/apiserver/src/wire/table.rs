@@ -126,8 +126,11 @@ mod tests {
     }
 
     #[test]
-    fn every_kind_has_a_message() {
-        for kind in toolforge_kinds::all() {
+    fn every_kind_that_can_be_written_has_a_message() {
+        let written = toolforge_kinds::all()
+            .iter()
+            .filter(|kind| kind.verbs.contains("create"));
+        for kind in written {
             let name = super::super::message_name(&kind.api_version(), kind.kind);
             assert!(message(&name).is_some(), "{name}");
         }

@@ -1,6 +1,8 @@
 //! What goes over the wire, request by request: options, forms, codes and the words of refusals.
 
+mod reading;
 mod schemas;
+mod writing;
 
 use http::{HeaderMap, Method, Request};
 use http_body_util::BodyExt as _;

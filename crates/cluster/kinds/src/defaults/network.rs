@@ -40,8 +40,6 @@ pub(super) fn service(object: &mut Value) {
     }
     if kind != "ExternalName" {
         default(spec, "internalTrafficPolicy", "Cluster");
-        default(spec, "ipFamilyPolicy", "SingleStack");
-        default(spec, "ipFamilies", json!(["IPv4"]));
     }
 }
 

@@ -2,9 +2,10 @@
 
 use serde_json::{Value, json};
 
-use crate::value::{Read as _, child, items, keep, remove, text_at};
+use crate::value::{Read as _, child, default, items, keep, remove, text_at};
 
-/// `clusterIP` and `clusterIPs` say the same.
+/// `clusterIP` and `clusterIPs` say the same, and the addresses are of the one family that there is. That comes with
+/// the addresses and not by default: nobody owns it who did not write it.
 pub(super) fn complete_addresses(object: &mut Value) {
     let Some(spec) = child(object, "spec") else { return };
     let address = spec.text("clusterIP").to_owned();
@@ -17,6 +18,10 @@ pub(super) fn complete_addresses(object: &mut Value) {
         (false, None) => spec["clusterIPs"] = json!([address]),
         (true, Some(first)) => spec["clusterIP"] = first.into(),
         _ => {}
+    }
+    if spec.text("type") != "ExternalName" {
+        default(spec, "ipFamilyPolicy", "SingleStack");
+        default(spec, "ipFamilies", json!(["IPv4"]));
     }
 }
 

@@ -140,7 +140,8 @@ fn a_namespace_loses_its_finalizer_only_through_finalize() {
 
 #[test]
 fn a_service_keeps_its_address() {
-    let old = json!({"metadata": {"name": "a"}, "spec": {"type": "ClusterIP", "clusterIP": "10.0.0.1", "clusterIPs": ["10.0.0.1"]}});
+    let old = json!({"metadata": {"name": "a"}, "spec": {"type": "ClusterIP", "clusterIP": "10.0.0.1", "clusterIPs": ["10.0.0.1"],
+        "ipFamilies": ["IPv4"], "ipFamilyPolicy": "SingleStack"}});
     let mut new = json!({"metadata": {"name": "a"}, "spec": {"type": "ClusterIP"}});
     prepare_for_update(kind("", "Service"), &old, &mut new, None);
     assert_eq!(new["spec"], old["spec"]);

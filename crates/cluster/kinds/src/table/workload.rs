@@ -38,6 +38,22 @@ pub(super) fn deployment(object: &Value, now: Timestamp) -> Vec<Value> {
     ]
 }
 
+pub(super) const SCALE: &[Column] = &[
+    NAME,
+    Column::number("Desired", "Pods that are wanted."),
+    Column::number("Available", "Pods that there are."),
+    AGE,
+];
+
+pub(super) fn scale(object: &Value, now: Timestamp) -> Vec<Value> {
+    vec![
+        name(object),
+        int_at(object, &["spec", "replicas"]).unwrap_or(0).into(),
+        status(object, "replicas"),
+        age(object, now),
+    ]
+}
+
 pub(super) const REPLICA_SET: &[Column] = &[
     NAME,
     Column::number("Desired", "Pods that are wanted."),

@@ -1,0 +1,252 @@
+//! Writes: options, checks of fields, preconditions, and who owns what.
+
+use http::Method;
+use serde_json::{Value, json};
+
+use super::{get, send};
+use crate::harness::Harness;
+
+const MAPS: &str = "/api/v1/namespaces/default/configmaps";
+const DEPLOYMENTS: &str = "/apis/apps/v1/namespaces/default/deployments";
+
+fn deployment() -> Value {
+    json!({"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": "web"},
+        "spec": {"replicas": 2, "selector": {"matchLabels": {"a": "b"}},
+            "template": {"metadata": {"labels": {"a": "b"}}, "spec": {"containers": [{"name": "c", "image": "i"}]}}}})
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn unknown_and_double_fields_are_told_or_refused() {
+    let api = Harness::start().await;
+    let client = api.admin();
+    let body = r#"{"metadata":{"name":"NAME"},"spec":{"replicas":2,"replicas":3,"colour":1,"selector":{"matchLabels":{"a":"b"}},
+        "template":{"metadata":{"labels":{"a":"b"}},"spec":{"containers":[{"name":"c","image":"i","shape":2}]}}}}"#;
+    let told = [
+        "duplicate field \"spec.replicas\"",
+        "unknown field \"spec.colour\"",
+        "unknown field \"spec.template.spec.containers[0].shape\"",
+    ];
+    for (validation, code, warns) in [
+        ("", 201, true),
+        ("Warn", 201, true),
+        ("Ignore", 201, false),
+        ("Strict", 400, false),
+    ] {
+        let target = format!("{DEPLOYMENTS}?fieldValidation={validation}");
+        let text = body.replace("NAME", &format!("web{}", validation.to_lowercase()));
+        let answer = send(&client, Method::POST, &target, &[], text).await;
+        assert_eq!(answer.code, code, "{validation}");
+        let warnings: Vec<&str> = answer
+            .headers
+            .get_all("warning")
+            .iter()
+            .filter_map(|value| value.to_str().ok())
+            .collect();
+        assert_eq!(warnings.len(), if warns { 3 } else { 0 }, "{warnings:?}");
+        if code == 400 {
+            let expected = format!(
+                "Deployment in version \"v1\" cannot be handled as a Deployment: strict decoding error: {}",
+                told.join(", ")
+            );
+            assert_eq!(answer.json()["message"], expected);
+        } else {
+            assert_eq!(answer.json()["spec"]["replicas"], 3);
+        }
+    }
+    let target = format!("{DEPLOYMENTS}/web?fieldValidation=Strict&fieldManager=me");
+    for (media_type, patch, code, words) in [
+        (
+            "application/strategic-merge-patch+json",
+            r#"{"spec":{"colour":"red"}}"#,
+            422,
+            r#"patch: Invalid value: "map[spec:map[colour:red]]": strict decoding error: unknown field "spec.colour""#,
+        ),
+        (
+            "application/merge-patch+json",
+            r#"{"spec":{"replicas":4,"replicas":5}}"#,
+            422,
+            r#"strict decoding error: duplicate field "spec.replicas""#,
+        ),
+        (
+            "application/json-patch+json",
+            r#"[{"op":"add","path":"/spec/colour","value":1,"value":2}]"#,
+            422,
+            r#"json patch duplicate field "[0].value", unknown field "spec.colour""#,
+        ),
+        (
+            "application/apply-patch+yaml",
+            "apiVersion: apps/v1\nkind: Deployment\nspec: {colour: red}\n",
+            500,
+            "failed to create typed patch object (default/web; apps/v1, Kind=Deployment): .spec.colour: field not declared in schema",
+        ),
+    ] {
+        let answer = send(
+            &client,
+            Method::PATCH,
+            &target,
+            &[("content-type", media_type)],
+            patch,
+        )
+        .await;
+        let message = answer.json()["message"].as_str().unwrap_or_default().to_owned();
+        assert_eq!((answer.code, message.contains(words)), (code, true), "{message}");
+    }
+    api.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn authors_own_what_they_wrote_and_nothing_that_others_added() {
+    let api = Harness::start().await;
+    let client = api.admin();
+    let made = send(
+        &client,
+        Method::POST,
+        &format!("{DEPLOYMENTS}?fieldManager=me"),
+        &[],
+        deployment().to_string(),
+    )
+    .await;
+    let managed = made.json()["metadata"]["managedFields"].clone();
+    assert_eq!(managed.as_array().unwrap().len(), 1);
+    let fields = &managed[0]["fieldsV1"];
+    assert!(fields.get("f:status").is_none());
+    assert_eq!(
+        fields["f:spec"]["f:strategy"],
+        json!({"f:rollingUpdate": {".": {}, "f:maxSurge": {}, "f:maxUnavailable": {}}, "f:type": {}})
+    );
+
+    let service =
+        json!({"metadata": {"name": "web"}, "spec": {"selector": {"a": "b"}, "ports": [{"port": 80}]}});
+    let services = "/api/v1/namespaces/default/services?fieldManager=me";
+    let made = send(&client, Method::POST, services, &[], service.to_string())
+        .await
+        .json();
+    assert_eq!(
+        made["metadata"]["managedFields"][0]["fieldsV1"],
+        json!({"f:spec": {
+            "f:internalTrafficPolicy": {}, "f:selector": {}, "f:sessionAffinity": {}, "f:type": {},
+            "f:ports": {".": {}, "k:{\"port\":80,\"protocol\":\"TCP\"}": {
+                ".": {}, "f:port": {}, "f:protocol": {}, "f:targetPort": {},
+            }},
+        }})
+    );
+    let pod = json!({"metadata": {"name": "one"}, "spec": {"containers": [{"name": "c", "image": "i"}]}});
+    let made = send(
+        &client,
+        Method::POST,
+        "/api/v1/namespaces/default/pods",
+        &[],
+        pod.to_string(),
+    )
+    .await
+    .json();
+    let spec = &made["metadata"]["managedFields"][0]["fieldsV1"]["f:spec"];
+    assert!(made["spec"]["tolerations"].is_array());
+    assert!(
+        spec.get("f:tolerations").is_none() && spec.get("f:serviceAccountName").is_none(),
+        "{spec}"
+    );
+
+    // One empty entry forgets all managers.
+    let reset = r#"[{"op":"replace","path":"/metadata/managedFields","value":[{}]}]"#;
+    let headers = [("content-type", "application/json-patch+json")];
+    let after = send(
+        &client,
+        Method::PATCH,
+        &format!("{DEPLOYMENTS}/web"),
+        &headers,
+        reset,
+    )
+    .await
+    .json();
+    assert!(
+        after["metadata"].get("managedFields").is_none(),
+        "{}",
+        after["metadata"]
+    );
+    api.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn conditions_of_writes_hold() {
+    let api = Harness::start().await;
+    let client = api.admin();
+    let body = |data: &str, version: Option<&str>| {
+        json!({"metadata": {"name": "a", "resourceVersion": version}, "data": {"k": data}}).to_string()
+    };
+    let first = send(&client, Method::POST, MAPS, &[], body("1", None))
+        .await
+        .json();
+    let (object, uid) = (format!("{MAPS}/a"), first["metadata"]["uid"].as_str().unwrap());
+    let version = first["metadata"]["resourceVersion"].as_str();
+    // Without a revision an update is unconditional.
+    assert_eq!(
+        send(&client, Method::PUT, &object, &[], body("2", None))
+            .await
+            .code,
+        200
+    );
+    let late = send(&client, Method::PUT, &object, &[], body("3", version)).await;
+    assert_eq!(
+        (late.code, late.json()["reason"].clone()),
+        (409, json!("Conflict"))
+    );
+    let dry = send(
+        &client,
+        Method::PUT,
+        &format!("{object}?dryRun=All"),
+        &[],
+        body("4", None),
+    )
+    .await;
+    assert_eq!(dry.json()["data"]["k"], "4");
+    assert_eq!(get(&client, &object, &[]).await.json()["data"]["k"], "2");
+    for (options, code, words) in [
+        (
+            json!({"preconditions": {"uid": "other"}}),
+            409,
+            format!("Precondition failed: UID in precondition: other, UID in object meta: {uid}"),
+        ),
+        (
+            json!({"preconditions": {"resourceVersion": "1"}}),
+            409,
+            "Precondition failed: ResourceVersion in precondition: 1".to_owned(),
+        ),
+        (
+            json!({"propagationPolicy": "Sometimes"}),
+            422,
+            "DeleteOptions.meta.k8s.io \"\" is invalid: propagationPolicy: Unsupported value: \"Sometimes\""
+                .to_owned(),
+        ),
+        (
+            json!({"propagationPolicy": "Orphan", "orphanDependents": true}),
+            422,
+            "orphanDependents and deletionPropagation cannot be both set".to_owned(),
+        ),
+        (
+            json!({"dryRun": ["Some"]}),
+            422,
+            "dryRun: Unsupported value".to_owned(),
+        ),
+        (
+            json!({"dryRun": ["All"], "preconditions": {"uid": uid}}),
+            200,
+            String::new(),
+        ),
+        (
+            json!({"kind": "DeleteOptions", "apiVersion": "v1", "preconditions": {"uid": uid}}),
+            200,
+            String::new(),
+        ),
+    ] {
+        let answer = send(&client, Method::DELETE, &object, &[], options.to_string()).await;
+        let message = answer.json()["message"].as_str().unwrap_or_default().to_owned();
+        assert_eq!(
+            (answer.code, message.contains(&words)),
+            (code, true),
+            "{options}: {message}"
+        );
+    }
+    assert_eq!(get(&client, &object, &[]).await.code, 404);
+    api.stop().await;
+}
