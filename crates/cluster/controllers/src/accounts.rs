@@ -48,11 +48,12 @@ impl NamespaceContents {
                 ));
             }
         });
-        for (kind, cache) in &world.others {
-            if kind.resource.kind != "ConfigMap" {
-                continue;
+        let add = Arc::clone(&queue);
+        world.others.on_kind(move |kind, cache| {
+            if !kind.is("", "ConfigMap") {
+                return;
             }
-            let add = Arc::clone(&queue);
+            let add = Arc::clone(&add);
             cache.on_change(move |change| {
                 let changed = change
                     .sides()
@@ -61,7 +62,7 @@ impl NamespaceContents {
                     add.add(Key::new("", map.metadata.namespace.clone().unwrap_or_default()));
                 }
             });
-        }
+        });
         Arc::new(Self {
             world: Arc::clone(world),
             authority,

@@ -198,6 +198,14 @@ impl<K: Resource> Cache<K> {
         self.mark_synced();
     }
 
+    /// Forgets everything: the API no longer serves the kind.
+    pub(crate) fn clear(&self) {
+        let _turn = self.turn.lock();
+        for object in self.all() {
+            self.take(&Key::of(&*object));
+        }
+    }
+
     fn saw(&self, version: u64) {
         let mut state = self.state.write();
         state.seen = state.seen.max(version);

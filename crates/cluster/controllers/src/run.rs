@@ -13,6 +13,7 @@ use crate::accounts::NamespaceContents;
 use crate::budget::controller::Budgets;
 use crate::controller::{Controller, work};
 use crate::cron_job::controller::CronJobs;
+use crate::custom_kinds::CustomKinds;
 use crate::deployment::controller::Deployments;
 use crate::endpoints::controller::ServiceEndpoints;
 use crate::events::Recorder;
@@ -77,6 +78,7 @@ pub async fn run(
         staff.hire(ServiceEndpoints::new(&world)),
         staff.hire(EndingNamespaces::new(&world)),
         staff.hire(Garbage::new(&world)),
+        staff.hire(CustomKinds::new(&world)),
         staff.hire(CertificateRequests::new(&world, Arc::clone(&authority))),
         staff.hire(NamespaceContents::new(&world, authority)),
         staff.hire(QuotaStatus::new(&world)),
@@ -84,7 +86,7 @@ pub async fn run(
     ];
     world.follow(&staff.tasks, &shutdown);
     if shutdown.run_until_cancelled(world.synced()).await.is_some() {
-        info!(kinds = world.served.len(), "controllers are running");
+        info!(kinds = world.served().len(), "controllers are running");
         for start in starts {
             start();
         }

@@ -1,7 +1,7 @@
 //! What the controllers know of the cluster: one list and one watch per kind, shared by all of them.
 //!
 //! Kinds whose content matters to some controller are kept whole; of every other kind that the API serves, the metadata
-//! is kept, for garbage collection and quota. Events are not watched: nothing depends on them.
+//! is kept (`others.rs`), for garbage collection and quota. Events are not watched: nothing depends on them.
 
 use std::collections::HashSet;
 use std::fmt::Debug;
@@ -16,13 +16,14 @@ use k8s_openapi::api::policy::v1::PodDisruptionBudget;
 use kube::api::{ApiResource, DynamicObject};
 use kube::core::PartialObjectMeta;
 use kube::discovery::{Discovery, Scope, verbs};
-use kube::{Api, Client, Resource};
+use kube::{Client, Resource};
+use parking_lot::RwLock;
 use serde::de::DeserializeOwned;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use crate::cache::Cache;
 use crate::kept::Kept;
+use crate::others::Others;
 use crate::owner::is_dying;
 use crate::watch::follow;
 
@@ -30,7 +31,7 @@ use crate::watch::follow;
 pub(crate) type Meta = PartialObjectMeta<DynamicObject>;
 
 /// A kind that the API serves and that can be listed, watched and deleted.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Served {
     /// Its names.
     pub(crate) resource: ApiResource,
@@ -38,10 +39,24 @@ pub(crate) struct Served {
     pub(crate) namespaced: bool,
 }
 
+impl Served {
+    /// Whether both are the same kind, in whatever version.
+    pub(crate) fn is_same_kind(&self, other: &Self) -> bool {
+        self.is(&other.resource.group, &other.resource.kind)
+    }
+
+    /// Whether it is the kind of that name.
+    pub(crate) fn is(&self, group: &str, kind: &str) -> bool {
+        self.resource.group == group && self.resource.kind == kind
+    }
+}
+
 /// All caches.
 pub(crate) struct World {
     pub(crate) client: Client,
-    pub(crate) served: Vec<Served>,
+    served: RwLock<Arc<[Arc<Served>]>>,
+    /// Held while the API is asked what it serves, so that an older answer never replaces a newer one.
+    discovery: tokio::sync::Mutex<()>,
     pub(crate) deployments: Kept<Deployment>,
     pub(crate) replica_sets: Kept<ReplicaSet>,
     pub(crate) stateful_sets: Kept<StatefulSet>,
@@ -59,7 +74,7 @@ pub(crate) struct World {
     pub(crate) nodes: Kept<Node>,
     pub(crate) requests: Kept<CertificateSigningRequest>,
     /// The metadata of every other kind.
-    pub(crate) others: Vec<(Served, Arc<Cache<Meta>>)>,
+    pub(crate) others: Others,
 }
 
 /// Calls a macro with the name of every cache of whole objects.
@@ -89,8 +104,7 @@ pub(crate) use whole_kinds;
 impl World {
     /// Asks the API what it serves and prepares empty caches.
     pub(crate) async fn discover(client: Client) -> Result<Self, kube::Error> {
-        let served = served(&client).await?;
-        let mut world = Self {
+        let world = Self {
             deployments: Kept::new(&client),
             replica_sets: Kept::new(&client),
             stateful_sets: Kept::new(&client),
@@ -107,17 +121,32 @@ impl World {
             namespaces: Kept::new(&client),
             nodes: Kept::new(&client),
             requests: Kept::new(&client),
-            others: Vec::new(),
+            others: Others::new(client.clone()),
+            served: RwLock::new(Arc::default()),
+            discovery: tokio::sync::Mutex::default(),
             client,
-            served,
         };
-        let whole = world.whole();
-        let rest = world
-            .served
+        world.rediscover().await?;
+        Ok(world)
+    }
+
+    /// Asks the API anew what it serves, and follows the kinds that have come.
+    pub(crate) async fn rediscover(&self) -> Result<(), kube::Error> {
+        let _turn = self.discovery.lock().await;
+        let served: Arc<[Arc<Served>]> = served(&self.client).await?.into_iter().map(Arc::new).collect();
+        let whole = self.whole();
+        let rest = served
             .iter()
             .filter(|kind| !whole.contains(&group_kind(&kind.resource)));
-        world.others = rest.map(|kind| (kind.clone(), Arc::new(Cache::new()))).collect();
-        Ok(world)
+        let rest: Vec<Arc<Served>> = rest.cloned().collect();
+        *self.served.write() = served;
+        self.others.set(&rest);
+        Ok(())
+    }
+
+    /// All kinds that the API serves.
+    pub(crate) fn served(&self) -> Arc<[Arc<Served>]> {
+        Arc::clone(&self.served.read())
     }
 
     /// Starts all watches. Handlers have to be registered before.
@@ -128,10 +157,7 @@ impl World {
             };
         }
         whole_kinds!(start, self);
-        for (kind, cache) in &self.others {
-            let api: Api<Meta> = Api::all_with(self.client.clone(), &kind.resource);
-            tasks.spawn(follow(api, Arc::clone(cache), shutdown.clone()));
-        }
+        self.others.follow(tasks, shutdown);
     }
 
     /// Waits until every first list is in.
@@ -142,16 +168,17 @@ impl World {
             };
         }
         whole_kinds!(wait, self);
-        for (_, cache) in &self.others {
+        for (_, cache) in self.others.all() {
             cache.synced().await;
         }
     }
 
     /// The kind of that name, if the API serves it.
-    pub(crate) fn served_kind(&self, group: &str, kind: &str) -> Option<&Served> {
-        self.served
+    pub(crate) fn served_kind(&self, group: &str, kind: &str) -> Option<Arc<Served>> {
+        self.served()
             .iter()
-            .find(|served| served.resource.group == group && served.resource.kind == kind)
+            .find(|served| served.is(group, kind))
+            .cloned()
     }
 
     /// Whether a namespace is gone or on its way: nothing new is made in it.
@@ -167,7 +194,7 @@ impl World {
     {
         let wanted = group_kind(&ApiResource::erase::<K>(&()));
         if self
-            .served
+            .served()
             .iter()
             .any(|kind| group_kind(&kind.resource) == wanted)
         {

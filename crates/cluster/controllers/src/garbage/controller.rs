@@ -5,12 +5,12 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference;
-use kube::api::{Api, DeleteParams, Patch, PatchParams, Preconditions, PropagationPolicy};
+use kube::api::{Api, ApiResource, DeleteParams, Patch, PatchParams, Preconditions, PropagationPolicy};
 use kube::{Resource, ResourceExt};
 use parking_lot::Mutex;
 use serde_json::json;
 
-use super::graph::{Graph, Thing};
+use super::graph::{Graph, GroupKind, Thing};
 use super::plan::{FOREGROUND, ORPHAN, OwnerState, Verdict, verdict};
 use crate::cache::{Cache, Change};
 use crate::controller::{Again, Controller, Failure, Step, gone_is_fine};
@@ -28,69 +28,46 @@ pub(crate) struct Garbage {
 impl Garbage {
     /// Registers for changes of every kind.
     pub(crate) fn new(world: &Arc<World>) -> Arc<Self> {
-        let collector = Self {
-            world: Arc::clone(world),
-            queue: Arc::new(Queue::new()),
-            graph: Arc::new(Mutex::new(Graph::default())),
-        };
+        let queue = Arc::new(Queue::new());
+        let graph = Arc::new(Mutex::new(Graph::default()));
         macro_rules! attend {
             ($world:expr, $name:ident) => {
-                let erased = crate::world::erase(&$world.$name);
-                if let Some(kind) = collector.kind_of(&erased.group, &erased.kind) {
-                    collector.attend(&$world.$name, kind);
-                }
+                let kind = crate::world::erase(&$world.$name);
+                attend(&$world.$name, &kind, &graph, &queue);
             };
         }
         whole_kinds!(attend, world);
-        for (served, cache) in &world.others {
-            if let Some(kind) = collector.kind_of(&served.resource.group, &served.resource.kind) {
-                collector.attend(cache, kind);
-            }
-        }
-        Arc::new(collector)
+        let (of_kind, look_at) = (Arc::clone(&graph), Arc::clone(&queue));
+        world
+            .others
+            .on_kind(move |kind, cache| attend(cache, &kind.resource, &of_kind, &look_at));
+        Arc::new(Self {
+            world: Arc::clone(world),
+            queue,
+            graph,
+        })
     }
 
-    fn attend<K: Resource + 'static>(&self, cache: &Arc<Cache<K>>, kind: usize) {
-        let (graph, queue) = (Arc::clone(&self.graph), Arc::clone(&self.queue));
-        cache.on_change(move |change: &Change<'_, K>| {
-            let mut look_at = Vec::new();
-            let new_uid = change.new.and_then(|object| object.meta().uid.as_ref());
-            let mut graph = graph.lock();
-            if let Some(old) = change.old.filter(|old| old.meta().uid.as_ref() != new_uid) {
-                look_at.extend(graph.remove(old.meta().uid.as_deref().unwrap_or_default()));
-            }
-            if let Some(new) = change.new {
-                let (uid, thing) = Thing::of(kind, new.meta());
-                look_at.extend(graph.put(uid, thing));
-            }
-            drop(graph);
-            for uid in look_at {
-                queue.add(uid);
-            }
-        });
-    }
-
-    fn kind_of(&self, group: &str, kind: &str) -> Option<usize> {
-        self.world
-            .served
-            .iter()
-            .position(|served| served.resource.group == group && served.resource.kind == kind)
-    }
-
-    fn api(&self, kind: usize, namespace: &str) -> Api<Meta> {
-        let served = &self.world.served[kind];
-        if served.namespaced {
+    /// The API of a kind; none when it is not served (any more).
+    fn api(&self, kind: &GroupKind, namespace: &str) -> Option<Api<Meta>> {
+        let served = self.world.served_kind(&kind.group, &kind.kind)?;
+        Some(if served.namespaced {
             Api::namespaced_with(self.world.client.clone(), namespace, &served.resource)
         } else {
             Api::all_with(self.world.client.clone(), &served.resource)
-        }
+        })
     }
 
     /// The states of a thing's owners; those that the graph does not know are looked up.
     async fn owner_states(&self, thing: &Thing) -> Result<HashMap<String, OwnerState>, Failure> {
         let mut states = HashMap::new();
         for owner in &thing.owners {
-            let known = self.graph.lock().get(&owner.uid).map(state_of);
+            let known = self
+                .graph
+                .lock()
+                .get(&owner.uid)
+                .filter(|known| known.is_meant_by(owner, thing))
+                .map(state_of);
             let state = match known {
                 Some(state) => state,
                 None => self.look_up(owner, &thing.key.namespace).await?,
@@ -102,15 +79,25 @@ impl Garbage {
 
     async fn look_up(&self, owner: &OwnerReference, namespace: &str) -> Result<OwnerState, Failure> {
         let group = owner.api_version.split_once('/').map_or("", |(group, _)| group);
-        let Some(kind) = self.kind_of(group, &owner.kind) else {
+        let Some(served) = self.world.served_kind(group, &owner.kind) else {
             // A kind that is not served (any more): nothing can be said about its objects.
             return Ok(OwnerState::There);
         };
-        let found =
-            gone_is_fine(self.api(kind, namespace).get(&owner.name).await).step("look up an owner")?;
+        if served.namespaced && namespace.is_empty() {
+            // An object of the cluster names an owner that has a namespace, and nobody knows which.
+            return Ok(OwnerState::There);
+        }
+        let kind = Arc::new(GroupKind {
+            group: group.to_owned(),
+            kind: owner.kind.clone(),
+        });
+        let Some(api) = self.api(&kind, namespace) else {
+            return Ok(OwnerState::There);
+        };
+        let found = gone_is_fine(api.get(&owner.name).await).step("look up an owner")?;
         Ok(match found {
             Some(found) if found.uid().as_deref() == Some(&owner.uid) => {
-                state_of(&Thing::of(kind, found.meta()).1)
+                state_of(&Thing::of(&kind, found.meta()).1)
             }
             _ => OwnerState::Gone,
         })
@@ -125,10 +112,10 @@ impl Garbage {
             }),
             ..DeleteParams::default()
         };
-        let deleted = self
-            .api(thing.kind, &thing.key.namespace)
-            .delete(&thing.key.name, &params)
-            .await;
+        let Some(api) = self.api(&thing.kind, &thing.key.namespace) else {
+            return Ok(());
+        };
+        let deleted = api.delete(&thing.key.name, &params).await;
         match gone_is_fine(deleted) {
             // Another object has that name by now.
             Err(kube::Error::Api(status)) if status.code == 409 => Ok(()),
@@ -143,7 +130,9 @@ impl Garbage {
         thing: &Thing,
         change: impl Fn(&Meta) -> serde_json::Value + Send,
     ) -> Result<(), Failure> {
-        let api = self.api(thing.kind, &thing.key.namespace);
+        let Some(api) = self.api(&thing.kind, &thing.key.namespace) else {
+            return Ok(());
+        };
         let Some(newest) = gone_is_fine(api.get(&thing.key.name).await).step("read an object")? else {
             return Ok(());
         };
@@ -265,4 +254,34 @@ fn state_of(thing: &Thing) -> OwnerState {
     } else {
         OwnerState::There
     }
+}
+
+/// Feeds the graph with the objects of a kind.
+fn attend<K: Resource + 'static>(
+    cache: &Cache<K>,
+    kind: &ApiResource,
+    graph: &Arc<Mutex<Graph>>,
+    queue: &Arc<Queue<String>>,
+) {
+    let (graph, queue) = (Arc::clone(graph), Arc::clone(queue));
+    let kind = Arc::new(GroupKind {
+        group: kind.group.clone(),
+        kind: kind.kind.clone(),
+    });
+    cache.on_change(move |change: &Change<'_, K>| {
+        let mut look_at = Vec::new();
+        let new_uid = change.new.and_then(|object| object.meta().uid.as_ref());
+        let mut graph = graph.lock();
+        if let Some(old) = change.old.filter(|old| old.meta().uid.as_ref() != new_uid) {
+            look_at.extend(graph.remove(old.meta().uid.as_deref().unwrap_or_default()));
+        }
+        if let Some(new) = change.new {
+            let (uid, thing) = Thing::of(&kind, new.meta());
+            look_at.extend(graph.put(uid, thing));
+        }
+        drop(graph);
+        for uid in look_at {
+            queue.add(uid);
+        }
+    });
 }

@@ -1,16 +1,26 @@
 //! Who owns whom, over all kinds: fed by every cache, read by the collector.
 
 use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, OwnerReference};
 
 use crate::key::Key;
 
+/// A kind, in whatever version it is served.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct GroupKind {
+    /// Its group; empty for the core.
+    pub(crate) group: String,
+    /// Its name.
+    pub(crate) kind: String,
+}
+
 /// The part of an object that garbage collection is about.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Thing {
-    /// Which of the served kinds it is.
-    pub(crate) kind: usize,
+    /// Its kind.
+    pub(crate) kind: Arc<GroupKind>,
     /// Its name.
     pub(crate) key: Key,
     /// Its owners.
@@ -23,9 +33,9 @@ pub(crate) struct Thing {
 
 impl Thing {
     /// What matters of the object with that metadata, and its uid.
-    pub(crate) fn of(kind: usize, meta: &ObjectMeta) -> (String, Self) {
+    pub(crate) fn of(kind: &Arc<GroupKind>, meta: &ObjectMeta) -> (String, Self) {
         let thing = Self {
-            kind,
+            kind: Arc::clone(kind),
             key: Key::new(
                 meta.namespace.clone().unwrap_or_default(),
                 meta.name.clone().unwrap_or_default(),
@@ -35,6 +45,14 @@ impl Thing {
             dying: meta.deletion_timestamp.is_some(),
         };
         (meta.uid.clone().unwrap_or_default(), thing)
+    }
+
+    /// Whether it is the object that `dependent` names as its owner: the uid alone may have been copied from elsewhere.
+    pub(crate) fn is_meant_by(&self, owner: &OwnerReference, dependent: &Self) -> bool {
+        let place = &self.key.namespace;
+        self.key.name == owner.name
+            && self.kind.kind == owner.kind
+            && (place.is_empty() || *place == dependent.key.namespace)
     }
 
     /// Whether it carries that finalizer.
@@ -76,10 +94,12 @@ impl Graph {
         }
         let mut look_at = Vec::new();
         let news = old.as_ref() != Some(&thing);
-        let owner_missing = thing
-            .owners
-            .iter()
-            .any(|owner| !self.things.contains_key(&owner.uid));
+        let owner_missing = thing.owners.iter().any(|owner| {
+            !self
+                .things
+                .get(&owner.uid)
+                .is_some_and(|known| known.is_meant_by(owner, &thing))
+        });
         if news && ((owner_missing && !thing.dying) || (thing.dying && !thing.finalizers.is_empty())) {
             look_at.push(uid.clone());
         }

@@ -1,22 +1,21 @@
 //! The controller of ending namespaces. It asks the API itself, not the caches, whether anything is left: a namespace must
 //! not be finalized over an object that a cache has not seen yet.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use futures::future::join_all;
 use jiff::Timestamp;
-use k8s_openapi::api::core::v1::{Namespace, NamespaceCondition};
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
+use k8s_openapi::api::core::v1::Namespace;
 use kube::api::{Api, ApiResource, DeleteParams, ListParams, PostParams};
 use kube::{Client, Resource, ResourceExt};
 
+use super::conditions::{Remaining, updated};
 use crate::cache::Change;
-use crate::controller::{Again, Controller, Failure, Step, gone_is_fine};
+use crate::controller::{Again, Controller, Failure, Step, gone_is_fine, text_of};
 use crate::key::Key;
 use crate::owner::is_dying;
 use crate::queue::Queue;
-use crate::world::{Meta, World, whole_kinds};
+use crate::world::{Meta, Served, World, whole_kinds};
 
 /// The finalizer that this controller removes.
 const FINALIZER: &str = "kubernetes";
@@ -25,13 +24,6 @@ const FINALIZER: &str = "kubernetes";
 pub(crate) struct EndingNamespaces {
     world: Arc<World>,
     queue: Arc<Queue<Key>>,
-}
-
-/// What is left in a namespace.
-#[derive(Default)]
-struct Remaining {
-    objects: BTreeMap<String, usize>,
-    finalizers: BTreeMap<String, usize>,
 }
 
 impl EndingNamespaces {
@@ -53,54 +45,79 @@ impl EndingNamespaces {
             }};
         }
         whole_kinds!(notice, world);
-        for (_, cache) in &world.others {
-            let notice = noticer(world, &queue);
+        let notice = noticer(world, &queue);
+        world.others.on_kind(move |_, cache| {
+            let notice = notice.clone();
             cache.on_change(move |change| notice(&namespace_left(change)));
-        }
+        });
         Arc::new(Self {
             world: Arc::clone(world),
             queue,
         })
     }
 
-    async fn empty(&self, namespace: &str) -> Result<Remaining, Failure> {
-        let kinds = self.world.served.iter().filter(|kind| kind.namespaced);
-        let (pods, mut rest): (Vec<ApiResource>, Vec<ApiResource>) = kinds
-            .map(|kind| kind.resource.clone())
-            .partition(|kind| kind.kind == "Pod" && kind.group.is_empty());
-        let remaining = self.empty_kinds(namespace, &pods).await?;
-        if !remaining.objects.is_empty() {
-            // What Pods still use (policies, accounts, configuration) outlives them.
-            return Ok(remaining);
+    /// Deletes what is in the namespace; what is left of it, and the refusal because of which it has to be tried again.
+    async fn empty(&self, namespace: &str) -> (Remaining, Option<Failure>) {
+        let kinds = self.namespaced();
+        let (pods, rest): (Vec<_>, Vec<_>) = kinds.iter().cloned().partition(|kind| kind.is("", "Pod"));
+        // What Pods still use (policies, accounts, configuration) outlives them.
+        let mut left = self.empty_kinds(namespace, &pods).await;
+        if left.0.is_nothing() {
+            left = self.empty_kinds(namespace, &rest).await;
         }
-        rest.push(ApiResource::erase::<k8s_openapi::api::core::v1::Event>(&()));
-        self.empty_kinds(namespace, &rest).await
+        if left.0.is_nothing() {
+            left = self.empty_new_kinds(namespace, &kinds).await;
+        }
+        left
     }
 
-    async fn empty_kinds(&self, namespace: &str, kinds: &[ApiResource]) -> Result<Remaining, Failure> {
+    /// Before the namespace goes, the API is asked whether it serves more kinds by now.
+    async fn empty_new_kinds(&self, namespace: &str, known: &[Arc<Served>]) -> (Remaining, Option<Failure>) {
+        if let Err(error) = self.world.rediscover().await {
+            let remaining = Remaining {
+                unknown: Some(text_of(&error)),
+                ..Remaining::default()
+            };
+            return (
+                remaining,
+                Err::<(), _>(error).step("ask what the API serves").err(),
+            );
+        }
+        let mut kinds = self.namespaced();
+        kinds.retain(|kind| !known.contains(kind));
+        self.empty_kinds(namespace, &kinds).await
+    }
+
+    fn namespaced(&self) -> Vec<Arc<Served>> {
+        let served = self.world.served();
+        let mut kinds: Vec<Arc<Served>> = served.iter().filter(|kind| kind.namespaced).cloned().collect();
+        // Not among those that are watched.
+        kinds.push(Arc::new(Served {
+            resource: ApiResource::erase::<k8s_openapi::api::core::v1::Event>(&()),
+            namespaced: true,
+        }));
+        kinds
+    }
+
+    async fn empty_kinds(&self, namespace: &str, kinds: &[Arc<Served>]) -> (Remaining, Option<Failure>) {
+        let client = &self.world.client;
         let results = join_all(
             kinds
                 .iter()
-                .map(|kind| empty_kind(&self.world.client, namespace, kind)),
+                .map(|kind| empty_kind(client, namespace, &kind.resource)),
         )
         .await;
-        let mut remaining = Remaining::default();
+        let (mut remaining, mut trouble) = (Remaining::default(), None);
         for (kind, result) in kinds.iter().zip(results) {
-            let left = result.step("empty a namespace")?;
-            if left.is_empty() {
-                continue;
-            }
-            let name = if kind.group.is_empty() {
-                kind.plural.clone()
-            } else {
-                format!("{}.{}", kind.plural, kind.group)
-            };
-            remaining.objects.insert(name, left.len());
-            for finalizer in left.iter().flat_map(ResourceExt::finalizers) {
-                *remaining.finalizers.entry(finalizer.clone()).or_default() += 1;
+            match gone_is_fine(result) {
+                Ok(left) => remaining.extend(counted(&kind.resource, &left.unwrap_or_default())),
+                Err(error) => {
+                    remaining.refusals.push(text_of(&error));
+                    trouble = Err::<(), _>(error).step("empty a namespace").err();
+                }
             }
         }
-        Ok(remaining)
+        (remaining, trouble)
     }
 
     async fn finalize(&self, namespace: &Namespace) -> Result<(), Failure> {
@@ -119,14 +136,8 @@ impl EndingNamespaces {
     async fn report(&self, namespace: &Namespace, remaining: &Remaining) -> Result<(), Failure> {
         let mut changed = namespace.clone();
         let status = changed.status.get_or_insert_default();
-        let conditions = status.conditions.get_or_insert_default();
-        for condition in conditions_of(remaining) {
-            match conditions.iter_mut().find(|known| known.type_ == condition.type_) {
-                Some(known) if known.status == condition.status && known.message == condition.message => {}
-                Some(known) => *known = condition,
-                None => conditions.push(condition),
-            }
-        }
+        let known = status.conditions.take().unwrap_or_default();
+        status.conditions = Some(updated(known, remaining, Timestamp::now()));
         if changed.status == namespace.status {
             return Ok(());
         }
@@ -161,14 +172,14 @@ impl Controller for EndingNamespaces {
         if !is_dying(&namespace.metadata) || !finalizers.iter().any(|finalizer| finalizer == FINALIZER) {
             return Ok(None);
         }
-        let remaining = self.empty(&key.name).await?;
-        if remaining.objects.is_empty() {
+        let (remaining, trouble) = self.empty(&key.name).await;
+        if remaining.is_nothing() {
             self.finalize(&namespace).await?;
         } else {
             // Each object that goes brings the namespace back here.
             self.report(&namespace, &remaining).await?;
         }
-        Ok(None)
+        trouble.map_or(Ok(None), Err)
     }
 }
 
@@ -185,41 +196,16 @@ async fn empty_kind(client: &Client, namespace: &str, kind: &ApiResource) -> Res
     Ok(api.list(&everything).await?.items)
 }
 
-fn conditions_of(remaining: &Remaining) -> [NamespaceCondition; 2] {
-    let objects = listed(&remaining.objects, "has");
-    let finalizers = if remaining.finalizers.is_empty() {
-        "All content-preserving finalizers finished".to_owned()
-    } else {
-        let list = listed(&remaining.finalizers, "in");
-        format!("Some content in the namespace has finalizers remaining: {list}")
-    };
-    let content = format!("Some resources are remaining: {objects}");
-    [
-        condition("NamespaceContentRemaining", Some("SomeResourcesRemain"), content),
-        condition(
-            "NamespaceFinalizersRemaining",
-            (!remaining.finalizers.is_empty()).then_some("SomeFinalizersRemain"),
-            finalizers,
-        ),
-    ]
-}
-
-/// A condition that holds for `reason`, or does not hold.
-fn condition(kind: &str, reason: Option<&str>, message: String) -> NamespaceCondition {
-    NamespaceCondition {
-        type_: kind.to_owned(),
-        status: if reason.is_some() { "True" } else { "False" }.to_owned(),
-        reason: Some(reason.unwrap_or("ContentHasNoFinalizers").to_owned()),
-        message: Some(message),
-        last_transition_time: Some(Time(Timestamp::now())),
+fn counted(kind: &ApiResource, left: &[Meta]) -> Remaining {
+    let mut remaining = Remaining::default();
+    if !left.is_empty() {
+        let name = format!("{}.{}", kind.plural, kind.group);
+        remaining.objects.insert(name, left.len());
     }
-}
-
-fn listed(counts: &BTreeMap<String, usize>, word: &str) -> String {
-    let parts = counts
-        .iter()
-        .map(|(name, count)| format!("{name} {word} {count} resource instances"));
-    parts.collect::<Vec<_>>().join(", ")
+    for finalizer in left.iter().flat_map(ResourceExt::finalizers) {
+        *remaining.finalizers.entry(finalizer.clone()).or_default() += 1;
+    }
+    remaining
 }
 
 /// The namespace that an object has just left, or that has just got one.
@@ -232,7 +218,7 @@ fn namespace_left<K: Resource>(change: &Change<'_, K>) -> String {
         .unwrap_or_default()
 }
 
-fn noticer(world: &Arc<World>, queue: &Arc<Queue<Key>>) -> impl Fn(&str) + Send + Sync + 'static {
+fn noticer(world: &Arc<World>, queue: &Arc<Queue<Key>>) -> impl Fn(&str) + Clone + Send + Sync + 'static {
     let (namespaces, queue) = (world.namespaces.clone(), Arc::clone(queue));
     move |namespace| {
         if !namespace.is_empty()

@@ -39,14 +39,15 @@ impl QuotaStatus {
             }};
         }
         whole_kinds!(count, world);
-        for (_, cache) in &world.others {
-            let notice = noticer(world, &queue);
+        let notice = noticer(world, &queue);
+        world.others.on_kind(move |_, cache| {
+            let notice = notice.clone();
             cache.on_change(move |change| {
                 if change.old.is_none() || change.new.is_none() {
                     notice(namespace_of(change));
                 }
             });
-        }
+        });
         Arc::new(Self {
             world: Arc::clone(world),
             queue,
@@ -65,7 +66,7 @@ impl QuotaStatus {
             };
         }
         whole_kinds!(count, self.world);
-        for (kind, cache) in &self.world.others {
+        for (kind, cache) in self.world.others.all() {
             let name = counted_name(&kind.resource.plural, &kind.resource.group);
             objects.insert(name, cache.namespace(namespace).len());
         }
@@ -145,7 +146,7 @@ fn namespace_of<'a, K: Resource>(change: &Change<'a, K>) -> &'a str {
         .unwrap_or_default()
 }
 
-fn noticer(world: &Arc<World>, queue: &Arc<Queue<Key>>) -> impl Fn(&str) + Send + Sync + 'static {
+fn noticer(world: &Arc<World>, queue: &Arc<Queue<Key>>) -> impl Fn(&str) + Clone + Send + Sync + 'static {
     let (quotas, queue) = (world.quotas.clone(), Arc::clone(queue));
     move |namespace| {
         if !namespace.is_empty() {

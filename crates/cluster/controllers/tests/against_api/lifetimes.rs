@@ -161,3 +161,21 @@ async fn pods_never_share_the_same_room() {
     .await;
     assert_eq!(bound, 3);
 }
+
+#[tokio::test]
+async fn an_owner_of_another_namespace_is_no_owner() {
+    let cluster = Cluster::start().await;
+    cluster.namespace("elsewhere").await;
+    let maps = cluster.api::<ConfigMap>();
+    let elsewhere: Api<ConfigMap> = Api::namespaced(cluster.admin.clone(), "elsewhere");
+    let owner = create(&elsewhere, json!({"metadata": {"name": "owner"}})).await;
+    let reference =
+        json!([{"apiVersion": "v1", "kind": "ConfigMap", "name": "owner", "uid": owner.metadata.uid}]);
+    create(
+        &maps,
+        json!({"metadata": {"name": "stray", "ownerReferences": reference}}),
+    )
+    .await;
+    until_gone(&maps, "stray").await;
+    elsewhere.get("owner").await.unwrap();
+}

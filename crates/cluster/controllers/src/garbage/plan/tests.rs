@@ -1,8 +1,13 @@
+use std::sync::Arc;
+
+use super::super::graph::GroupKind;
 use super::*;
 use crate::key::Key;
 
 fn owned_by(uids: &[&str]) -> Vec<OwnerReference> {
     let reference = |uid: &&str| OwnerReference {
+        kind: "Thing".into(),
+        name: "x".into(),
         uid: (*uid).to_owned(),
         block_owner_deletion: Some(true),
         ..OwnerReference::default()
@@ -12,7 +17,10 @@ fn owned_by(uids: &[&str]) -> Vec<OwnerReference> {
 
 fn thing(owners: &[&str], finalizers: &[&str], dying: bool) -> Thing {
     Thing {
-        kind: 0,
+        kind: Arc::new(GroupKind {
+            group: String::new(),
+            kind: "Thing".into(),
+        }),
         key: Key::new("ns", "x"),
         owners: owned_by(owners),
         finalizers: finalizers.iter().map(ToString::to_string).collect(),
