@@ -2,6 +2,8 @@
 
 pub(crate) mod controller;
 pub(crate) mod legacy;
+mod mirror;
+pub(crate) mod mirroring;
 pub(crate) mod ports;
 pub(crate) mod slices;
 

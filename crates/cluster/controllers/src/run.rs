@@ -16,6 +16,7 @@ use crate::cron_job::controller::CronJobs;
 use crate::custom_kinds::CustomKinds;
 use crate::deployment::controller::Deployments;
 use crate::endpoints::controller::ServiceEndpoints;
+use crate::endpoints::mirroring::MirroredEndpoints;
 use crate::events::Recorder;
 use crate::garbage::controller::Garbage;
 use crate::job::controller::Jobs;
@@ -76,6 +77,7 @@ pub async fn run(
         staff.hire(Budgets::new(&world, &recorder)),
         staff.hire(Scheduler::new(&world, &recorder)),
         staff.hire(ServiceEndpoints::new(&world)),
+        staff.hire(MirroredEndpoints::new(&world)),
         staff.hire(EndingNamespaces::new(&world)),
         staff.hire(Garbage::new(&world)),
         staff.hire(CustomKinds::new(&world)),

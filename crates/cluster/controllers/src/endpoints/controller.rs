@@ -5,11 +5,13 @@ use std::sync::Arc;
 
 use futures::future::join_all;
 use k8s_openapi::api::core::v1::Service;
+use k8s_openapi::api::discovery::v1::EndpointSlice;
 
 use super::legacy::{self, desired_endpoints};
 use super::ports::{Backends, backends, is_ours, selects};
-use super::slices::{SERVICE_NAME, desired_slices, is_slice_of, plan};
+use super::slices::{Difference, SERVICE_NAME, desired_slices, is_slice_of, plan};
 use crate::controller::{Again, Controller, Failure, Step};
+use crate::kept::Kept;
 use crate::key::Key;
 use crate::owner::is_dying;
 use crate::queue::Queue;
@@ -81,28 +83,7 @@ impl ServiceEndpoints {
         let mut present = self.world.slices.namespace(&key.namespace);
         present.retain(|slice| is_slice_of(slice, &key.name));
         let difference = plan(desired_slices(service, backends), &present);
-        for slice in &difference.replace {
-            self.world
-                .slices
-                .replace(slice)
-                .await
-                .step("write an endpoint slice")?;
-        }
-        for slice in &difference.create {
-            self.world
-                .slices
-                .create(slice)
-                .await
-                .step("create an endpoint slice")?;
-        }
-        for slice in &difference.delete {
-            self.world
-                .slices
-                .delete(slice)
-                .await
-                .step("delete an endpoint slice")?;
-        }
-        Ok(())
+        write_slices(&self.world.slices, &difference).await
     }
 
     async fn sync_endpoints(
@@ -181,4 +162,21 @@ impl Controller for ServiceEndpoints {
         self.sync_endpoints(&service, &backends, key).await?;
         Ok(None)
     }
+}
+
+/// Carries out a difference of slices.
+pub(crate) async fn write_slices(
+    slices: &Kept<EndpointSlice>,
+    difference: &Difference,
+) -> Result<(), Failure> {
+    for slice in &difference.replace {
+        slices.replace(slice).await.step("write an endpoint slice")?;
+    }
+    for slice in &difference.create {
+        slices.create(slice).await.step("create an endpoint slice")?;
+    }
+    for slice in &difference.delete {
+        slices.delete(slice).await.step("delete an endpoint slice")?;
+    }
+    Ok(())
 }

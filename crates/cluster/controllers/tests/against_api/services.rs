@@ -90,4 +90,19 @@ async fn endpoints_of_a_service_without_selector_stay_as_they_are() {
     until_one(&endpoints, "web", "the other service has endpoints", |_| Some(())).await;
     let left = endpoints.get("own").await.unwrap().subsets.unwrap();
     assert_eq!(left[0].addresses.as_ref().unwrap()[0].ip, "192.0.2.1");
+    // Whoever reads slices alone sees it as well.
+    let slices = cluster.api::<EndpointSlice>();
+    let mirrored = |all: &[EndpointSlice]| {
+        let slice = all
+            .iter()
+            .find(|slice| slice.metadata.labels.as_ref().unwrap()["kubernetes.io/service-name"] == "own")?;
+        Some(slice.endpoints.as_ref()?.first()?.addresses.clone())
+    };
+    let found = until(&slices, &ListParams::default(), "it is mirrored", mirrored).await;
+    assert_eq!(found, ["192.0.2.1"]);
+    endpoints.delete("own", &DeleteParams::default()).await.unwrap();
+    until(&slices, &ListParams::default(), "the mirror is gone", |all| {
+        mirrored(all).is_none().then_some(())
+    })
+    .await;
 }
