@@ -3,4 +3,5 @@
 pub(crate) mod affinity;
 pub(crate) mod controller;
 pub(crate) mod fit;
+mod ledger;
 pub(crate) mod resources;

@@ -1,19 +1,22 @@
 //! The scheduler: binds each new Pod to a node, or says in its condition `PodScheduled` why it cannot, and tries again when
 //! a node changes or a Pod ends.
 
-use std::collections::{HashMap, HashSet};
+use std::cmp::Reverse;
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use jiff::Timestamp;
-use k8s_openapi::api::core::v1::{Binding, ObjectReference, Pod, PodCondition};
+use k8s_openapi::api::core::v1::{Binding, Node, ObjectReference, Pod, PodCondition};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use kube::api::{ObjectMeta, PostParams};
 use kube::core::Status;
 use parking_lot::Mutex;
 
 use super::fit::{Place, choose};
+use super::ledger::Ledger;
 use crate::controller::{Again, Controller, Failure, Step, gone_is_fine};
 use crate::events::{Kind, Recorder};
+use crate::kept::Kept;
 use crate::key::Key;
 use crate::pods::{condition, is_active, is_finished, node};
 use crate::queue::Queue;
@@ -26,9 +29,8 @@ pub(crate) struct Scheduler {
     world: Arc<World>,
     recorder: Recorder,
     queue: Arc<Queue<Key>>,
-    /// Where Pods have been sent while the caches do not know it yet, by uid; decisions are made under this lock, so
-    /// that two Pods never get the same room.
-    sent: Mutex<HashMap<String, String>>,
+    /// What is taken up; decisions are made under this lock, so that two Pods never get the same room.
+    ledger: Arc<Mutex<Ledger>>,
     /// Pods that fit nowhere.
     waiting: Arc<Mutex<HashSet<Key>>>,
 }
@@ -38,68 +40,57 @@ impl Scheduler {
     pub(crate) fn new(world: &Arc<World>, recorder: &Recorder) -> Arc<Self> {
         let queue = Arc::new(Queue::new());
         let waiting: Arc<Mutex<HashSet<Key>>> = Arc::new(Mutex::new(HashSet::new()));
-        let (add, retry) = (Arc::clone(&queue), Arc::clone(&waiting));
+        let ledger: Arc<Mutex<Ledger>> = Arc::default();
+        let again = Waiting::of(world, &queue, &waiting);
+        let (add, retry, taken) = (Arc::clone(&queue), again.clone(), Arc::clone(&ledger));
         world.pods.on_change(move |change| {
+            let mut taken = taken.lock();
+            if let Some(old) = change
+                .old
+                .filter(|old| change.new.is_none_or(|new| new.metadata.uid != old.metadata.uid))
+            {
+                taken.forget(old);
+            }
+            change.new.iter().for_each(|pod| taken.observe(pod));
+            drop(taken);
             if let Some(pod) = change.new.filter(|pod| is_ours(pod)) {
                 add.add(Key::of(&**pod));
             }
             let occupied = |pod: &&Arc<Pod>| node(pod).is_some() && !is_finished(pod);
             if change.old.is_some_and(|pod| occupied(&pod)) && !change.new.is_some_and(|pod| occupied(&pod)) {
-                retry.lock().drain().for_each(|key| add.add(key));
+                retry.all();
             }
         });
-        let (add, retry) = (Arc::clone(&queue), Arc::clone(&waiting));
-        world
-            .nodes
-            .on_change(move |_| retry.lock().drain().for_each(|key| add.add(key)));
+        world.nodes.on_change(move |change| {
+            if change.old.map(|node| room(node)) != change.new.map(|node| room(node)) {
+                again.all();
+            }
+        });
         Arc::new(Self {
             world: Arc::clone(world),
             recorder: recorder.clone(),
             queue,
-            sent: Mutex::new(HashMap::new()),
+            ledger,
             waiting,
         })
     }
 
     /// Chooses a node and reserves the room on it.
     fn decide(&self, pod: &Pod, key: &Key) -> Result<String, String> {
-        let mut sent = self.sent.lock();
+        let mut ledger = self.ledger.lock();
         // Before looking: a change that comes while looking has to bring the Pod back.
         self.waiting.lock().insert(key.clone());
-        let places = self.places(&mut sent);
+        let nodes = self.world.nodes.all().into_iter();
+        let places: Vec<Place> = nodes
+            .map(|node| Place {
+                used: ledger.usage(node.metadata.name.as_deref().unwrap_or_default()),
+                node,
+            })
+            .collect();
         let node = choose(pod, &places)?.metadata.name.clone().unwrap_or_default();
         self.waiting.lock().remove(key);
-        sent.insert(pod.metadata.uid.clone().unwrap_or_default(), node.clone());
+        ledger.assume(pod, &node);
         Ok(node)
-    }
-
-    fn places(&self, sent: &mut HashMap<String, String>) -> Vec<Place> {
-        let mut by_node: HashMap<String, Vec<Arc<Pod>>> = HashMap::new();
-        let mut open = HashSet::new();
-        for pod in self.world.pods.all() {
-            if is_finished(&pod) {
-                continue;
-            }
-            let uid = pod.metadata.uid.as_deref().unwrap_or_default();
-            let place = node(&pod).or_else(|| {
-                open.insert(uid.to_owned());
-                sent.get(uid).map(String::as_str)
-            });
-            if let Some(place) = place.map(str::to_owned) {
-                by_node.entry(place).or_default().push(pod);
-            }
-        }
-        sent.retain(|uid, _| open.contains(uid));
-        let nodes = self.world.nodes.all().into_iter();
-        nodes
-            .map(|node| {
-                let name = node.metadata.name.as_deref().unwrap_or_default();
-                Place {
-                    pods: by_node.remove(name).unwrap_or_default(),
-                    node,
-                }
-            })
-            .collect()
     }
 
     async fn bind(&self, pod: &Pod, key: &Key, node: &str) -> Result<(), Failure> {
@@ -122,9 +113,7 @@ impl Scheduler {
             .create_subresource("binding", &key.name, &PostParams::default(), &binding)
             .await;
         if bound.is_err() {
-            self.sent
-                .lock()
-                .remove(pod.metadata.uid.as_deref().unwrap_or_default());
+            self.ledger.lock().forget(pod);
         }
         if gone_is_fine(bound).step("bind a pod")?.is_some() {
             let message = format!("Successfully assigned {key} to {node}");
@@ -179,11 +168,7 @@ impl Controller for Scheduler {
             self.waiting.lock().remove(key);
             return Ok(None);
         };
-        if self
-            .sent
-            .lock()
-            .contains_key(pod.metadata.uid.as_deref().unwrap_or_default())
-        {
+        if self.ledger.lock().is_assumed(&pod) {
             // Bound, and the watch has not said so yet.
             return Ok(None);
         }
@@ -193,6 +178,58 @@ impl Controller for Scheduler {
         }
         Ok(None)
     }
+}
+
+/// Brings back the Pods that fit nowhere.
+#[derive(Clone)]
+struct Waiting {
+    pods: Kept<Pod>,
+    queue: Arc<Queue<Key>>,
+    keys: Arc<Mutex<HashSet<Key>>>,
+}
+
+impl Waiting {
+    fn of(world: &World, queue: &Arc<Queue<Key>>, waiting: &Arc<Mutex<HashSet<Key>>>) -> Self {
+        Self {
+            pods: world.pods.clone(),
+            queue: Arc::clone(queue),
+            keys: Arc::clone(waiting),
+        }
+    }
+
+    /// All of them, the most important first, then the oldest.
+    fn all(&self) {
+        let mut keys: Vec<Key> = self.keys.lock().drain().collect();
+        keys.sort_by_cached_key(|key| {
+            let pod = self.pods.by_key(key);
+            let priority = pod
+                .as_ref()
+                .and_then(|pod| pod.spec.as_ref()?.priority)
+                .unwrap_or(0);
+            let created = pod.and_then(|pod| pod.metadata.creation_timestamp.clone());
+            (Reverse(priority), created, key.name.clone())
+        });
+        for key in keys {
+            self.queue.add(key);
+        }
+    }
+}
+
+/// What of a node decides who fits there; its heartbeat is not among it.
+fn room(node: &Node) -> impl PartialEq + use<> {
+    let status = node.status.clone().unwrap_or_default();
+    let conditions = status.conditions.unwrap_or_default();
+    let conditions: Vec<(String, String)> = conditions
+        .into_iter()
+        .map(|condition| (condition.type_, condition.status))
+        .collect();
+    (
+        node.metadata.labels.clone(),
+        node.spec.clone(),
+        status.allocatable,
+        status.capacity,
+        conditions,
+    )
 }
 
 /// Whether the Pod waits for this scheduler.

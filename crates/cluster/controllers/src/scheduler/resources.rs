@@ -27,6 +27,18 @@ pub(crate) fn add(sum: &mut Amounts, more: &Amounts) {
     }
 }
 
+/// Takes `less` away from `sum`; what is nothing then is not in it any more.
+pub(crate) fn subtract(sum: &mut Amounts, less: &Amounts) {
+    for (name, amount) in less {
+        if let Some(present) = sum.get_mut(name) {
+            *present -= *amount;
+            if present.is_zero() {
+                sum.remove(name);
+            }
+        }
+    }
+}
+
 /// Amounts as the API writes them; what does not parse (the API lets nothing such in) is left out.
 pub(crate) fn parse(written: Option<&BTreeMap<String, Written>>) -> Amounts {
     let all = written.into_iter().flatten();

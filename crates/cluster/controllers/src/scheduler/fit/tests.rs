@@ -1,10 +1,12 @@
 use k8s_openapi::api::core::v1::{
-    Container, NodeCondition, NodeSpec, NodeStatus, PodSpec, ResourceRequirements, Taint, Toleration,
+    Container, ContainerPort, NodeCondition, NodeSpec, NodeStatus, PodSpec, ResourceRequirements, Taint,
+    Toleration,
 };
 use k8s_openapi::apimachinery::pkg::api::resource::Quantity as Written;
 use kube::api::ObjectMeta;
 
 use super::*;
+use crate::scheduler::resources::{Side, of_pod};
 
 fn amounts(pairs: &[(&str, &str)]) -> BTreeMap<String, Written> {
     pairs
@@ -50,9 +52,13 @@ fn pod(requests: &[(&str, &str)]) -> Pod {
 }
 
 fn place(node: Node, pods: &[Pod]) -> Place {
+    let mut used = Usage::default();
+    for pod in pods {
+        used.add(&Need::of(pod));
+    }
     Place {
         node: Arc::new(node),
-        pods: pods.iter().cloned().map(Arc::new).collect(),
+        used,
     }
 }
 
