@@ -3,6 +3,7 @@
 pub(crate) mod controller;
 pub(crate) mod identity;
 pub(crate) mod plan;
+mod retention;
 
 #[cfg(test)]
 mod tests;

@@ -1,7 +1,6 @@
 //! The `StatefulSet` controller: carries out `plan.rs` whenever a `StatefulSet` or one of its Pods changes.
 //!
-//! Claims are made and never deleted: what is stored outlives the set, which is the default retention policy and the only
-//! one here.
+//! Claims are made and never deleted here: one that does not outlive the set or its Pod is owned by it (`retention.rs`).
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -9,12 +8,16 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use k8s_openapi::api::apps::v1::{ControllerRevision, StatefulSet};
 use k8s_openapi::api::core::v1::{PersistentVolumeClaim, Pod};
-use kube::api::{Api, PostParams};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference;
+use kube::api::{Api, ObjectMeta, Patch, PatchParams, PostParams};
+use serde_json::json;
 
-use super::identity::{Version, claims, numbered_pod, revision_of};
-use super::plan::{Action, Observed, desired_status, plan};
+use super::identity::{Version, claims, numbered_pod, ordinal, revision_of};
+use super::plan::{Action, Observed, desired_status, numbers, plan};
+use super::retention::wanted_owners;
 use crate::controller::{Again, Controller, Failure, Step, gone_is_fine};
 use crate::events::Recorder;
+use crate::kept::MANAGER;
 use crate::key::Key;
 use crate::owner::{is_controlled_by, is_dying};
 use crate::pod_maker;
@@ -109,6 +112,44 @@ impl StatefulSets {
         }
     }
 
+    /// Makes the owners of the claims those that the retention policy wants.
+    async fn own_claims(&self, set: &StatefulSet, pods: &[Arc<Pod>]) -> Result<(), Failure> {
+        if set.spec.volume_claim_templates.as_ref().is_none_or(Vec::is_empty) {
+            return Ok(());
+        }
+        let all = self.world.others.all();
+        let known = all.iter().find(|(kind, _)| kind.is("", "PersistentVolumeClaim"));
+        let Some((_, known)) = known else { return Ok(()) };
+        for pod in pods {
+            let Some(number) = ordinal(set, pod) else { continue };
+            let surplus = !numbers(set).contains(&number);
+            for claim in claims(set, number) {
+                let Some(present) = known.by_key(&Key::of(&claim)) else {
+                    continue;
+                };
+                let owners = present.metadata.owner_references.as_deref().unwrap_or_default();
+                if let Some(owners) = wanted_owners(set, pod, surplus, owners) {
+                    self.write_owners(&present.metadata, &owners).await?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    async fn write_owners(&self, claim: &ObjectMeta, owners: &[OwnerReference]) -> Result<(), Failure> {
+        let namespace = claim.namespace.as_deref().unwrap_or_default();
+        let api: Api<PersistentVolumeClaim> = Api::namespaced(self.world.client.clone(), namespace);
+        // An empty list is written as none at all.
+        let owners = Some(owners).filter(|owners| !owners.is_empty());
+        let metadata = json!({
+            "uid": claim.uid, "resourceVersion": claim.resource_version, "ownerReferences": owners,
+        });
+        let patch = Patch::Merge(json!({ "metadata": metadata }));
+        let name = claim.name.as_deref().unwrap_or_default();
+        let written = api.patch(name, &PatchParams::apply(MANAGER), &patch).await;
+        gone_is_fine(written).step("write a claim's owners").map(drop)
+    }
+
     async fn ensure_claim(&self, claim: &PersistentVolumeClaim) -> Result<(), kube::Error> {
         let namespace = claim.metadata.namespace.as_deref().unwrap_or_default();
         let api: Api<PersistentVolumeClaim> = Api::namespaced(self.world.client.clone(), namespace);
@@ -136,6 +177,7 @@ impl Controller for StatefulSets {
             return Ok(None);
         }
         let pods = settled_pods(&self.world.stateful_sets, &set, &self.world.pods).await?;
+        self.own_claims(&set, &pods).await?;
         let versions = self.versions(&set, &pods).await?;
         let now = Timestamp::now();
         let observed = Observed {

@@ -9,6 +9,7 @@ use k8s_openapi::api::core::v1::Pod;
 
 use super::identity::{Version, ordinal, revision_of};
 use crate::owner::is_dying;
+use crate::percent::{Round, resolve};
 use crate::pods::{Availability, availability, is_finished, is_ready, phase};
 
 /// What is known when planning.
@@ -63,7 +64,7 @@ pub(crate) fn plan(observed: Observed<'_>) -> Plan {
 }
 
 /// The numbers that the Pods should have.
-fn numbers(set: &StatefulSet) -> std::ops::Range<i32> {
+pub(crate) fn numbers(set: &StatefulSet) -> std::ops::Range<i32> {
     let start = set
         .spec
         .ordinals
@@ -131,6 +132,10 @@ fn roll(observed: Observed<'_>, plan: &mut Plan) {
     if strategy.and_then(|strategy| strategy.type_.as_deref()) == Some("OnDelete") {
         return;
     }
+    if let Some(most) = max_unavailable(observed.set) {
+        roll_several(observed, most, plan);
+        return;
+    }
     let wanted = numbers(observed.set);
     let lowest = wanted.start.saturating_add(partition(observed.set));
     for number in wanted.rev().take_while(|number| *number >= lowest) {
@@ -148,6 +153,37 @@ fn roll(observed: Observed<'_>, plan: &mut Plan) {
             return;
         }
     }
+}
+
+/// Replaces Pods of an old version, the highest first, as long as no more than `most` are missing.
+fn roll_several(observed: Observed<'_>, most: i32, plan: &mut Plan) {
+    let wanted = numbers(observed.set);
+    let lowest = wanted.start.saturating_add(partition(observed.set));
+    let mut missing = 0;
+    for number in wanted.clone() {
+        let well = numbered(observed, number)
+            .is_some_and(|pod| !is_dying(&pod.metadata) && is_available(observed, pod, plan));
+        missing += i32::from(!well);
+    }
+    for number in wanted.rev().take_while(|number| *number >= lowest) {
+        if missing >= most {
+            return;
+        }
+        if let Some(pod) = numbered(observed, number)
+            && !is_dying(&pod.metadata)
+            && revision_of(pod) != observed.update.revision
+        {
+            plan.actions.push(Action::Delete(Arc::clone(pod)));
+            missing += 1;
+        }
+    }
+}
+
+/// How many Pods may be missing in an update, where the set says so.
+fn max_unavailable(set: &StatefulSet) -> Option<i32> {
+    let strategy = set.spec.update_strategy.as_ref()?;
+    let most = strategy.rolling_update.as_ref()?.max_unavailable.as_ref()?;
+    Some(resolve(most, set.spec.replicas.unwrap_or(1), Round::Down).max(1))
 }
 
 fn partition(set: &StatefulSet) -> i32 {

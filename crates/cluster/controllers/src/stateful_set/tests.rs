@@ -7,6 +7,7 @@ use k8s_openapi::api::apps::v1::{
     RollingUpdateStatefulSetStrategy, StatefulSet, StatefulSetSpec, StatefulSetUpdateStrategy,
 };
 use k8s_openapi::api::core::v1::{PersistentVolumeClaim, Pod, PodCondition, PodStatus, PodTemplateSpec};
+use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 use kube::api::ObjectMeta;
 
 use super::identity::{Version, claims, numbered_pod, ordinal, revision_of};
@@ -232,4 +233,24 @@ fn only_exact_names_have_numbers() {
     ] {
         assert_eq!(ordinal(&set(1), &named(name)), expected, "{name}");
     }
+}
+
+#[test]
+fn several_pods_are_replaced_at_once_where_the_set_allows_it() {
+    let mut world = World::new(set(4));
+    world.settle();
+    world.update.revision = "two".into();
+    world.set.spec.update_strategy = Some(StatefulSetUpdateStrategy {
+        type_: Some("RollingUpdate".into()),
+        rolling_update: Some(RollingUpdateStatefulSetStrategy {
+            partition: Some(1),
+            max_unavailable: Some(IntOrString::Int(2)),
+        }),
+    });
+    world.set.spec.pod_management_policy = Some("Parallel".into());
+    assert_eq!(world.step(), ["-3", "-2"]);
+    assert_eq!(world.step(), ["+2", "+3"]);
+    assert!(world.step().is_empty());
+    world.ready_all();
+    assert_eq!(world.settle(), ["-1", "+1"]);
 }

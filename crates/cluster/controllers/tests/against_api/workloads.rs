@@ -1,7 +1,7 @@
 //! Deployments and what they lead to.
 
 use k8s_openapi::api::apps::v1::{ControllerRevision, Deployment, ReplicaSet, StatefulSet};
-use k8s_openapi::api::core::v1::{Event, Pod, ResourceQuota};
+use k8s_openapi::api::core::v1::{Event, PersistentVolumeClaim, Pod, ResourceQuota};
 use kube::api::{DeleteParams, ListParams, PropagationPolicy};
 use serde_json::{Value, json};
 
@@ -282,4 +282,36 @@ async fn a_stateful_set_numbers_its_pods_and_keeps_a_history() {
             .len(),
         2
     );
+}
+
+#[tokio::test]
+async fn claims_of_a_stateful_set_go_when_it_says_so() {
+    let cluster = Cluster::start().await;
+    let (sets, claims) = (
+        cluster.api::<StatefulSet>(),
+        cluster.api::<PersistentVolumeClaim>(),
+    );
+    let template = json!({
+        "metadata": {"labels": {"app": "db"}}, "spec": {"containers": [{"name": "db", "image": "one"}]},
+    });
+    let claim = json!({
+        "metadata": {"name": "data"},
+        "spec": {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "1Mi"}}},
+    });
+    let spec = json!({
+        "replicas": 2, "serviceName": "db", "selector": {"matchLabels": {"app": "db"}}, "template": template,
+        "volumeClaimTemplates": [claim],
+        "persistentVolumeClaimRetentionPolicy": {"whenScaled": "Delete", "whenDeleted": "Delete"},
+    });
+    create(&sets, json!({"metadata": {"name": "db"}, "spec": spec})).await;
+    let owned = |all: &[PersistentVolumeClaim]| {
+        let is_owned = |claim: &PersistentVolumeClaim| claim.metadata.owner_references.is_some();
+        (all.len() == 2 && all.iter().all(is_owned)).then_some(())
+    };
+    until(&claims, &ListParams::default(), "both claims are owned", owned).await;
+    merge(&sets, "db", json!({"spec": {"replicas": 1}})).await;
+    until_gone(&claims, "data-db-1").await;
+    claims.get("data-db-0").await.unwrap();
+    sets.delete("db", &DeleteParams::background()).await.unwrap();
+    until_gone(&claims, "data-db-0").await;
 }
