@@ -207,7 +207,7 @@ fn generation_parts(kind: &Kind) -> &'static [&'static [&'static str]] {
 
 fn first_status(kind: &Kind, object: &Value) -> Value {
     match kind.key() {
-        ("", "Pod") => json!({ "phase": "Pending", "qosClass": pod::quality_of_service(object) }),
+        ("", "Pod") => pod::first_status(object),
         ("", "Namespace") => json!({ "phase": "Active" }),
         ("", "PersistentVolumeClaim") => json!({ "phase": "Pending" }),
         ("", "Service") | ("networking.k8s.io", "Ingress") => json!({ "loadBalancer": {} }),

@@ -28,6 +28,10 @@ const ANSWERED_WITH_OBJECT: &[&str] = &[
     "PersistentVolumeClaim",
 ];
 
+/// What Kubernetes says to whoever deletes a Job without a word on its Pods.
+const ORPHANED_PODS: &str = "child pods are preserved by default when jobs are deleted; set propagationPolicy=Background \
+    to remove them or set propagationPolicy=Orphan to suppress this warning";
+
 /// What becomes of dependents.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Propagation {
@@ -92,6 +96,16 @@ impl Options {
             revision: precondition("resourceVersion"),
             dry_run: dry_run || call.dry_run,
         })
+    }
+
+    /// The same, with what applies to the kind where the author says nothing; also what the author should know of that.
+    fn of_kind(mut self, kind: &Kind) -> (Self, Option<&'static str>) {
+        if self.propagation.is_some() || (kind.group, kind.kind) != ("batch", "Job") {
+            return (self, None);
+        }
+        // As it was in the first version of Jobs, and stays.
+        self.propagation = Some(Propagation::Orphan);
+        (self, Some(ORPHANED_PODS))
     }
 
     /// The same, for an object that is still at `revision` only.
@@ -189,12 +203,14 @@ pub(crate) async fn delete_object(
         ));
     }
     let request = Request::new(call, Operation::Delete, name, options.to_value()).dry_run(options.dry_run);
+    let (options, warning) = options.clone().of_kind(call.kind);
     let mut rounds = Rounds::of(call, name);
     loop {
         let current = rounds.next().await?;
-        check_preconditions(call.kind, name, current.value(), options)?;
-        let warnings = request.delete(&answer::value(call.kind, &current)).await?;
-        match attempt(call, options, &current).await {
+        check_preconditions(call.kind, name, current.value(), &options)?;
+        let mut warnings = request.delete(&answer::value(call.kind, &current)).await?;
+        warnings.extend(warning.map(str::to_owned));
+        match attempt(call, &options, &current).await {
             Ok(deleted) => return Ok((deleted, warnings)),
             Err(CommitError::Changed) => {}
             Err(problem) => return Err(fail::commit(call.kind, name, problem)),
@@ -393,6 +409,21 @@ mod tests {
             ..Options::default()
         };
         assert!(metadata::may_go(&marked(&new, &background)));
+    }
+
+    #[test]
+    fn a_job_leaves_its_pods_behind_unless_it_is_told_otherwise() {
+        let job = toolforge_kinds::by_kind("batch", "v1", "Job").unwrap();
+        let (options, warning) = Options::default().of_kind(job);
+        assert_eq!(options.propagation, Some(Propagation::Orphan));
+        assert!(warning.unwrap().starts_with("child pods are preserved"));
+        let background = Options {
+            propagation: Some(Propagation::Background),
+            ..Options::default()
+        };
+        assert_eq!(background.of_kind(job).1, None);
+        let cron_job = toolforge_kinds::by_kind("batch", "v1", "CronJob").unwrap();
+        assert_eq!(Options::default().of_kind(cron_job).0.propagation, None);
     }
 
     #[test]

@@ -1,10 +1,23 @@
 //! A Pod at birth and at an update.
 
-use serde_json::Value;
+use serde_json::{Value, json};
 use toolforge_model::Quantity;
 
 use crate::quantity;
 use crate::value::{Read as _, child, keep, list_at};
+
+/// The status of a new Pod; one with gates says at once that it is not scheduled because of them.
+pub(super) fn first_status(pod: &Value) -> Value {
+    let mut status = json!({ "phase": "Pending", "qosClass": quality_of_service(pod) });
+    if !list_at(pod, &["spec", "schedulingGates"]).is_empty() {
+        status["conditions"] = json!([{
+            "type": "PodScheduled", "status": "False", "reason": "SchedulingGated",
+            "message": "Scheduling is blocked due to non-empty scheduling gates",
+            "lastProbeTime": null, "lastTransitionTime": pod["metadata"]["creationTimestamp"],
+        }]);
+    }
+    status
+}
 
 /// `Guaranteed`, `Burstable` or `BestEffort`, by what its containers ask for and are limited to.
 pub(super) fn quality_of_service(pod: &Value) -> &'static str {
