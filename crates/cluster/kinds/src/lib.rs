@@ -21,6 +21,7 @@ pub mod status;
 mod table;
 mod validation;
 mod value;
+mod warnings;
 
 pub use convert::{convert, storage_kind};
 pub use defaults::apply_defaults;
@@ -34,3 +35,4 @@ pub use schema::{check_types, decode, decode_through, prune, strict_error, unkno
 pub use status::Status;
 pub use table::{IncludeObject, scale_table, table};
 pub use validation::{validate_create, validate_update};
+pub use warnings::warnings;

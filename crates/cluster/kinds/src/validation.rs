@@ -15,7 +15,7 @@ mod job_policies;
 mod labels;
 mod limits;
 mod metadata;
-mod names;
+pub(crate) mod names;
 mod network;
 mod path;
 mod pod;
@@ -112,6 +112,7 @@ fn validate_change(kind: &Kind, old: &Value, new: &Value, errors: &mut Errors) {
         ("", "Service") => service::validate_update(old, new, errors),
         ("", "ConfigMap" | "Secret") => config::validate_update(kind, old, new, errors),
         ("", "PersistentVolumeClaim") => storage::validate_update(old, new, errors),
+        ("", "ResourceQuota") => limits::validate_quota_update(old, new, errors),
         ("apps", "Deployment" | "ReplicaSet") => path::unchanged(old, new, &["spec", "selector"], errors),
         ("apps", "StatefulSet") => workload::validate_stateful_set_update(old, new, errors),
         ("apps", "ControllerRevision") => path::unchanged(old, new, &["data"], errors),

@@ -89,6 +89,9 @@ async fn admit(
     check_fields(call, name, old, &new)?;
     let (access, store) = (&call.api.access, &call.api.store);
     escalation::check(access, store, &call.user, call.kind, &new, Some(old))?;
+    if call.subresource.is_none() && old.get("spec") != new.get("spec") {
+        warnings.extend(toolforge_kinds::warnings(call.kind, &new));
+    }
     warnings.extend(validate(call, request, &new, old).await?);
     let admitted = Admitted {
         object: new,

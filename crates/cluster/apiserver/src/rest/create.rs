@@ -98,6 +98,7 @@ async fn attempt(call: &Call, mut object: Value, tracking: Tracking) -> Result<A
         &object,
         None,
     )?;
+    warnings.extend(toolforge_kinds::warnings(call.kind, &object));
     warnings.extend(request.validate(Some(&object), None).await?);
     let quota = request.within_quota(&object, None).await?;
     let key = call.key(&name);

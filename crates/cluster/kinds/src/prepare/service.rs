@@ -46,8 +46,33 @@ pub(super) fn keep_addresses(old: &Value, new: &mut Value) {
             }
         }
     }
+    drop_of_old_type(old_spec, spec);
     keep_node_ports(old_spec, spec);
     complete_addresses(new);
+}
+
+/// Fields that the old type had and the new one has not go with it, when the author has left them as they were.
+fn drop_of_old_type(old: &Value, spec: &mut Value) {
+    let kind = spec.text("type").to_owned();
+    let of_balancers = [
+        "allocateLoadBalancerNodePorts",
+        "healthCheckNodePort",
+        "loadBalancerClass",
+    ];
+    let of_outer = ["externalTrafficPolicy"];
+    for (keys, stays) in [
+        (&of_balancers[..], kind == "LoadBalancer"),
+        (
+            &of_outer[..],
+            matches!(kind.as_str(), "LoadBalancer" | "NodePort"),
+        ),
+    ] {
+        for key in keys {
+            if !stays && spec.get(key) == old.get(key) {
+                remove(spec, key);
+            }
+        }
+    }
 }
 
 fn keep_node_ports(old: &Value, spec: &mut Value) {

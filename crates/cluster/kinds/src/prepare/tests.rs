@@ -155,6 +155,24 @@ fn a_service_keeps_its_address() {
 }
 
 #[test]
+fn a_service_that_changes_its_type_leaves_the_old_one_s_fields() {
+    let old = json!({"metadata": {"name": "a"}, "spec": {"type": "LoadBalancer", "clusterIP": "10.0.0.1",
+        "allocateLoadBalancerNodePorts": true, "externalTrafficPolicy": "Cluster", "ports": [{"port": 80, "nodePort": 30000}]}});
+    let mut new = old.clone();
+    new["spec"]["type"] = "ClusterIP".into();
+    prepare_for_update(kind("", "Service"), &old, &mut new, None);
+    let spec = new["spec"].as_object().unwrap();
+    assert!(
+        !spec.contains_key("allocateLoadBalancerNodePorts") && !spec.contains_key("externalTrafficPolicy")
+    );
+    assert_eq!(new["spec"]["ports"], json!([{"port": 80}]));
+    let mut new = old.clone();
+    new["spec"]["type"] = "NodePort".into();
+    prepare_for_update(kind("", "Service"), &old, &mut new, None);
+    assert_eq!(new["spec"]["externalTrafficPolicy"], "Cluster");
+}
+
+#[test]
 fn a_job_selects_its_own_pods() {
     let mut job = json!({"metadata": {"name": "a", "uid": "u"}, "spec": {"template": {"spec": {}}}});
     prepare_for_create(kind("batch", "Job"), &mut job);

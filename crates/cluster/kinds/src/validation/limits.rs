@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use super::names;
-use super::path::{Errors, NOT_NEGATIVE, each, join, messages};
+use super::path::{Errors, IMMUTABLE, NOT_NEGATIVE, each, join, messages};
 use crate::value::Read as _;
 use crate::{FieldError, quantity};
 
@@ -66,14 +66,125 @@ pub(super) fn quota(object: &Value, errors: &mut Errors) {
             }
         }
     }
-    for scope in spec.list("scopes") {
-        if !SCOPES.contains(&scope.as_str().unwrap_or_default()) {
+    scopes(spec, errors);
+    if let Some(selector) = spec.get("scopeSelector") {
+        scope_selector(spec, selector, errors);
+    }
+}
+
+/// Scopes that no object can be in at once.
+const CONFLICTS: &[[&str; 2]] = &[["BestEffort", "NotBestEffort"], ["Terminating", "NotTerminating"]];
+
+fn scopes(spec: &Value, errors: &mut Errors) {
+    let all = spec.list("scopes");
+    let mut refuse = |why: &str| {
+        let given = spec["scopes"].clone();
+        errors.push(FieldError::invalid("spec.scopes", given, why));
+    };
+    for scope in all.iter().filter_map(Value::as_str) {
+        if !SCOPES.contains(&scope) {
+            refuse("unsupported scope");
+        }
+        for _ in out_of_scope(spec, scope) {
+            refuse("unsupported scope applied to resource");
+        }
+    }
+    let has = |scope: &str| all.iter().any(|found| found.as_str() == Some(scope));
+    for [one, other] in CONFLICTS {
+        if has(one) && has(other) {
+            refuse("conflicting scopes");
+        }
+    }
+}
+
+/// Resources of the quota that the scope says nothing about.
+fn out_of_scope<'a>(spec: &'a Value, scope: &'a str) -> impl Iterator<Item = &'a String> {
+    spec.map("hard")
+        .into_iter()
+        .flat_map(serde_json::Map::keys)
+        .filter(|resource| QUOTA_RESOURCES.contains(&resource.as_str()))
+        .filter(move |resource| !fits_scope(scope, resource))
+}
+
+fn fits_scope(scope: &str, resource: &str) -> bool {
+    let computes = matches!(
+        resource,
+        "pods" | "cpu" | "memory" | "limits.cpu" | "limits.memory" | "requests.cpu" | "requests.memory"
+    );
+    match scope {
+        "Terminating"
+        | "NotTerminating"
+        | "NotBestEffort"
+        | "PriorityClass"
+        | "CrossNamespacePodAffinity" => computes,
+        "BestEffort" => resource == "pods",
+        "VolumeAttributesClass" => matches!(resource, "persistentvolumeclaims" | "requests.storage"),
+        _ => true,
+    }
+}
+
+/// What is said of scopes that have no values.
+const MUST_EXIST: &str = "must be 'Exist' when scope is any of ResourceQuotaScopeTerminating, \
+ResourceQuotaScopeNotTerminating, ResourceQuotaScopeBestEffort, ResourceQuotaScopeNotBestEffort or \
+ResourceQuotaScopeCrossNamespacePodAffinity";
+
+fn scope_selector(spec: &Value, selector: &Value, errors: &mut Errors) {
+    for (path, wanted) in each(selector, "spec.scopeSelector", "matchExpressions") {
+        let scope = wanted.text("scopeName");
+        let (name, operator) = (join(&path, "scopeName"), wanted.text("operator"));
+        if !SCOPES.contains(&scope) {
+            errors.push(FieldError::invalid(&name, scope, "unsupported scope"));
+        }
+        for _ in out_of_scope(spec, scope) {
+            let why = "unsupported scope applied to resource";
+            errors.push(FieldError::invalid("spec.scopeSelector", selector.clone(), why));
+        }
+        if !matches!(scope, "PriorityClass" | "VolumeAttributesClass") && operator != "Exists" {
             errors.push(FieldError::invalid(
-                "spec.scopes",
-                spec["scopes"].clone(),
-                "unsupported scope",
+                &join(&path, "operator"),
+                operator,
+                MUST_EXIST,
             ));
         }
+        scope_values(wanted, &path, errors);
+    }
+}
+
+fn scope_values(wanted: &Value, path: &str, errors: &mut Errors) {
+    let values = join(path, "values");
+    match wanted.text("operator") {
+        "In" | "NotIn" if wanted.list("values").is_empty() => {
+            let why = "must be at least one value when `operator` is 'In' or 'NotIn' for scope selector";
+            errors.push(FieldError::required(&values, why));
+        }
+        "Exists" | "DoesNotExist" if !wanted.list("values").is_empty() => {
+            let why = "must be no value when `operator` is 'Exist' or 'DoesNotExist' for scope selector";
+            errors.push(FieldError::invalid(&values, wanted["values"].clone(), why));
+        }
+        "In" | "NotIn" | "Exists" | "DoesNotExist" => {}
+        other => errors.push(FieldError::invalid(
+            &join(path, "operator"),
+            other,
+            "not a valid selector operator",
+        )),
+    }
+}
+
+/// The scopes of a quota stay, whatever their order.
+pub(super) fn validate_quota_update(old: &Value, new: &Value, errors: &mut Errors) {
+    let sorted = |object: &Value| {
+        let mut scopes: Vec<String> = object["spec"]
+            .list("scopes")
+            .iter()
+            .map(Value::to_string)
+            .collect();
+        scopes.sort();
+        scopes.dedup();
+        scopes
+    };
+    if sorted(old) != sorted(new) {
+        let given = new["spec"]["scopes"].clone();
+        errors.push(FieldError::invalid("spec.scopes", given, IMMUTABLE));
     }
 }
 

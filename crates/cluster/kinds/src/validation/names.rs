@@ -40,7 +40,7 @@ fn limited(name: &str, limit_bytes: usize, fits: bool, message: impl FnOnce() ->
 }
 
 /// RFC 1123 label: one part of a domain name.
-pub(super) fn label(name: &str) -> Vec<String> {
+pub(crate) fn label(name: &str) -> Vec<String> {
     limited(name, LABEL_BYTES, is_label(name), || {
         explained(
             "a lowercase RFC 1123 label must consist of lower case alphanumeric characters or '-', and must start \

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use super::path::{Errors, each, join, messages, one_of, required};
 use super::{labels, names};
 use crate::FieldError;
-use crate::value::{Read as _, text_at};
+use crate::value::{Read as _, int_at, text_at};
 
 /// Type, ports, address and affinity.
 pub(super) fn validate(object: &Value, errors: &mut Errors) {
@@ -16,6 +16,7 @@ pub(super) fn validate(object: &Value, errors: &mut Errors) {
         errors.push(FieldError::required("spec.ports", ""));
     }
     match kind {
+        "LoadBalancer" if spec.list("ports").iter().any(is_kubelets) => kubelet_port(spec, errors),
         "LoadBalancer" | "NodePort" if headless => {
             let detail = format!("may not be set to 'None' for {kind} services");
             errors.push(FieldError::invalid("spec.clusterIPs[0]", "None", &detail));
@@ -26,6 +27,7 @@ pub(super) fn validate(object: &Value, errors: &mut Errors) {
     ports(spec, errors);
     labels::labels(spec.get("selector"), "spec.selector", errors);
     one_of(spec, "spec", "sessionAffinity", &["ClientIP", "None"], errors);
+    affinity(spec, errors);
     one_of(
         spec,
         "spec",
@@ -34,6 +36,7 @@ pub(super) fn validate(object: &Value, errors: &mut Errors) {
         errors,
     );
     addresses(spec, errors);
+    balancing(spec, errors);
     for key in ["internalTrafficPolicy", "externalTrafficPolicy"] {
         super::path::optional_one_of(spec, "spec", key, &["Cluster", "Local"], errors);
     }
@@ -42,6 +45,72 @@ pub(super) fn validate(object: &Value, errors: &mut Errors) {
         let given = spec.text("externalTrafficPolicy");
         errors.push(FieldError::invalid("spec.externalTrafficPolicy", given, detail));
     }
+}
+
+/// The port of the node's own API, which must not be given away by the way.
+const KUBELET_PORT: i64 = 10_250;
+
+fn is_kubelets(port: &Value) -> bool {
+    port.int("port") == Some(KUBELET_PORT)
+}
+
+fn kubelet_port(spec: &Value, errors: &mut Errors) {
+    for (path, _) in each(spec, "spec", "ports").filter(|(_, port)| is_kubelets(port)) {
+        let why = format!("may not expose port {KUBELET_PORT} externally since it is used by kubelet");
+        errors.push(FieldError::invalid(&path, KUBELET_PORT, &why));
+    }
+}
+
+/// Longest time in seconds that a client stays with one Pod: a day.
+const AFFINITY_SECONDS: i64 = 86_400;
+
+fn affinity(spec: &Value, errors: &mut Errors) {
+    let path = "spec.sessionAffinityConfig";
+    match spec.text("sessionAffinity") {
+        "ClientIP" => {
+            let Some(seconds) = int_at(spec, &["sessionAffinityConfig", "clientIP", "timeoutSeconds"]) else {
+                let why = "when session affinity type is ClientIP";
+                errors.push(FieldError::required(path, why));
+                return;
+            };
+            if !(1..=AFFINITY_SECONDS).contains(&seconds) {
+                let why = format!("must be greater than 0 and less than {AFFINITY_SECONDS}");
+                let path = join(path, "clientIP.timeoutSeconds");
+                errors.push(FieldError::invalid(&path, seconds, &why));
+            }
+        }
+        "None" if spec.has("sessionAffinityConfig") => {
+            let why = "must not be set when session affinity is None";
+            errors.push(FieldError::forbidden(path, why));
+        }
+        _ => {}
+    }
+}
+
+/// What only load balancers have.
+fn balancing(spec: &Value, errors: &mut Errors) {
+    let is_balanced = spec.text("type") == "LoadBalancer";
+    let only = "may only be used when `type` is 'LoadBalancer'";
+    if !is_balanced {
+        if !spec.list("loadBalancerSourceRanges").is_empty() {
+            errors.push(FieldError::forbidden("spec.LoadBalancerSourceRanges", only));
+        }
+        for key in ["allocateLoadBalancerNodePorts", "loadBalancerClass"] {
+            if spec.has(key) {
+                errors.push(FieldError::forbidden(&join("spec", key), only));
+            }
+        }
+    }
+    let checked = is_balanced && spec.text("externalTrafficPolicy") == "Local";
+    if let Some(port) = spec
+        .int("healthCheckNodePort")
+        .filter(|port| *port != 0 && !checked)
+    {
+        let why = "may only be set when `type` is 'LoadBalancer' and `externalTrafficPolicy` is 'Local'";
+        errors.push(FieldError::invalid("spec.healthCheckNodePort", port, why));
+    }
+    let near = ["PreferClose", "PreferSameNode", "PreferSameZone"];
+    super::path::optional_one_of(spec, "spec", "trafficDistribution", &near, errors);
 }
 
 fn external_name(spec: &Value, errors: &mut Errors) {

@@ -168,6 +168,34 @@ async fn authors_own_what_they_wrote_and_nothing_that_others_added() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn authors_are_warned_of_what_will_not_do_what_it_seems_to() {
+    let api = Harness::start().await;
+    let client = api.admin();
+    let body = |env: &[&str]| {
+        let mut web = deployment();
+        let variables: Vec<Value> = env
+            .iter()
+            .map(|name| json!({"name": name, "value": "x"}))
+            .collect();
+        web["spec"]["template"]["spec"]["containers"][0]["env"] = json!(variables);
+        web.to_string()
+    };
+    let object = format!("{DEPLOYMENTS}/web");
+    let warning = "299 - \"spec.template.spec.containers[0].env[1]: hides previous definition of \\\"A\\\", which may be dropped when using apply\"";
+    for (method, target, env, expected) in [
+        (Method::POST, DEPLOYMENTS, &["A", "A"][..], warning),
+        // Nothing has changed: nothing is to be said.
+        (Method::PUT, &object, &["A", "A"], ""),
+        (Method::PUT, &object, &["A", "B"], ""),
+        (Method::PUT, &object, &["A", "A", "B"], warning),
+    ] {
+        let answer = send(&client, method, target, &[], body(env)).await;
+        assert_eq!(answer.header("warning"), expected, "{env:?}");
+    }
+    api.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn conditions_of_writes_hold() {
     let api = Harness::start().await;
     let client = api.admin();

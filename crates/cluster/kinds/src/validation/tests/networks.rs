@@ -24,6 +24,31 @@ fn services() {
             "/spec/type" => "ExternalName" => "spec.externalName: Required value";
             "/spec/clusterIP" => "x" => "spec.clusterIPs[0]: Invalid value: \"x\": must be a valid IP address";
             "/spec/sessionAffinity" => "X" => "spec.sessionAffinity: Unsupported value: \"X\"";
+            "/spec/sessionAffinityConfig" => {"clientIP": {"timeoutSeconds": 5}} => "spec.sessionAffinityConfig: Forbidden: must not be set when session affinity is None";
+            "/spec/allocateLoadBalancerNodePorts" => true => "spec.allocateLoadBalancerNodePorts: Forbidden: may only be used when `type` is 'LoadBalancer'";
+            "/spec/loadBalancerSourceRanges" => ["10.0.0.0/8"] => "spec.LoadBalancerSourceRanges: Forbidden: may only be used when `type` is 'LoadBalancer'";
+            "/spec/healthCheckNodePort" => 30001 => "spec.healthCheckNodePort: Invalid value: 30001: may only be set when `type` is 'LoadBalancer' and `externalTrafficPolicy` is 'Local'";
+            "/spec/trafficDistribution" => "X" => "spec.trafficDistribution: Unsupported value: \"X\": supported values: \"PreferClose\", \"PreferSameNode\", \"PreferSameZone\"";
+        },
+    );
+    let sticky = json!({"metadata": {"name": "a"}, "spec": {"ports": [{"port": 80}], "sessionAffinity": "ClientIP",
+        "sessionAffinityConfig": {"clientIP": {"timeoutSeconds": 10}}}});
+    check(
+        "",
+        "Service",
+        &sticky,
+        &cases! {
+            "/spec/sessionAffinityConfig/clientIP/timeoutSeconds" => 86401 => "spec.sessionAffinityConfig.clientIP.timeoutSeconds: Invalid value: 86401: must be greater than 0 and less than 86400";
+        },
+    );
+    let balanced =
+        json!({"metadata": {"name": "a"}, "spec": {"ports": [{"port": 80}], "type": "LoadBalancer"}});
+    check(
+        "",
+        "Service",
+        &balanced,
+        &cases! {
+            "/spec/ports/0/port" => 10250 => "spec.ports[0]: Invalid value: 10250: may not expose port 10250 externally since it is used by kubelet";
         },
     );
     let placed = with(&good, "/spec/clusterIP", json!("127.96.0.2"));

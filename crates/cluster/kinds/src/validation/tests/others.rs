@@ -68,7 +68,26 @@ fn quotas_and_limits() {
             "/spec/hard" => {"x": "1"} => "spec.hard[x]: Invalid value: \"x\": must be a standard resource for quota";
             "/spec/hard" => {"pods": "-1"} => "spec.hard[pods]: Invalid value: \"-1\": must be greater than or equal to 0";
             "/spec/hard" => {"pods": "1500m"} => "spec.hard[pods]: Invalid value: \"1500m\": must be an integer";
+            "/spec/scopes" => ["Odd"] => "spec.scopes: Invalid value: [\"Odd\"]: unsupported scope";
+            "/spec/scopes" => ["BestEffort", "NotBestEffort"] => "spec.scopes: Invalid value: [\"BestEffort\",\"NotBestEffort\"]: conflicting scopes";
+            "/spec" => {"hard": {"cpu": "1"}, "scopes": ["BestEffort"]} => "spec.scopes: Invalid value: [\"BestEffort\"]: unsupported scope applied to resource";
+            "/spec/scopeSelector" => {"matchExpressions": [{"scopeName": "PriorityClass", "operator": "In"}]} => "spec.scopeSelector.matchExpressions[0].values: Required value: must be at least one value";
+            "/spec/scopeSelector" => {"matchExpressions": [{"scopeName": "Terminating", "operator": "In", "values": ["a"]}]} => "spec.scopeSelector.matchExpressions[0].operator: Invalid value: \"In\": must be 'Exist' when scope";
         },
+    );
+    let scoped = with(&quota, "/spec/scopes", json!(["Terminating", "NotBestEffort"]));
+    let turned = json!(["NotBestEffort", "Terminating"]);
+    assert_eq!(changed("", "ResourceQuota", &scoped, "/spec/scopes", turned), "");
+    let refused = changed(
+        "",
+        "ResourceQuota",
+        &scoped,
+        "/spec/scopes",
+        json!(["Terminating"]),
+    );
+    assert!(
+        refused.contains("spec.scopes: Invalid value: [\"Terminating\"]: field is immutable"),
+        "{refused}"
     );
     let limits = json!({"metadata": {"name": "a"}, "spec": {"limits": [{"type": "Container", "min": {"cpu": "1"}, "max": {"cpu": "2"}}]}});
     check(
