@@ -142,6 +142,23 @@ pub(crate) struct UpkeepArgs {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum UpkeepAction {
+    /// Write all objects of the running platform, at one revision, into a file
+    Backup {
+        /// The file; one that is there is replaced when the backup is whole
+        file: PathBuf,
+        #[command(flatten)]
+        data: DataArgs,
+    },
+    /// Make the stopped platform's objects anew from a backup
+    Restore {
+        /// The backup
+        file: PathBuf,
+        /// Replace the objects that are there; they are kept beside the new ones
+        #[arg(long)]
+        force: bool,
+        #[command(flatten)]
+        data: DataArgs,
+    },
     /// Give the stopped platform's store a new key; the next start encrypts everything anew
     RotateKey {
         #[command(flatten)]

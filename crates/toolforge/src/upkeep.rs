@@ -1,5 +1,8 @@
 //! `toolforge cluster`: what an operator does to look after the built-in Kubernetes of this machine.
 
+mod backup;
+mod restore;
+
 use std::process::ExitCode;
 
 use crate::{
@@ -9,6 +12,10 @@ use crate::{
 
 pub(crate) fn run(arguments: UpkeepArgs) -> anyhow::Result<ExitCode> {
     match arguments.action {
+        UpkeepAction::Backup { file, data } => backup::run(&file, &Layout::settle(data.data.as_deref())?)?,
+        UpkeepAction::Restore { file, force, data } => {
+            restore::run(&file, force, &Layout::settle(data.data.as_deref())?)?;
+        }
         UpkeepAction::RotateKey { data } => rotate_key(&Layout::settle(data.data.as_deref())?)?,
     }
     Ok(ExitCode::SUCCESS)

@@ -14,7 +14,7 @@ use crate::authn::{self, AUTHENTICATED, User};
 use crate::authz::Attributes;
 use crate::query::Query;
 use crate::request::{RequestInfo, ResourceInfo};
-use crate::{discovery, respond, rest};
+use crate::{backup, discovery, respond, rest};
 
 /// Answers one request.
 pub(crate) async fn handle(State(api): State<Arc<Api>>, request: Request<Body>) -> Response {
@@ -64,6 +64,7 @@ async fn serve(api: Arc<Api>, request: Request<Body>) -> Result<Response, Status
     let attributes = Attributes::of(&info);
     api.access.require(&user, &attributes, &api.store)?;
     match info.resource {
+        None if path == backup::PATH => backup::answer(&api, &parts.method),
         None => discovery::answer(&parts.method, &path, &query, &parts.headers),
         Some(found) => {
             let old = deprecation(&found);

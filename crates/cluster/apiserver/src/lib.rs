@@ -11,6 +11,7 @@ mod allocate;
 mod api;
 mod authn;
 mod authz;
+mod backup;
 mod body;
 mod bootstrap;
 mod builtin;
@@ -36,4 +37,4 @@ mod world;
 
 pub use error::ApiError;
 pub use server::{ApiServer, Config};
-pub use upkeep::{UpkeepError, rotate_key};
+pub use upkeep::{Inspected, Restored, UpkeepError, inspect_backup, restore_backup, rotate_key};

@@ -23,7 +23,7 @@ use tokio::sync::{mpsc, watch};
 
 pub(crate) use collection::{Compacted, Place};
 use committer::Committer;
-use disk::{Disk, World};
+use disk::{Backup, Disk, Sealer, World};
 pub(crate) use disk::{DiskError, Place as DiskPlace};
 pub(crate) use event::{Effect, Event, Previous, watch_line};
 pub(crate) use key::{Key, Resource};
@@ -79,6 +79,7 @@ pub(crate) struct Store {
     ledger: Arc<Mutex<Ledger>>,
     visible: watch::Receiver<u64>,
     committer: Mutex<Option<JoinHandle<()>>>,
+    sealer: Sealer,
 }
 
 impl std::fmt::Debug for Store {
@@ -107,6 +108,7 @@ impl Store {
         load: &mut dyn FnMut(&Stored),
     ) -> Result<Self, DiskError> {
         let last = world.revision;
+        let sealer = disk.sealer();
         let memory = remember(world, load);
         let memory = Arc::new(RwLock::new(memory));
         let (sender, queue) = mpsc::unbounded_channel();
@@ -133,6 +135,7 @@ impl Store {
             ledger,
             visible,
             committer: Mutex::new(Some(thread)),
+            sealer,
         })
     }
 
@@ -144,6 +147,12 @@ impl Store {
     /// One object.
     pub(crate) fn get(&self, key: &Key) -> Option<Arc<Stored>> {
         self.memory.read().get(key).cloned()
+    }
+
+    /// All objects at the latest visible revision, as a backup.
+    pub(crate) fn backup(&self) -> Backup {
+        let memory = self.memory.read();
+        self.sealer.backup(memory.revision, memory.objects())
     }
 
     /// The current objects of a resource.

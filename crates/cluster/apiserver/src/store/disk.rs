@@ -7,6 +7,7 @@
 //! **Invariant:** what is not whole is never used. **Invariant:** what was acknowledged is there, or opening fails.
 
 mod acknowledged;
+mod backup;
 mod catalog;
 mod condense;
 mod frame;
@@ -36,6 +37,8 @@ use super::event::Effect;
 use super::key::Key;
 use super::object::Stored;
 use acknowledged::{Acknowledged, Point};
+pub(crate) use backup::{Backup, Sealer, inspect, restore};
+pub use backup::{Inspected, Restored};
 use catalog::{Catalog, Limits, Listing, journal_path, snapshot_path};
 use condense::{Condensing, Work};
 use frame::{FrameBuffer, FrameKind};
@@ -238,6 +241,15 @@ impl Disk {
         }
     }
 
+    /// What backups are made with, for as long as the store is open.
+    pub(crate) fn sealer(&self) -> Sealer {
+        Sealer {
+            vault: self.vault.clone(),
+            store: self.store,
+            foreign: self.foreign.clone(),
+        }
+    }
+
     /// Ends what is under way and makes everything durable.
     pub(crate) fn close(mut self) {
         if let Some(condensing) = self.condensing.take() {
@@ -361,11 +373,7 @@ pub(crate) fn rotate_key(place: &Place) -> Result<(), DiskError> {
 
 /// Takes the folder for this process, and makes it when it is not there.
 fn take(folder: &Path) -> Result<File, DiskError> {
-    std::fs::DirBuilder::new()
-        .recursive(true)
-        .mode(0o700)
-        .create(folder)
-        .map_err(DiskError::io("make", folder))?;
+    make_folder(folder)?;
     let path = folder.join(LOCK);
     let file = File::options()
         .write(true)
@@ -381,6 +389,15 @@ fn take(folder: &Path) -> Result<File, DiskError> {
         }),
         Err(TryLockError::Error(problem)) => Err(DiskError::io("lock", &path)(problem)),
     }
+}
+
+/// Makes a folder for its owner only.
+fn make_folder(folder: &Path) -> Result<(), DiskError> {
+    std::fs::DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(folder)
+        .map_err(DiskError::io("make", folder))
 }
 
 /// The keys of a store; a new one for a new store.

@@ -4,6 +4,7 @@
 
 mod access;
 mod events;
+mod full_disk;
 mod harness;
 mod kubectl;
 mod logs;

@@ -101,12 +101,7 @@ impl Work {
             json: &object.json,
             sealed: vault::is_sealed(object.key.resource),
         });
-        let foreign = self.foreign.iter().map(|(key, foreign)| Item {
-            key,
-            revision: foreign.revision,
-            json: &foreign.json,
-            sealed: foreign.sealed,
-        });
+        let foreign = self.foreign.iter().map(|(key, foreign)| foreign.item(key));
         let path = snapshot_path(&self.folder, self.header.base);
         let stop = || stop.load(Ordering::Relaxed);
         snapshot::write(

@@ -53,6 +53,12 @@ pub(crate) enum DiskError {
         /// The folder.
         path: PathBuf,
     },
+    /// There is a store where one should be restored.
+    #[error("{path} holds a store: with --force it is moved aside, and the backup takes its place")]
+    Occupied {
+        /// The folder.
+        path: PathBuf,
+    },
     /// The database of an earlier program could not be read.
     #[error("cannot read the object store of an earlier version in {path}")]
     Legacy {

@@ -19,6 +19,7 @@ use super::header::{FileKind, HEADER_BYTES};
 use super::problem::DiskError;
 use super::record::Record;
 use super::scan::{Fault, Scanner};
+use super::snapshot::Item;
 use super::vault::Vault;
 
 /// An event as the journals keep it.
@@ -36,6 +37,18 @@ pub(crate) struct Foreign {
     pub(crate) revision: u64,
     pub(crate) json: Bytes,
     pub(crate) sealed: bool,
+}
+
+impl Foreign {
+    /// As it goes into a snapshot.
+    pub(crate) fn item<'a>(&'a self, key: &'a [u8]) -> Item<'a> {
+        Item {
+            key,
+            revision: self.revision,
+            json: &self.json,
+            sealed: self.sealed,
+        }
+    }
 }
 
 /// What the files say.

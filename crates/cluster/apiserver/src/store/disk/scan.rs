@@ -63,7 +63,7 @@ impl Scanner {
     }
 
     /// As [`Scanner::open`], whatever its key.
-    fn open_any(path: &Path, kind: FileKind) -> Result<Self, DiskError> {
+    pub(crate) fn open_any(path: &Path, kind: FileKind) -> Result<Self, DiskError> {
         let failed = |problem| DiskError::io("read", path)(problem);
         let file = File::open(path).map_err(failed)?;
         let length = file.metadata().map_err(failed)?.len();

@@ -1,5 +1,6 @@
 //! The files: what comes back from them, and what does not when they were touched.
 
+mod backups;
 mod broken;
 mod damage;
 mod failing;
@@ -183,4 +184,28 @@ fn objects_of_unknown_kinds_are_kept() {
         disk.condense(Vec::new());
         disk.condensing.take().unwrap().join();
     }
+}
+
+#[test]
+fn a_hundred_thousand_writes_of_one_object_take_little_space() {
+    const BOUND: u64 = 48 << 20;
+    let scratch = Scratch::new();
+    let (mut disk, _) = Disk::open_on(scratch.place(), Arc::new(FileSystem), Limits::default()).unwrap();
+    let data = "x".repeat(1500);
+    let mut largest = 0;
+    for group in 0..1000 {
+        let writes: Vec<Write> = (1..=100)
+            .map(|number| put("one", group * 100 + number, &data))
+            .collect();
+        disk.commit(&writes).unwrap();
+        if disk.is_condensing_due() {
+            disk.condense(vec![writes.last().unwrap().2.clone()]);
+        }
+        largest = largest.max(scratch.bytes());
+    }
+    disk.close();
+    assert!(largest < BOUND, "{largest} bytes");
+    let (_disk, world) = Disk::open_on(scratch.place(), Arc::new(FileSystem), Limits::default()).unwrap();
+    assert_eq!((world.revision, world.objects.len()), (100_000, 1));
+    assert_eq!(world.log.len() as u64, Limits::default().history_events);
 }
