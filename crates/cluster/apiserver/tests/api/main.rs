@@ -12,3 +12,4 @@ mod objects;
 mod protocol;
 mod watches;
 mod webhooks;
+mod worlds;
