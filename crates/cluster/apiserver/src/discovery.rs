@@ -176,7 +176,6 @@ fn offered(kind: &Kind) -> impl Iterator<Item = Subresource> {
                 | Subresource::PortForward
                 | Subresource::Proxy
                 | Subresource::Token
-                | Subresource::EphemeralContainers
         )
     })
 }

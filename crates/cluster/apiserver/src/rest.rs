@@ -187,19 +187,26 @@ async fn route(
             | Subresource::EphemeralContainers,
             "get",
         ) => read::answer(call, name).await,
-        (Subresource::Status | Subresource::Approval | Subresource::Finalize, "update") => {
-            update::answer(call, name, media_type, bytes).await
-        }
-        (Subresource::Status | Subresource::Approval | Subresource::Finalize, "patch") => {
-            patch::answer(call, name, media_type, bytes).await
-        }
+        (
+            Subresource::Status
+            | Subresource::Approval
+            | Subresource::Finalize
+            | Subresource::EphemeralContainers,
+            "update",
+        ) => update::answer(call, name, media_type, bytes).await,
+        (
+            Subresource::Status
+            | Subresource::Approval
+            | Subresource::Finalize
+            | Subresource::EphemeralContainers,
+            "patch",
+        ) => patch::answer(call, name, media_type, bytes).await,
         (
             Subresource::Exec
             | Subresource::Attach
             | Subresource::PortForward
             | Subresource::Proxy
-            | Subresource::Token
-            | Subresource::EphemeralContainers,
+            | Subresource::Token,
             _,
         ) => Err(unknown_subresource(subresource.name())),
         _ => Err(Status::method_not_allowed()),
@@ -209,7 +216,7 @@ async fn route(
 /// 501 for what Kubernetes has and we leave out, 404 for what nobody has.
 fn unknown_subresource(name: &str) -> Status {
     match name {
-        "exec" | "attach" | "portforward" | "proxy" | "token" | "ephemeralcontainers" | "resize" => {
+        "exec" | "attach" | "portforward" | "proxy" | "token" | "resize" => {
             fail::not_offered(&format!("the subresource {name}"))
         }
         _ => Status::no_such_path(),

@@ -50,6 +50,7 @@ pub fn prepare_for_update(kind: &Kind, old: &Value, new: &mut Value, subresource
         Some(Subresource::Status) => only_status(kind, old, new),
         Some(Subresource::Approval) => only_approval(old, new),
         Some(Subresource::Finalize) => only_finalizers(old, new),
+        Some(Subresource::EphemeralContainers) => pod::only_ephemeral_containers(old, new),
         Some(_) | None => main_door(kind, old, new),
     }
     keep_identity(old, new);

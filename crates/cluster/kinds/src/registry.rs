@@ -44,7 +44,7 @@ static KINDS: &[Kind] = kinds! {
     "" "Node" "nodes" "node" ["no"] [] cluster [Status] ALL STORED;
     "" "PersistentVolumeClaim" "persistentvolumeclaims" "persistentvolumeclaim" ["pvc"] [] namespaced [Status] ALL STORED;
     "" "PersistentVolume" "persistentvolumes" "persistentvolume" ["pv"] [] cluster [] LOOK STORED;
-    "" "Pod" "pods" "pod" ["po"] ["all"] namespaced [Status Log Binding Eviction] ALL STORED;
+    "" "Pod" "pods" "pod" ["po"] ["all"] namespaced [Status Log Binding Eviction EphemeralContainers] ALL STORED;
     "" "ReplicationController" "replicationcontrollers" "replicationcontroller" ["rc"] ["all"] namespaced [] LOOK STORED;
     "" "ResourceQuota" "resourcequotas" "resourcequota" ["quota"] [] namespaced [Status] ALL STORED;
     "" "Secret" "secrets" "secret" [] [] namespaced [] ALL STORED;

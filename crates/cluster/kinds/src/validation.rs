@@ -57,6 +57,10 @@ pub fn validate_update(
     match subresource {
         Some(Subresource::Status) => validate_status(kind, old, new, &mut errors),
         Some(Subresource::Approval) => certificate::validate_conditions(old, new, &mut errors),
+        Some(Subresource::EphemeralContainers) => {
+            validate_content(kind, new, &mut errors);
+            pod::validate_ephemeral_update(old, new, &mut errors);
+        }
         // The scheduler chooses a node, and nothing else.
         Some(Subresource::Binding) => {}
         Some(_) | None => {

@@ -27,6 +27,7 @@ use crate::{
     config::Config,
     error::NodeError,
     events::Recorder,
+    life::containers,
     logs::LogStore,
     machine::{self, Machine},
     pod::{Seen, Shared, live},
@@ -262,14 +263,9 @@ impl<R: Runtime> Pods<R> {
             );
             return;
         };
-        let spec = pod.spec.as_ref();
-        let init = spec
-            .and_then(|spec| spec.init_containers.as_deref())
-            .unwrap_or_default();
-        let main = spec.map(|spec| spec.containers.as_slice()).unwrap_or_default();
-        let names: Vec<&str> = init
+        let containers = containers(&pod);
+        let names: Vec<&str> = containers
             .iter()
-            .chain(main)
             .map(|container| container.name.as_str())
             .collect();
         self.shared.logs.register(&namespace, &name, &uid, &names);

@@ -6,12 +6,14 @@
 mod backoff;
 mod container;
 mod facts;
+mod hook;
 mod machine;
 mod probe;
 mod recover;
 mod render;
 
-pub(crate) use facts::PodFacts;
+pub(crate) use facts::{PodFacts, containers};
+pub(crate) use hook::HookKind;
 pub(crate) use machine::{Action, Happened, Note, PodLife};
 pub(crate) use probe::ProbeKind;
 pub(crate) use render::Surroundings;

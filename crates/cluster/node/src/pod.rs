@@ -4,6 +4,11 @@
 //! [`crate::Runtime`], probes them, and writes the Pod's status. It decides nothing about a Pod's life by itself.
 
 mod check;
+mod dial;
+mod grpc;
+mod hook;
+mod http_get;
+mod last_words;
 mod launch;
 mod report;
 mod surroundings;

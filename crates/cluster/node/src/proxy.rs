@@ -6,7 +6,7 @@
 mod relay;
 mod table;
 
-use std::{collections::HashMap, fmt::Debug, sync::Arc};
+use std::{collections::HashMap, fmt::Debug, sync::Arc, time::Duration};
 
 use futures::{StreamExt as _, TryStreamExt as _};
 use k8s_openapi::api::{core::v1::Service, discovery::v1::EndpointSlice};
@@ -18,11 +18,16 @@ use kube::{
     },
 };
 use serde::de::DeserializeOwned;
+use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 
 use crate::address::Network;
 use relay::Relays;
 use table::table;
+
+/// Pauses between tries to listen on an address that somebody else holds.
+const FIRST_PAUSE: Duration = Duration::from_secs(1);
+const LONGEST_PAUSE: Duration = Duration::from_mins(1);
 
 /// Objects by namespace and name, as last seen.
 #[derive(Debug)]
@@ -78,11 +83,14 @@ pub(crate) async fn run(client: Client, network: Network, shutdown: Cancellation
     let mut slices = follow::<EndpointSlice>(client);
     let (mut known_services, mut known_slices) = (Known::new(), Known::new());
     let mut relays = Relays::new(shutdown.clone());
+    let mut pause = FIRST_PAUSE;
     loop {
         tokio::select! {
             () = shutdown.cancelled() => return,
             Some(event) = services.next() => known_services.take(event),
             Some(event) = slices.next() => known_slices.take(event),
+            // Nothing tells when somebody else gives up an address.
+            () = sleep(pause), if relays.are_incomplete() => {}
             else => return,
         }
         // Half of the picture would close what is in use.
@@ -94,6 +102,11 @@ pub(crate) async fn run(client: Client, network: Network, shutdown: Cancellation
             );
             relays.set(wanted).await;
         }
+        pause = if relays.are_incomplete() {
+            (pause * 2).min(LONGEST_PAUSE)
+        } else {
+            FIRST_PAUSE
+        };
     }
 }
 

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 use toolforge_model::Quantity;
 
 use crate::quantity;
-use crate::value::{Read as _, child, keep, list_at};
+use crate::value::{Read as _, child, ensure, keep, list_at};
 
 /// The status of a new Pod; one with gates says at once that it is not scheduled because of them.
 pub(super) fn first_status(pod: &Value) -> Value {
@@ -51,5 +51,18 @@ pub(super) fn complete(old: &Value, new: &mut Value) {
         && !spec.has("nodeName")
     {
         keep(old, spec, "nodeName");
+    }
+}
+
+/// Of a Pod only its debug containers, and of the metadata what says which Pod and which revision is meant.
+pub(super) fn only_ephemeral_containers(old: &Value, new: &mut Value) {
+    let asked = std::mem::replace(new, old.clone());
+    if let (Some(metadata), Some(asked)) = (child(new, "metadata"), asked.get("metadata")) {
+        for key in ["name", "namespace", "uid", "resourceVersion", "managedFields"] {
+            keep(asked, metadata, key);
+        }
+    }
+    if let (Some(spec), Some(asked)) = (ensure(new, "spec"), asked.get("spec")) {
+        keep(asked, spec, "ephemeralContainers");
     }
 }

@@ -3,6 +3,7 @@
 mod affinity;
 mod container;
 mod environment;
+mod ephemeral;
 mod mounts;
 mod probe;
 mod resources;
@@ -17,6 +18,7 @@ use super::{labels, names};
 use crate::FieldError;
 use crate::value::Read as _;
 
+pub(super) use ephemeral::validate_update as validate_ephemeral_update;
 pub(super) use update::validate_update;
 
 /// Largest user or group id.

@@ -592,6 +592,66 @@ async fn volumes_are_filled_follow_their_objects_and_go_with_their_pod() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_container_that_fails_leaves_the_end_of_its_log() {
+    let cluster = Cluster::start(8).await;
+    let node = cluster.real().await;
+    let command = json!(["sh", "-c", "echo the reason; exit 3"]);
+    cluster
+        .create(
+            json!({"restartPolicy": "Never", "containers": [{"name": "c", "image": "i", "command": command,
+            "terminationMessagePolicy": "FallbackToLogsOnError"}]}),
+        )
+        .await;
+    let end = |pod: Option<&Pod>| pod.and_then(first).and_then(|one| one.state.clone()?.terminated);
+    let pod = cluster.until("an end", |pod| end(pod).is_some()).await;
+    let end = end(pod.as_ref()).expect("an end");
+    assert_eq!((end.exit_code, end.message.as_deref()), (3, Some("the reason\n")));
+    node.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_ephemeral_container_looks_into_a_running_pod() {
+    let cluster = Cluster::start(9).await;
+    let node = cluster.real().await;
+    let command = json!(["sh", "-c", "exec sleep 1000"]);
+    cluster
+        .create(json!({"terminationGracePeriodSeconds": 5, "containers": [{"name": "c", "image": "i", "command": command}]}))
+        .await;
+    cluster.until("a ready Pod", is_ready).await;
+    let debug = json!({"spec": {"ephemeralContainers": [{"name": "look", "image": "i", "command": ["sh", "-c", "exit 7"],
+        "targetContainerName": "c"}]}});
+    let patch = kube::api::Patch::Strategic(debug);
+    let door = "ephemeralcontainers";
+    let patched: Pod = cluster
+        .pods()
+        .patch_subresource(door, "p", &kube::api::PatchParams::default(), &patch)
+        .await
+        .expect("patched");
+    assert!(patched.spec.expect("spec").ephemeral_containers.is_some());
+    let code = |pod: Option<&Pod>| {
+        let status = pod?
+            .status
+            .as_ref()?
+            .ephemeral_container_statuses
+            .as_ref()?
+            .first()?;
+        Some(status.state.as_ref()?.terminated.as_ref()?.exit_code)
+    };
+    let pod = cluster.until("its end", |pod| code(pod).is_some()).await;
+    assert_eq!(code(pod.as_ref()), Some(7));
+    assert!(is_ready(pod.as_ref()), "the Pod goes on");
+    let gone = json!({"spec": {"ephemeralContainers": [{"$patch": "replace"}]}});
+    let patch = kube::api::Patch::Strategic(gone);
+    let refused = cluster
+        .pods()
+        .patch_subresource(door, "p", &kube::api::PatchParams::default(), &patch)
+        .await;
+    let refused = refused.expect_err("it may not be removed").to_string();
+    assert!(refused.contains("may not be removed"), "{refused}");
+    node.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_real_process_runs_writes_its_log_and_ends_with_its_pod() {
     let cluster = Cluster::start(4).await;
     let node = cluster.real().await;

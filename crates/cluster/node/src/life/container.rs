@@ -5,6 +5,7 @@ use jiff::{SignedDuration, Timestamp};
 use super::{
     backoff::Backoff,
     facts::{ContainerFacts, Role},
+    hook::{Hook, after_hook},
     probe::{ProbeKind, ProbeState},
 };
 use crate::runtime::Exit;
@@ -27,7 +28,7 @@ pub(crate) struct Ended {
 }
 
 impl Ended {
-    fn of(exit: &Exit, started_at: Timestamp, id: Option<String>) -> Self {
+    fn of(exit: &Exit, started_at: Timestamp, id: Option<String>, message: Option<String>) -> Self {
         let reason = match exit {
             Exit {
                 out_of_memory: true, ..
@@ -39,7 +40,7 @@ impl Ended {
             code: exit.code,
             signal: exit.signal,
             reason: reason.to_owned(),
-            message: None,
+            message,
             started_at: Some(started_at),
             finished_at: exit.at,
             id,
@@ -63,9 +64,26 @@ impl Ended {
 /// A stop that is under way.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Stopping {
-    pub(super) force_at: Timestamp,
+    force_at: Timestamp,
+    /// Not to be forced before, for the time after a hook is its own.
+    least: Option<Timestamp>,
+    /// What has to be done before it is asked.
+    pub(super) hook: Hook,
     pub(super) asked: bool,
     pub(super) forced: bool,
+}
+
+impl Stopping {
+    /// When it is forced.
+    pub(super) fn force_at(&self) -> Timestamp {
+        self.least.map_or(self.force_at, |least| least.max(self.force_at))
+    }
+
+    /// Its hook is through, or has used up all time.
+    pub(super) fn past_hook(&mut self, now: Timestamp) {
+        self.hook = Hook::Done;
+        self.least = Some(after_hook(now));
+    }
 }
 
 #[derive(Debug, Clone)]
@@ -74,6 +92,8 @@ pub(super) struct Run {
     pub(super) probes: Vec<ProbeState>,
     pub(super) started: bool,
     pub(super) ready: bool,
+    /// What has to be done before it counts as running.
+    pub(super) post_start: Hook,
     pub(super) stopping: Option<Stopping>,
 }
 
@@ -103,6 +123,8 @@ pub(super) struct ContainerLife {
     pub(super) last: Option<Ended>,
     pub(super) restarts: u32,
     pub(super) id: Option<String>,
+    /// Whether its description changed while it ran, so that it starts again whatever its policy says.
+    changed: bool,
     backoff: Backoff,
 }
 
@@ -123,6 +145,7 @@ impl ContainerLife {
             last: None,
             restarts: 0,
             id: None,
+            changed: false,
             backoff: Backoff::default(),
         }
     }
@@ -147,7 +170,25 @@ impl ContainerLife {
         self.restarts
     }
 
+    /// It was started; what is to be done then comes first.
     pub(super) fn started(&mut self, id: String, now: Timestamp) {
+        let post_start = Hook::of(self.facts.post_start);
+        self.id = Some(id);
+        self.state = State::Running(Run {
+            since: now,
+            probes: Vec::new(),
+            started: false,
+            ready: false,
+            post_start,
+            stopping: None,
+        });
+        if post_start == Hook::Done {
+            self.runs(now);
+        }
+    }
+
+    /// From now on it runs, and is probed.
+    pub(super) fn runs(&mut self, now: Timestamp) {
         let probe = |facts: &Option<_>| facts.clone().map(|facts| ProbeState::new(facts, now));
         let facts = &self.facts;
         let started = facts.startup.is_none();
@@ -160,15 +201,19 @@ impl ContainerLife {
         } else {
             probe(&facts.startup).into_iter().collect()
         };
-        let ready = started && facts.readiness.is_none();
-        self.id = Some(id);
-        self.state = State::Running(Run {
-            since: now,
-            probes,
-            started,
-            ready,
-            stopping: None,
-        });
+        // Nobody waits for an ephemeral container.
+        let ready = started && facts.readiness.is_none() && facts.role != Role::Ephemeral;
+        if let State::Running(run) = &mut self.state {
+            (run.post_start, run.probes, run.started, run.ready) = (Hook::Done, probes, started, ready);
+        }
+    }
+
+    /// Its description is another. A container that runs is stopped, to start again by the new one.
+    pub(super) fn change(&mut self, facts: ContainerFacts) -> bool {
+        let another = self.facts.image != facts.image;
+        self.facts = facts;
+        self.changed |= another && self.is_busy();
+        another && self.run().is_some_and(|run| run.stopping.is_none())
     }
 
     /// The startup probe has succeeded.
@@ -198,15 +243,17 @@ impl ContainerLife {
         self.end(Ended::not_started(message, now), SignedDuration::ZERO);
     }
 
-    pub(super) fn ended(&mut self, exit: &Exit) {
+    pub(super) fn ended(&mut self, exit: &Exit, message: Option<String>) {
         let since = self.run().map_or(exit.at, |run| run.since);
-        let how = Ended::of(exit, since, self.id.clone());
+        let how = Ended::of(exit, since, self.id.clone(), message);
         self.end(how, exit.at.duration_since(since));
     }
 
     fn end(&mut self, how: Ended, ran: SignedDuration) {
         let (mut wait, mut restart_at) = (SignedDuration::ZERO, None);
-        if self.facts.restart.wants(how.code) {
+        if std::mem::take(&mut self.changed) {
+            restart_at = Some(how.finished_at);
+        } else if self.facts.restart.wants(how.code) {
             wait = self.backoff.after(ran);
             restart_at = Some(how.finished_at + wait);
         }
@@ -261,10 +308,15 @@ impl ContainerLife {
         }
     }
 
-    pub(super) fn stop(&mut self, force_at: Timestamp) {
+    /// Stops it; asked again, a shorter time wins.
+    pub(super) fn stop(&mut self, force_at: Timestamp, now: Timestamp) {
+        // Who has no time has none for hooks either.
+        let hook = Hook::of(self.facts.pre_stop && force_at > now);
         if let Some(run) = self.run_mut() {
             let stopping = run.stopping.get_or_insert(Stopping {
                 force_at,
+                least: None,
+                hook,
                 asked: false,
                 forced: false,
             });

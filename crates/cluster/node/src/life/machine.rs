@@ -7,6 +7,7 @@ use jiff::Timestamp;
 use super::{
     container::{ContainerLife, State},
     facts::{PodFacts, Role},
+    hook::{Hook, HookKind},
     probe::{Change, ProbeKind},
 };
 use crate::runtime::{Exit, Stop};
@@ -24,6 +25,12 @@ pub(crate) enum Action {
     Stop { index: usize, how: Stop },
     /// Run a probe.
     Probe { index: usize, kind: ProbeKind },
+    /// Run a hook, which may take until a time.
+    Hook {
+        index: usize,
+        kind: HookKind,
+        until: Option<Timestamp>,
+    },
     /// Nothing of the Pod runs any more and it is to go: take its object away.
     Finish,
 }
@@ -37,8 +44,12 @@ pub(crate) enum Happened {
     NotCreated { index: usize, message: String },
     /// A container was created but does not start.
     NotStarted { index: usize, message: String },
-    /// A container ended.
-    Ended { index: usize, exit: Exit },
+    /// A container ended; `message` is what it leaves to be told.
+    Ended {
+        index: usize,
+        exit: Exit,
+        message: Option<String>,
+    },
     /// A probe came back. `attempt` is the start that it belongs to.
     Probed {
         index: usize,
@@ -46,6 +57,13 @@ pub(crate) enum Happened {
         attempt: u32,
         success: bool,
         output: String,
+    },
+    /// A hook came to its end, or did not. `attempt` is the start that it belongs to.
+    Hooked {
+        index: usize,
+        kind: HookKind,
+        attempt: u32,
+        failure: Option<String>,
     },
     /// The Pod's volumes are filled.
     VolumesReady,
@@ -89,10 +107,7 @@ pub(crate) struct PodLife {
 impl PodLife {
     /// A Pod that has just been given to this node.
     pub(crate) fn new(facts: PodFacts, now: Timestamp) -> Self {
-        let has_init = facts
-            .containers
-            .iter()
-            .any(|container| container.role != Role::Main);
+        let has_init = facts.containers.iter().any(|container| container.role.is_init());
         let life = |container: &_| ContainerLife::new(Clone::clone(container), has_init);
         let containers = facts.containers.iter().map(life).collect();
         Self {
@@ -125,10 +140,10 @@ impl PodLife {
                 container.not_started(message.clone(), now);
                 vec![warning(index, "Failed", format!("Error: {message}"))]
             }),
-            Happened::Ended { index, exit } => {
+            Happened::Ended { index, exit, message } => {
                 let title = self.facts.title.clone();
                 self.on(index, |container| {
-                    container.ended(&exit);
+                    container.ended(&exit, message);
                     let waits = matches!(&container.state, State::Ended { wait, restart_at: Some(_), .. } if !wait.is_zero());
                     let text = format!("Back-off restarting failed container {} in pod {title}", container.facts.name);
                     if waits { vec![warning(index, "BackOff", text)] } else { Vec::new() }
@@ -141,6 +156,12 @@ impl PodLife {
                 success,
                 output,
             } => self.take_probe(index, kind, attempt, success, &output, now),
+            Happened::Hooked {
+                index,
+                kind,
+                attempt,
+                failure,
+            } => self.take_hook(index, kind, attempt, failure.as_deref(), now),
             Happened::VolumesReady => {
                 self.has_volumes = true;
                 Vec::new()
@@ -164,21 +185,22 @@ impl PodLife {
     pub(crate) fn next(&mut self, now: Timestamp) -> (Vec<Action>, Vec<Note>) {
         let mut notes = Vec::new();
         if let Some(force_at) = self.deleting {
-            self.stop_for(force_at, &mut notes);
+            self.stop_for(force_at, now, &mut notes);
         } else {
             self.keep_deadline(now);
             if self.doom.is_some() {
-                self.stop_for(now + self.facts.grace, &mut notes);
+                self.stop_for(now + self.facts.grace, now, &mut notes);
             } else if self.is_finished() {
-                self.stop_sidecars(now + self.facts.grace, &mut notes);
+                self.stop_others(now + self.facts.grace, now, &mut notes);
             }
         }
         let mut actions = self.starts(now);
         for (index, container) in self.containers.iter_mut().enumerate() {
+            hooks(index, container, &mut actions);
             stops(index, container, now, &mut actions);
             probes(index, container, now, &mut actions);
         }
-        if self.deleting.is_some() && !self.finished && !self.containers.iter().any(ContainerLife::is_busy) {
+        if self.is_over() && !self.finished {
             self.finished = true;
             actions.push(Action::Finish);
         }
@@ -212,7 +234,7 @@ impl PodLife {
             .iter()
             .filter_map(ContainerLife::run)
             .filter_map(|run| match &run.stopping {
-                Some(stopping) => (!stopping.forced).then_some(stopping.force_at),
+                Some(stopping) => (!stopping.forced).then_some(stopping.force_at()),
                 None => run.probes.iter().filter_map(super::probe::ProbeState::next).min(),
             });
         starts
@@ -240,7 +262,7 @@ impl PodLife {
         let mut init = self
             .containers
             .iter()
-            .filter(|container| container.facts.role != Role::Main);
+            .filter(|container| container.facts.role.is_init());
         init.all(ContainerLife::lets_others_start) || self.has_begun()
     }
 
@@ -251,6 +273,30 @@ impl PodLife {
                 && (container.is_busy()
                     || matches!(container.state, State::Ended { .. }) && container.id.is_some())
         })
+    }
+
+    /// The Pod's description is another: images, a nearer deadline and more ephemeral containers may come.
+    pub(crate) fn change(&mut self, facts: PodFacts, now: Timestamp) -> Vec<Note> {
+        let mut notes = Vec::new();
+        let grace = facts.grace;
+        for (index, (container, new)) in self.containers.iter_mut().zip(&facts.containers).enumerate() {
+            if container.change(new.clone()) {
+                let name = &container.facts.name;
+                let text = format!("Container {name} definition changed, will be restarted");
+                notes.push(note(index, "Killing", text));
+                container.stop(now + grace, now);
+            }
+        }
+        let added = facts.containers.iter().skip(self.containers.len());
+        self.containers
+            .extend(added.map(|new| ContainerLife::new(new.clone(), false)));
+        self.facts = facts;
+        notes
+    }
+
+    /// Whether it is to go and nothing of it runs any more.
+    pub(super) fn is_over(&self) -> bool {
+        self.deleting.is_some() && !self.containers.iter().any(ContainerLife::is_busy)
     }
 
     fn on(&mut self, index: usize, act: impl FnOnce(&mut ContainerLife) -> Vec<Note>) -> Vec<Note> {
@@ -292,13 +338,48 @@ impl PodLife {
                     }
                 }
                 (ProbeKind::Startup | ProbeKind::Liveness, Change::Failed) => {
-                    container.stop(now + grace);
+                    container.stop(now + grace, now);
                     let (name, probe) = (&container.facts.name, kind.title().to_lowercase());
                     notes.push(note(
                         index,
                         "Killing",
                         format!("Container {name} failed {probe} probe, will be restarted"),
                     ));
+                }
+                _ => {}
+            }
+            notes
+        })
+    }
+
+    fn take_hook(
+        &mut self,
+        index: usize,
+        kind: HookKind,
+        attempt: u32,
+        failure: Option<&str>,
+        now: Timestamp,
+    ) -> Vec<Note> {
+        let grace = self.facts.grace;
+        self.on(index, |container| {
+            if container.restarts != attempt {
+                return Vec::new();
+            }
+            let mut notes = Vec::new();
+            if let Some(why) = failure {
+                notes.push(warning(
+                    index,
+                    kind.failure(),
+                    format!("{} failed: {why}", kind.title()),
+                ));
+            }
+            let stopping = container.run_mut().and_then(|run| run.stopping.as_mut());
+            match (kind, stopping) {
+                (HookKind::PreStop, Some(stopping)) => stopping.past_hook(now),
+                (HookKind::PostStart, None) if failure.is_none() => container.runs(now),
+                (HookKind::PostStart, None) => {
+                    container.stop(now + grace, now);
+                    notes.push(note(index, "Killing", HookKind::PostStart.failure().to_owned()));
                 }
                 _ => {}
             }
@@ -320,22 +401,23 @@ impl PodLife {
     }
 
     /// Stops everything: sidecars when the others have ended, so that these can use them to the last.
-    fn stop_for(&mut self, force_at: Timestamp, notes: &mut Vec<Note>) {
+    fn stop_for(&mut self, force_at: Timestamp, now: Timestamp, notes: &mut Vec<Note>) {
         let others_busy = self
             .containers
             .iter()
             .any(|container| container.facts.role != Role::Sidecar && container.is_busy());
         for (index, container) in self.containers.iter_mut().enumerate() {
             if container.facts.role != Role::Sidecar || !others_busy {
-                stop_one(index, container, force_at, notes);
+                stop_one(index, container, force_at, now, notes);
             }
         }
     }
 
-    fn stop_sidecars(&mut self, force_at: Timestamp, notes: &mut Vec<Note>) {
+    /// Stops what is left when the main containers have ended.
+    fn stop_others(&mut self, force_at: Timestamp, now: Timestamp, notes: &mut Vec<Note>) {
         for (index, container) in self.containers.iter_mut().enumerate() {
-            if container.facts.role == Role::Sidecar {
-                stop_one(index, container, force_at, notes);
+            if matches!(container.facts.role, Role::Sidecar | Role::Ephemeral) {
+                stop_one(index, container, force_at, now, notes);
             }
         }
     }
@@ -352,6 +434,7 @@ impl PodLife {
                 Role::Main => initialized,
                 Role::Init => !held && !initialized && !container.lets_others_start(),
                 Role::Sidecar => !held,
+                Role::Ephemeral => true,
             };
             if may_start && container.is_due(now) {
                 actions.push(Action::Start {
@@ -359,13 +442,19 @@ impl PodLife {
                     attempt: container.begin(),
                 });
             }
-            held |= container.facts.role != Role::Main && !container.lets_others_start();
+            held |= container.facts.role.is_init() && !container.lets_others_start();
         }
         actions
     }
 }
 
-fn stop_one(index: usize, container: &mut ContainerLife, force_at: Timestamp, notes: &mut Vec<Note>) {
+fn stop_one(
+    index: usize,
+    container: &mut ContainerLife,
+    force_at: Timestamp,
+    now: Timestamp,
+    notes: &mut Vec<Note>,
+) {
     if container.run().is_some_and(|run| run.stopping.is_none()) {
         notes.push(note(
             index,
@@ -374,14 +463,39 @@ fn stop_one(index: usize, container: &mut ContainerLife, force_at: Timestamp, no
         ));
     }
     // Asked again at every step: the first time stands, a shorter one wins.
-    container.stop(force_at);
+    container.stop(force_at, now);
+}
+
+fn hooks(index: usize, container: &mut ContainerLife, actions: &mut Vec<Action>) {
+    let run = container.run_mut().filter(|run| run.stopping.is_none());
+    if run.is_some_and(|run| run.post_start.begin()) {
+        actions.push(Action::Hook {
+            index,
+            kind: HookKind::PostStart,
+            until: None,
+        });
+    }
 }
 
 fn stops(index: usize, container: &mut ContainerLife, now: Timestamp, actions: &mut Vec<Action>) {
     let Some(stopping) = container.run_mut().and_then(|run| run.stopping.as_mut()) else {
         return;
     };
-    if stopping.force_at <= now && !stopping.forced {
+    if stopping.hook.begin() {
+        let until = Some(stopping.force_at());
+        actions.push(Action::Hook {
+            index,
+            kind: HookKind::PreStop,
+            until,
+        });
+    }
+    if stopping.hook == Hook::Running {
+        if stopping.force_at() > now {
+            return;
+        }
+        stopping.past_hook(now);
+    }
+    if stopping.force_at() <= now && !stopping.forced {
         (stopping.asked, stopping.forced) = (true, true);
         actions.push(Action::Stop {
             index,

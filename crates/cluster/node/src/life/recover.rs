@@ -29,6 +29,7 @@ impl PodLife {
             let statuses = match container.facts.role {
                 Role::Main => &status.container_statuses,
                 Role::Init | Role::Sidecar => &status.init_container_statuses,
+                Role::Ephemeral => &status.ephemeral_container_statuses,
             };
             let known = statuses
                 .iter()

@@ -14,6 +14,7 @@ use k8s_openapi::{
 use super::{
     container::{CREATING, ContainerLife, Ended, INITIALIZING, START_ERROR, State},
     facts::Role,
+    hook::Hook,
     machine::PodLife,
 };
 
@@ -67,7 +68,8 @@ impl PodLife {
         PodStatus {
             phase: Some(phase.name().to_owned()),
             conditions: Some(self.conditions(phase, around, now)),
-            init_container_statuses: of(|role| role != Role::Main),
+            init_container_statuses: of(Role::is_init),
+            ephemeral_container_statuses: of(|role| role == Role::Ephemeral),
             container_statuses: of(|role| role == Role::Main),
             host_ip: Some(around.host_ip.to_string()),
             host_ips: Some(vec![HostIP {
@@ -96,8 +98,19 @@ impl PodLife {
             let well = main().all(|container| container.final_code() == Some(0));
             return if well { Phase::Succeeded } else { Phase::Failed };
         }
+        if self.is_over() && main().any(|container| matches!(container.state, State::Ended { .. })) {
+            // Whatever its policy, nothing starts again.
+            let well =
+                main().all(|container| matches!(&container.state, State::Ended { how, .. } if how.code == 0));
+            return if well { Phase::Succeeded } else { Phase::Failed };
+        }
         let never_ran = |container: &ContainerLife| {
-            matches!(container.state, State::Waiting { .. } | State::Starting) && container.last.is_none()
+            let waits = match &container.state {
+                State::Waiting { .. } | State::Starting => true,
+                State::Running(run) => run.post_start != Hook::Done,
+                State::Ended { .. } => false,
+            };
+            waits && container.last.is_none()
         };
         if !self.is_initialized() || main().any(never_ran) {
             Phase::Pending
@@ -116,8 +129,7 @@ impl PodLife {
                 .collect();
             names.join(" ")
         };
-        let waiting =
-            names(&|container| container.facts.role != Role::Main && !container.lets_others_start());
+        let waiting = names(&|container| container.facts.role.is_init() && !container.lets_others_start());
         let initialized = if phase == Phase::Succeeded {
             (true, Some("PodCompleted"), None)
         } else if self.is_initialized() {
@@ -130,7 +142,8 @@ impl PodLife {
             )
         };
         let unready = names(&|container| {
-            container.facts.role != Role::Init && !container.run().is_some_and(|run| run.ready)
+            matches!(container.facts.role, Role::Main | Role::Sidecar)
+                && !container.run().is_some_and(|run| run.ready)
         });
         let containers_ready = match phase {
             Phase::Succeeded => (false, Some("PodCompleted"), None),
@@ -207,6 +220,7 @@ impl PodLife {
         };
         match &container.state {
             State::Waiting { reason, message, .. } => (waiting(reason, message.clone()), last),
+            State::Running(run) if run.post_start != Hook::Done => (waiting(CREATING, None), last),
             State::Starting => {
                 let reason = if self.is_initialized() {
                     CREATING
@@ -227,6 +241,7 @@ impl PodLife {
                     last,
                 )
             }
+            State::Ended { how, .. } if self.is_over() => (terminated(how, full_id), last),
             State::Ended {
                 how,
                 restart_at: Some(_),

@@ -88,16 +88,18 @@ impl LogStore {
         })
     }
 
-    /// A Pod is here; its logs can be asked for by name.
+    /// A Pod is here; its logs can be asked for by name. Told again, more containers may have come.
     pub(crate) fn register(&self, namespace: &str, pod: &str, uid: &str, containers: &[&str]) {
-        let containers = containers.iter().map(|name| ((*name).to_owned(), None)).collect();
-        let known = Known {
-            uid: uid.to_owned(),
-            containers,
-        };
-        self.pods
-            .lock()
-            .insert((namespace.to_owned(), pod.to_owned()), known);
+        let mut pods = self.pods.lock();
+        let key = (namespace.to_owned(), pod.to_owned());
+        let before = pods.remove(&key).filter(|known| known.uid == uid);
+        let mut reasons = before.map(|known| known.containers).unwrap_or_default();
+        let containers = containers
+            .iter()
+            .map(|name| ((*name).to_owned(), reasons.remove(*name).flatten()))
+            .collect();
+        let uid = uid.to_owned();
+        pods.insert(key, Known { uid, containers });
     }
 
     /// Remembers why containers of a Pod wait, to tell those who ask for their logs.
@@ -118,7 +120,8 @@ impl LogStore {
             .init_container_statuses
             .iter()
             .flatten()
-            .chain(status.container_statuses.iter().flatten());
+            .chain(status.container_statuses.iter().flatten())
+            .chain(status.ephemeral_container_statuses.iter().flatten());
         for status in statuses {
             let waiting = status.state.as_ref().and_then(|state| state.waiting.as_ref());
             let reason = waiting.and_then(|waiting| waiting.reason.clone());

@@ -6,13 +6,19 @@ use k8s_openapi::api::core::v1::{ConfigMap, Container, Pod, Secret};
 use kube::{Api, Client};
 use tokio::sync::mpsc;
 
-use super::surroundings::{HOST_ADDRESS, Shared};
+use super::{
+    last_words,
+    surroundings::{HOST_ADDRESS, Shared},
+};
 use crate::{
     environment::{self, Facts, Sources, Wanted},
     life::Happened,
     runtime::{ContainerId, ContainerPlace, CreateError, CreateRequest, Runtime, Stop},
     volumes,
 };
+
+/// The policy of containers whose log is told when they fail.
+const FALLBACK: &str = "FallbackToLogsOnError";
 
 /// What is to be started.
 #[derive(Debug)]
@@ -27,8 +33,9 @@ pub(super) struct Launch {
 /// Creates and starts a container and stays with it until it has ended; tells of each step.
 pub(super) async fn launch<R: Runtime>(shared: Arc<Shared<R>>, launch: Launch, tell: mpsc::Sender<Happened>) {
     let index = launch.index;
-    let id = match create(&shared, launch).await {
-        Ok(id) => id,
+    let falls_back = launch.container.termination_message_policy.as_deref() == Some(FALLBACK);
+    let (id, place) = match create(&shared, launch).await {
+        Ok(created) => created,
         Err(CreateError(message)) => return say(&tell, Happened::NotCreated { index, message }).await,
     };
     if let Err(error) = shared.runtime.start(&id).await {
@@ -53,7 +60,12 @@ pub(super) async fn launch<R: Runtime>(shared: Arc<Shared<R>>, launch: Launch, t
         shared.runtime.stop(&id, Stop::Force);
     }
     let exit = shared.runtime.wait(&id).await;
-    say(&tell, Happened::Ended { index, exit }).await;
+    let message = if falls_back && exit.code != 0 {
+        last_words::of(&shared.logs, &place).await
+    } else {
+        None
+    };
+    say(&tell, Happened::Ended { index, exit, message }).await;
 }
 
 /// The Pod's task is there for longer than its containers; when it is not, nobody wants to know.
@@ -61,7 +73,10 @@ async fn say(tell: &mpsc::Sender<Happened>, happened: Happened) {
     let _ = tell.send(happened).await;
 }
 
-async fn create<R: Runtime>(shared: &Shared<R>, launch: Launch) -> Result<ContainerId, CreateError> {
+async fn create<R: Runtime>(
+    shared: &Shared<R>,
+    launch: Launch,
+) -> Result<(ContainerId, ContainerPlace), CreateError> {
     let Launch {
         pod,
         container,
@@ -109,7 +124,7 @@ async fn create<R: Runtime>(shared: &Shared<R>, launch: Launch) -> Result<Contai
     if created.is_err() {
         shared.logs.discard(&place);
     }
-    created
+    Ok((created?, place))
 }
 
 async fn read(client: &Client, namespace: &str, wanted: &Wanted) -> Result<Sources, CreateError> {

@@ -74,6 +74,7 @@ fn patch(uid: &str, status: &PodStatus) -> Value {
             "startTime": status.start_time,
             "initContainerStatuses": status.init_container_statuses,
             "containerStatuses": status.container_statuses,
+            "ephemeralContainerStatuses": status.ephemeral_container_statuses,
         },
     })
 }

@@ -15,13 +15,13 @@ use tokio::{
 use tokio_util::{sync::CancellationToken, task::AbortOnDropHandle};
 
 use super::{
-    check,
+    check, hook,
     launch::{Launch, launch},
     report::report,
     surroundings::{HOST_ADDRESS, Shared},
 };
 use crate::{
-    life::{Action, Happened, Note, PodFacts, PodLife, ProbeKind, Surroundings},
+    life::{Action, Happened, HookKind, Note, PodFacts, PodLife, ProbeKind, Surroundings, containers},
     runtime::{ContainerId, Runtime, Stop},
     volumes::{self, Keep, keep},
 };
@@ -53,7 +53,7 @@ struct Task<R> {
     gone: bool,
     address: Ipv4Addr,
     life: PodLife,
-    /// Init containers first, as `life` counts them.
+    /// As `life` counts them.
     containers: Vec<Container>,
     /// What the runtime is at: without an id while it starts.
     busy: BTreeMap<usize, (u32, Option<ContainerId>)>,
@@ -163,12 +163,7 @@ impl<R: Runtime> Task<R> {
         let facts = PodFacts::of(&pod);
         let before = pod.status.clone().unwrap_or_default();
         let life = PodLife::recover(facts, &before, Timestamp::now());
-        let spec = pod.spec.as_ref();
-        let init = spec
-            .and_then(|spec| spec.init_containers.clone())
-            .unwrap_or_default();
-        let main = spec.map(|spec| spec.containers.clone()).unwrap_or_default();
-        let containers = init.into_iter().chain(main).collect();
+        let containers = containers(&pod);
         let volumes = volumes::has_any(&pod).then(|| Volumes::keep(&shared, &pod, address, &tell));
         Self {
             shared,
@@ -195,6 +190,7 @@ impl<R: Runtime> Task<R> {
                 Action::Start { index, attempt } => self.start(index, attempt),
                 Action::Stop { index, how } => self.stop(index, how),
                 Action::Probe { index, kind } => self.probe(index, kind),
+                Action::Hook { index, kind, until } => self.hook(index, kind, until),
                 Action::Finish => finished = true,
             }
         }
@@ -215,6 +211,7 @@ impl<R: Runtime> Task<R> {
                 self.busy.remove(index);
             }
             Happened::Probed { .. }
+            | Happened::Hooked { .. }
             | Happened::VolumesReady
             | Happened::VolumesFailed { .. }
             | Happened::Deleted { .. } => {}
@@ -230,6 +227,7 @@ impl<R: Runtime> Task<R> {
                     volumes.pod.send_replace(pod.clone());
                 }
                 self.pod = pod;
+                self.change();
                 self.look();
             }
             Seen::Gone => {
@@ -237,6 +235,27 @@ impl<R: Runtime> Task<R> {
                 let grace = self.life.facts.grace;
                 self.take(Happened::Deleted { grace });
             }
+        }
+    }
+
+    /// Takes in what may have changed in the Pod's description.
+    fn change(&mut self) {
+        let facts = PodFacts::of(&self.pod);
+        if facts != self.life.facts {
+            self.containers = containers(&self.pod);
+            let names: Vec<&str> = self
+                .containers
+                .iter()
+                .map(|container| container.name.as_str())
+                .collect();
+            let text = |value: &Option<String>| value.clone().unwrap_or_default();
+            let metadata = &self.pod.metadata;
+            let (namespace, name) = (text(&metadata.namespace), text(&metadata.name));
+            self.shared
+                .logs
+                .register(&namespace, &name, &text(&metadata.uid), &names);
+            let notes = self.life.change(facts, Timestamp::now());
+            self.note(&notes);
         }
     }
 
@@ -297,6 +316,31 @@ impl<R: Runtime> Task<R> {
                     output,
                 })
                 .await;
+        });
+    }
+
+    fn hook(&self, index: usize, kind: HookKind, until: Option<Timestamp>) {
+        let Some((attempt, Some(id))) = self.busy.get(&index).cloned() else {
+            return;
+        };
+        let Some(container) = self.containers.get(index).cloned() else {
+            return;
+        };
+        let (shared, address, tell) = (self.shared.clone(), self.address, self.tell.clone());
+        tokio::spawn(async move {
+            let limit = until
+                .map(|until| Duration::try_from(until.duration_since(Timestamp::now())).unwrap_or_default());
+            let failure = hook::run(&*shared.runtime, &id, &container, kind, address, limit)
+                .await
+                .err();
+            let hooked = Happened::Hooked {
+                index,
+                kind,
+                attempt,
+                failure,
+            };
+            // The Pod's task may have ended meanwhile.
+            let _ = tell.send(hooked).await;
         });
     }
 

@@ -47,6 +47,11 @@ impl Relays {
         }
     }
 
+    /// Whether an address could not be listened on.
+    pub(super) fn are_incomplete(&self) -> bool {
+        !self.refused.is_empty()
+    }
+
     /// Listens on what is in the table, and on nothing else. Connections that are open stay.
     pub(super) async fn set(&mut self, wanted: Table) {
         for (_, listening) in self

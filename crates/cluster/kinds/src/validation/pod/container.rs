@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::{environment, id, mounts, probe, resources, seccomp};
+use super::{environment, ephemeral, id, mounts, probe, resources, seccomp};
 use crate::FieldError;
 use crate::validation::names;
 use crate::validation::path::{Errors, each, join, messages, one_of};
@@ -21,7 +21,7 @@ pub(super) fn containers(spec: &Value, path: &str, volumes: &[&str], errors: &mu
             one(container, &path, volumes, errors);
             match list {
                 "initContainers" => initial(container, &path, errors),
-                "ephemeralContainers" => {}
+                "ephemeralContainers" => ephemeral::one(spec, container, &path, errors),
                 _ => regular(spec, container, &path, &mut host_ports, errors),
             }
         }

@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 
 use super::{cases, changed, check};
+use crate::{Subresource, apply_defaults, by_kind, prepare_for_update, validate_update};
 
 fn pod() -> Value {
     json!({"metadata": {"name": "a", "labels": {"app": "a"}, "annotations": {}}, "spec": {
@@ -85,5 +86,74 @@ fn a_pod_changes_only_its_images_deadline_and_tolerations() {
     assert_eq!(
         change("/spec/initContainers", json!([])),
         "spec.initContainers: Forbidden: pod updates may not add or remove containers"
+    );
+}
+
+/// What is wrong with debug containers that are added through their own door.
+fn debugged(before: &Value, after: &Value) -> String {
+    let kind = by_kind("", "v1", "Pod").unwrap();
+    let mut old = pod();
+    old["metadata"]["namespace"] = "n".into();
+    old["spec"]["ephemeralContainers"] = before.clone();
+    apply_defaults(kind, &mut old);
+    let mut new = old.clone();
+    new["spec"]["ephemeralContainers"] = after.clone();
+    // Nothing else comes through this door.
+    new["metadata"]["labels"] = json!({"other": "label"});
+    new["spec"]["containers"][0]["image"] = "other".into();
+    apply_defaults(kind, &mut new);
+    let door = Some(Subresource::EphemeralContainers);
+    prepare_for_update(kind, &old, &mut new, door);
+    assert_eq!(new["spec"]["containers"], old["spec"]["containers"]);
+    assert_eq!(new["metadata"].get("labels"), old["metadata"].get("labels"));
+    let errors: Vec<String> = validate_update(kind, &old, &new, door)
+        .iter()
+        .map(ToString::to_string)
+        .collect();
+    errors.join("\n")
+}
+
+#[test]
+fn debug_containers_are_only_added() {
+    let one = json!({"name": "debug", "image": "busybox"});
+    let two = json!({"name": "more", "image": "busybox"});
+    assert_eq!(debugged(&json!([]), &json!([one])), "");
+    assert_eq!(debugged(&json!([one]), &json!([one, two])), "");
+    assert_eq!(
+        debugged(&json!([one]), &json!([two])),
+        "spec.ephemeralContainers: Forbidden: existing ephemeral containers \"debug\" may not be removed\n"
+    );
+    let changed = json!({"name": "debug", "image": "other"});
+    assert_eq!(
+        debugged(&json!([one]), &json!([changed])),
+        "spec.ephemeralContainers: Forbidden: existing ephemeral containers \"debug\" may not be changed\n"
+    );
+}
+
+#[test]
+fn debug_containers_serve_nobody() {
+    let of = |field: &str, value: Value| {
+        let mut container = json!({"name": "debug", "image": "busybox"});
+        container[field] = value;
+        debugged(&json!([]), &json!([container]))
+    };
+    let at = |field: &str| {
+        format!("spec.ephemeralContainers[0].{field}: Forbidden: cannot be set for an Ephemeral Container")
+    };
+    assert_eq!(of("ports", json!([{"containerPort": 80}])), at("ports"));
+    assert_eq!(
+        of("livenessProbe", json!({"exec": {"command": ["a"]}})),
+        at("livenessProbe")
+    );
+    assert_eq!(
+        of("lifecycle", json!({"preStop": {"sleep": {"seconds": 1}}})),
+        at("lifecycle")
+    );
+    assert_eq!(of("resources", json!({"limits": {"cpu": "1"}})), at("resources"));
+    let mount = json!([{"name": "v", "mountPath": "/v", "subPath": "x"}]);
+    assert!(of("volumeMounts", mount).contains("volumeMounts[0].subPath: Forbidden: cannot be set"));
+    assert_eq!(
+        of("targetContainerName", json!("nobody")),
+        "spec.ephemeralContainers[0].targetContainerName: Not found: \"nobody\""
     );
 }

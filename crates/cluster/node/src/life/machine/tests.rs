@@ -1,3 +1,6 @@
+mod changes;
+mod hooks;
+
 use jiff::SignedDuration;
 use k8s_openapi::api::core::v1::{Pod, PodStatus};
 use serde_json::{Value, json};
@@ -45,7 +48,9 @@ fn ended(life: &mut PodLife, index: usize, code: i32, milliseconds: i64) -> Vec<
         out_of_memory: false,
         at: at(milliseconds),
     };
-    life.take(Happened::Ended { index, exit }, at(milliseconds))
+    let message = None;
+    let happened = Happened::Ended { index, exit, message };
+    life.take(happened, at(milliseconds))
 }
 
 fn status(life: &PodLife, milliseconds: i64) -> PodStatus {
@@ -322,7 +327,12 @@ fn a_container_killed_for_its_memory_says_so() {
         out_of_memory: true,
         at: at(5),
     };
-    life.take(Happened::Ended { index: 0, exit }, at(5));
+    let ended = Happened::Ended {
+        index: 0,
+        exit,
+        message: None,
+    };
+    life.take(ended, at(5));
     let status = status(&life, 5);
     let state = status.container_statuses.expect("containers")[0]
         .state
