@@ -67,7 +67,7 @@ fn told(atomic: Option<bool>, list: ListType, keys: &[Key], strategy: Strategy) 
         ListType::Set => drop(say("list-type", json!("set"))),
         ListType::Map => {
             say("list-type", json!("map"));
-            let names: Vec<&str> = keys.iter().map(|key| key.name).collect();
+            let names: Vec<&str> = keys.iter().map(|key| &*key.name).collect();
             say("list-map-keys", json!(names));
         }
     }
@@ -85,7 +85,7 @@ fn told(atomic: Option<bool>, list: ListType, keys: &[Key], strategy: Strategy) 
 
 fn defaults(keys: &'static [Key]) -> Vec<(&'static str, &'static str)> {
     keys.iter()
-        .filter_map(|key| Some((key.name, key.default?)))
+        .filter_map(|key| Some((&*key.name, key.default.as_ref()?.as_str()?)))
         .collect()
 }
 

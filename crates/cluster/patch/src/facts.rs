@@ -3,8 +3,16 @@
 //! The table in `facts.txt` is read once, on first use. A walk over an object carries a [`Node`], which says how the
 //! value at hand is treated; whoever walks asks the node for its children. The table is generated, not edited.
 
+mod custom;
+
+use std::borrow::Cow;
 use std::collections::HashMap;
 use std::sync::LazyLock;
+
+use serde_json::Value;
+
+use custom::Custom;
+pub use custom::CustomType;
 
 /// The table as `cargo xtask gen` wrote it.
 const TABLE: &str = include_str!("facts.txt");
@@ -18,11 +26,25 @@ static FACTS: LazyLock<Facts> = LazyLock::new(|| parse(TABLE));
 ///
 /// Kinds that the table does not know have atomic lists and granular maps, but the metadata of any other object.
 #[derive(Debug, Clone, Copy)]
-pub struct TypeRef {
-    root: Option<&'static Type>,
+pub struct TypeRef<'a> {
+    root: Root<'a>,
 }
 
-impl TypeRef {
+#[derive(Debug, Clone, Copy)]
+enum Root<'a> {
+    Known(&'static Type),
+    Custom(&'a CustomType),
+    Unknown,
+}
+
+impl<'a> TypeRef<'a> {
+    /// The type of the objects of a kind that a user has defined.
+    pub fn custom(of: &'a CustomType) -> Self {
+        Self {
+            root: Root::Custom(of),
+        }
+    }
+
     /// The type of the objects of a kind; `group` is empty for the core group.
     pub fn of(group: &str, version: &str, kind: &str) -> Self {
         let group = if group.is_empty() { "core" } else { group };
@@ -31,38 +53,36 @@ impl TypeRef {
             .get(group)
             .map(|prefix| format!("{prefix}.{version}.{kind}"));
         Self {
-            root: name.and_then(|name| FACTS.types.get(name.as_str())),
+            root: name
+                .and_then(|name| FACTS.types.get(name.as_str()))
+                .map_or(Root::Unknown, Root::Known),
         }
     }
 
     /// Whether the table knows the kind; Kubernetes refuses strategic merge patches for kinds that it does not know.
     pub fn is_known(self) -> bool {
-        self.root.is_some()
+        matches!(self.root, Root::Known(_))
     }
 
-    pub(crate) fn node(self) -> Node {
-        match self.root {
-            Some(root) => Node {
-                field: None,
-                shape: Shape::Struct(Some(root)),
-            },
-            None => Node {
-                field: None,
-                shape: Shape::UnknownRoot,
-            },
-        }
+    pub(crate) fn node(self) -> Node<'a> {
+        let shape = match self.root {
+            Root::Known(root) => Shape::Struct(Some(root)),
+            Root::Custom(of) => Shape::Custom(of.root()),
+            Root::Unknown => Shape::UnknownRoot,
+        };
+        Node { field: None, shape }
     }
 }
 
 /// How the value at one place of an object is treated.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Node {
+pub(crate) struct Node<'a> {
     field: Option<&'static Field>,
-    shape: Shape,
+    shape: Shape<'a>,
 }
 
 #[derive(Debug, Clone, Copy)]
-enum Shape {
+enum Shape<'a> {
     /// A struct; without facts when there is nothing to say about its fields.
     Struct(Option<&'static Type>),
     /// A map or list as its field says.
@@ -71,6 +91,8 @@ enum Shape {
     UnknownRoot,
     /// A value within such an object.
     Deduced,
+    /// A value of a kind that a user has defined.
+    Custom(&'a Custom),
 }
 
 /// How the items of a list are told apart.
@@ -84,7 +106,7 @@ pub(crate) enum ListType {
     Map,
 }
 
-impl Node {
+impl<'a> Node<'a> {
     /// The node of a field of a struct, or of an entry of a map.
     pub(crate) fn child(self, name: &str) -> Self {
         match self.shape {
@@ -92,6 +114,18 @@ impl Node {
             Shape::Struct(None) => PLAIN,
             Shape::Collection(field) => field.element_node(),
             Shape::UnknownRoot if name == "metadata" => struct_node(OBJECT_META),
+            Shape::Custom(of) if name == "metadata" && of.is_object => struct_node(OBJECT_META),
+            Shape::Custom(of) => match of.child(name) {
+                Some(child) => Self {
+                    field: None,
+                    shape: Shape::Custom(child),
+                },
+                None if of.preserves => Self {
+                    field: None,
+                    shape: Shape::Deduced,
+                },
+                None => PLAIN,
+            },
             Shape::UnknownRoot | Shape::Deduced => Self {
                 field: None,
                 shape: Shape::Deduced,
@@ -103,12 +137,19 @@ impl Node {
     pub(crate) fn item(self) -> Self {
         match self.shape {
             Shape::Collection(field) => field.element_node(),
+            Shape::Custom(of) => of.items.as_deref().map_or(PLAIN, |of| Self {
+                field: None,
+                shape: Shape::Custom(of),
+            }),
             _ => PLAIN,
         }
     }
 
     /// Whether a map or struct is one value, owned and replaced as a whole.
     pub(crate) fn is_atomic(self) -> bool {
+        if let Shape::Custom(of) = self.shape {
+            return of.atomic;
+        }
         match self.field.and_then(|field| field.atomic) {
             Some(atomic) => atomic,
             None => matches!(self.shape, Shape::Struct(Some(of)) if of.atomic),
@@ -120,16 +161,22 @@ impl Node {
         matches!(
             self.shape,
             Shape::Collection(_) | Shape::Deduced | Shape::UnknownRoot
-        )
+        ) || matches!(self.shape, Shape::Custom(of) if of.is_map())
     }
 
     pub(crate) fn list_type(self) -> ListType {
-        self.field.map_or(ListType::Atomic, |field| field.list)
+        match self.shape {
+            Shape::Custom(of) => of.list,
+            _ => self.field.map_or(ListType::Atomic, |field| field.list),
+        }
     }
 
     /// The fields that tell the items of a list map apart, each with its default.
-    pub(crate) fn list_keys(self) -> &'static [Key] {
-        self.field.map_or(&[], |field| field.keys.as_slice())
+    pub(crate) fn list_keys(self) -> &'a [Key] {
+        match self.shape {
+            Shape::Custom(of) => &of.keys,
+            _ => self.field.map_or(&[], |field| field.keys.as_slice()),
+        }
     }
 
     /// The strategy of a strategic merge patch.
@@ -139,7 +186,7 @@ impl Node {
 }
 
 /// A value with nothing to say about.
-const PLAIN: Node = Node {
+const PLAIN: Node<'static> = Node {
     field: None,
     shape: Shape::Struct(None),
 };
@@ -160,8 +207,8 @@ pub(crate) enum Strategy {
 /// A key of a list map.
 #[derive(Debug)]
 pub(crate) struct Key {
-    pub(crate) name: &'static str,
-    pub(crate) default: Option<&'static str>,
+    pub(crate) name: Cow<'static, str>,
+    pub(crate) default: Option<Value>,
 }
 
 #[derive(Debug)]
@@ -223,7 +270,7 @@ impl Field {
         self.strategy
     }
 
-    fn node(&'static self) -> Node {
+    fn node(&'static self) -> Node<'static> {
         let shape = if self.collection {
             Shape::Collection(self)
         } else {
@@ -235,12 +282,12 @@ impl Field {
         }
     }
 
-    fn element_node(&self) -> Node {
+    fn element_node(&self) -> Node<'static> {
         self.element.map_or(PLAIN, struct_node)
     }
 }
 
-fn struct_node(name: &str) -> Node {
+fn struct_node(name: &str) -> Node<'static> {
     Node {
         field: None,
         shape: Shape::Struct(FACTS.types.get(name)),
@@ -306,15 +353,13 @@ fn parse_field(element: &'static str, words: impl Iterator<Item = &'static str>)
 }
 
 fn parse_key(word: &'static str) -> Key {
-    match word.split_once(':') {
-        Some((name, default)) => Key {
-            name,
-            default: Some(default),
-        },
-        None => Key {
-            name: word,
-            default: None,
-        },
+    let (name, default) = match word.split_once(':') {
+        Some((name, default)) => (name, Some(Value::from(default))),
+        None => (word, None),
+    };
+    Key {
+        name: name.into(),
+        default,
     }
 }
 
@@ -336,9 +381,12 @@ mod tests {
         let keys: Vec<_> = ports
             .list_keys()
             .iter()
-            .map(|key| (key.name, key.default))
+            .map(|key| (&*key.name, key.default.clone()))
             .collect();
-        assert_eq!(keys, [("containerPort", None), ("protocol", Some("TCP"))]);
+        assert_eq!(
+            keys,
+            [("containerPort", None), ("protocol", Some(Value::from("TCP")))]
+        );
         assert_eq!(spec.child("tolerations").list_type(), ListType::Atomic);
         assert!(spec.child("nodeSelector").is_atomic());
     }

@@ -26,16 +26,16 @@ pub(crate) fn element_of(list: Node, item: &Value) -> Option<Element> {
                 .list_keys()
                 .iter()
                 .filter_map(|key| {
-                    let value = item.get(key.name).filter(|value| !value.is_null()).cloned();
+                    let value = item.get(&*key.name).filter(|value| !value.is_null()).cloned();
                     value
-                        .or_else(|| key.default.map(Value::from))
-                        .map(|value| (key.name, value))
+                        .or_else(|| key.default.clone())
+                        .map(|value| (&*key.name, value))
                 })
                 .collect();
             let named = list
                 .list_keys()
                 .iter()
-                .any(|key| item.get(key.name).is_some_and(|value| !value.is_null()));
+                .any(|key| item.get(&*key.name).is_some_and(|value| !value.is_null()));
             named.then(|| Element::key(&keys))
         }
         ListType::Set | ListType::Atomic => Some(Element::value(item)),

@@ -38,6 +38,13 @@ pub fn json_patch(object: &Value, patch: &Value) -> Result<Value, PatchError> {
                 });
             }
         }
+        // Kubernetes' library holds that what is not there is null; clients test so for what they are about to add.
+        if let PatchOperation::Test(test) = &operation
+            && test.value.is_null()
+            && patched.pointer(test.path.as_str()).is_none()
+        {
+            continue;
+        }
         json_patch::patch(&mut patched, std::slice::from_ref(&operation)).map_err(|error| {
             PatchError::Rejected(format!("the JSON patch does not fit the object: {}", error.kind))
         })?;
@@ -80,6 +87,16 @@ mod tests {
             json_patch(&object, &json!([{"op": "add", "path": "/b", "value": 2}])),
             Ok(json!({"a": 1, "b": 2}))
         );
+    }
+
+    #[test]
+    fn what_is_not_there_is_null_for_a_test() {
+        let add =
+            json!([{"op": "test", "path": "/a", "value": null}, {"op": "add", "path": "/a", "value": 1}]);
+        assert_eq!(json_patch(&json!({}), &add), Ok(json!({"a": 1})));
+        assert!(json_patch(&json!({"a": 2}), &add).is_err());
+        let other = json!([{"op": "test", "path": "/a", "value": 1}]);
+        assert!(json_patch(&json!({}), &other).is_err());
     }
 
     #[test]

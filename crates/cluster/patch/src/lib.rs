@@ -24,7 +24,7 @@ mod track;
 pub use apply::{Applier, ApplyError, apply, apply_as};
 pub use conflict::Conflict;
 pub use extensions::{FieldExtensions, TypeExtensions, extensions};
-pub use facts::TypeRef;
+pub use facts::{CustomType, TypeRef};
 pub use json::{json_patch, merge_patch};
 pub use strategic::strategic_merge;
 pub use track::track_update;

@@ -12,7 +12,7 @@ use toolforge_patch::{ApplyError, Conflict, TypeRef, apply, track_update};
 const NOW: &str = "2026-01-01T00:00:00Z";
 const LATER: &str = "2026-01-01T00:01:00Z";
 
-fn deployment() -> TypeRef {
+fn deployment() -> TypeRef<'static> {
     TypeRef::of("apps", "v1", "Deployment")
 }
 

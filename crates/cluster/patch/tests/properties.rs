@@ -8,7 +8,7 @@ use toolforge_patch::{TypeRef, apply, json_patch, merge_patch, strategic_merge, 
 
 const NOW: &str = "2026-01-01T00:00:00Z";
 
-fn deployment() -> TypeRef {
+fn deployment() -> TypeRef<'static> {
     TypeRef::of("apps", "v1", "Deployment")
 }
 

@@ -5,11 +5,11 @@
 use serde_json::{Value, json};
 use toolforge_patch::{PatchError, TypeRef, strategic_merge};
 
-fn deployment() -> TypeRef {
+fn deployment() -> TypeRef<'static> {
     TypeRef::of("apps", "v1", "Deployment")
 }
 
-fn pod() -> TypeRef {
+fn pod() -> TypeRef<'static> {
     TypeRef::of("", "v1", "Pod")
 }
 
