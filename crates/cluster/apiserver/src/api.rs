@@ -10,6 +10,7 @@ use toolforge_chain::Chain;
 
 use crate::allocate::Allocator;
 use crate::authz::Access;
+use crate::definitions::Kinds;
 use crate::log_proxy::Nodes;
 use crate::store::{Key, Store};
 use crate::world::StoredWorld;
@@ -21,6 +22,8 @@ const LOCKS: usize = 64;
 pub(crate) struct Api {
     pub(crate) store: Arc<Store>,
     pub(crate) access: Arc<Access>,
+    /// The kinds that users have defined.
+    pub(crate) kinds: Arc<Kinds>,
     pub(crate) addresses: Arc<Allocator>,
     pub(crate) nodes: Nodes,
     pub(crate) chain: Chain,
@@ -43,6 +46,7 @@ impl Api {
     pub(crate) fn new(
         store: Arc<Store>,
         access: Arc<Access>,
+        kinds: Arc<Kinds>,
         addresses: Arc<Allocator>,
         nodes: Nodes,
     ) -> Self {
@@ -50,6 +54,7 @@ impl Api {
         Self {
             store,
             access,
+            kinds,
             addresses,
             nodes,
             chain,

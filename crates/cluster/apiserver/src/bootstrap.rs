@@ -60,6 +60,7 @@ fn call(api: &Arc<Api>, object: &Value) -> Option<Call> {
         user: User::authenticated(SELF, &[MASTERS]),
         kind,
         stored: toolforge_kinds::storage_kind(kind),
+        custom: None,
         subresource: None,
         namespace: (!namespace.is_empty()).then(|| namespace.to_owned()),
         query: Query::default(),

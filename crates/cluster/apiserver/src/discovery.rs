@@ -10,6 +10,7 @@ use http::{HeaderMap, Method, StatusCode};
 use serde_json::{Value, json};
 use toolforge_kinds::{Kind, Status, Subresource};
 
+use crate::definitions::Kinds;
 use crate::negotiate::Form;
 use crate::query::Query;
 use crate::respond;
@@ -38,6 +39,7 @@ pub(crate) fn version() -> Value {
 
 /// Answers everything that is no resource.
 pub(crate) fn answer(
+    offer: &Kinds,
     method: &Method,
     path: &str,
     query: &Query,
@@ -46,13 +48,17 @@ pub(crate) fn answer(
     if !matches!(*method, Method::GET | Method::HEAD) {
         return Err(Status::method_not_allowed());
     }
+    let all = offer.all();
+    let all = all.as_slice();
     let parts: Vec<&str> = path.trim_matches('/').split('/').collect();
     let value = match parts.as_slice() {
         [""] => {
             json!({ "paths": ["/api", "/api/v1", "/apis", "/healthz", "/livez", "/openapi/v2", "/openapi/v3", "/readyz", "/version"] })
         }
-        ["api"] if is_aggregated(headers) => return Ok(aggregated(&groups(str::is_empty))),
-        ["apis"] if is_aggregated(headers) => return Ok(aggregated(&groups(|group| !group.is_empty()))),
+        ["api"] if is_aggregated(headers) => return Ok(aggregated(all, &groups(all, str::is_empty))),
+        ["apis"] if is_aggregated(headers) => {
+            return Ok(aggregated(all, &groups(all, |group| !group.is_empty())));
+        }
         ["api"] => json!({
             "kind": "APIVersions",
             "versions": ["v1"],
@@ -61,19 +67,19 @@ pub(crate) fn answer(
         ["apis"] => json!({
             "kind": "APIGroupList",
             "apiVersion": "v1",
-            "groups": groups(|group| !group.is_empty()).iter().map(|group| describe_group(group)).collect::<Vec<_>>(),
+            "groups": groups(all, |group| !group.is_empty()).iter().map(|group| describe_group(all, group)).collect::<Vec<_>>(),
         }),
-        ["apis", group] if has_group(group) => {
-            let mut value = describe_group(group);
+        ["apis", group] if has_group(all, group) => {
+            let mut value = describe_group(all, group);
             value["kind"] = json!("APIGroup");
             value["apiVersion"] = json!("v1");
             value
         }
-        ["api", version] => resources("", version).ok_or_else(Status::no_such_path)?,
-        ["apis", group, version] => resources(group, version).ok_or_else(Status::no_such_path)?,
+        ["api", version] => resources(all, "", version).ok_or_else(Status::no_such_path)?,
+        ["apis", group, version] => resources(all, group, version).ok_or_else(Status::no_such_path)?,
         ["openapi", "v2"] => return Ok(openapi_v2::answer(headers)),
-        ["openapi", "v3"] => toolforge_kinds::openapi_v3_index(),
-        ["openapi", "v3", rest @ ..] => return openapi::answer(rest, query, headers),
+        ["openapi", "v3"] => openapi::index(offer),
+        ["openapi", "v3", rest @ ..] => return openapi::answer(offer, rest, query, headers),
         _ => return Err(Status::no_such_path()),
     };
     Ok(respond::json(StatusCode::OK, &value))
@@ -83,9 +89,9 @@ fn is_aggregated(headers: &HeaderMap) -> bool {
     Form::read(headers).is_ok_and(|form| form == Form::GroupDiscovery)
 }
 
-fn groups(wanted: impl Fn(&str) -> bool) -> Vec<&'static str> {
+fn groups(all: &[&'static Kind], wanted: impl Fn(&str) -> bool) -> Vec<&'static str> {
     let mut groups: Vec<&str> = Vec::new();
-    for kind in toolforge_kinds::all().iter().filter(|kind| wanted(kind.group)) {
+    for kind in all.iter().filter(|kind| wanted(kind.group)) {
         if !groups.contains(&kind.group) {
             groups.push(kind.group);
         }
@@ -93,15 +99,13 @@ fn groups(wanted: impl Fn(&str) -> bool) -> Vec<&'static str> {
     groups
 }
 
-fn has_group(group: &str) -> bool {
-    toolforge_kinds::all()
-        .iter()
-        .any(|kind| !group.is_empty() && kind.group == group)
+fn has_group(all: &[&Kind], group: &str) -> bool {
+    all.iter().any(|kind| !group.is_empty() && kind.group == group)
 }
 
-fn versions(group: &str) -> Vec<&'static str> {
+fn versions(all: &[&'static Kind], group: &str) -> Vec<&'static str> {
     let mut versions: Vec<&str> = Vec::new();
-    for kind in toolforge_kinds::all().iter().filter(|kind| kind.group == group) {
+    for kind in all.iter().filter(|kind| kind.group == group) {
         if !versions.contains(&kind.version) {
             versions.push(kind.version);
         }
@@ -109,23 +113,23 @@ fn versions(group: &str) -> Vec<&'static str> {
     versions
 }
 
-fn describe_group(group: &str) -> Value {
-    let versions: Vec<Value> = versions(group)
+fn describe_group(all: &[&'static Kind], group: &str) -> Value {
+    let versions: Vec<Value> = versions(all, group)
         .iter()
         .map(|version| json!({ "groupVersion": format!("{group}/{version}"), "version": version }))
         .collect();
     json!({ "name": group, "preferredVersion": versions.first(), "versions": versions })
 }
 
-fn kinds(group: &str, version: &str) -> Vec<&'static Kind> {
-    toolforge_kinds::all()
-        .iter()
+fn kinds(all: &[&'static Kind], group: &str, version: &str) -> Vec<&'static Kind> {
+    all.iter()
+        .copied()
         .filter(|kind| kind.group == group && kind.version == version)
         .collect()
 }
 
-fn resources(group: &str, version: &str) -> Option<Value> {
-    let kinds = kinds(group, version);
+fn resources(all: &[&'static Kind], group: &str, version: &str) -> Option<Value> {
+    let kinds = kinds(all, group, version);
     let group_version = kinds.first()?.api_version();
     let mut resources = Vec::new();
     for kind in kinds {
@@ -180,14 +184,14 @@ fn offered(kind: &Kind) -> impl Iterator<Item = Subresource> {
     })
 }
 
-fn aggregated(groups: &[&str]) -> Response {
+fn aggregated(all: &[&'static Kind], groups: &[&str]) -> Response {
     let items: Vec<Value> = groups
         .iter()
         .map(|group| {
-            let versions: Vec<Value> = versions(group)
+            let versions: Vec<Value> = versions(all, group)
                 .iter()
                 .map(|version| {
-                    let resources: Vec<Value> = kinds(group, version)
+                    let resources: Vec<Value> = kinds(all, group, version)
                         .into_iter()
                         .map(aggregated_resource)
                         .collect();

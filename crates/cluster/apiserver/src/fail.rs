@@ -9,6 +9,12 @@ pub(crate) fn not_offered(what: &str) -> Status {
     Status::not_implemented(format!("the built-in API of Toolforge does not offer {what}"))
 }
 
+/// No object of a kind comes into being whose definition is being deleted.
+pub(crate) fn terminating_definition() -> Status {
+    let why = "create not allowed while custom resource definition is terminating";
+    Status::custom(405, "MethodNotAllowed", why.to_owned(), None)
+}
+
 /// A write that the store did not make.
 pub(crate) fn commit(kind: &Kind, name: &str, problem: CommitError) -> Status {
     match problem {

@@ -65,7 +65,7 @@ async fn serve(api: Arc<Api>, request: Request<Body>) -> Result<Response, Status
     api.access.require(&user, &attributes, &api.store)?;
     match info.resource {
         None if path == backup::PATH => backup::answer(&api, &parts.method),
-        None => discovery::answer(&parts.method, &path, &query, &parts.headers),
+        None => discovery::answer(&api.kinds, &parts.method, &path, &query, &parts.headers),
         Some(found) => {
             let old = deprecation(&found);
             let mut response =

@@ -15,6 +15,7 @@ mod backup;
 mod body;
 mod bootstrap;
 mod builtin;
+mod definitions;
 mod discovery;
 mod error;
 mod expiry;

@@ -15,6 +15,7 @@ mod patch;
 mod pods;
 mod read;
 mod rounds;
+mod rules;
 mod scale;
 mod update;
 
@@ -30,6 +31,7 @@ use toolforge_kinds::{Kind, Status, Storage, Subresource};
 use crate::api::Api;
 use crate::authn::User;
 use crate::authz::reviews;
+use crate::definitions::Custom;
 use crate::negotiate::Form;
 use crate::query::Query;
 use crate::request::ResourceInfo;
@@ -37,8 +39,11 @@ use crate::store::{Key, Resource};
 use crate::{body, fail, respond, watch};
 
 pub(crate) use answer::{bytes as object_bytes, partial, table, value as object_value};
+pub(crate) use change::{Edit, change};
 pub(crate) use create::{Tracking, create_object};
+pub(crate) use delete::{Options as DeleteOptions, delete_object};
 pub(crate) use list::parse_revision;
+pub(crate) use rules::FieldsOf;
 
 /// Longest name of a field manager in characters.
 const MANAGER_LENGTH: usize = 128;
@@ -52,6 +57,8 @@ pub(crate) struct Call {
     pub(crate) kind: &'static Kind,
     /// The kind as it is stored.
     pub(crate) stored: &'static Kind,
+    /// What is known of the kind, where a user has defined it.
+    pub(crate) custom: Option<Arc<Custom>>,
     pub(crate) subresource: Option<Subresource>,
     pub(crate) namespace: Option<String>,
     pub(crate) query: Query,
@@ -93,8 +100,8 @@ pub(crate) async fn dispatch(
     headers: HeaderMap,
     request_body: Body,
 ) -> Result<Response, Status> {
-    let kind = toolforge_kinds::by_resource(&found.group, &found.version, &found.plural)
-        .ok_or_else(Status::no_such_path)?;
+    let (kind, custom) =
+        rules::find(&api, &found.group, &found.version, &found.plural).ok_or_else(Status::no_such_path)?;
     let namespace = if kind.namespaced { found.namespace } else { None };
     if kind.namespaced
         && namespace.is_none()
@@ -110,7 +117,11 @@ pub(crate) async fn dispatch(
     let call = Call {
         user,
         kind,
-        stored: toolforge_kinds::storage_kind(kind),
+        stored: custom.as_ref().map_or_else(
+            || toolforge_kinds::storage_kind(kind),
+            |custom| custom.kind.stored,
+        ),
+        custom,
         subresource,
         namespace,
         form: Form::read(&headers)?,
@@ -122,15 +133,28 @@ pub(crate) async fn dispatch(
         api,
     };
     let name = found.name.unwrap_or_default();
-    let media_type = body::media_type(&headers);
+    let warning = call.deprecation().map(str::to_owned);
+    let mut response = serve(call, verb, name, &headers, request_body).await?;
+    respond::warn(&mut response, warning.as_slice());
+    Ok(response)
+}
+
+async fn serve(
+    call: Call,
+    verb: &'static str,
+    name: String,
+    headers: &HeaderMap,
+    request_body: Body,
+) -> Result<Response, Status> {
+    let media_type = body::media_type(headers);
     options::check_write(
         verb,
         &call.query,
         media_type.starts_with("application/apply-patch"),
     )?;
     if verb == "watch" || verb == "list" {
-        if !kind.verbs.contains(verb) {
-            return Err(Status::method_not_supported(kind, verb));
+        if !call.kind.verbs.contains(verb) {
+            return Err(Status::method_not_supported(call.kind, verb));
         }
         options::check_list(&call.query, verb == "watch")?;
         return if verb == "watch" {

@@ -7,9 +7,10 @@ mod fields;
 mod labels;
 
 use serde_json::Value;
-use toolforge_kinds::{Kind, Status};
+use toolforge_kinds::Status;
 
 use crate::query::Query;
+use crate::rest::FieldsOf;
 
 pub(crate) use fields::FieldSelector;
 pub(crate) use labels::LabelSelector;
@@ -23,10 +24,10 @@ pub(crate) struct Selector {
 
 impl Selector {
     /// Reads `labelSelector` and `fieldSelector`.
-    pub(crate) fn read(kind: &Kind, query: &Query) -> Result<Self, Status> {
+    pub(crate) fn read(known: FieldsOf<'_>, query: &Query) -> Result<Self, Status> {
         let labels = LabelSelector::parse(query.get("labelSelector").unwrap_or_default())
             .map_err(|problem| Status::bad_request(format!("unable to parse requirement: {problem}")))?;
-        let fields = FieldSelector::parse(kind, query.get("fieldSelector").unwrap_or_default())
+        let fields = FieldSelector::parse(known, query.get("fieldSelector").unwrap_or_default())
             .map_err(Status::bad_request)?;
         Ok(Self { labels, fields })
     }
@@ -37,8 +38,8 @@ impl Selector {
     }
 
     /// Whether an object passes.
-    pub(crate) fn matches(&self, kind: &Kind, object: &Value) -> bool {
-        self.labels.matches(object.pointer("/metadata/labels")) && self.fields.matches(kind, object)
+    pub(crate) fn matches(&self, known: FieldsOf<'_>, object: &Value) -> bool {
+        self.labels.matches(object.pointer("/metadata/labels")) && self.fields.matches(known, object)
     }
 
     /// The namespace that the field selector asks for, when it asks for one.

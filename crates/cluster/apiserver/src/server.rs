@@ -19,10 +19,11 @@ use crate::allocate::Allocator;
 use crate::api::Api;
 use crate::authn::{InProcess, User};
 use crate::authz::{Access, aggregate};
+use crate::definitions::Kinds;
 use crate::error::ApiError;
 use crate::log_proxy::Nodes;
 use crate::store::{Event, Observer, Store};
-use crate::{bootstrap, expiry, gate};
+use crate::{bootstrap, definitions, expiry, gate};
 
 /// What the API needs to know.
 #[derive(Clone, Debug)]
@@ -55,12 +56,14 @@ pub struct ApiServer {
 struct Observers {
     access: Arc<Access>,
     addresses: Arc<Allocator>,
+    kinds: Arc<Kinds>,
 }
 
 impl Observer for Observers {
     fn applied(&self, event: &Event) {
         self.access.applied(event);
         self.addresses.applied(event);
+        self.kinds.applied(event);
     }
 }
 
@@ -80,10 +83,16 @@ impl ApiServer {
             folder: config.store_dir.clone(),
             source,
         };
-        let (store, access, addresses) = opened
+        let (store, access, addresses, kinds) = opened
             .map_err(|problem| failed(problem.into()))?
             .map_err(|problem| failed(problem.into()))?;
-        let api = Arc::new(Api::new(Arc::new(store), access, addresses, Nodes::new(nodes)));
+        let api = Arc::new(Api::new(
+            Arc::new(store),
+            access,
+            kinds,
+            addresses,
+            Nodes::new(nodes),
+        ));
         bootstrap::run(&api, &config).await?;
         let router = Router::new().fallback(gate::handle).with_state(api.clone());
         Ok(Self {
@@ -117,6 +126,7 @@ impl ApiServer {
         });
         let mut chores = JoinSet::new();
         chores.spawn(aggregate::keep_current(self.api.clone()));
+        chores.spawn(definitions::keep_current(self.api.clone()));
         chores.spawn(expiry::expire_events(self.api.clone(), self.event_lifetime));
         chores.spawn(bootstrap::keep_own_service(
             self.api.clone(),
@@ -151,18 +161,22 @@ impl ApiServer {
     }
 }
 
-type Opened = (Store, Arc<Access>, Arc<Allocator>);
+type Opened = (Store, Arc<Access>, Arc<Allocator>, Arc<Kinds>);
 
 fn open_store(folder: &std::path::Path, network: u32) -> Result<Opened, crate::store::DiskError> {
     let access = Arc::new(Access::default());
     let addresses = Arc::new(Allocator::new(u32::from(Ipv4Addr::from(network))));
+    let kinds = Arc::new(Kinds::default());
     let observers = Arc::new(Observers {
+        kinds: kinds.clone(),
         access: access.clone(),
         addresses: addresses.clone(),
     });
     let store = Store::open(folder, observers, |object| {
         access.load(object);
         addresses.load(object);
+        kinds.load(object);
     })?;
-    Ok((store, access, addresses))
+    definitions::prepare(&kinds, &store);
+    Ok((store, access, addresses, kinds))
 }

@@ -200,6 +200,13 @@ impl Store {
         Ok((events, memory.revision))
     }
 
+    /// Makes a place for the objects of a resource that is new, so that watches can begin before the first object.
+    pub(crate) fn make_room(&self, resource: Resource) {
+        if self.memory.read().collection(resource).is_none() {
+            self.memory.write().collection_mut(resource);
+        }
+    }
+
     /// Wakes at each event of a resource; `None` when the resource is not ours.
     pub(crate) fn subscribe(&self, resource: Resource) -> Option<watch::Receiver<u64>> {
         self.memory

@@ -15,6 +15,7 @@ use futures::stream::{self, Stream};
 use http::{HeaderValue, StatusCode, header};
 use tokio::sync::watch::Receiver;
 use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
 use toolforge_kinds::Status;
 
 use crate::rest::{Call, parse_revision};
@@ -40,7 +41,7 @@ struct Start {
 
 /// Answers with a stream of events.
 pub(crate) fn answer(call: &Call) -> Result<Response, Status> {
-    let selector = Selector::read(call.stored, &call.query)?;
+    let selector = Selector::read(call.fields(), &call.query)?;
     let namespace = call
         .namespace
         .clone()
@@ -221,9 +222,11 @@ impl Watch {
     /// Waits for an event; returns a last or a bookmark line when something else comes first.
     async fn wait(&mut self) -> Option<Bytes> {
         let closing = self.call.api.closing.clone();
+        let retired = self.call.retired();
         tokio::select! {
             biased;
             () = closing.cancelled() => self.done = true,
+            () = ends(retired) => self.done = true,
             changed = self.changed.changed() => self.done = changed.is_err(),
             () = tokio::time::sleep_until(self.end) => {
                 self.done = true;
@@ -251,5 +254,13 @@ impl Watch {
         self.revision = visible;
         self.told = visible;
         Some(self.lines.bookmark(visible, false))
+    }
+}
+
+/// Waits until the kind is not served any more as it was; built-in kinds always are.
+async fn ends(retired: Option<CancellationToken>) {
+    match retired {
+        Some(retired) => retired.cancelled().await,
+        None => std::future::pending().await,
     }
 }

@@ -2,6 +2,7 @@
 //! create and on update. It fills in fields only; what needs a clock, an allocator or other objects is not done here.
 
 mod admission;
+mod definition;
 mod metadata;
 mod network;
 mod pod;
@@ -22,6 +23,7 @@ pub fn apply_defaults(kind: &Kind, object: &mut Value) {
         ("", "Service") => network::service(object),
         ("", "Endpoints") => network::endpoints(object),
         ("", "Node") => metadata::node(object),
+        ("apiextensions.k8s.io", "CustomResourceDefinition") => definition::definition(object),
         ("apps", "Deployment") => workload::deployment(object),
         ("apps", "ReplicaSet") => workload::replica_set(object),
         ("apps", "StatefulSet") => workload::stateful_set(object),

@@ -8,6 +8,7 @@ use k8s_openapi::api::{
     discovery::v1 as discovery, events::v1 as events, networking::v1 as networking, policy::v1 as policy,
     rbac::v1 as rbac,
 };
+use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1 as apiextensions;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1 as meta;
 use schemars::generate::{SchemaGenerator, SchemaSettings};
 use serde_json::{Map, Value};
@@ -60,6 +61,7 @@ pub(crate) fn definitions(wanted: impl Fn(&str) -> bool) -> Definitions {
         "admissionregistration.k8s.io": admissionregistration {
             MutatingWebhookConfiguration ValidatingWebhookConfiguration
         }
+        "apiextensions.k8s.io": apiextensions { CustomResourceDefinition }
         "apps": apps { ControllerRevision DaemonSet Deployment ReplicaSet StatefulSet }
         "authentication.k8s.io": authentication { SelfSubjectReview TokenRequest TokenReview }
         "authorization.k8s.io": authorization {

@@ -25,6 +25,8 @@ pub struct Kind {
     pub verbs: Verbs,
     /// Whether objects are kept, and as what.
     pub storage: Storage,
+    /// Whether a user has defined it; what is known of it is then in a [`crate::CustomKind`].
+    pub custom: bool,
 }
 
 impl Kind {

@@ -6,6 +6,7 @@
 
 mod convert;
 pub mod cron;
+mod custom;
 mod defaults;
 mod definitions;
 mod field_error;
@@ -24,6 +25,7 @@ mod value;
 mod warnings;
 
 pub use convert::{convert, storage_kind};
+pub use custom::{CustomKind, Definition, conditions, custom_openapi, intern, interned, version_order};
 pub use defaults::apply_defaults;
 pub use field_error::{FieldError, FieldErrorKind};
 pub use fields::field_value;

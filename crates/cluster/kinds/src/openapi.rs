@@ -1,7 +1,7 @@
 //! `OpenAPI` v3 documents, one for each group version, made when first asked for. The API server serves them;
 //! `kubectl explain` and clients' validation read them.
 
-mod paths;
+pub(crate) mod paths;
 mod publish;
 mod v2;
 

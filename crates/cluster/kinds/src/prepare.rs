@@ -4,6 +4,7 @@
 //! of a kind that has a status subresource, and the status door changes nothing but it. `metadata.uid` and
 //! `metadata.creationTimestamp` are set by the API server before [`prepare_for_create`].
 
+mod custom;
 mod pod;
 mod service;
 
@@ -26,7 +27,9 @@ pub fn prepare_for_create(kind: &Kind, object: &mut Value) {
             metadata["generation"] = 1.into();
         }
     }
-    if kind.has(Subresource::Status) && kind.key() != ("", "Node") {
+    if kind.custom {
+        custom::create(kind, object);
+    } else if kind.has(Subresource::Status) && kind.key() != ("", "Node") {
         object["status"] = first_status(kind, object);
     }
     match kind.key() {
@@ -47,6 +50,7 @@ pub fn prepare_for_update(kind: &Kind, old: &Value, new: &mut Value, subresource
         return;
     }
     match subresource {
+        _ if kind.custom => custom::update(kind, old, new, subresource),
         Some(Subresource::Status) => only_status(kind, old, new),
         Some(Subresource::Approval) => only_approval(old, new),
         Some(Subresource::Finalize) => only_finalizers(old, new),
@@ -59,10 +63,14 @@ pub fn prepare_for_update(kind: &Kind, old: &Value, new: &mut Value, subresource
 
 fn count_generation(kind: &Kind, old: &Value, new: &mut Value) {
     let before = int_at(old, &["metadata", "generation"]);
-    let changed = has_generation(kind)
-        && generation_parts(kind)
-            .iter()
-            .any(|path| !equivalent(old.at(path), new.at(path)));
+    let changed = if kind.custom {
+        custom::is_new_generation(kind, old, new)
+    } else {
+        has_generation(kind)
+            && generation_parts(kind)
+                .iter()
+                .any(|path| !equivalent(old.at(path), new.at(path)))
+    };
     let after = if changed {
         Some(before.unwrap_or(0) + 1)
     } else {
@@ -181,12 +189,18 @@ fn keep_identity(old: &Value, new: &mut Value) {
 }
 
 fn has_generation(kind: &Kind) -> bool {
+    if kind.custom {
+        return true;
+    }
     match kind.group {
         "" => kind.kind == "Pod",
         "apps" => kind.kind != "ControllerRevision",
-        "batch" | "networking.k8s.io" | "policy" | "discovery.k8s.io" | "admissionregistration.k8s.io" => {
-            true
-        }
+        "batch"
+        | "networking.k8s.io"
+        | "policy"
+        | "discovery.k8s.io"
+        | "admissionregistration.k8s.io"
+        | "apiextensions.k8s.io" => true,
         _ => false,
     }
 }

@@ -17,7 +17,7 @@ macro_rules! kinds {
         &[$(Kind {
             group: $group, version: "v1", kind: $kind, plural: $plural, singular: $singular,
             short_names: &[$($short),*], categories: &[$($category),*], namespaced: is_namespaced!($scope),
-            subresources: &[$(Subresource::$sub),*], verbs: Verbs::$verbs, storage: $storage,
+            subresources: &[$(Subresource::$sub),*], verbs: Verbs::$verbs, storage: $storage, custom: false,
         }),*]
     };
 }
@@ -52,6 +52,7 @@ static KINDS: &[Kind] = kinds! {
     "" "ServiceAccount" "serviceaccounts" "serviceaccount" ["sa"] [] namespaced [] ALL STORED;
     "admissionregistration.k8s.io" "MutatingWebhookConfiguration" "mutatingwebhookconfigurations" "mutatingwebhookconfiguration" [] ["api-extensions"] cluster [] ALL STORED;
     "admissionregistration.k8s.io" "ValidatingWebhookConfiguration" "validatingwebhookconfigurations" "validatingwebhookconfiguration" [] ["api-extensions"] cluster [] ALL STORED;
+    "apiextensions.k8s.io" "CustomResourceDefinition" "customresourcedefinitions" "customresourcedefinition" ["crd" "crds"] ["api-extensions"] cluster [Status] ALL STORED;
     "apps" "ControllerRevision" "controllerrevisions" "controllerrevision" [] [] namespaced [] ALL STORED;
     "apps" "DaemonSet" "daemonsets" "daemonset" ["ds"] ["all"] namespaced [] LOOK STORED;
     "apps" "Deployment" "deployments" "deployment" ["deploy"] ["all"] namespaced [Status Scale] ALL STORED;

@@ -20,7 +20,7 @@ use serde_json::{Value, json};
 use crate::convert::{convert, storage_kind};
 use crate::kind::Kind;
 use crate::value::text_at;
-use age::since;
+pub(crate) use age::since;
 
 /// How much of an object goes into its row.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -80,10 +80,16 @@ fn row(
     } else {
         (printer.cells)(&convert(kind, stored, object.clone()), now)
     };
-    let mut row = json!({ "cells": cells });
+    let mut row = row_of(&cells, object, include);
     if let Some(condition) = pod::completed(stored, object) {
         row["conditions"] = json!([condition]);
     }
+    row
+}
+
+/// A row of cells, with as much of its object as was asked for.
+pub(crate) fn row_of(cells: &[Value], object: &Value, include: IncludeObject) -> Value {
+    let mut row = json!({ "cells": cells });
     row["object"] = shown(object, include);
     row
 }

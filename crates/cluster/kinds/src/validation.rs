@@ -8,6 +8,7 @@ mod access;
 mod certificate;
 mod cluster;
 mod config;
+mod definition;
 mod endpoints;
 mod ingress;
 mod job;
@@ -29,6 +30,7 @@ use serde_json::Value;
 
 use crate::FieldError;
 use crate::kind::{Kind, Subresource};
+pub(crate) use names::is_subdomain;
 use path::Errors;
 
 /// What is wrong with a new object; empty when nothing is.
@@ -83,6 +85,7 @@ fn validate_content(kind: &Kind, object: &Value, errors: &mut Errors) {
         ("", "ResourceQuota") => limits::quota(object, errors),
         ("", "LimitRange") => limits::limit_range(object, errors),
         ("", "PersistentVolumeClaim") => storage::claim(object, "spec", errors),
+        ("apiextensions.k8s.io", _) => definition::validate(object, errors),
         ("apps", "Deployment") => workload::deployment(object, errors),
         ("apps", "ReplicaSet") => workload::replica_set(object, errors),
         ("apps", "StatefulSet") => workload::stateful_set(object, errors),
@@ -117,6 +120,7 @@ fn validate_change(kind: &Kind, old: &Value, new: &Value, errors: &mut Errors) {
         ("", "ConfigMap" | "Secret") => config::validate_update(kind, old, new, errors),
         ("", "PersistentVolumeClaim") => storage::validate_update(old, new, errors),
         ("", "ResourceQuota") => limits::validate_quota_update(old, new, errors),
+        ("apiextensions.k8s.io", _) => definition::validate_update(old, new, errors),
         ("apps", "Deployment" | "ReplicaSet") => path::unchanged(old, new, &["spec", "selector"], errors),
         ("apps", "StatefulSet") => workload::validate_stateful_set_update(old, new, errors),
         ("apps", "ControllerRevision") => path::unchanged(old, new, &["data"], errors),
@@ -133,6 +137,7 @@ fn validate_change(kind: &Kind, old: &Value, new: &Value, errors: &mut Errors) {
 fn validate_status(kind: &Kind, old: &Value, new: &Value, errors: &mut Errors) {
     match kind.key() {
         ("certificates.k8s.io", _) => certificate::validate_conditions(old, new, errors),
+        ("apiextensions.k8s.io", _) => definition::validate_status(new, errors),
         ("apps" | "batch", _) => workload::status(new, errors),
         _ => {}
     }

@@ -7,20 +7,26 @@ use bytes::Bytes;
 use http::header::{CACHE_CONTROL, ETAG, EXPIRES, IF_NONE_MATCH, LOCATION, VARY};
 use http::{HeaderMap, HeaderValue, StatusCode};
 use jiff::{Timestamp, ToSpan as _};
+use serde_json::{Value, json};
 use toolforge_kinds::Status;
 
+use crate::definitions::Kinds;
 use crate::query::Query;
 use crate::respond;
 
 /// `/openapi/v3/api/v1` and `/openapi/v3/apis/GROUP/VERSION`.
-pub(super) fn answer(rest: &[&str], query: &Query, headers: &HeaderMap) -> Result<Response, Status> {
+pub(super) fn answer(
+    offer: &Kinds,
+    rest: &[&str],
+    query: &Query,
+    headers: &HeaderMap,
+) -> Result<Response, Status> {
     let group_version = match rest {
         ["api", version] => (*version).to_owned(),
         ["apis", group, version] => format!("{group}/{version}"),
         _ => return Err(Status::no_such_path()),
     };
-    let document = toolforge_kinds::openapi_v3(&group_version).ok_or_else(Status::no_such_path)?;
-    let hash = toolforge_kinds::openapi_hash(&group_version);
+    let (document, hash) = document(offer, &group_version).ok_or_else(Status::no_such_path)?;
     let wanted = query.get("hash");
     if wanted.is_some_and(|wanted| wanted != hash) {
         return Ok(moved(&format!("/openapi/v3/{}?hash={hash}", rest.join("/"))));
@@ -28,8 +34,7 @@ pub(super) fn answer(rest: &[&str], query: &Query, headers: &HeaderMap) -> Resul
     let mut response = if is_known(headers, &hash) {
         not_modified(&hash)
     } else {
-        let bytes = Bytes::from(document);
-        let mut response = respond::large(StatusCode::OK, bytes.to_vec(), respond::takes_gzip(headers));
+        let mut response = respond::large(StatusCode::OK, document.to_vec(), respond::takes_gzip(headers));
         name(&mut response, &hash);
         response
     };
@@ -37,6 +42,26 @@ pub(super) fn answer(rest: &[&str], query: &Query, headers: &HeaderMap) -> Resul
         keep_for_ever(&mut response);
     }
     Ok(response)
+}
+
+/// The document of a group version and its hash.
+fn document(offer: &Kinds, group_version: &str) -> Option<(Bytes, String)> {
+    if let Some(document) = toolforge_kinds::openapi_v3(group_version) {
+        return Some((
+            Bytes::from_static(document),
+            toolforge_kinds::openapi_hash(group_version),
+        ));
+    }
+    offer.document(group_version)
+}
+
+/// The index of all documents.
+pub(super) fn index(offer: &Kinds) -> Value {
+    let mut index = toolforge_kinds::openapi_v3_index();
+    for (path, hash) in offer.index() {
+        index["paths"][&path] = json!({ "serverRelativeURL": format!("/openapi/v3/{path}?hash={hash}") });
+    }
+    index
 }
 
 /// Whether the client has the document with this hash.

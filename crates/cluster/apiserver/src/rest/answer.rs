@@ -3,9 +3,8 @@
 use axum::response::Response;
 use bytes::Bytes;
 use http::StatusCode;
-use jiff::Timestamp;
 use serde_json::{Value, json};
-use toolforge_kinds::{IncludeObject, Kind, Status};
+use toolforge_kinds::{IncludeObject, Status};
 
 use super::Call;
 use crate::negotiate::Form;
@@ -14,31 +13,25 @@ use crate::respond;
 use crate::store::Stored;
 
 /// The JSON of an object as its client sees it: the stored bytes, where the kind is stored as itself.
-pub(crate) fn bytes(kind: &'static Kind, stored: &Stored) -> Bytes {
-    if toolforge_kinds::storage_kind(kind) == kind {
+pub(crate) fn bytes(call: &Call, stored: &Stored) -> Bytes {
+    if call.shows_as_stored(stored) {
         return stored.json.clone();
     }
-    Bytes::from(value(kind, stored).to_string())
+    Bytes::from(value(call, stored).to_string())
 }
 
 /// The object as its client sees it.
-pub(crate) fn value(kind: &'static Kind, stored: &Stored) -> Value {
-    let object = Value::clone(stored.value());
-    let own = toolforge_kinds::storage_kind(kind);
-    if own == kind {
-        object
-    } else {
-        toolforge_kinds::convert(own, kind, object)
-    }
+pub(crate) fn value(call: &Call, stored: &Stored) -> Value {
+    call.shown(stored)
 }
 
 /// An object.
 pub(crate) fn object(call: &Call, code: StatusCode, stored: &Stored) -> Result<Response, Status> {
     match call.form {
-        Form::Object | Form::GroupDiscovery => Ok(respond::bytes(code, bytes(call.kind, stored))),
+        Form::Object | Form::GroupDiscovery => Ok(respond::bytes(code, bytes(call, stored))),
         Form::Table => {
-            let object = value(call.kind, stored);
-            let table = table(call.kind, &call.query, &[&object], &revision(stored))?;
+            let object = value(call, stored);
+            let table = table(call, &[&object], &revision(stored))?;
             Ok(respond::json(code, &table))
         }
         Form::Metadata => Ok(respond::json(code, &partial(stored.value()))),
@@ -50,14 +43,9 @@ fn revision(stored: &Stored) -> Value {
 }
 
 /// A table of objects with this list metadata.
-pub(crate) fn table(
-    kind: &'static Kind,
-    query: &Query,
-    objects: &[&Value],
-    metadata: &Value,
-) -> Result<Value, Status> {
-    let include = include(query)?;
-    let mut table = toolforge_kinds::table(kind, objects, Timestamp::now(), include);
+pub(crate) fn table(call: &Call, objects: &[&Value], metadata: &Value) -> Result<Value, Status> {
+    let include = include(&call.query)?;
+    let mut table = call.table(objects, include);
     if let Some(map) = table.as_object_mut() {
         map.insert("metadata".to_owned(), metadata.clone());
     }

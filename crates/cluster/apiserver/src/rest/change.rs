@@ -5,8 +5,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use serde_json::{Value, json};
 use toolforge_chain::Operation;
-use toolforge_kinds::{Status, Subresource, scale};
-use toolforge_patch::TypeRef;
+use toolforge_kinds::{Status, Subresource};
 
 use super::rounds::Rounds;
 use super::{Call, answer};
@@ -36,7 +35,7 @@ pub(crate) async fn change(
     let mut rounds = Rounds::of(call, name);
     loop {
         let current = rounds.next().await?;
-        let old = answer::value(call.kind, &current);
+        let old = answer::value(call, &current);
         let (admitted, warnings) = admit(call, name, edit, &request, &old).await?;
         if metadata::is_same(&old, &admitted.object) {
             return Ok((current, warnings));
@@ -122,7 +121,7 @@ fn prepare(call: &Call, old: &Value, new: &mut Value) {
     metadata::keep(old, new);
     // A binding changes what no other door may.
     if call.subresource != Some(Subresource::Binding) {
-        toolforge_kinds::apply_defaults(call.kind, new);
+        call.apply_defaults(new);
         toolforge_kinds::prepare_for_update(call.kind, old, new, call.subresource);
     }
 }
@@ -131,7 +130,7 @@ fn check_fields(call: &Call, name: &str, old: &Value, new: &Value) -> Result<(),
     if call.subresource == Some(Subresource::Binding) {
         return Ok(());
     }
-    let problems = toolforge_kinds::validate_update(call.kind, old, new, call.subresource);
+    let problems = call.validate_update(old, new);
     if problems.is_empty() {
         return Ok(());
     }
@@ -139,7 +138,7 @@ fn check_fields(call: &Call, name: &str, old: &Value, new: &Value) -> Result<(),
 }
 
 fn track(call: &Call, old: &Value, new: &mut Value) {
-    let schema = TypeRef::of(call.kind.group, call.kind.version, call.kind.kind);
+    let schema = call.merge_type();
     let subresource = call.subresource.map(Subresource::name);
     let now = metadata::time(Timestamp::now());
     toolforge_patch::track_update(schema, Some(old), new, &call.manager, subresource, &now);
@@ -156,7 +155,7 @@ async fn mutate(
         return request.mutate(new, Some(old)).await;
     };
     let (wanted, warnings) = request.mutate(new_scale, Some(&old_scale)).await?;
-    Ok((scale::apply(&new, &wanted), warnings))
+    Ok((call.scale_to(&new, &wanted), warnings))
 }
 
 /// Asks everybody who may refuse; through the door `scale` they see the `Scale`.
@@ -176,22 +175,17 @@ fn scales(call: &Call, new: &Value, old: &Value) -> Option<(Value, Value)> {
     if call.subresource != Some(Subresource::Scale) {
         return None;
     }
-    Some((scale::of(call.kind, new)?, scale::of(call.kind, old)?))
+    Some((call.scale_of(new)?, call.scale_of(old)?))
 }
 
 /// The write that takes the object from its current state to the new one, or ends it.
 fn replacement(call: &Call, current: &Stored, new: Value) -> Change {
     let goes = metadata::may_go(&new);
-    let value = if call.stored == call.kind {
-        new
-    } else {
-        toolforge_kinds::convert(call.kind, call.stored, new)
-    };
     Change {
         key: current.key.clone(),
         expected: Expected::Revision(current.revision),
         effect: if goes { Effect::Removed } else { Effect::Put },
-        value,
+        value: call.to_stored(new),
         guards: Vec::new(),
     }
 }

@@ -20,19 +20,24 @@ const AT_A_TIME: usize = 32;
 /// Deletes what the selectors of the query find, and answers with the list of it.
 pub(crate) async fn answer(call: &Call, media_type: &str, bytes: &[u8]) -> Result<Response, Status> {
     let options = Options::read(call, media_type, bytes)?;
-    let selector = Selector::read(call.stored, &call.query)?;
+    let selector = Selector::read(call.fields(), &call.query)?;
     let listing = call.api.store.list(call.resource(), call.namespace.as_deref());
     let found = listing
         .objects
         .into_iter()
-        .filter(|stored| selector.matches(call.stored, stored.value()));
+        .filter(|stored| selector.matches(call.fields(), stored.value()));
     let deletions = stream::iter(found).map(|stored| delete_one(call, stored, &options));
     let deleted: Vec<Option<Bytes>> = deletions.buffered(AT_A_TIME).try_collect().await?;
     let items: Vec<Bytes> = deleted.into_iter().flatten().collect();
     let metadata = serde_json::json!({ "resourceVersion": call.api.store.revision().to_string() });
     Ok(respond::large(
         StatusCode::OK,
-        list::join(call.kind, &metadata, items.iter().map(AsRef::as_ref)),
+        list::join(
+            &call.list_kind(),
+            call.kind,
+            &metadata,
+            items.iter().map(AsRef::as_ref),
+        ),
         call.gzip,
     ))
 }
@@ -45,7 +50,7 @@ async fn delete_one(call: &Call, stored: Arc<Stored>, options: &Options) -> Resu
         ..call.clone()
     };
     match delete_object(&one, &stored.key.name, options).await {
-        Ok((Deleted::Gone(last) | Deleted::Waiting(last), _)) => Ok(Some(answer::bytes(call.kind, &last))),
+        Ok((Deleted::Gone(last) | Deleted::Waiting(last), _)) => Ok(Some(answer::bytes(call, &last))),
         Err(status) if status.code == 404 => Ok(None),
         Err(status) => Err(status),
     }

@@ -8,7 +8,6 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 use toolforge_chain::Operation;
 use toolforge_kinds::{FieldError, Status, Subresource};
-use toolforge_patch::TypeRef;
 
 use super::{Call, answer, decode};
 use crate::admit::Request;
@@ -73,11 +72,14 @@ async fn attempt(call: &Call, mut object: Value, tracking: Tracking) -> Result<A
     let now = metadata::time(Timestamp::now());
     let old_name = metadata::text(&object, "name").to_owned();
     let name = place(call, &mut object, &now)?;
-    let guard = namespace_guard(call)?;
+    let guards: Vec<_> = [namespace_guard(call)?, call.definition_guard()?]
+        .into_iter()
+        .flatten()
+        .collect();
     if !call.dry_run && old_name == name && call.api.store.get(&call.key(&name)).is_some() {
         return Ok(Err((name, CommitError::Exists)));
     }
-    toolforge_kinds::apply_defaults(call.kind, &mut object);
+    call.apply_defaults(&mut object);
     if tracking == Tracking::Here {
         track(call, &mut object, &now);
     }
@@ -86,7 +88,7 @@ async fn attempt(call: &Call, mut object: Value, tracking: Tracking) -> Result<A
     let (mut object, mut warnings) = request.mutate(object, None).await?;
     complete(call, &mut object);
     let reserved = call.api.addresses.reserve(call.kind, None, &mut object)?;
-    let problems: Vec<FieldError> = toolforge_kinds::validate_create(call.kind, &object);
+    let problems: Vec<FieldError> = call.validate_create(&object);
     if !problems.is_empty() {
         return Err(Status::invalid(call.kind, &name, problems));
     }
@@ -102,11 +104,7 @@ async fn attempt(call: &Call, mut object: Value, tracking: Tracking) -> Result<A
     warnings.extend(request.validate(Some(&object), None).await?);
     let quota = request.within_quota(&object, None).await?;
     let key = call.key(&name);
-    let value = if call.stored == call.kind {
-        object
-    } else {
-        toolforge_kinds::convert(call.kind, call.stored, object)
-    };
+    let value = call.to_stored(object);
     if call.dry_run {
         if call.api.store.get(&key).is_some() {
             return Ok(Err((name.clone(), CommitError::Exists)));
@@ -118,7 +116,7 @@ async fn attempt(call: &Call, mut object: Value, tracking: Tracking) -> Result<A
         expected: Expected::Absent,
         effect: Effect::Put,
         value,
-        guards: guard.into_iter().collect(),
+        guards,
     };
     let outcome = call.api.store.commit(change).await;
     drop(quota);
@@ -133,7 +131,7 @@ async fn attempt(call: &Call, mut object: Value, tracking: Tracking) -> Result<A
 
 /// Defaults, and what an object may be at birth; before webhooks see it and, since they may change anything, after.
 fn complete(call: &Call, object: &mut Value) {
-    toolforge_kinds::apply_defaults(call.kind, object);
+    call.apply_defaults(object);
     toolforge_kinds::prepare_for_create(call.kind, object);
     builtin::on_create(call, object);
 }
@@ -141,7 +139,7 @@ fn complete(call: &Call, object: &mut Value) {
 /// Notes that the author owns what it wrote and what follows from that by default; what admission and the API add is
 /// nobody's, and a status is not written through this door.
 fn track(call: &Call, object: &mut Value, now: &str) {
-    let schema = TypeRef::of(call.kind.group, call.kind.version, call.kind.kind);
+    let schema = call.merge_type();
     let has_door = call.kind.has(Subresource::Status);
     let status = object
         .as_object_mut()

@@ -74,7 +74,7 @@ pub(crate) fn fields(
         Some(_) | None => Unknown::Warn,
     };
     let mut found = twice;
-    found.extend(toolforge_kinds::decode(call.kind, object)?);
+    found.extend(call.decode(object)?);
     match unknown {
         Unknown::Ignore => Ok(Vec::new()),
         Unknown::Warn => Ok(found),

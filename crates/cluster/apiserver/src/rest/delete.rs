@@ -208,7 +208,7 @@ pub(crate) async fn delete_object(
     loop {
         let current = rounds.next().await?;
         check_preconditions(call.kind, name, current.value(), &options)?;
-        let mut warnings = request.delete(&answer::value(call.kind, &current)).await?;
+        let mut warnings = request.delete(&answer::value(call, &current)).await?;
         warnings.extend(warning.map(str::to_owned));
         match attempt(call, &options, &current).await {
             Ok(deleted) => return Ok((deleted, warnings)),
@@ -286,6 +286,7 @@ fn mark(old: &Value, options: &Options, now: Timestamp) -> Value {
     let finalizers = finalizers(old, options.propagation);
     let first = !metadata::is_deleting(old);
     let is_namespace = old.get("kind").and_then(Value::as_str) == Some("Namespace");
+    let is_definition = super::rules::is_definition(old);
     let Some(fields) = metadata::of(&mut new) else {
         return new;
     };
@@ -305,7 +306,9 @@ fn mark(old: &Value, options: &Options, now: Timestamp) -> Value {
     if first && let Some(generation) = fields.get("generation").and_then(Value::as_i64) {
         fields.insert("generation".to_owned(), json!(generation + 1));
     }
-    if is_namespace {
+    if first && is_definition {
+        super::rules::mark_definition(&mut new, &metadata::time(now));
+    } else if is_namespace {
         fields.remove("deletionGracePeriodSeconds");
         if let Some(map) = new.as_object_mut() {
             let status = map.entry("status").or_insert_with(|| json!({}));

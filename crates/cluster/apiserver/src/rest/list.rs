@@ -34,7 +34,7 @@ pub(crate) async fn answer(call: &Call) -> Result<Response, Status> {
     let limit = call.query.number("limit")?.filter(|limit| *limit > 0);
     let limit = limit.map(|limit| usize::try_from(limit).unwrap_or(usize::MAX));
     let position = position(call, limit.is_some()).await?;
-    let selector = Selector::read(call.stored, &call.query)?;
+    let selector = Selector::read(call.fields(), &call.query)?;
     let namespace = call.namespace.as_deref().or(selector.namespace());
     let listing = call
         .api
@@ -46,7 +46,7 @@ pub(crate) async fn answer(call: &Call) -> Result<Response, Status> {
     };
     let mut objects = listing.objects;
     if !selector.is_everything() {
-        objects.retain(|stored| selector.matches(call.stored, stored.value()));
+        objects.retain(|stored| selector.matches(call.fields(), stored.value()));
     }
     let mut metadata = json!({ "resourceVersion": listing.revision.to_string() });
     if let Some(limit) = limit
@@ -67,23 +67,17 @@ pub(crate) async fn answer(call: &Call) -> Result<Response, Status> {
 fn render(call: &Call, metadata: &Value, objects: &[Arc<Stored>]) -> Result<Response, Status> {
     let json = match call.form {
         Form::Object | Form::GroupDiscovery => {
-            let items: Vec<Bytes> = objects
-                .iter()
-                .map(|stored| answer::bytes(call.kind, stored))
-                .collect();
-            join(call.kind, metadata, items.iter().map(AsRef::as_ref))
+            let items: Vec<Bytes> = objects.iter().map(|stored| answer::bytes(call, stored)).collect();
+            join(
+                &call.list_kind(),
+                call.kind,
+                metadata,
+                items.iter().map(AsRef::as_ref),
+            )
         }
         Form::Table => {
-            let values: Vec<Value> = objects
-                .iter()
-                .map(|stored| answer::value(call.kind, stored))
-                .collect();
-            let table = answer::table(
-                call.kind,
-                &call.query,
-                &values.iter().collect::<Vec<_>>(),
-                metadata,
-            )?;
+            let values: Vec<Value> = objects.iter().map(|stored| answer::value(call, stored)).collect();
+            let table = answer::table(call, &values.iter().collect::<Vec<_>>(), metadata)?;
             table.to_string().into_bytes()
         }
         Form::Metadata => {
@@ -106,13 +100,13 @@ fn render(call: &Call, metadata: &Value, objects: &[Arc<Stored>]) -> Result<Resp
 
 /// A list of objects that are JSON already.
 pub(crate) fn join<'a>(
+    list_kind: &str,
     kind: &Kind,
     metadata: &Value,
     items: impl Iterator<Item = &'a [u8]> + Clone,
 ) -> Vec<u8> {
     let head = format!(
-        "{{\"kind\":\"{}List\",\"apiVersion\":\"{}\",\"metadata\":{metadata},\"items\":[",
-        kind.kind,
+        "{{\"kind\":\"{list_kind}\",\"apiVersion\":\"{}\",\"metadata\":{metadata},\"items\":[",
         kind.api_version()
     );
     let size = items.clone().map(|item| item.len() + 1).sum::<usize>() + head.len() + 3;
@@ -233,6 +227,7 @@ mod tests {
     fn joins_ready_bytes() {
         let kind = toolforge_kinds::by_kind("apps", "v1", "Deployment").unwrap();
         let list = join(
+            "DeploymentList",
             kind,
             &json!({"resourceVersion":"7"}),
             [b"{}".as_slice(), b"{\"a\":1}"].into_iter(),

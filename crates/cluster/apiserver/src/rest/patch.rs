@@ -145,7 +145,7 @@ fn go_map(value: &Value) -> String {
 }
 
 async fn edit(call: &Call, name: &str, patch: &Patch, twice: &[String]) -> Result<Response, Status> {
-    let schema = TypeRef::of(call.kind.group, call.kind.version, call.kind.kind);
+    let schema = call.merge_type();
     if matches!(patch, Patch::Strategic(_)) && !schema.is_known() {
         return Err(Status::unsupported_media_type(PATCH_TYPES_OF_UNKNOWN));
     }
@@ -187,7 +187,7 @@ async fn apply(call: &Call, name: &str, mut applied: Value) -> Result<Response, 
     }
     decode::check_kind(call.kind, &mut applied)?;
     check_name(&applied, name)?;
-    let unknown = toolforge_kinds::decode(call.kind, &mut applied)?;
+    let unknown = call.decode(&mut applied)?;
     if !unknown.is_empty() {
         return Err(not_declared(call, name, &unknown));
     }
@@ -199,7 +199,7 @@ async fn apply(call: &Call, name: &str, mut applied: Value) -> Result<Response, 
     }
     leave_other_doors(call, &mut applied);
     let force = call.query.is_true("force");
-    let schema = TypeRef::of(call.kind.group, call.kind.version, call.kind.kind);
+    let schema = call.merge_type();
     let subresource = call.subresource.map(Subresource::name);
     let merge = |live: Option<&Value>| {
         let now = metadata::time(Timestamp::now());

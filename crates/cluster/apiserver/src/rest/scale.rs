@@ -25,7 +25,9 @@ pub(crate) fn read(call: &Call, name: &str) -> Result<Response, Status> {
 }
 
 fn show(call: &Call, stored: &Stored) -> Result<Response, Status> {
-    let scale = scale::of(call.kind, &answer::value(call.kind, stored)).ok_or_else(Status::no_such_path)?;
+    let scale = call
+        .scale_of(&answer::value(call, stored))
+        .ok_or_else(Status::no_such_path)?;
     let shown = match call.form {
         Form::Table => {
             let include = answer::include(&call.query)?;
@@ -73,13 +75,13 @@ async fn write(
     wanted: &(dyn Fn(&Value) -> Result<Value, Status> + Send + Sync),
 ) -> Result<Response, Status> {
     let transform = |old: &Value| {
-        let current = scale::of(call.kind, old).ok_or_else(Status::no_such_path)?;
+        let current = call.scale_of(old).ok_or_else(Status::no_such_path)?;
         let wanted = wanted(&current)?;
         let problems = scale::validate(&wanted);
         if !problems.is_empty() {
             return Err(Status::invalid_of("autoscaling", "Scale", name, problems));
         }
-        let mut new = scale::apply(old, &wanted);
+        let mut new = call.scale_to(old, &wanted);
         let revision = crate::metadata::text(&wanted, "resourceVersion").to_owned();
         if let Some(fields) = crate::metadata::of(&mut new) {
             fields.insert("resourceVersion".to_owned(), Value::String(revision));

@@ -1,7 +1,8 @@
 //! Field selectors: `status.phase=Running,metadata.name!=x`, for the fields that a kind offers.
 
 use serde_json::Value;
-use toolforge_kinds::{Kind, field_value};
+
+use crate::rest::FieldsOf;
 
 /// All of its terms must hold.
 #[derive(Debug, Default)]
@@ -16,11 +17,11 @@ struct Term {
 
 impl FieldSelector {
     /// Reads a selector; refuses fields that the kind does not offer.
-    pub(crate) fn parse(kind: &Kind, text: &str) -> Result<Self, String> {
+    pub(crate) fn parse(known: FieldsOf<'_>, text: &str) -> Result<Self, String> {
         let terms = split_terms(text)
             .into_iter()
             .filter(|term| !term.is_empty())
-            .map(|term| parse_term(kind, &term))
+            .map(|term| parse_term(known, &term))
             .collect::<Result<_, _>>()?;
         Ok(Self(terms))
     }
@@ -31,9 +32,9 @@ impl FieldSelector {
     }
 
     /// Whether all terms hold.
-    pub(crate) fn matches(&self, kind: &Kind, object: &Value) -> bool {
+    pub(crate) fn matches(&self, known: FieldsOf<'_>, object: &Value) -> bool {
         self.0.iter().all(|term| {
-            let found = field_value(kind, object, &term.field).unwrap_or_default();
+            let found = known.value(object, &term.field).unwrap_or_default();
             (found == term.value) == term.equal
         })
     }
@@ -47,14 +48,14 @@ impl FieldSelector {
     }
 }
 
-fn parse_term(kind: &Kind, term: &str) -> Result<Term, String> {
+fn parse_term(known: FieldsOf<'_>, term: &str) -> Result<Term, String> {
     let (field, value, equal) = term
         .split_once("!=")
         .map(|(field, value)| (field, value, false))
         .or_else(|| term.split_once("==").map(|(field, value)| (field, value, true)))
         .or_else(|| term.split_once('=').map(|(field, value)| (field, value, true)))
         .ok_or_else(|| format!("invalid field selector {term:?}; can't understand {term:?}"))?;
-    if field_value(kind, &Value::Null, field).is_none() {
+    if known.value(&Value::Null, field).is_none() {
         return Err(format!("field label not supported: {field}"));
     }
     Ok(Term {
@@ -89,8 +90,8 @@ mod tests {
 
     use super::*;
 
-    fn pods() -> &'static Kind {
-        toolforge_kinds::by_resource("", "v1", "pods").unwrap()
+    fn pods() -> FieldsOf<'static> {
+        FieldsOf::built_in(toolforge_kinds::by_resource("", "v1", "pods").unwrap())
     }
 
     #[test]

@@ -25,8 +25,25 @@ impl Resource {
         }
     }
 
-    /// The resource of a built-in kind by group and plural name.
+    /// The resource of a kind by group and plural name: a built-in one, or one that a user has defined at some time.
     pub(crate) fn find(group: &str, plural: &str) -> Option<Self> {
+        Self::built_in(group, plural).or_else(|| {
+            Some(Self {
+                group: toolforge_kinds::interned(group)?,
+                plural: toolforge_kinds::interned(plural)?,
+            })
+        })
+    }
+
+    /// The resource of a stored object, whose definition may not have been read yet.
+    fn stored(group: &str, plural: &str) -> Self {
+        Self::built_in(group, plural).unwrap_or_else(|| Self {
+            group: toolforge_kinds::intern(group),
+            plural: toolforge_kinds::intern(plural),
+        })
+    }
+
+    fn built_in(group: &str, plural: &str) -> Option<Self> {
         toolforge_kinds::all()
             .iter()
             .find(|kind| kind.group == group && kind.plural == plural)
@@ -73,7 +90,7 @@ impl Key {
         bytes
     }
 
-    /// Reads what [`Key::encode`] wrote; `None` when the resource is not one of ours or the bytes are damaged.
+    /// Reads what [`Key::encode`] wrote; `None` when the bytes are damaged.
     pub(crate) fn decode(bytes: &[u8]) -> Option<Self> {
         let mut parts = bytes.split(|byte| *byte == SEPARATOR).map(std::str::from_utf8);
         let group = parts.next()?.ok()?;
@@ -84,7 +101,7 @@ impl Key {
             return None;
         }
         Some(Self {
-            resource: Resource::find(group, plural)?,
+            resource: Resource::stored(group, plural),
             namespace: namespace.to_owned(),
             name: name.to_owned(),
         })

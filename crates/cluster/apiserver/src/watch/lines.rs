@@ -36,7 +36,7 @@ impl Lines {
     }
 
     fn passes(&self, stored: &Stored) -> bool {
-        self.selector.is_everything() || self.selector.matches(self.call.stored, stored.value())
+        self.selector.is_everything() || self.selector.matches(self.call.fields(), stored.value())
     }
 
     /// An object that is there when the watch begins.
@@ -54,7 +54,7 @@ impl Lines {
             return None;
         }
         if self.selector.is_everything() {
-            return Some(if self.is_plain {
+            return Some(if self.is_plain && event.revision() > self.call.since() {
                 event.line()
             } else {
                 self.line(event.word(), &event.object)
@@ -88,16 +88,16 @@ impl Lines {
 
     fn line(&self, word: &str, stored: &Stored) -> Bytes {
         match self.call.form {
-            Form::Object | Form::GroupDiscovery => watch_line(word, &object_bytes(self.call.kind, stored)),
+            Form::Object | Form::GroupDiscovery => watch_line(word, &object_bytes(&self.call, stored)),
             Form::Metadata => watch_line(word, partial(stored.value()).to_string().as_bytes()),
             Form::Table => {
-                let value = object_value(self.call.kind, stored);
+                let value = object_value(&self.call, stored);
                 let revision = value
                     .pointer("/metadata/resourceVersion")
                     .cloned()
                     .unwrap_or_default();
                 let metadata = json!({ "resourceVersion": revision });
-                match table(self.call.kind, &self.call.query, &[&value], &metadata) {
+                match table(&self.call, &[&value], &metadata) {
                     Ok(table) => watch_line(word, table.to_string().as_bytes()),
                     Err(status) => error(&status),
                 }

@@ -129,7 +129,8 @@ mod tests {
     fn every_kind_that_can_be_written_has_a_message() {
         let written = toolforge_kinds::all()
             .iter()
-            .filter(|kind| kind.verbs.contains("create"));
+            // Definitions hold JSON within: clients send them as JSON.
+            .filter(|kind| kind.verbs.contains("create") && kind.kind != "CustomResourceDefinition");
         for kind in written {
             let name = super::super::message_name(&kind.api_version(), kind.kind);
             assert!(message(&name).is_some(), "{name}");

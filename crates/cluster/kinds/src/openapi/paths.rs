@@ -11,7 +11,7 @@ use crate::kind::{Kind, Subresource};
 type Roots<'a> = HashMap<(&'a str, &'a str), &'a str>;
 
 /// All paths of the kinds of one group version.
-pub(super) fn paths(kinds: &[&Kind], roots: &Roots) -> Map<String, Value> {
+pub(crate) fn paths(kinds: &[&Kind], roots: &Roots) -> Map<String, Value> {
     let mut paths = Map::new();
     for kind in kinds {
         let base = if kind.group.is_empty() {

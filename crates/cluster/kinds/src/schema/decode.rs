@@ -52,13 +52,14 @@ impl Place {
             (Shape::Map(item), Value::Object(map)) => {
                 map.values().try_for_each(|value| self.check(item, value))
             }
-            (Shape::Struct(index), Value::Object(map)) => {
+            (Shape::Struct(index) | Shape::StructOr(index), Value::Object(map)) => {
                 let known = shapes().get(*index);
                 map.iter().try_for_each(|(name, value)| match known.field(name) {
                     Some(field) => self.check_field(*index, name, field, value),
                     None => Ok(()),
                 })
             }
+            (Shape::StructOr(_), _) => Ok(()),
             (expected, other) => Err(self.mismatch(expected, other)),
         }
     }
@@ -108,7 +109,7 @@ fn go_type(shape: &Shape) -> String {
         Shape::AnyObject => "map[string]interface {}".to_owned(),
         Shape::List(item) => format!("[]{}", go_type(item)),
         Shape::Map(item) => format!("map[string]{}", go_type(item)),
-        Shape::Struct(index) => format!("v1.{}", shapes().get(*index).name),
+        Shape::Struct(index) | Shape::StructOr(index) => format!("v1.{}", shapes().get(*index).name),
     }
 }
 
@@ -180,7 +181,7 @@ fn push_name(path: &mut String, name: &str) {
 pub(crate) fn unknown(shape: &Shape, value: &Value, path: &mut String, found: &mut Vec<String>) {
     let length = path.len();
     match (shape, value) {
-        (Shape::Struct(index), Value::Object(map)) => {
+        (Shape::Struct(index) | Shape::StructOr(index), Value::Object(map)) => {
             let known = shapes().get(*index);
             for (name, value) in map {
                 push_name(path, name);
@@ -213,7 +214,7 @@ pub(crate) fn unknown(shape: &Shape, value: &Value, path: &mut String, found: &m
 /// Drops nulls and unknown fields, and writes quantities as Kubernetes does.
 pub(crate) fn prune(shape: &Shape, value: &mut Value) {
     match (shape, value) {
-        (Shape::Struct(index), Value::Object(map)) => {
+        (Shape::Struct(index) | Shape::StructOr(index), Value::Object(map)) => {
             let known = shapes().get(*index);
             map.retain(|name, value| match known.field(name) {
                 Some(field) if !value.is_null() => {
@@ -253,7 +254,7 @@ fn prune_item(shape: &Shape, value: &mut Value) {
             Shape::Quantity => "0".into(),
             Shape::Struct(_) | Shape::Map(_) | Shape::AnyObject => serde_json::json!({}),
             Shape::List(_) => serde_json::json!([]),
-            Shape::Time | Shape::Any => Value::Null,
+            Shape::Time | Shape::Any | Shape::StructOr(_) => Value::Null,
         };
     }
     prune(shape, value);

@@ -36,6 +36,8 @@ pub(crate) enum Shape {
     Map(Box<Shape>),
     /// An object with known fields.
     Struct(usize),
+    /// The same, or something that is no object.
+    StructOr(usize),
 }
 
 /// An object with known fields.
@@ -157,6 +159,11 @@ fn named_shape(name: &str, definitions: &Definitions, index: &HashMap<&str, usiz
         "Quantity" => return Shape::Quantity,
         "IntOrString" => return Shape::IntOrString,
         "Time" | "MicroTime" => return Shape::Time,
+        "JSON" => return Shape::Any,
+        "JSONSchemaPropsOrArray" | "JSONSchemaPropsOrBool" | "JSONSchemaPropsOrStringArray" => {
+            let inner = name.rsplit_once("Or").and_then(|(inner, _)| index.get(inner));
+            return inner.map_or(Shape::Any, |at| Shape::StructOr(*at));
+        }
         _ => {}
     }
     let Some(schema) = definitions.schemas.get(name) else {
@@ -173,7 +180,7 @@ fn named_shape(name: &str, definitions: &Definitions, index: &HashMap<&str, usiz
 
 /// Types that hold whatever they are given.
 fn is_open(name: &str) -> bool {
-    matches!(last_part(name), "FieldsV1" | "RawExtension" | "JSON")
+    matches!(last_part(name), "FieldsV1" | "RawExtension")
 }
 
 fn last_part(name: &str) -> &str {

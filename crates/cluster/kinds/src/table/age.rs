@@ -8,7 +8,7 @@ const DAY: i64 = 24 * HOUR;
 const YEAR: i64 = 365 * DAY;
 
 /// The time since a moment in RFC 3339; `<unknown>` where there is none.
-pub(super) fn since(moment: &str, now: Timestamp) -> String {
+pub(crate) fn since(moment: &str, now: Timestamp) -> String {
     match moment.parse::<Timestamp>() {
         Ok(moment) => human(seconds_between(moment, now)),
         Err(_) => "<unknown>".to_owned(),

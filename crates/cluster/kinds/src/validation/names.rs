@@ -51,6 +51,14 @@ pub(crate) fn label(name: &str) -> Vec<String> {
     })
 }
 
+/// RFC 1035 label: one that begins with a letter.
+pub(super) fn label_1035(name: &str) -> Vec<String> {
+    let starts = name.starts_with(|first: char| first.is_ascii_lowercase());
+    limited(name, LABEL_BYTES, starts && is_label(name), || {
+        "a DNS-1035 label must consist of lower case alphanumeric characters or '-', start with an alphabetic character, and end with an alphanumeric character (e.g. 'my-name',  or 'abc-123', regex used for validation is '[a-z]([-a-z0-9]*[a-z0-9])?')".to_owned()
+    })
+}
+
 /// RFC 1123 subdomain: labels with dots between.
 pub(super) fn subdomain(name: &str) -> Vec<String> {
     limited(name, SUBDOMAIN_BYTES, is_subdomain(name), || {
@@ -244,7 +252,7 @@ fn is_label(name: &str) -> bool {
         && bytes.iter().all(|byte| alphanumeric(byte) || *byte == b'-')
 }
 
-fn is_subdomain(name: &str) -> bool {
+pub(crate) fn is_subdomain(name: &str) -> bool {
     name.split('.').all(is_label)
 }
 

@@ -156,7 +156,6 @@ async fn says_plainly_what_is_not_offered() {
         ("top node", "Metrics API not available"),
         ("autoscale deployment web --max=3", "(NotFound)"),
         ("get hpa", "the server doesn't have a resource type \"hpa\""),
-        ("get crd", "the server doesn't have a resource type \"crd\""),
     ] {
         let refused = kubectl.try_run(&line.split(' ').collect::<Vec<_>>()).await;
         assert!(
