@@ -13,6 +13,10 @@ const MAX_OPERATIONS: usize = 10_000;
 /// Most values that the `copy` operations of one patch may make; repeated copies of a copy grow without bounds.
 const MAX_COPIED_VALUES: usize = 100_000;
 
+/// Deepest nesting that a patch may make: that which a body may have, or the object could not be read again. Reading,
+/// comparing and dropping a value takes stack for each level.
+const MAX_DEPTH: usize = 127;
+
 /// Applies a JSON patch; all of it or nothing.
 ///
 /// # Errors
@@ -45,6 +49,11 @@ pub fn json_patch(object: &Value, patch: &Value) -> Result<Value, PatchError> {
         {
             continue;
         }
+        if depth_after(&operation, &patched) > MAX_DEPTH {
+            return Err(PatchError::Rejected(format!(
+                "the JSON patch does not fit the object: it would nest deeper than {MAX_DEPTH} levels"
+            )));
+        }
         json_patch::patch(&mut patched, std::slice::from_ref(&operation)).map_err(|error| {
             PatchError::Rejected(format!("the JSON patch does not fit the object: {}", error.kind))
         })?;
@@ -57,6 +66,28 @@ pub fn merge_patch(object: &Value, patch: &Value) -> Value {
     let mut patched = object.clone();
     json_patch::merge(&mut patched, patch);
     patched
+}
+
+/// How deep the object is where the operation puts something.
+fn depth_after(operation: &PatchOperation, object: &Value) -> usize {
+    let at = |from: &str| object.pointer(from).map_or(0, depth);
+    let (place, below) = match operation {
+        PatchOperation::Add(add) => (&add.path, depth(&add.value)),
+        PatchOperation::Replace(replace) => (&replace.path, depth(&replace.value)),
+        PatchOperation::Copy(copy) => (&copy.path, at(copy.from.as_str())),
+        PatchOperation::Move(moved) => (&moved.path, at(moved.from.as_str())),
+        PatchOperation::Remove(_) | PatchOperation::Test(_) => return 0,
+    };
+    place.as_str().matches('/').count() + below
+}
+
+/// How many values lie in one another at most; a number or text is no level.
+fn depth(value: &Value) -> usize {
+    match value {
+        Value::Array(items) => 1 + items.iter().map(depth).max().unwrap_or(0),
+        Value::Object(entries) => 1 + entries.values().map(depth).max().unwrap_or(0),
+        _ => 0,
+    }
 }
 
 /// How many values a value consists of.
@@ -124,6 +155,25 @@ mod tests {
                 limit: MAX_COPIED_VALUES
             })
         );
+    }
+
+    #[test]
+    fn a_copy_into_itself_does_not_nest_without_end() {
+        let mut inner = "/a".to_owned();
+        let mut operations = Vec::new();
+        for power in 0..16 {
+            // Each doubles the depth.
+            operations.push(json!({"op": "copy", "from": "/a", "path": format!("{inner}/x")}));
+            inner.push_str(&"/x".repeat(1 << power));
+        }
+        let patched = json_patch(&json!({"a": {}}), &Value::Array(operations));
+        assert!(matches!(patched, Err(PatchError::Rejected(_))), "{patched:?}");
+        let deep = |levels: usize| {
+            let add = json!([{"op": "add", "path": "/a", "value": (0..levels).fold(json!(1), |below, _| json!([below]))}]);
+            json_patch(&json!({}), &add)
+        };
+        assert!(deep(MAX_DEPTH - 1).is_ok());
+        assert!(deep(MAX_DEPTH).is_err());
     }
 
     #[test]
