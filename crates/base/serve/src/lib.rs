@@ -5,6 +5,7 @@
 
 mod kubeconfig;
 mod listen;
+mod patient;
 
 pub use kubeconfig::kubeconfig;
 pub use listen::{Peer, serve};

@@ -1,8 +1,16 @@
 //! The accept loop: from a listener and a router to answered requests, until it is told to stop.
 
-use std::{io, net::SocketAddr, sync::Arc, time::Duration};
+use std::{
+    io,
+    net::SocketAddr,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
 
-use axum::{Extension, Router};
+use axum::{Extension, Router, http::StatusCode, response::Response};
 use hyper_util::{
     rt::{TokioExecutor, TokioIo, TokioTimer},
     server::{conn::auto::Builder, graceful::GracefulShutdown},
@@ -14,10 +22,16 @@ use tokio::{
 };
 use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
+use tower::util::MapResponse;
+
+use crate::patient::Patient;
 
 /// A peer that has not finished its handshake, or sent its request head, within this time is cut off:
 /// long enough for a slow line, short enough that idle connections do not pile up.
 const PATIENCE: Duration = Duration::from_secs(30);
+/// A peer that takes nothing of what is sent to it within this time is cut off; longer than the first, for a laptop
+/// that closes its lid over a large answer may open it again.
+const SENDING_PATIENCE: Duration = Duration::from_mins(1);
 /// How long requests that are under way may take to finish after the stop: watches end by themselves at
 /// once, and nobody who pressed Ctrl-C wants to wait longer.
 const DRAIN: Duration = Duration::from_secs(5);
@@ -133,7 +147,16 @@ impl Connection {
             address: self.address,
             certificate,
         };
-        let service = TowerToHyperService::new(self.router.layer(Extension(peer)));
+        // What a connection becomes has its own idea of silence: a terminal may be held for a long time.
+        let upgraded = Arc::new(AtomicBool::new(false));
+        let stream = Patient::new(stream, SENDING_PATIENCE, Arc::clone(&upgraded));
+        let router = self.router.layer(Extension(peer));
+        let service = TowerToHyperService::new(MapResponse::new(router, move |response: Response| {
+            if response.status() == StatusCode::SWITCHING_PROTOCOLS {
+                upgraded.store(true, Ordering::Relaxed);
+            }
+            response
+        }));
         let builder = Builder::new(TokioExecutor::new());
         let mut builder = match protocol {
             Protocol::Http1 => builder.http1_only(),
