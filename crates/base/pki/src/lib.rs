@@ -10,6 +10,7 @@ mod error;
 mod files;
 mod identity;
 mod read;
+mod signing;
 mod tls;
 
 pub use authority::{Authority, Usage, new_request};
@@ -17,4 +18,5 @@ pub use error::PkiError;
 pub use files::write_private;
 pub use identity::Identity;
 pub use read::{Certified, Requested, read_certificate_der, read_certificate_pem, read_request_pem};
+pub use signing::{SigningKey, sha256};
 pub use tls::{client_config, install_provider, server_config};

@@ -32,6 +32,7 @@ async fn main() -> Result<(), Problem> {
     std::fs::write(&path, kubeconfig)?;
     let server = ApiServer::open(Config {
         store_dir: folder.join("store"),
+        keys_dir: folder.join("keys"),
         advertise,
         server: authority.issue_server(&["127.0.0.1", "localhost"])?,
         client_ca_pem: authority.certificate_pem().to_owned(),

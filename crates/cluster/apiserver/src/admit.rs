@@ -8,9 +8,9 @@ use tokio::sync::MutexGuard;
 use toolforge_chain::{Attributes, Operation};
 use toolforge_kinds::{Status, Subresource};
 
-use crate::authz::node::Node;
+use crate::authz::node::{Node, Write};
 use crate::rest::Call;
-use crate::store::Resource;
+use crate::store::{Key, Resource};
 
 /// One write that asks for admission.
 #[derive(Debug)]
@@ -92,14 +92,20 @@ impl<'a> Request<'a> {
                 Operation::Update | Operation::Connect => "update",
             };
             let subresource = self.call.subresource.map(Subresource::name);
-            node.admit(
-                self.call.kind,
+            let write = Write {
+                kind: self.call.kind,
                 verb,
                 subresource,
-                &self.attributes.name,
+                namespace: self.call.namespace.as_deref(),
+                name: &self.attributes.name,
                 object,
                 old,
-            )?;
+            };
+            let pods = |name: &str| {
+                let key = Key::new(Resource::find("", "pods")?, self.call.namespace.as_deref(), name);
+                Some(self.call.api.store.get(&key)?.value().clone())
+            };
+            node.admit(write, &pods)?;
         }
         if self.is_internal() {
             return Ok(Vec::new());

@@ -13,6 +13,7 @@ use crate::authz::Access;
 use crate::definitions::Kinds;
 use crate::log_proxy::Nodes;
 use crate::store::{Key, Store};
+use crate::tokens::Tokens;
 use crate::world::StoredWorld;
 
 /// Locks of each purpose. More than writers at a time, so that two names rarely share one.
@@ -26,6 +27,7 @@ pub(crate) struct Api {
     pub(crate) kinds: Arc<Kinds>,
     pub(crate) addresses: Arc<Allocator>,
     pub(crate) nodes: Nodes,
+    pub(crate) tokens: Tokens,
     pub(crate) chain: Chain,
     /// Ends watches and log streams.
     pub(crate) closing: CancellationToken,
@@ -49,6 +51,7 @@ impl Api {
         kinds: Arc<Kinds>,
         addresses: Arc<Allocator>,
         nodes: Nodes,
+        tokens: Tokens,
     ) -> Self {
         let chain = Chain::new(Arc::new(StoredWorld(store.clone())));
         Self {
@@ -57,6 +60,7 @@ impl Api {
             kinds,
             addresses,
             nodes,
+            tokens,
             chain,
             closing: CancellationToken::new(),
             quota_locks: (0..LOCKS).map(|_| Mutex::new(())).collect(),

@@ -1,11 +1,18 @@
-//! Who asks: from the client certificate, or from the in-process client that the roof made.
+//! Who asks: from the client certificate, from a service account's token, or from the in-process client of the roof.
 //!
-//! The certificate was verified against the client authority by the TLS layer; here it is only read. There are no
-//! service-account tokens in this version: a request with a bearer token and no certificate is 401.
+//! The certificate was verified against the client authority by the TLS layer; here it is only read. Where there are
+//! both, the certificate counts, as in Kubernetes. What is presented and not good is 401, never nobody in particular.
 
-use http::Extensions;
+mod bearer;
+
+use std::fmt::Write as _;
+
+use http::{Extensions, HeaderMap};
 use serde_json::{Value, json};
 use toolforge_serve::Peer;
+
+use crate::store::Store;
+use crate::tokens::Tokens;
 
 /// The group of everybody with a valid identity.
 pub(crate) const AUTHENTICATED: &str = "system:authenticated";
@@ -13,6 +20,8 @@ pub(crate) const AUTHENTICATED: &str = "system:authenticated";
 pub(crate) const UNAUTHENTICATED: &str = "system:unauthenticated";
 /// The user name of everybody else.
 pub(crate) const ANONYMOUS: &str = "system:anonymous";
+/// The attribute that names the certificate or token that a user presented.
+const CREDENTIAL_ID: &str = "authentication.kubernetes.io/credential-id";
 /// The group that may do everything.
 pub(crate) const MASTERS: &str = "system:masters";
 
@@ -81,21 +90,60 @@ impl User {
 #[derive(Clone, Debug)]
 pub(crate) struct InProcess(pub(crate) User);
 
-/// The identity behind a request; `None` when it presents a certificate that cannot be read.
-pub(crate) fn authenticate(extensions: &Extensions) -> Option<User> {
-    if let Some(InProcess(user)) = extensions.get::<InProcess>() {
-        return Some(user.clone());
+/// An identity that was proven, or that of nobody.
+#[derive(Clone, Debug)]
+pub(crate) struct Identified {
+    pub(crate) user: User,
+    /// For the audit log: the token should have been replaced by a newer one so many seconds ago.
+    pub(crate) stale_seconds: Option<i64>,
+}
+
+impl From<User> for Identified {
+    fn from(user: User) -> Self {
+        Self {
+            user,
+            stale_seconds: None,
+        }
     }
-    let Some(certificate) = extensions
-        .get::<Peer>()
-        .and_then(|peer| peer.certificate.as_ref())
-    else {
-        return Some(User::anonymous());
+}
+
+/// The identity behind a request; `None` when what it presents is not good.
+pub(crate) fn authenticate(
+    extensions: &Extensions,
+    headers: &HeaderMap,
+    tokens: &Tokens,
+    store: &Store,
+) -> Option<Identified> {
+    if let Some(InProcess(user)) = extensions.get::<InProcess>() {
+        return Some(user.clone().into());
+    }
+    let peer = extensions.get::<Peer>();
+    if let Some(certificate) = peer.and_then(|peer| peer.certificate.as_ref()) {
+        return certified(certificate).map(Identified::from);
+    }
+    let Some(token) = bearer::token(headers) else {
+        return Some(User::anonymous().into());
     };
+    match tokens.owner(&token, &Tokens::audiences(), store) {
+        Ok(owner) => Some(Identified {
+            user: owner.user,
+            stale_seconds: owner.stale_seconds,
+        }),
+        Err(refused) => {
+            tracing::debug!(%refused, "a token is not good");
+            None
+        }
+    }
+}
+
+fn certified(certificate: &[u8]) -> Option<User> {
     match toolforge_pki::read_certificate_der(certificate) {
         Ok(found) if !found.common_name.is_empty() => {
             let groups: Vec<&str> = found.organizations.iter().map(String::as_str).collect();
-            Some(User::authenticated(&found.common_name, &groups))
+            let mut user = User::authenticated(&found.common_name, &groups);
+            user.extra
+                .push((CREDENTIAL_ID.to_owned(), vec![fingerprint(certificate)]));
+            Some(user)
         }
         Ok(_) => None,
         Err(problem) => {
@@ -108,39 +156,44 @@ pub(crate) fn authenticate(extensions: &Extensions) -> Option<User> {
     }
 }
 
+/// The name of a certificate in the attributes of its user, so that logs can tell credentials apart.
+fn fingerprint(certificate: &[u8]) -> String {
+    let mut text = "X509SHA256=".to_owned();
+    for byte in toolforge_pki::sha256(certificate) {
+        // Writing into a String cannot fail.
+        let _ = write!(text, "{byte:02x}");
+    }
+    text
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn peer(certificate: Option<Vec<u8>>) -> Extensions {
-        let mut extensions = Extensions::new();
-        extensions.insert(Peer {
-            address: ([127, 0, 0, 1], 1).into(),
-            certificate,
-        });
-        extensions
+    fn der(identity: &toolforge_pki::Identity) -> Vec<u8> {
+        let certificate =
+            rustls_pki_types::pem::PemObject::from_pem_slice(identity.certificate_pem.as_bytes());
+        let certificate: rustls_pki_types::CertificateDer<'_> = certificate.unwrap();
+        certificate.to_vec()
     }
 
     #[test]
     fn names_and_groups_come_from_the_certificate() {
         let authority = toolforge_pki::Authority::create("test").unwrap();
         let identity = authority.issue_client("ada", &["toolforge", "admins"]).unwrap();
-        let certificate =
-            rustls_pki_types::pem::PemObject::from_pem_slice(identity.certificate_pem.as_bytes());
-        let certificate: rustls_pki_types::CertificateDer<'_> = certificate.unwrap();
-        let user = authenticate(&peer(Some(certificate.to_vec()))).unwrap();
+        let user = certified(&der(&identity)).unwrap();
         assert_eq!(user.name, "ada");
         assert_eq!(user.groups, ["toolforge", "admins", AUTHENTICATED]);
-    }
-
-    #[test]
-    fn without_a_certificate_one_is_nobody() {
-        assert!(authenticate(&peer(None)).unwrap().is_anonymous());
-        assert!(authenticate(&Extensions::new()).unwrap().is_anonymous());
+        let (name, values) = &user.extra[0];
+        assert_eq!(name, CREDENTIAL_ID);
+        assert!(
+            values[0].starts_with("X509SHA256=") && values[0].len() == 75,
+            "{values:?}"
+        );
     }
 
     #[test]
     fn what_is_no_certificate_is_no_identity() {
-        assert_eq!(authenticate(&peer(Some(b"nonsense".to_vec()))), None);
+        assert_eq!(certified(b"nonsense"), None);
     }
 }

@@ -53,7 +53,7 @@ pub(crate) fn answer(
     let parts: Vec<&str> = path.trim_matches('/').split('/').collect();
     let value = match parts.as_slice() {
         [""] => {
-            json!({ "paths": ["/api", "/api/v1", "/apis", "/healthz", "/livez", "/openapi/v2", "/openapi/v3", "/readyz", "/version"] })
+            json!({ "paths": ["/.well-known/openid-configuration", "/api", "/api/v1", "/apis", "/healthz", "/livez", "/openapi/v2", "/openapi/v3", "/openid/v1/jwks", "/readyz", "/version"] })
         }
         ["api"] if is_aggregated(headers) => return Ok(aggregated(all, &groups(all, str::is_empty))),
         ["apis"] if is_aggregated(headers) => {
@@ -179,7 +179,6 @@ fn offered(kind: &Kind) -> impl Iterator<Item = Subresource> {
                 | Subresource::Attach
                 | Subresource::PortForward
                 | Subresource::Proxy
-                | Subresource::Token
         )
     })
 }

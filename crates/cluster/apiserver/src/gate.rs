@@ -10,7 +10,7 @@ use percent_encoding::percent_decode_str;
 use toolforge_kinds::Status;
 
 use crate::api::Api;
-use crate::authn::{self, AUTHENTICATED, User};
+use crate::authn::{self, AUTHENTICATED, UNAUTHENTICATED, User};
 use crate::authz::Attributes;
 use crate::query::Query;
 use crate::request::{RequestInfo, ResourceInfo};
@@ -56,7 +56,16 @@ async fn serve(api: Arc<Api>, request: Request<Body>) -> Result<Response, Status
     {
         return Ok(response);
     }
-    let user = authn::authenticate(&parts.extensions).ok_or_else(Status::unauthorized)?;
+    let identified = authn::authenticate(&parts.extensions, &parts.headers, &api.tokens, &api.store);
+    let identified = identified.ok_or_else(Status::unauthorized)?;
+    if let Some(seconds) = identified.stale_seconds {
+        tracing::debug!(
+            user = identified.user.name,
+            seconds,
+            "a token is used beyond its time"
+        );
+    }
+    let user = identified.user;
     if user.is_anonymous() {
         return Err(Status::unauthorized());
     }
@@ -65,7 +74,10 @@ async fn serve(api: Arc<Api>, request: Request<Body>) -> Result<Response, Status
     api.access.require(&user, &attributes, &api.store)?;
     match info.resource {
         None if path == backup::PATH => backup::answer(&api, &parts.method),
-        None => discovery::answer(&api.kinds, &parts.method, &path, &query, &parts.headers),
+        None => match api.tokens.discover(&path) {
+            Some(response) if matches!(parts.method, Method::GET | Method::HEAD) => Ok(response),
+            _ => discovery::answer(&api.kinds, &parts.method, &path, &query, &parts.headers),
+        },
         Some(found) => {
             let old = deprecation(&found);
             let mut response =
@@ -172,11 +184,13 @@ fn impersonate(api: &Api, user: User, headers: &HeaderMap) -> Result<User, Statu
             require("authentication.k8s.io", "userextras", key, "", value)?;
         }
     }
-    if found.is_anonymous() {
-        return Err(Status::unauthorized());
-    }
-    if !found.is_in(AUTHENTICATED) {
-        found.groups.push(AUTHENTICATED.to_owned());
+    let everybody = if found.is_anonymous() {
+        UNAUTHENTICATED
+    } else {
+        AUTHENTICATED
+    };
+    if !found.is_in(everybody) {
+        found.groups.push(everybody.to_owned());
     }
     tracing::debug!(user = user.name, as_user = found.name, "impersonation");
     Ok(found)

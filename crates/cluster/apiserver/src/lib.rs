@@ -31,6 +31,7 @@ mod rest;
 mod selector;
 mod server;
 mod store;
+mod tokens;
 mod upkeep;
 mod watch;
 mod wire;

@@ -36,13 +36,15 @@ use crate::negotiate::Form;
 use crate::query::Query;
 use crate::request::ResourceInfo;
 use crate::store::{Key, Resource};
-use crate::{body, fail, respond, watch};
+use crate::{body, fail, respond, tokens, watch};
 
 pub(crate) use answer::{bytes as object_bytes, partial, table, value as object_value};
 pub(crate) use change::{Edit, change};
 pub(crate) use create::{Tracking, create_object};
+pub(crate) use decode::posted as decode_posted;
 pub(crate) use delete::{Options as DeleteOptions, delete_object};
 pub(crate) use list::parse_revision;
+pub(crate) use pods::admit as admit_posted;
 pub(crate) use rules::FieldsOf;
 
 /// Longest name of a field manager in characters.
@@ -203,6 +205,7 @@ async fn route(
         (Subresource::Scale, "patch") => scale::patch(call, name, media_type, bytes).await,
         (Subresource::Log, "get") => log::answer(call, name).await,
         (Subresource::Binding, "create") => pods::bind(call, name, media_type, bytes).await,
+        (Subresource::Token, "create") => tokens::issue(call, name, media_type, bytes).await,
         (Subresource::Eviction, "create") => eviction::evict(call, name, media_type, bytes).await,
         (
             Subresource::Status
@@ -229,8 +232,7 @@ async fn route(
             Subresource::Exec
             | Subresource::Attach
             | Subresource::PortForward
-            | Subresource::Proxy
-            | Subresource::Token,
+            | Subresource::Proxy,
             _,
         ) => Err(unknown_subresource(subresource.name())),
         _ => Err(Status::method_not_allowed()),
@@ -240,7 +242,7 @@ async fn route(
 /// 501 for what Kubernetes has and we leave out, 404 for what nobody has.
 fn unknown_subresource(name: &str) -> Status {
     match name {
-        "exec" | "attach" | "portforward" | "proxy" | "token" | "resize" => {
+        "exec" | "attach" | "portforward" | "proxy" | "resize" => {
             fail::not_offered(&format!("the subresource {name}"))
         }
         _ => Status::no_such_path(),
@@ -249,6 +251,10 @@ fn unknown_subresource(name: &str) -> Status {
 
 fn review(call: &Call, media_type: &str, bytes: &[u8]) -> Result<Response, Status> {
     let object = decode::body(call, media_type, bytes)?.object;
+    if call.kind.kind == "TokenReview" {
+        let answered = tokens::review(&call.api.tokens, &call.api.store, object)?;
+        return Ok(respond::json(StatusCode::CREATED, &answered));
+    }
     let namespace = call.namespace.as_deref();
     let answered = reviews::answer(
         &call.api.access,

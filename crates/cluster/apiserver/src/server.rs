@@ -23,6 +23,7 @@ use crate::definitions::Kinds;
 use crate::error::ApiError;
 use crate::log_proxy::Nodes;
 use crate::store::{Event, Observer, Store};
+use crate::tokens::{self, Tokens};
 use crate::{bootstrap, definitions, expiry, gate};
 
 /// What the API needs to know.
@@ -30,6 +31,8 @@ use crate::{bootstrap, definitions, expiry, gate};
 pub struct Config {
     /// Where objects are kept. The key for their encryption lies beside it: `store.key` for a folder `store`.
     pub store_dir: PathBuf,
+    /// Where the API keeps keys of its own (0600): that of service accounts' tokens. Not the folder of objects.
+    pub keys_dir: PathBuf,
     /// The URL under which clients find the API, such as `https://127.0.0.1:6443`; written into `cluster-info`.
     pub advertise: String,
     /// The certificate and key that the API presents.
@@ -86,13 +89,10 @@ impl ApiServer {
         let (store, access, addresses, kinds) = opened
             .map_err(|problem| failed(problem.into()))?
             .map_err(|problem| failed(problem.into()))?;
-        let api = Arc::new(Api::new(
-            Arc::new(store),
-            access,
-            kinds,
-            addresses,
-            Nodes::new(nodes),
-        ));
+        let tokens = Tokens::open(&config.keys_dir, &config.advertise, &config.client_ca_pem)?;
+        let nodes = Nodes::new(nodes);
+        let api = Api::new(Arc::new(store), access, kinds, addresses, nodes, tokens);
+        let api = Arc::new(api);
         bootstrap::run(&api, &config).await?;
         let router = Router::new().fallback(gate::handle).with_state(api.clone());
         Ok(Self {
@@ -128,6 +128,7 @@ impl ApiServer {
         chores.spawn(aggregate::keep_current(self.api.clone()));
         chores.spawn(definitions::keep_current(self.api.clone()));
         chores.spawn(expiry::expire_events(self.api.clone(), self.event_lifetime));
+        chores.spawn(tokens::keep_secrets(self.api.clone()));
         chores.spawn(bootstrap::keep_own_service(
             self.api.clone(),
             self.own_service.clone(),

@@ -49,7 +49,7 @@ static KINDS: &[Kind] = kinds! {
     "" "ResourceQuota" "resourcequotas" "resourcequota" ["quota"] [] namespaced [Status] ALL STORED;
     "" "Secret" "secrets" "secret" [] [] namespaced [] ALL STORED;
     "" "Service" "services" "service" ["svc"] ["all"] namespaced [Status] ALL STORED;
-    "" "ServiceAccount" "serviceaccounts" "serviceaccount" ["sa"] [] namespaced [] ALL STORED;
+    "" "ServiceAccount" "serviceaccounts" "serviceaccount" ["sa"] [] namespaced [Token] ALL STORED;
     "admissionregistration.k8s.io" "MutatingWebhookConfiguration" "mutatingwebhookconfigurations" "mutatingwebhookconfiguration" [] ["api-extensions"] cluster [] ALL STORED;
     "admissionregistration.k8s.io" "ValidatingWebhookConfiguration" "validatingwebhookconfigurations" "validatingwebhookconfiguration" [] ["api-extensions"] cluster [] ALL STORED;
     "apiextensions.k8s.io" "CustomResourceDefinition" "customresourcedefinitions" "customresourcedefinition" ["crd" "crds"] ["api-extensions"] cluster [Status] ALL STORED;

@@ -181,6 +181,7 @@ impl Machine<'_> {
         ];
         Ok(toolforge_apiserver::Config {
             store_dir: self.request.layout.store(),
+            keys_dir: self.request.layout.pki(),
             advertise: self.api_url(),
             server: self.cluster.issue_server(&names)?,
             client_ca_pem: self.cluster.certificate_pem().to_owned(),

@@ -1,15 +1,18 @@
 //! What a node's identity (`system:node:NAME` in `system:nodes`) may do: its own Node, Lease and Pods.
 //!
 //! Two doors: [`Node::decide`] for rights (reads of Secrets only where a Pod of the node uses them), and
-//! [`Node::admit`] for the content of what it writes.
+//! [`Node::admit`], in `restriction`, for the content of what it writes.
+
+mod restriction;
 
 use serde_json::Value;
-use toolforge_kinds::{Kind, Status};
 
 use super::rules::Rule;
 use super::{Attributes, Decision};
 use crate::authn::User;
 use crate::store::{Resource, Store};
+
+pub(crate) use restriction::Write;
 
 /// The group of all nodes.
 pub(crate) const NODES: &str = "system:nodes";
@@ -42,6 +45,15 @@ impl<'a> Node<'a> {
             return refusal("has no rights on paths");
         }
         match (wanted.group.as_str(), wanted.resource.as_str()) {
+            ("", "serviceaccounts") if wanted.subresource == "token" => {
+                if wanted.verb != "create" || wanted.name.is_empty() {
+                    return refusal("can only create tokens for individual service accounts");
+                }
+                if self.uses(wanted, store) {
+                    return Decision::Allow("a Pod of the node runs as it".to_owned());
+                }
+                return refusal("has no Pod that runs as it");
+            }
             ("", "secrets" | "configmaps" | "persistentvolumeclaims" | "serviceaccounts") => {
                 if !matches!(wanted.verb.as_str(), "get" | "list" | "watch") || wanted.name.is_empty() {
                     return refusal("may only read single objects that its Pods use");
@@ -73,57 +85,6 @@ impl<'a> Node<'a> {
             let pod = pod.value();
             node_of(pod) == self.name && names(pod, &wanted.resource, &wanted.name)
         })
-    }
-
-    /// Whether the node may write this object as it is. `name` is that of the request.
-    pub(crate) fn admit(
-        self,
-        kind: &Kind,
-        verb: &str,
-        subresource: Option<&str>,
-        name: &str,
-        object: Option<&Value>,
-        old: Option<&Value>,
-    ) -> Result<(), Status> {
-        let refuse = |why: String| Err(Status::forbidden(kind, name, &why));
-        match kind.kind {
-            "Node" => {
-                if name != self.name {
-                    return refuse(format!(
-                        "node {:?} is not allowed to modify node {name:?}",
-                        self.name
-                    ));
-                }
-                let taints =
-                    |value: Option<&Value>| value.and_then(|value| value.pointer("/spec/taints")).cloned();
-                if verb == "update" && subresource.is_none() && taints(object) != taints(old) {
-                    return refuse(format!("node {:?} is not allowed to modify taints", self.name));
-                }
-                Ok(())
-            }
-            "Pod" => {
-                if subresource == Some("eviction") {
-                    // What is created is an Eviction; the deletion that follows is asked about by itself.
-                    return Ok(());
-                }
-                let pod = old.or(object);
-                if verb == "create" && subresource.is_none() {
-                    return refuse(format!("node {:?} is not allowed to create pods", self.name));
-                }
-                if pod.is_some_and(|pod| node_of(pod) != self.name) {
-                    return refuse(format!(
-                        "node {:?} can only change pods with spec.nodeName set to itself",
-                        self.name
-                    ));
-                }
-                Ok(())
-            }
-            "Lease" if name != self.name => refuse(format!(
-                "node {:?} can only access node lease with the same name as itself",
-                self.name
-            )),
-            _ => Ok(()),
-        }
     }
 }
 
@@ -214,67 +175,11 @@ mod tests {
 
     use super::*;
 
-    fn kind(name: &str) -> &'static Kind {
-        toolforge_kinds::all()
-            .iter()
-            .find(|kind| kind.kind == name)
-            .unwrap()
-    }
-
     #[test]
     fn a_node_needs_its_group() {
         assert!(Node::of(&User::authenticated("system:node:a", &[NODES])).is_some());
         assert!(Node::of(&User::authenticated("system:node:a", &[])).is_none());
         assert!(Node::of(&User::authenticated("ada", &[NODES])).is_none());
-    }
-
-    #[test]
-    fn a_node_writes_only_its_own() {
-        let user = User::authenticated("system:node:a", &[NODES]);
-        let node = Node::of(&user).unwrap();
-        let pod = |name: &str| json!({"spec":{"nodeName":name}});
-        assert!(
-            node.admit(kind("Node"), "update", Some("status"), "a", None, None)
-                .is_ok()
-        );
-        assert!(
-            node.admit(kind("Node"), "update", Some("status"), "b", None, None)
-                .is_err()
-        );
-        assert!(
-            node.admit(kind("Pod"), "patch", Some("status"), "p", None, Some(&pod("a")))
-                .is_ok()
-        );
-        assert!(
-            node.admit(kind("Pod"), "patch", Some("status"), "p", None, Some(&pod("b")))
-                .is_err()
-        );
-        assert!(
-            node.admit(kind("Pod"), "create", None, "p", Some(&pod("a")), None)
-                .is_err()
-        );
-        assert!(
-            node.admit(kind("Lease"), "update", None, "b", None, None)
-                .is_err()
-        );
-    }
-
-    #[test]
-    fn a_node_may_not_change_its_taints() {
-        let user = User::authenticated("system:node:a", &[NODES]);
-        let node = Node::of(&user).unwrap();
-        let tainted = json!({"spec":{"taints":[{"key":"x"}]}});
-        assert!(
-            node.admit(
-                kind("Node"),
-                "update",
-                None,
-                "a",
-                Some(&json!({})),
-                Some(&tainted)
-            )
-            .is_err()
-        );
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! The questions about rights and identity: access reviews, rules review, `SelfSubjectReview`, `TokenReview`.
+//! The questions about rights and identity: access reviews, rules review, `SelfSubjectReview`.
 //!
 //! Answered at once and never stored.
 
@@ -35,11 +35,6 @@ pub(crate) fn answer(
             decide(access, store, &subject(&review)?, &review)?
         }
         "SelfSubjectRulesReview" => rules(access, user, &review),
-        "TokenReview" => json!({
-            "authenticated": false,
-            "user": {},
-            "error": "the built-in API of Toolforge does not issue tokens yet",
-        }),
         _ => return Err(Status::internal(format!("no answer for {}", kind.kind))),
     };
     if let Some(map) = review.as_object_mut() {

@@ -97,6 +97,12 @@ fn cluster_roles() -> Vec<Value> {
         cluster_role("system:discovery", &[paths(discovery)]),
         cluster_role("system:public-info-viewer", &[paths(public)]),
         cluster_role(
+            "system:service-account-issuer-discovery",
+            &[paths(
+                "/.well-known/openid-configuration /.well-known/openid-configuration/ /openid/v1/jwks /openid/v1/jwks/",
+            )],
+        ),
+        cluster_role(
             "system:monitoring",
             &[paths(
                 "/healthz /healthz/* /livez /livez/* /metrics /readyz /readyz/*",
@@ -299,6 +305,11 @@ fn cluster_bindings() -> Vec<Value> {
             "system:public-info-viewer",
             "system:public-info-viewer",
             &[("Group", AUTHENTICATED), ("Group", UNAUTHENTICATED)],
+        ),
+        cluster_binding(
+            "system:service-account-issuer-discovery",
+            "system:service-account-issuer-discovery",
+            &group("system:serviceaccounts"),
         ),
         cluster_binding(
             "system:monitoring",

@@ -59,8 +59,8 @@ pub(crate) async fn bind(
     Ok(done(&warnings))
 }
 
-/// Asks about what is posted to a Pod: to webhooks it is an object that is created below the Pod.
-pub(super) async fn admit(call: &Call, name: &str, object: Value) -> Result<(Value, Vec<String>), Status> {
+/// Asks about what is posted to an object: to webhooks it is an object that is created below the other.
+pub(crate) async fn admit(call: &Call, name: &str, object: Value) -> Result<(Value, Vec<String>), Status> {
     let request = Request::new(call, Operation::Create, name, create::options(call));
     let (object, mut warnings) = request.mutate(object, None).await?;
     warnings.extend(request.validate(Some(&object), None).await?);

@@ -11,18 +11,18 @@ use serde_json::{Value, json};
 use crate::harness::Harness;
 use crate::objects::{config_map, pod};
 
-fn object<K: DeserializeOwned>(value: Value) -> K {
+pub(crate) fn object<K: DeserializeOwned>(value: Value) -> K {
     serde_json::from_value(value).unwrap()
 }
 
-fn refused(result: Result<impl std::fmt::Debug, kube::Error>) -> (u16, String) {
+pub(crate) fn refused(result: Result<impl std::fmt::Debug, kube::Error>) -> (u16, String) {
     match result.unwrap_err() {
         kube::Error::Api(status) => (status.code, status.message.clone()),
         other => panic!("no answer of the API: {other}"),
     }
 }
 
-async fn get(client: &kube::Client, path: &str) -> Result<String, u16> {
+pub(crate) async fn get(client: &kube::Client, path: &str) -> Result<String, u16> {
     let request = http::Request::get(path).body(Vec::new()).unwrap();
     client.request_text(request).await.map_err(|error| match error {
         kube::Error::Api(status) => status.code,

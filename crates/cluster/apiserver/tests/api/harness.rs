@@ -28,6 +28,7 @@ pub(crate) struct Harness {
 pub(crate) fn config(folder: &Path, authority: &Authority, address: SocketAddr) -> Config {
     Config {
         store_dir: folder.join("store"),
+        keys_dir: folder.join("keys"),
         advertise: format!("https://{address}"),
         server: authority.issue_server(&["127.0.0.1", "localhost"]).unwrap(),
         client_ca_pem: authority.certificate_pem().to_owned(),
@@ -98,6 +99,17 @@ impl Harness {
         let config: Kubeconfig = serde_json::from_str(&self.kubeconfig("nobody", &[], "default")).unwrap();
         let mut config = resolve(config).await;
         config.auth_info = AuthInfo::default();
+        kube::Client::try_from(config).unwrap()
+    }
+
+    /// A client that presents a token and no certificate.
+    pub(crate) async fn with_token(&self, token: &str) -> kube::Client {
+        let config: Kubeconfig = serde_json::from_str(&self.kubeconfig("nobody", &[], "default")).unwrap();
+        let mut config = resolve(config).await;
+        config.auth_info = AuthInfo {
+            token: Some(token.to_owned().into()),
+            ..AuthInfo::default()
+        };
         kube::Client::try_from(config).unwrap()
     }
 

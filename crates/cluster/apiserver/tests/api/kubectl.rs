@@ -4,6 +4,7 @@ mod pruning;
 mod reading;
 mod refusals;
 mod rollouts;
+mod tokens;
 mod writing;
 
 use std::path::PathBuf;

@@ -11,6 +11,7 @@ mod kubectl;
 mod logs;
 mod objects;
 mod protocol;
+mod tokens;
 mod watches;
 mod webhooks;
 mod worlds;

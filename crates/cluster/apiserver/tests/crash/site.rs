@@ -118,6 +118,7 @@ async fn serves_when_asked() {
     let listener = TcpListener::bind(address).await.unwrap();
     let server = ApiServer::open(Config {
         store_dir: folder.join("store"),
+        keys_dir: folder.join("keys"),
         advertise: format!("https://{address}"),
         server: authority.issue_server(&["127.0.0.1"]).unwrap(),
         client_ca_pem: authority.certificate_pem().to_owned(),

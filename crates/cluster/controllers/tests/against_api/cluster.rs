@@ -48,6 +48,7 @@ impl Cluster {
         let authority = Authority::create("test").unwrap();
         let config = Config {
             store_dir: store.path().join("store"),
+            keys_dir: store.path().join("keys"),
             advertise: "https://127.0.0.1:6443".to_owned(),
             server: authority.issue_server(&["127.0.0.1"]).unwrap(),
             client_ca_pem: authority.certificate_pem().to_owned(),

@@ -169,6 +169,7 @@ impl Cluster {
         let address = listener.local_addr().expect("address");
         let config = toolforge_apiserver::Config {
             store_dir: folder.path().join("store"),
+            keys_dir: folder.path().join("keys"),
             advertise: format!("https://{address}"),
             server: authority.issue_server(&["127.0.0.1"]).expect("identity"),
             client_ca_pem: authority.certificate_pem().to_owned(),

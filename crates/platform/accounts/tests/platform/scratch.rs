@@ -284,6 +284,7 @@ async fn api(
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let config = toolforge_apiserver::Config {
         store_dir: folder.path().join("store"),
+        keys_dir: folder.path().join("keys"),
         advertise: format!("https://{}", listener.local_addr().unwrap()),
         server: authority.issue_server(&["127.0.0.1"]).unwrap(),
         client_ca_pem: authority.certificate_pem().to_owned(),

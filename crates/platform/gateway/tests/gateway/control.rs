@@ -45,6 +45,7 @@ impl Cluster {
         let url = format!("https://127.0.0.1:{}", listener.local_addr().unwrap().port());
         let config = toolforge_apiserver::Config {
             store_dir: folder.path().join("store"),
+            keys_dir: folder.path().join("keys"),
             advertise: url.clone(),
             server: authority.issue_server(&["127.0.0.1"]).unwrap(),
             client_ca_pem: authority.certificate_pem().to_owned(),

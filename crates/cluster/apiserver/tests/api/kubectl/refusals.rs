@@ -147,7 +147,6 @@ async fn says_plainly_what_is_not_offered() {
         ("attach one", not_offered),
         ("port-forward pod/one :80", not_offered),
         ("debug one --image=x", not_offered),
-        ("create token default", not_offered),
         (
             "get --raw /api/v1/namespaces/default/pods/one/proxy/",
             not_offered,
