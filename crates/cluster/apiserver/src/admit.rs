@@ -3,6 +3,8 @@
 //! The verbs call [`Request::mutate`] before they validate, [`Request::validate`] after it, and hold
 //! [`Request::within_quota`] while they write.
 
+use std::time::Duration;
+
 use serde_json::Value;
 use tokio::sync::MutexGuard;
 use toolforge_chain::{Attributes, Operation};
@@ -11,6 +13,9 @@ use toolforge_kinds::{Status, Subresource};
 use crate::authz::node::{Node, Write};
 use crate::rest::Call;
 use crate::store::{Key, Resource};
+
+/// How long a Pod waits for the account of its namespace: as long as Kubernetes looks for it.
+const ACCOUNT_WAIT: Duration = Duration::from_secs(2);
 
 /// One write that asks for admission.
 #[derive(Debug)]
@@ -39,6 +44,7 @@ impl<'a> Request<'a> {
             user,
             dry_run: call.dry_run,
             options,
+            annotations: call.annotations.clone(),
         };
         Self { call, attributes }
     }
@@ -58,6 +64,7 @@ impl<'a> Request<'a> {
         if self.is_internal() {
             return Ok((object, Vec::new()));
         }
+        self.await_account(&object).await;
         let (object, warnings) = self
             .call
             .api
@@ -66,6 +73,28 @@ impl<'a> Request<'a> {
             .await?;
         let object = object.ok_or_else(|| Status::internal("admission took the object away"))?;
         Ok((object, warnings))
+    }
+
+    /// A Pod may come before the account that its new namespace is about to get: waits for it a moment.
+    async fn await_account(&self, object: &Value) {
+        let call = self.call;
+        if self.attributes.operation != Operation::Create
+            || call.subresource.is_some()
+            || (call.kind.group, call.kind.kind) != ("", "Pod")
+        {
+            return;
+        }
+        let name = object.pointer("/spec/serviceAccountName").and_then(Value::as_str);
+        let Some(accounts) = Resource::find("", "serviceaccounts").filter(|_| name == Some("default")) else {
+            return;
+        };
+        let key = Key::new(accounts, call.namespace.as_deref(), "default");
+        let Some(mut changes) = call.api.store.subscribe(accounts) else {
+            return;
+        };
+        let comes = async { while call.api.store.get(&key).is_none() && changes.changed().await.is_ok() {} };
+        // Whether it has come is for the chain to see.
+        tokio::time::timeout(ACCOUNT_WAIT, comes).await.ok();
     }
 
     /// Asks about a deletion: mutating webhooks too, though there is nothing for them to change.

@@ -1,4 +1,4 @@
-//! What every cluster has: namespaces, default roles and bindings, the API's own Service, `cluster-info`.
+//! What every cluster has: namespaces with their accounts, default roles and bindings, the API's own Service, `cluster-info`.
 //!
 //! Runs at each opening; what is there already stays, except that default roles get back the rules they lack, and that
 //! the API's own address is brought up to date.
@@ -11,6 +11,7 @@ use std::sync::Arc;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
+use toolforge_chain::Annotations;
 
 use crate::api::Api;
 use crate::authn::{MASTERS, User};
@@ -36,6 +37,9 @@ pub(crate) async fn run(api: &Arc<Api>, config: &Config) -> Result<(), ApiError>
         )
         .await?;
     }
+    for namespace in NAMESPACES {
+        ensure(api, &default_account(namespace)).await?;
+    }
     for object in roles::all() {
         ensure(api, &object).await?;
         restore_rules(api, &object).await?;
@@ -46,6 +50,14 @@ pub(crate) async fn run(api: &Arc<Api>, config: &Config) -> Result<(), ApiError>
     }
     ensure(api, &cluster_info(config)).await?;
     refresh_cluster_info(api, config).await
+}
+
+/// The account of Pods that name none. A controller makes it in namespaces that come later.
+fn default_account(namespace: &str) -> Value {
+    json!({
+        "apiVersion": "v1", "kind": "ServiceAccount",
+        "metadata": { "name": "default", "namespace": namespace },
+    })
 }
 
 fn call(api: &Arc<Api>, object: &Value) -> Option<Call> {
@@ -69,6 +81,7 @@ fn call(api: &Arc<Api>, object: &Value) -> Option<Call> {
         manager: "toolforge-apiserver".to_owned(),
         dry_run: false,
         internal: true,
+        annotations: Annotations::default(),
     })
 }
 

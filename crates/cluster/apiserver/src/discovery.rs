@@ -175,10 +175,7 @@ fn offered(kind: &Kind) -> impl Iterator<Item = Subresource> {
     kind.subresources.iter().copied().filter(|subresource| {
         !matches!(
             subresource,
-            Subresource::Exec
-                | Subresource::Attach
-                | Subresource::PortForward
-                | Subresource::Proxy
+            Subresource::Exec | Subresource::Attach | Subresource::PortForward | Subresource::Proxy
         )
     })
 }

@@ -26,6 +26,7 @@ use axum::response::Response;
 use http::header::USER_AGENT;
 use http::{HeaderMap, StatusCode};
 use serde_json::Value;
+use toolforge_chain::Annotations;
 use toolforge_kinds::{Kind, Status, Storage, Subresource};
 
 use crate::api::Api;
@@ -70,6 +71,8 @@ pub(crate) struct Call {
     pub(crate) dry_run: bool,
     /// Whether the API asks itself, and nobody else is to be asked.
     pub(crate) internal: bool,
+    /// What is to stand beside the request in the audit log.
+    pub(crate) annotations: Annotations,
 }
 
 impl Call {
@@ -131,6 +134,7 @@ pub(crate) async fn dispatch(
         manager: manager(&query, &headers),
         dry_run: query.dry_run(),
         internal: false,
+        annotations: Annotations::default(),
         query,
         api,
     };
@@ -228,13 +232,9 @@ async fn route(
             | Subresource::EphemeralContainers,
             "patch",
         ) => patch::answer(call, name, media_type, bytes).await,
-        (
-            Subresource::Exec
-            | Subresource::Attach
-            | Subresource::PortForward
-            | Subresource::Proxy,
-            _,
-        ) => Err(unknown_subresource(subresource.name())),
+        (Subresource::Exec | Subresource::Attach | Subresource::PortForward | Subresource::Proxy, _) => {
+            Err(unknown_subresource(subresource.name()))
+        }
         _ => Err(Status::method_not_allowed()),
     }
 }

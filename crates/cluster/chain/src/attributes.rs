@@ -5,6 +5,8 @@ use std::collections::BTreeMap;
 use serde_json::Value;
 use toolforge_kinds::{Kind, Status};
 
+use crate::annotations::Annotations;
+
 /// What is done to an object.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Operation {
@@ -62,6 +64,8 @@ pub struct Attributes {
     pub dry_run: bool,
     /// `CreateOptions` and its siblings, for webhooks.
     pub options: Value,
+    /// Where links leave what is to stand in the audit log.
+    pub annotations: Annotations,
 }
 
 impl Attributes {

@@ -8,7 +8,7 @@ use toolforge_kinds::Status;
 use crate::attributes::{Attributes, Operation};
 use crate::webhook::{Dispatcher, Mutation};
 use crate::world::World;
-use crate::{lifecycle, limits, quota};
+use crate::{lifecycle, limits, pod_security, quota, service_account};
 
 /// The admission chain over one world.
 pub struct Chain {
@@ -45,11 +45,11 @@ impl Chain {
     ) -> Result<(Option<Value>, Vec<String>), Status> {
         lifecycle::admit(self.world.as_ref(), attributes, object.as_ref())?;
         let mut mutation = Mutation::of(object);
-        self.set_defaults(attributes, &mut mutation);
+        self.set_defaults(attributes, &mut mutation)?;
         self.webhooks.mutate(attributes, &mut mutation, old).await?;
-        self.set_defaults(attributes, &mut mutation);
+        self.set_defaults(attributes, &mut mutation)?;
         self.webhooks.mutate_again(attributes, &mut mutation, old).await?;
-        self.set_defaults(attributes, &mut mutation);
+        self.set_defaults(attributes, &mut mutation)?;
         Ok(mutation.into_parts())
     }
 
@@ -84,7 +84,10 @@ impl Chain {
     ) -> Result<Vec<String>, Status> {
         lifecycle::admit(self.world.as_ref(), attributes, object)?;
         self.check_limits(attributes, object)?;
-        self.webhooks.validate(attributes, object, old).await
+        service_account::admit(self.world.as_ref(), attributes, object)?;
+        let mut warnings = pod_security::admit(self.world.as_ref(), attributes, object, old)?;
+        warnings.extend(self.webhooks.validate(attributes, object, old).await?);
+        Ok(warnings)
     }
 
     /// Whether the object fits into the quotas of its namespace.
@@ -109,13 +112,16 @@ impl Chain {
         }
     }
 
-    fn set_defaults(&self, attributes: &Attributes, mutation: &mut Mutation) {
+    fn set_defaults(&self, attributes: &Attributes, mutation: &mut Mutation) -> Result<(), Status> {
         if !attributes.is_of("", "pods") || attributes.operation != Operation::Create {
-            return;
+            return Ok(());
         }
         for range in self.ranges(attributes) {
             mutation.change(|pod| limits::set_defaults(&range, pod));
         }
+        let mut completed = Ok(());
+        mutation.change(|pod| completed = service_account::complete(self.world.as_ref(), attributes, pod));
+        completed
     }
 
     fn check_limits(&self, attributes: &Attributes, object: Option<&Value>) -> Result<(), Status> {

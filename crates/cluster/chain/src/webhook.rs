@@ -1,8 +1,9 @@
 //! Admission webhooks: which are asked, how, and what their answers mean.
 //!
-//! Definitions, matching and reviews are pure; `call` and `pool` talk to the network; `dispatch` puts them together.
+//! Definitions, matching, conditions and reviews are pure; `call` and `pool` talk to the network; `dispatch` puts them together.
 
 mod call;
+mod conditions;
 mod definition;
 mod denial;
 mod dispatch;

@@ -504,3 +504,72 @@ async fn the_configurations_themselves_can_always_be_repaired() {
             .is_err()
     );
 }
+
+#[tokio::test]
+async fn a_webhook_is_asked_when_its_conditions_are_true_and_leaves_annotations() {
+    let annotate: Handler = Box::new(|_| json!({"allowed": true, "auditAnnotations": {"color": "blue"}}));
+    let server = Server::start([("/a", annotate)]).await;
+    let with = |name: &str, expression: &str| {
+        let conditions = json!([{"name": "c", "expression": expression}]);
+        validating(&[(
+            name,
+            json!({"clientConfig": server.at("/a"), "matchConditions": conditions}),
+        )])
+    };
+    let create = create();
+    let chain = Chain::new(Stored::with([with(
+        "a.example.org",
+        "object.metadata.name == 'new'",
+    )]));
+    chain.validate(&create, Some(&config_map()), None).await.unwrap();
+    assert_eq!(create.annotations.read()["a.example.org/color"], "blue");
+    assert_eq!(
+        validate([with("b.example.org", "request.operation == 'DELETE'")]).await,
+        Ok(vec![])
+    );
+    assert_eq!(server.paths().len(), 1, "the second was not asked");
+    let refused = validate([with("c.example.org", "object.data.size == '1'")])
+        .await
+        .unwrap_err();
+    assert_eq!(refused.code, 403);
+    assert!(
+        refused.message.starts_with(
+            "configmaps \"new\" is forbidden: expression 'object.data.size == '1'' resulted in error"
+        ),
+        "{}",
+        refused.message
+    );
+}
+
+#[tokio::test]
+async fn the_log_is_told_which_webhook_changed_the_object_and_which_was_passed_by() {
+    let server = Server::start([("/a", trace("a")), allow()]).await;
+    let nowhere = json!({"clientConfig": {"url": "https://127.0.0.1:1/", "caBundle": server.ca_bundle}, "failurePolicy": "Ignore"});
+    let chain = Chain::new(Stored::with([mutating(
+        "m",
+        &[
+            ("a.example.org", json!({"clientConfig": server.at("/a")})),
+            ("b.example.org", json!({"clientConfig": server.at("/allow")})),
+            ("c.example.org", nowhere),
+        ],
+    )]));
+    let create = create();
+    chain.mutate(&create, Some(config_map()), None).await.unwrap();
+    let found = create.annotations.read();
+    let told = |index: usize| -> Value {
+        serde_json::from_str(&found[&format!("mutation.webhook.admission.k8s.io/round_0_index_{index}")])
+            .unwrap()
+    };
+    assert_eq!(
+        told(0),
+        json!({"configuration": "m", "webhook": "a.example.org", "mutated": true})
+    );
+    assert_eq!(
+        told(1),
+        json!({"configuration": "m", "webhook": "b.example.org", "mutated": false})
+    );
+    assert_eq!(
+        found["failed-open.mutating.webhook.admission.k8s.io/round_0_index_2"],
+        "c.example.org"
+    );
+}

@@ -252,5 +252,6 @@ fn call(
         manager: "kube-apiserver".to_owned(),
         dry_run: false,
         internal: true,
+        annotations: toolforge_chain::Annotations::default(),
     }
 }

@@ -35,8 +35,7 @@ impl Phase {
 
 /// One webhook.
 ///
-/// Its `matchConditions` are not evaluated: it is asked more often than it wants, never less. Reviews are always
-/// of `admission.k8s.io/v1`, whatever `admissionReviewVersions` says.
+/// Reviews are always of `admission.k8s.io/v1`, whatever `admissionReviewVersions` says.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Webhook {
@@ -52,6 +51,8 @@ pub(crate) struct Webhook {
     pub(crate) namespace_selector: Option<LabelSelector>,
     #[serde(default)]
     pub(crate) object_selector: Option<LabelSelector>,
+    #[serde(default)]
+    pub(crate) match_conditions: Option<Vec<Condition>>,
     #[serde(default)]
     pub(crate) side_effects: Option<String>,
     #[serde(default)]
@@ -69,6 +70,13 @@ impl Webhook {
         self.timeout_seconds
             .unwrap_or(DEFAULT_TIMEOUT_SECONDS)
             .clamp(1, MAX_TIMEOUT_SECONDS)
+    }
+
+    /// Whether it has conditions.
+    pub(crate) fn has_conditions(&self) -> bool {
+        self.match_conditions
+            .as_ref()
+            .is_some_and(|list| !list.is_empty())
     }
 
     /// Whether a request that will not be stored may be sent to it.
@@ -99,6 +107,12 @@ pub(crate) struct ServiceReference {
     pub(crate) path: Option<String>,
     #[serde(default)]
     pub(crate) port: Option<u16>,
+}
+
+/// An expression that must be true for a webhook to be asked.
+#[derive(Debug, Clone, Deserialize)]
+pub(crate) struct Condition {
+    pub(crate) expression: String,
 }
 
 /// Which requests a webhook wants to see.

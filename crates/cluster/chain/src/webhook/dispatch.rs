@@ -4,11 +4,12 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use futures::future::join_all;
-use serde_json::Value;
+use serde_json::{Value, json};
 use toolforge_kinds::{Kind, Status, convert};
 use uuid::Uuid;
 
 use super::call::{CallError, Caller};
+use super::conditions::{Conditions, Verdict};
 use super::definition::{self, FailurePolicy, Phase, ReinvocationPolicy, Webhook};
 use super::denial;
 use super::matching::{is_exempt, wanted_kind};
@@ -30,12 +31,28 @@ const IDENTITY: &[&str] = &[
 pub(crate) struct Dispatcher {
     world: Arc<dyn World>,
     caller: Caller,
+    conditions: Conditions,
+}
+
+/// When a webhook is asked: in which round, and as which one. Audit annotations are named by it.
+#[derive(Debug, Clone, Copy)]
+struct Turn {
+    round: usize,
+    index: usize,
+}
+
+impl Turn {
+    fn annotate(self, attributes: &Attributes, prefix: &str, value: String) {
+        let name = format!("{prefix}/round_{}_index_{}", self.round, self.index);
+        attributes.annotations.add(&name, value);
+    }
 }
 
 impl Dispatcher {
     pub(crate) fn new(world: Arc<dyn World>) -> Self {
         Self {
             caller: Caller::new(Arc::clone(&world)),
+            conditions: Conditions::default(),
             world,
         }
     }
@@ -47,8 +64,9 @@ impl Dispatcher {
         mutation: &mut Mutation,
         old: Option<&Value>,
     ) -> Result<(), Status> {
-        for webhook in self.webhooks(attributes, Phase::Mutating)? {
-            self.mutate_with(&webhook, attributes, mutation, old).await?;
+        for (index, webhook) in self.webhooks(attributes, Phase::Mutating)?.iter().enumerate() {
+            let turn = Turn { round: 0, index };
+            self.mutate_with(webhook, attributes, mutation, old, turn).await?;
         }
         Ok(())
     }
@@ -60,10 +78,11 @@ impl Dispatcher {
         mutation: &mut Mutation,
         old: Option<&Value>,
     ) -> Result<(), Status> {
-        for webhook in self.webhooks(attributes, Phase::Mutating)? {
+        for (index, webhook) in self.webhooks(attributes, Phase::Mutating)?.iter().enumerate() {
             let wants = webhook.reinvocation_policy == Some(ReinvocationPolicy::IfNeeded);
             if wants && mutation.changed_since(&webhook.configuration, &webhook.name) {
-                self.mutate_with(&webhook, attributes, mutation, old).await?;
+                let turn = Turn { round: 1, index };
+                self.mutate_with(webhook, attributes, mutation, old, turn).await?;
             }
         }
         Ok(())
@@ -77,9 +96,10 @@ impl Dispatcher {
         old: Option<&Value>,
     ) -> Result<Vec<String>, Status> {
         let webhooks = self.webhooks(attributes, Phase::Validating)?;
-        let answers = join_all(webhooks.iter().filter_map(|webhook| {
+        let answers = join_all(webhooks.iter().enumerate().filter_map(|(index, webhook)| {
             let kind = wanted_kind(self.world.as_ref(), webhook, attributes, object, old)?;
-            Some(self.ask(webhook, Phase::Validating, attributes, kind, object, old))
+            let turn = Turn { round: 0, index };
+            Some(self.ask(webhook, Phase::Validating, attributes, kind, object, old, turn))
         }));
         let mut warnings = Vec::new();
         for answer in answers.await {
@@ -101,25 +121,33 @@ impl Dispatcher {
         attributes: &Attributes,
         mutation: &mut Mutation,
         old: Option<&Value>,
+        turn: Turn,
     ) -> Result<(), Status> {
         let object = mutation.object();
         let Some(kind) = wanted_kind(self.world.as_ref(), webhook, attributes, object, old) else {
             return Ok(());
         };
         let answer = self
-            .ask(webhook, Phase::Mutating, attributes, kind, object, old)
+            .ask(webhook, Phase::Mutating, attributes, kind, object, old, turn)
             .await?;
         let Some(answer) = answer else { return Ok(()) };
+        let before = mutation.state();
         if let Some(patch) = answer.patch {
             let patched = patched(webhook, attributes, kind, mutation.object(), &patch)?;
             mutation.replace(patched);
         }
+        let told = json!({
+            "configuration": webhook.configuration, "webhook": webhook.name,
+            "mutated": before != mutation.state(),
+        });
+        turn.annotate(attributes, "mutation.webhook.admission.k8s.io", told.to_string());
         mutation.warn(answer.warnings);
         mutation.note_seen(&webhook.configuration, &webhook.name);
         Ok(())
     }
 
-    /// Asks one webhook. Nothing comes back when it could not be asked and may be ignored.
+    /// Asks one webhook. Nothing comes back when it does not want to be asked, or cannot be and may be ignored.
+    #[expect(clippy::too_many_arguments, reason = "all of the question")]
     async fn ask(
         &self,
         webhook: &Webhook,
@@ -128,14 +156,26 @@ impl Dispatcher {
         kind: &Kind,
         object: Option<&Value>,
         old: Option<&Value>,
+        turn: Turn,
     ) -> Result<Option<Answer>, Status> {
+        let uid = Uuid::new_v4().to_string();
+        let question = review::question(&uid, attributes, kind, object, old);
+        if webhook.has_conditions() {
+            match self.conditions.check(webhook, &question) {
+                Verdict::Ask => {}
+                Verdict::Skip => return Ok(None),
+                Verdict::Refuse(why) => return Err(attributes.forbidden(object.or(old), &why)),
+            }
+        }
         if attributes.dry_run && !webhook.may_run_dry() {
             return Err(denial::no_dry_run(&webhook.name));
         }
-        let uid = Uuid::new_v4().to_string();
-        let question = review::question(&uid, attributes, kind, object, old);
         let called = self.caller.call(webhook, Bytes::from(question.to_string())).await;
         let answer = called.and_then(|bytes| review::answer(&bytes, &uid, phase).map_err(CallError::Answer));
+        for (name, value) in answer.iter().flat_map(|answer| &answer.annotations) {
+            let name = format!("{}/{name}", webhook.name);
+            attributes.annotations.add(&name, value.as_str());
+        }
         match answer {
             Ok(answer) if answer.allowed => Ok(Some(answer)),
             Ok(answer) => Err(denial::denied(&webhook.name, &answer.status)),
@@ -144,6 +184,11 @@ impl Dispatcher {
                     "{}; going on, as its failurePolicy says",
                     denial::failed(&webhook.name, &error)
                 );
+                let prefix = match phase {
+                    Phase::Mutating => "failed-open.mutating.webhook.admission.k8s.io",
+                    Phase::Validating => "failed-open.validating.webhook.admission.k8s.io",
+                };
+                turn.annotate(attributes, prefix, webhook.name.clone());
                 Ok(None)
             }
             Err(error) => Err(denial::unreachable(&webhook.name, &error)),

@@ -41,6 +41,11 @@ impl Mutation {
         self.change(|object| *object = new);
     }
 
+    /// Differs when the object has changed in between.
+    pub(crate) fn state(&self) -> usize {
+        self.state
+    }
+
     pub(crate) fn warn(&mut self, warnings: Vec<String>) {
         self.warnings.extend(warnings);
     }

@@ -1,5 +1,7 @@
 //! `AdmissionReview`: the question to a webhook, and its answer.
 
+use std::collections::BTreeMap;
+
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde::Deserialize;
@@ -89,6 +91,8 @@ pub(super) struct Answer {
     pub(super) status: Value,
     pub(super) patch: Option<Value>,
     pub(super) warnings: Vec<String>,
+    /// For the audit log.
+    pub(super) annotations: BTreeMap<String, String>,
 }
 
 /// Why an answer is none.
@@ -135,6 +139,7 @@ struct Response {
     patch: Option<String>,
     patch_type: Option<String>,
     warnings: Option<Vec<String>>,
+    audit_annotations: Option<BTreeMap<String, String>>,
 }
 
 /// Reads the answer to the question with this uid.
@@ -166,6 +171,7 @@ pub(super) fn answer(bytes: &[u8], uid: &str, phase: Phase) -> Result<Answer, An
         status: response.status,
         patch,
         warnings: response.warnings.unwrap_or_default(),
+        annotations: response.audit_annotations.unwrap_or_default(),
     })
 }
 

@@ -1,6 +1,7 @@
 //! Webhook configurations.
 
 use serde_json::Value;
+use toolforge_cel::Program;
 
 use super::path::{Errors, each, join, messages, one_of, required};
 use super::{labels, names};
@@ -9,6 +10,10 @@ use crate::value::Read as _;
 
 /// Forms of review that a webhook may speak and we do, too.
 const REVIEW_VERSIONS: &[&str] = &["v1", "v1beta1"];
+/// Most conditions of one webhook.
+const MAX_CONDITIONS: usize = 64;
+/// What conditions may speak of.
+const CONDITION_VARIABLES: &[&str] = &["object", "oldObject", "request"];
 const OPERATIONS: &[&str] = &["*", "CONNECT", "CREATE", "DELETE", "UPDATE"];
 
 /// Every webhook of a configuration.
@@ -64,6 +69,7 @@ fn one(webhook: &Value, path: &str, mutating: bool, errors: &mut Errors) {
         }
     }
     review_versions(webhook, path, errors);
+    match_conditions(webhook, path, errors);
     if mutating {
         one_of(
             webhook,
@@ -74,6 +80,47 @@ fn one(webhook: &Value, path: &str, mutating: bool, errors: &mut Errors) {
         );
     }
     client(&webhook["clientConfig"], &join(path, "clientConfig"), errors);
+}
+
+fn match_conditions(webhook: &Value, path: &str, errors: &mut Errors) {
+    let conditions = webhook.list("matchConditions");
+    if conditions.len() > MAX_CONDITIONS {
+        let path = join(path, "matchConditions");
+        errors.push(FieldError::too_many(&path, conditions.len(), MAX_CONDITIONS));
+        return;
+    }
+    let mut seen: Vec<&str> = Vec::new();
+    for (path, condition) in each(webhook, path, "matchConditions") {
+        let (name, at) = (condition.text("name"), join(&path, "name"));
+        if name.is_empty() {
+            errors.push(FieldError::required(&at, ""));
+        } else {
+            messages(&at, name, names::qualified(name), errors);
+        }
+        if !name.is_empty() && seen.contains(&name) {
+            errors.push(FieldError::duplicate(&at, name));
+        }
+        seen.push(name);
+        expression(condition.text("expression"), &join(&path, "expression"), errors);
+    }
+}
+
+fn expression(source: &str, path: &str, errors: &mut Errors) {
+    if source.trim().is_empty() {
+        errors.push(FieldError::required(path, ""));
+        return;
+    }
+    let problem = match Program::compile(source) {
+        Err(problem) => Some(problem.to_string()),
+        Ok(program) => program
+            .variables()
+            .find(|name| !CONDITION_VARIABLES.contains(name))
+            .map(|name| format!("ERROR: undeclared reference to '{name}' (in container '')")),
+    };
+    if let Some(problem) = problem {
+        let detail = format!("compilation failed: {problem}");
+        errors.push(FieldError::invalid(path, source, &detail));
+    }
 }
 
 fn review_versions(webhook: &Value, path: &str, errors: &mut Errors) {

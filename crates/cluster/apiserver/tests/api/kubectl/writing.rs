@@ -157,6 +157,7 @@ async fn creates_with_its_own_words() {
     let (api, kubectl) = start().await;
     for line in [
         "create namespace tool-x",
+        "create serviceaccount default -n tool-x",
         "create configmap settings --from-literal=color=blue -n tool-x",
         "create secret generic key --from-literal=k=v -n tool-x",
         "create serviceaccount bot -n tool-x",

@@ -37,6 +37,7 @@ fn attributes(group: &str, kind: &str, operation: Operation) -> Attributes {
         user: User::default(),
         dry_run: false,
         options: Value::Null,
+        annotations: crate::Annotations::default(),
     }
 }
 

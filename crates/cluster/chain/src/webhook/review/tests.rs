@@ -19,6 +19,7 @@ fn attributes(subresource: Option<&str>) -> Attributes {
         },
         dry_run: true,
         options: json!({"kind": "UpdateOptions"}),
+        annotations: crate::Annotations::default(),
     }
 }
 
