@@ -11,7 +11,7 @@ use toolforge_chain::Chain;
 use crate::allocate::Allocator;
 use crate::authz::Access;
 use crate::definitions::Kinds;
-use crate::log_proxy::Nodes;
+use crate::nodes::Nodes;
 use crate::store::{Key, Store};
 use crate::tokens::Tokens;
 use crate::world::StoredWorld;

@@ -8,7 +8,7 @@ mod openapi_v2;
 use axum::response::Response;
 use http::{HeaderMap, Method, StatusCode};
 use serde_json::{Value, json};
-use toolforge_kinds::{Kind, Status, Subresource};
+use toolforge_kinds::{Kind, Status};
 
 use crate::definitions::Kinds;
 use crate::negotiate::Form;
@@ -147,7 +147,7 @@ fn resources(all: &[&'static Kind], group: &str, version: &str) -> Option<Value>
             resource["categories"] = json!(kind.categories);
         }
         resources.push(resource);
-        for subresource in offered(kind) {
+        for subresource in kind.subresources.iter().copied() {
             let (group, version, object) = subresource.object(kind);
             let mut resource = json!({
                 "name": format!("{}/{}", kind.plural, subresource.name()),
@@ -169,15 +169,6 @@ fn resources(all: &[&'static Kind], group: &str, version: &str) -> Option<Value>
         "groupVersion": group_version,
         "resources": resources,
     }))
-}
-
-fn offered(kind: &Kind) -> impl Iterator<Item = Subresource> {
-    kind.subresources.iter().copied().filter(|subresource| {
-        !matches!(
-            subresource,
-            Subresource::Exec | Subresource::Attach | Subresource::PortForward | Subresource::Proxy
-        )
-    })
 }
 
 fn aggregated(all: &[&'static Kind], groups: &[&str]) -> Response {
@@ -225,7 +216,10 @@ fn aggregated_resource(kind: &'static Kind) -> Value {
     if !kind.categories.is_empty() {
         resource["categories"] = json!(kind.categories);
     }
-    let subresources: Vec<Value> = offered(kind)
+    let subresources: Vec<Value> = kind
+        .subresources
+        .iter()
+        .copied()
         .map(|subresource| {
             let (group, version, object) = subresource.object(kind);
             json!({

@@ -80,8 +80,8 @@ async fn serve(api: Arc<Api>, request: Request<Body>) -> Result<Response, Status
         },
         Some(found) => {
             let old = deprecation(&found);
-            let mut response =
-                rest::dispatch(api, user, info.verb, found, query, parts.headers, body).await?;
+            let request = Request::from_parts(parts, body);
+            let mut response = rest::dispatch(api, user, info.verb, found, query, request).await?;
             respond::warn(&mut response, old.as_slice());
             Ok(response)
         }

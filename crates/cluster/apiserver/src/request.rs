@@ -119,7 +119,12 @@ fn read_resource(path: &str) -> Option<ResourceInfo> {
     };
     found.plural = rest.first().map(text)?;
     found.name = rest.get(1).map(text);
-    found.subresource = (rest.len() > 2).then(|| rest.get(2..).unwrap_or_default().join("/"));
+    found.subresource = match rest.get(2..) {
+        // What is below it is the path of another server.
+        Some(["proxy", ..]) => Some("proxy".to_owned()),
+        Some(below) if !below.is_empty() => Some(below.join("/")),
+        _ => None,
+    };
     Some(found)
 }
 
@@ -204,6 +209,11 @@ mod tests {
                 "GET",
                 "/api/v1/namespaces/a/pods?fieldSelector=metadata.name%3Db",
                 "list /v1/pods sub= ns=a name=b",
+            ),
+            (
+                "PUT",
+                "/api/v1/namespaces/a/services/https:b:c/proxy/d/e/",
+                "update /v1/services sub=proxy ns=a name=https:b:c",
             ),
             ("GET", "/healthz", "get /healthz"),
             ("GET", "/apis/apps/v1", "get /apis/apps/v1"),

@@ -24,7 +24,7 @@ use std::sync::Arc;
 use axum::body::Body;
 use axum::response::Response;
 use http::header::USER_AGENT;
-use http::{HeaderMap, StatusCode};
+use http::{HeaderMap, Request, StatusCode};
 use serde_json::Value;
 use toolforge_chain::Annotations;
 use toolforge_kinds::{Kind, Status, Storage, Subresource};
@@ -37,7 +37,7 @@ use crate::negotiate::Form;
 use crate::query::Query;
 use crate::request::ResourceInfo;
 use crate::store::{Key, Resource};
-use crate::{body, fail, respond, tokens, watch};
+use crate::{body, connect, fail, respond, tokens, watch};
 
 pub(crate) use answer::{bytes as object_bytes, partial, table, value as object_value};
 pub(crate) use change::{Edit, change};
@@ -102,9 +102,9 @@ pub(crate) async fn dispatch(
     verb: &'static str,
     found: ResourceInfo,
     query: Query,
-    headers: HeaderMap,
-    request_body: Body,
+    request: Request<Body>,
 ) -> Result<Response, Status> {
+    let headers = request.headers();
     let (kind, custom) =
         rules::find(&api, &found.group, &found.version, &found.plural).ok_or_else(Status::no_such_path)?;
     let namespace = if kind.namespaced { found.namespace } else { None };
@@ -119,6 +119,8 @@ pub(crate) async fn dispatch(
         None => None,
         Some(name) => Some(kind.subresource(name).ok_or_else(|| unknown_subresource(name))?),
     };
+    // What passes through is an affair of the other side, and so is what its query and its headers say.
+    let passes = subresource.is_some_and(connect::concerns);
     let call = Call {
         user,
         kind,
@@ -129,18 +131,26 @@ pub(crate) async fn dispatch(
         custom,
         subresource,
         namespace,
-        form: Form::read(&headers)?,
-        gzip: respond::takes_gzip(&headers),
-        manager: manager(&query, &headers),
-        dry_run: query.dry_run(),
+        form: if passes {
+            Form::default()
+        } else {
+            Form::read(headers)?
+        },
+        gzip: respond::takes_gzip(headers),
+        manager: manager(&query, headers),
+        dry_run: !passes && query.dry_run(),
         internal: false,
         annotations: Annotations::default(),
         query,
         api,
     };
     let name = found.name.unwrap_or_default();
+    if passes {
+        return connect::answer(&call, verb, &name, request).await;
+    }
     let warning = call.deprecation().map(str::to_owned);
-    let mut response = serve(call, verb, name, &headers, request_body).await?;
+    let (parts, request_body) = request.into_parts();
+    let mut response = serve(call, verb, name, &parts.headers, request_body).await?;
     respond::warn(&mut response, warning.as_slice());
     Ok(response)
 }
@@ -232,9 +242,6 @@ async fn route(
             | Subresource::EphemeralContainers,
             "patch",
         ) => patch::answer(call, name, media_type, bytes).await,
-        (Subresource::Exec | Subresource::Attach | Subresource::PortForward | Subresource::Proxy, _) => {
-            Err(unknown_subresource(subresource.name()))
-        }
         _ => Err(Status::method_not_allowed()),
     }
 }
@@ -242,9 +249,7 @@ async fn route(
 /// 501 for what Kubernetes has and we leave out, 404 for what nobody has.
 fn unknown_subresource(name: &str) -> Status {
     match name {
-        "exec" | "attach" | "portforward" | "proxy" | "resize" => {
-            fail::not_offered(&format!("the subresource {name}"))
-        }
+        "resize" => fail::not_offered("the subresource resize"),
         _ => Status::no_such_path(),
     }
 }

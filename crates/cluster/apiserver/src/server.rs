@@ -21,7 +21,7 @@ use crate::authn::{InProcess, User};
 use crate::authz::{Access, aggregate};
 use crate::definitions::Kinds;
 use crate::error::ApiError;
-use crate::log_proxy::Nodes;
+use crate::nodes::Nodes;
 use crate::store::{Event, Observer, Store};
 use crate::tokens::{self, Tokens};
 use crate::{bootstrap, definitions, expiry, gate};

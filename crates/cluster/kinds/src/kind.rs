@@ -122,6 +122,8 @@ impl Verbs {
     pub const UPDATE: Self = Self(&["update"]);
     /// Streams, opened with GET or POST.
     pub const CONNECT: Self = Self(&["create", "get"]);
+    /// Whatever passes through to another server.
+    pub const PASS: Self = Self(&["create", "delete", "get", "patch", "update"]);
 
     /// The names, in the order of discovery.
     pub fn names(self) -> &'static [&'static str] {
@@ -149,7 +151,7 @@ pub enum Subresource {
     Attach,
     /// Connections to a Pod's ports.
     PortForward,
-    /// HTTP through the API to a Pod or Service.
+    /// HTTP through the API to a Pod, Service or node.
     Proxy,
     /// The choice of a node.
     Binding,
@@ -190,7 +192,8 @@ impl Subresource {
         match self {
             Self::Status | Self::Scale | Self::EphemeralContainers | Self::Approval => Verbs::PART,
             Self::Log => Verbs::GET,
-            Self::Exec | Self::Attach | Self::PortForward | Self::Proxy => Verbs::CONNECT,
+            Self::Exec | Self::Attach | Self::PortForward => Verbs::CONNECT,
+            Self::Proxy => Verbs::PASS,
             Self::Binding | Self::Eviction | Self::Token => Verbs::CREATE,
             Self::Finalize => Verbs::UPDATE,
         }
@@ -207,6 +210,7 @@ impl Subresource {
             Self::Attach => ("", "v1", "PodAttachOptions"),
             Self::PortForward => ("", "v1", "PodPortForwardOptions"),
             Self::Proxy if of.kind == "Service" => ("", "v1", "ServiceProxyOptions"),
+            Self::Proxy if of.kind == "Node" => ("", "v1", "NodeProxyOptions"),
             Self::Proxy => ("", "v1", "PodProxyOptions"),
             Self::Status | Self::Log | Self::EphemeralContainers | Self::Approval | Self::Finalize => {
                 (of.group, of.version, of.kind)

@@ -41,14 +41,14 @@ static KINDS: &[Kind] = kinds! {
     "" "Event" "events" "event" ["ev"] [] namespaced [] ALL STORED;
     "" "LimitRange" "limitranges" "limitrange" ["limits"] [] namespaced [] ALL STORED;
     "" "Namespace" "namespaces" "namespace" ["ns"] [] cluster [Status Finalize] ALL_SINGLY STORED;
-    "" "Node" "nodes" "node" ["no"] [] cluster [Status] ALL STORED;
+    "" "Node" "nodes" "node" ["no"] [] cluster [Status Proxy] ALL STORED;
     "" "PersistentVolumeClaim" "persistentvolumeclaims" "persistentvolumeclaim" ["pvc"] [] namespaced [Status] ALL STORED;
     "" "PersistentVolume" "persistentvolumes" "persistentvolume" ["pv"] [] cluster [] LOOK STORED;
-    "" "Pod" "pods" "pod" ["po"] ["all"] namespaced [Status Log Binding Eviction EphemeralContainers] ALL STORED;
+    "" "Pod" "pods" "pod" ["po"] ["all"] namespaced [Status Log Exec Attach PortForward Proxy Binding Eviction EphemeralContainers] ALL STORED;
     "" "ReplicationController" "replicationcontrollers" "replicationcontroller" ["rc"] ["all"] namespaced [] LOOK STORED;
     "" "ResourceQuota" "resourcequotas" "resourcequota" ["quota"] [] namespaced [Status] ALL STORED;
     "" "Secret" "secrets" "secret" [] [] namespaced [] ALL STORED;
-    "" "Service" "services" "service" ["svc"] ["all"] namespaced [Status] ALL STORED;
+    "" "Service" "services" "service" ["svc"] ["all"] namespaced [Status Proxy] ALL STORED;
     "" "ServiceAccount" "serviceaccounts" "serviceaccount" ["sa"] [] namespaced [Token] ALL STORED;
     "admissionregistration.k8s.io" "MutatingWebhookConfiguration" "mutatingwebhookconfigurations" "mutatingwebhookconfiguration" [] ["api-extensions"] cluster [] ALL STORED;
     "admissionregistration.k8s.io" "ValidatingWebhookConfiguration" "validatingwebhookconfigurations" "validatingwebhookconfiguration" [] ["api-extensions"] cluster [] ALL STORED;

@@ -35,7 +35,7 @@ use crate::{
     protection::Protection,
     proxy,
     runtime::Runtime,
-    server,
+    server::{self, Server},
     volumes::{Objects, VolumeFolders},
 };
 
@@ -111,7 +111,7 @@ pub(crate) async fn run_on<R: Runtime>(
     // Events and logs of the last moments are still wanted while containers end.
     let recorder = Recorder::start(client.clone(), &name, shutdown.clone());
     let shared = Arc::new(Shared {
-        runtime,
+        runtime: runtime.clone(),
         client: client.clone(),
         recorder,
         logs: logs.clone(),
@@ -125,7 +125,12 @@ pub(crate) async fn run_on<R: Runtime>(
     });
     let pods = Pods::new(shared, Network::of(config.pod_network), shutdown.clone());
     let (served, (), (), (), ()) = tokio::join!(
-        server::serve(listener, &identity, &client_ca_pem, logs, shutdown.clone()),
+        server::serve(
+            listener,
+            &identity,
+            &client_ca_pem,
+            Server::new(runtime, logs, shutdown.clone())
+        ),
         machine::keep_registered(
             client.clone(),
             &name,

@@ -6,8 +6,9 @@
 //! - `pod` acts: one task per Pod that carries decisions out and reports what happened;
 //! - [`Runtime`] is the seam below: today processes of this machine (`process`), later full containers.
 //!
-//! Beside them stand the Pods' volumes (`volumes`), the Node object (`machine`), the relay of Services (`proxy`), the logs (`logs`) and the small
-//! server that the API fetches them from (`server`). All `unsafe` of the platform is in `sys`.
+//! Beside them stand the Pods' volumes (`volumes`), the Node object (`machine`), the relay of Services (`proxy`), the
+//! logs (`logs`) and the small server that the API fetches them from and brings clients to containers with (`server`).
+//! All `unsafe` of the platform is in `sys`.
 //!
 //! This crate must not know the platform components; it meets them over the Kubernetes API only.
 
@@ -26,6 +27,7 @@ mod protection;
 mod proxy;
 mod runtime;
 mod server;
+mod session;
 mod sys;
 mod volumes;
 
@@ -37,3 +39,4 @@ pub use runtime::{
     ContainerId, ContainerPlace, CreateError, CreateRequest, Exit, Mount, MountSource, OutputSink,
     ProbeOutcome, Runtime, StartError, Stop, Usage,
 };
+pub use session::{Input, Output, Resizer, Session};

@@ -4,17 +4,20 @@
 //! and runs what `PATH` finds. What stands between containers is the user id, the cgroup and the address (see the
 //! modules below); what cannot be had is refused with a sentence, never pretended.
 //!
-//! `runtime` keeps the containers, `container` is one of them, and `launch` starts its program. What a container may
-//! be and have is decided without touching anything: `account`, `command`, `limits`, `verdict` and `volumes`.
+//! `runtime` keeps the containers, `container` is one of them, and `launch` starts its program; a `guest` is a command
+//! that is run inside of it, and its `console` is what others are attached to. What a container may be and have is decided without touching anything: `account`, `command`, `limits`, `verdict` and `volumes`.
 
 mod account;
 mod cgroup;
 mod command;
+mod console;
 mod container;
 mod controllers;
 mod descriptor;
 mod ending;
+mod ends;
 mod expansion;
+mod guest;
 mod launch;
 mod leftovers;
 mod limits;
@@ -25,6 +28,8 @@ mod runtime;
 mod spawner;
 mod streams;
 mod table;
+mod tap;
+mod terminal;
 mod verdict;
 mod view;
 mod volumes;

@@ -8,6 +8,9 @@ use std::{fmt, future::Future, net::Ipv4Addr, path::PathBuf, sync::Arc, time::Du
 
 use jiff::Timestamp;
 use k8s_openapi::api::core::v1::{Container, PodSecurityContext};
+use toolforge_streams::Wanted;
+
+use crate::session::Session;
 
 /// Which container of which Pod, and which start of it.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -179,4 +182,25 @@ pub trait Runtime: fmt::Debug + Send + Sync + 'static {
 
     /// What a container uses; none when it has ended or the machine does not tell.
     fn usage(&self, id: &ContainerId) -> Option<Usage>;
+
+    /// The container that runs at this place now.
+    fn find(&self, namespace: &str, pod: &str, container: &str) -> Option<ContainerId>;
+
+    /// The address of a Pod of which a container runs.
+    fn address(&self, namespace: &str, pod: &str) -> Option<Ipv4Addr>;
+
+    /// Runs a command inside a running container. It ends with the container.
+    fn run(
+        &self,
+        id: &ContainerId,
+        command: &[String],
+        wanted: Wanted,
+    ) -> impl Future<Output = Result<Session, StartError>> + Send;
+
+    /// Attaches to a running container: what it writes from now on, and its input where it has one.
+    fn attach(
+        &self,
+        id: &ContainerId,
+        wanted: Wanted,
+    ) -> impl Future<Output = Result<Session, StartError>> + Send;
 }

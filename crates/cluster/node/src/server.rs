@@ -1,109 +1,112 @@
-//! The node's own API: the logs of containers, for the cluster's API only.
+//! The node's own API, for the cluster's API only: the logs of containers, commands in them, and their ports. Its paths
+//! and words are kubelet's.
 
-use std::sync::Arc;
+mod answer;
+mod commands;
+mod forward;
+mod logs;
+mod query;
+
+use std::{fmt, sync::Arc};
 
 use axum::{
     Extension, Router,
-    body::Body,
-    extract::{Path, Query as Parameters, State, rejection::QueryRejection},
-    http::{StatusCode, header},
+    extract::Request,
+    http::StatusCode,
+    middleware::{Next, from_fn},
     response::{IntoResponse as _, Response},
     routing::get,
 };
-use futures::StreamExt as _;
-use tokio::{net::TcpListener, sync::mpsc};
+use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use toolforge_pki::{Certified, Identity, read_certificate_der, server_config};
 use toolforge_serve::Peer;
 
-use crate::{
-    error::NodeError,
-    logs::{LogStore, NoLog, Query, follow},
-};
+use crate::{error::NodeError, logs::LogStore, runtime::Runtime};
 
 /// Who the cluster's API is.
 const API: &str = "kube-apiserver-kubelet-client";
 /// Who may do everything.
 const ADMINS: &str = "system:masters";
-/// How many pieces of a log wait for a slow reader.
-const WAITING: usize = 4;
 
-#[derive(Debug, Clone)]
-struct Server {
+/// What the paths work with.
+pub(crate) struct Server<R> {
+    runtime: Arc<R>,
     logs: Arc<LogStore>,
     shutdown: CancellationToken,
 }
 
-/// Serves until `shutdown`.
-pub(crate) async fn serve(
+impl<R> Server<R> {
+    /// A server of these, until `shutdown`.
+    pub(crate) fn new(runtime: Arc<R>, logs: Arc<LogStore>, shutdown: CancellationToken) -> Self {
+        Self {
+            runtime,
+            logs,
+            shutdown,
+        }
+    }
+}
+
+impl<R> Clone for Server<R> {
+    fn clone(&self) -> Self {
+        Self::new(self.runtime.clone(), self.logs.clone(), self.shutdown.clone())
+    }
+}
+
+impl<R> fmt::Debug for Server<R> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Server").finish_non_exhaustive()
+    }
+}
+
+/// Serves until the server's shutdown.
+pub(crate) async fn serve<R: Runtime>(
     listener: TcpListener,
     identity: &Identity,
     client_ca_pem: &str,
-    logs: Arc<LogStore>,
-    shutdown: CancellationToken,
+    server: Server<R>,
 ) -> Result<(), NodeError> {
     let tls = server_config(identity, Some(client_ca_pem))?;
-    let router = router(Server {
-        logs,
-        shutdown: shutdown.clone(),
-    });
-    toolforge_serve::serve(listener, Some(Arc::new(tls)), router, shutdown)
+    let shutdown = server.shutdown.clone();
+    toolforge_serve::serve(listener, Some(Arc::new(tls)), router(server), shutdown)
         .await
         .map_err(NodeError::Serve)
 }
 
-fn router(server: Server) -> Router {
+fn router<R: Runtime>(server: Server<R>) -> Router {
+    let exec = get(commands::exec::<R>).post(commands::exec::<R>);
+    let attach = get(commands::attach::<R>).post(commands::attach::<R>);
+    let forward = get(forward::forward::<R>).post(forward::forward::<R>);
     Router::new()
+        .route(
+            "/containerLogs/{namespace}/{pod}/{container}",
+            get(logs::container_log::<R>),
+        )
+        .route("/exec/{namespace}/{pod}/{container}", exec)
+        .route("/attach/{namespace}/{pod}/{container}", attach)
+        .route("/portForward/{namespace}/{pod}", forward)
+        .route_layer(from_fn(only_the_api))
         .route("/healthz", get(|| async { "ok" }))
-        .route("/containerLogs/{namespace}/{pod}/{container}", get(container_log))
         .with_state(server)
 }
 
-async fn container_log(
-    State(server): State<Server>,
-    Extension(peer): Extension<Peer>,
-    Path((namespace, pod, container)): Path<(String, String, String)>,
-    query: Result<Parameters<Query>, QueryRejection>,
-) -> Response {
-    let certificate = peer.certificate.and_then(|der| read_certificate_der(&der).ok());
-    if !certificate.as_ref().is_some_and(may_read) {
-        return (
-            StatusCode::FORBIDDEN,
-            "only the cluster's API may read logs here; ask it instead",
-        )
-            .into_response();
+async fn only_the_api(Extension(peer): Extension<Peer>, request: Request, next: Next) -> Response {
+    let certificate = peer
+        .certificate
+        .as_ref()
+        .and_then(|der| read_certificate_der(der).ok());
+    if certificate.as_ref().is_some_and(may_ask) {
+        return next.run(request).await;
     }
-    let Parameters(query) = match query {
-        Ok(query) => query,
-        Err(error) => return (StatusCode::BAD_REQUEST, error.body_text()).into_response(),
-    };
-    // Looking through folders blocks for a moment.
-    let (logs, previous) = (server.logs, query.previous);
-    let found = tokio::task::spawn_blocking(move || logs.find(&namespace, &pod, &container, previous)).await;
-    let log = match found {
-        Ok(Ok(log)) => log,
-        Ok(Err(none)) => return (code(&none), none.to_string()).into_response(),
-        Err(error) => return (StatusCode::INTERNAL_SERVER_ERROR, error.to_string()).into_response(),
-    };
-    let (out, pieces) = mpsc::channel(WAITING);
-    tokio::spawn(follow(log, query, out));
-    let pieces = futures::stream::unfold(pieces, |mut pieces| async move {
-        let piece = pieces.recv().await?;
-        Some((piece, pieces))
-    });
-    let body = Body::from_stream(pieces.take_until(server.shutdown.cancelled_owned()));
-    ([(header::CONTENT_TYPE, "text/plain")], body).into_response()
+    (
+        StatusCode::FORBIDDEN,
+        "only the cluster's API may ask here; ask it instead",
+    )
+        .into_response()
 }
 
-fn may_read(certificate: &Certified) -> bool {
+fn may_ask(certificate: &Certified) -> bool {
     certificate.common_name == API || certificate.organizations.iter().any(|group| group == ADMINS)
-}
-
-fn code(none: &NoLog) -> StatusCode {
-    match none {
-        NoLog::Pod(_) | NoLog::Container { .. } => StatusCode::NOT_FOUND,
-        NoLog::Waiting { .. } | NoLog::Previous { .. } => StatusCode::BAD_REQUEST,
-    }
 }
 
 #[cfg(test)]

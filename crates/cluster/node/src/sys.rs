@@ -10,4 +10,5 @@
 
 pub(crate) mod child;
 pub(crate) mod mounts;
+pub(crate) mod reactor;
 pub(crate) mod seccomp;

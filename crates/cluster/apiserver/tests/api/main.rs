@@ -11,6 +11,7 @@ mod kubectl;
 mod logs;
 mod objects;
 mod protocol;
+mod proxy;
 mod tokens;
 mod watches;
 mod webhooks;

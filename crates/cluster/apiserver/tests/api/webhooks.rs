@@ -232,3 +232,44 @@ async fn two_writers_that_webhooks_hold_up_both_get_through() {
     assert_eq!(data.keys().collect::<Vec<_>>(), ["inner", "outer"]);
     api.stop().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn webhooks_are_asked_who_may_connect_to_a_pod() {
+    let api = Harness::start().await;
+    let refuse = |request: &Value| {
+        let allowed = request["object"]["command"] != json!(["rm"]);
+        json!({"allowed": allowed, "status": {"message": "not that"}})
+    };
+    let (webhook, _running) = Webhook::register(&api, &["pods/*"], 100, Box::new(refuse)).await;
+    let pods: Api<Pod> = Api::namespaced(api.admin(), "default");
+    pods.create(&PostParams::default(), &pod("a")).await.unwrap();
+    let connect = async |line: &str| {
+        let request = http::Request::post(format!("/api/v1/namespaces/default/pods/a/{line}"));
+        let request = request.body(Vec::new()).unwrap();
+        api.admin().request_text(request).await.unwrap_err().to_string()
+    };
+    let refused = connect("exec?command=rm&stdin=true").await;
+    assert!(
+        refused.contains("admission webhook \"watching.example.org\" denied the request: not that"),
+        "{refused}"
+    );
+    let allowed = connect("exec?command=ls").await;
+    assert!(
+        allowed.contains("pod a does not have a host assigned"),
+        "{allowed}"
+    );
+    connect("attach").await;
+    connect("portforward?ports=80").await;
+    connect("proxy/x").await;
+    assert_eq!(
+        webhook.heard(),
+        [
+            "CONNECT pods/exec PodExecOptions PodExecOptions -",
+            "CONNECT pods/exec PodExecOptions PodExecOptions -",
+            "CONNECT pods/attach PodAttachOptions PodAttachOptions -",
+            "CONNECT pods/portforward PodPortForwardOptions PodPortForwardOptions -",
+            "CONNECT pods/proxy PodProxyOptions PodProxyOptions -",
+        ]
+    );
+    api.stop().await;
+}

@@ -18,6 +18,7 @@ use serde_json::{Value, json};
 use tokio::{net::TcpListener, task::JoinHandle, time::timeout};
 use toolforge_apiserver::ApiServer;
 use toolforge_pki::Authority;
+use toolforge_streams::Wanted;
 
 use super::*;
 use crate::{
@@ -25,6 +26,7 @@ use crate::{
     runtime::{
         ContainerId, ContainerPlace, CreateError, CreateRequest, Exit, ProbeOutcome, StartError, Stop, Usage,
     },
+    session::Session,
 };
 
 /// How long a condition may take on a loaded machine.
@@ -128,6 +130,22 @@ impl Runtime for Pretend {
 
     fn usage(&self, _: &ContainerId) -> Option<Usage> {
         None
+    }
+
+    fn find(&self, _: &str, _: &str, _: &str) -> Option<ContainerId> {
+        None
+    }
+
+    fn address(&self, _: &str, _: &str) -> Option<Ipv4Addr> {
+        None
+    }
+
+    async fn run(&self, id: &ContainerId, _: &[String], _: Wanted) -> Result<Session, StartError> {
+        Err(StartError(format!("{id} only pretends")))
+    }
+
+    async fn attach(&self, id: &ContainerId, _: Wanted) -> Result<Session, StartError> {
+        Err(StartError(format!("{id} only pretends")))
     }
 }
 

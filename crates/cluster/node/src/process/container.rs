@@ -11,13 +11,16 @@ use std::{
 };
 
 use jiff::Timestamp;
+use parking_lot::Mutex;
 use rustix::process::{Pid, Signal, WaitOptions, pidfd_send_signal, waitpid};
 use tokio::sync::watch;
 
 use super::{
     cgroup::{Cgroup, Cgroups},
     command::CommandLine,
+    console::{Console, Terms},
     ending::end_session,
+    guest::Guests,
     launch::{Launched, launch},
     leftovers::{Record, Records},
     limits::Limits,
@@ -26,7 +29,7 @@ use super::{
     table,
 };
 use crate::{
-    runtime::{ContainerId, Exit, OutputSink, Stop, Usage},
+    runtime::{ContainerId, ContainerPlace, Exit, OutputSink, Stop, Usage},
     sys::child::Credentials,
 };
 
@@ -41,6 +44,8 @@ pub(super) struct Plan {
     pub(super) limits: Limits,
     pub(super) address: Ipv4Addr,
     pub(super) output: Arc<dyn OutputSink>,
+    pub(super) place: ContainerPlace,
+    pub(super) terms: Terms,
 }
 
 /// A container that runs, or did until a moment ago.
@@ -48,6 +53,10 @@ pub(super) struct Plan {
 pub(super) struct Running {
     pub(super) plan: Plan,
     pub(super) cgroup: Option<Cgroup>,
+    /// Who is attached to it.
+    pub(super) console: Arc<Console>,
+    /// The commands that run inside of it.
+    pub(super) guests: Mutex<Guests>,
     pid: Pid,
     pidfd: OwnedFd,
     exit: watch::Sender<Option<Exit>>,
@@ -69,12 +78,14 @@ pub(super) fn start(
         plan.credentials.as_ref(),
         cgroup.as_ref(),
         redirect,
+        plan.terms.wanted(),
     );
     let Launched {
         mut child,
         pid,
         pidfd,
         listener,
+        terminal,
     } = match launched {
         Ok(launched) => launched,
         Err(error) => {
@@ -90,14 +101,20 @@ pub(super) fn start(
     {
         tracing::warn!(container = %id, %error, "a running container cannot be recorded");
     }
+    let input = match &terminal {
+        Some(terminal) => terminal.try_clone().ok(),
+        None => child.stdin.take().map(OwnedFd::from),
+    };
     let running = Arc::new(Running {
+        console: Arc::new(Console::new(plan.terms, input)),
+        guests: Mutex::default(),
         plan,
         cgroup,
         pid,
         pidfd,
         exit: watch::Sender::new(None),
     });
-    let streams = Streams::of(&mut child);
+    let streams = Streams::of(&mut child, terminal);
     let attendant = {
         let (running, id, records) = (running.clone(), id.clone(), records.clone());
         move || running.attend(child, streams, || records.remove(id.as_str()))
@@ -160,7 +177,10 @@ impl Running {
 
     /// The whole rest of its life; on its own thread.
     fn attend(&self, mut child: Child, mut streams: Streams, forget: impl FnOnce()) {
-        let mut write = |error: bool, bytes: &[u8]| self.plan.output.write(error, bytes);
+        let mut write = |error: bool, bytes: &[u8]| {
+            self.plan.output.write(error, bytes);
+            self.console.write(error, bytes);
+        };
         if let Err(error) = streams.follow(&self.pidfd, None, &mut write) {
             // Not to know when it ends would be worse than to end it.
             tracing::error!(pid = self.pid.as_raw_pid(), %error, "a container cannot be watched any more and is ended");
@@ -176,11 +196,13 @@ impl Running {
         self.clean_up();
         forget();
         self.plan.output.close();
+        self.console.close();
         self.exit.send_replace(Some(exit(&status, out_of_memory)));
     }
 
     /// Ends everything of it. Its first process has not been reaped yet.
     fn end_all(&self) {
+        self.end_guests();
         let ended = match &self.cgroup {
             Some(cgroup) => cgroup.end_all(),
             None => end_session(self.pid),
@@ -209,17 +231,24 @@ const KILLED: i32 = SIGNAL_BASE + libc::SIGKILL;
 /// have gone on and ended well.
 fn exit(status: &io::Result<ExitStatus>, out_of_memory: bool) -> Exit {
     let signal = status.as_ref().ok().and_then(ExitStatusExt::signal);
-    let code = match (status, signal) {
-        (Ok(_), Some(signal)) => SIGNAL_BASE + signal,
-        (Ok(status), None) => status.code().unwrap_or(KILLED),
-        // Somebody else reaped it.
-        (Err(_), _) => KILLED,
-    };
+    let code = exit_code(status);
     Exit {
         code,
         signal,
         out_of_memory: out_of_memory && code == KILLED,
         at: Timestamp::now(),
+    }
+}
+
+/// The code of an exit status.
+pub(super) fn exit_code(status: &io::Result<ExitStatus>) -> i32 {
+    match status {
+        Ok(status) => match status.signal() {
+            Some(signal) => SIGNAL_BASE + signal,
+            None => status.code().unwrap_or(KILLED),
+        },
+        // Somebody else reaped it.
+        Err(_) => KILLED,
     }
 }
 

@@ -16,7 +16,9 @@ use rustix::{
     process::{Pid, PidfdFlags, Resource, getrlimit, pidfd_open},
 };
 
-use super::{cgroup::Cgroup, command::CommandLine, descriptor};
+use toolforge_streams::Wanted;
+
+use super::{cgroup::Cgroup, command::CommandLine, descriptor, terminal};
 use crate::sys::child::{Credentials, Setup, arm};
 
 /// Most files that a program may open without asking for more; what servers are used to.
@@ -32,6 +34,8 @@ pub(super) struct Launched {
     pub(super) pidfd: OwnedFd,
     /// Where its `bind` calls come out, if that was asked for.
     pub(super) listener: Option<OwnedFd>,
+    /// Our end of its terminal, if it has one; then it has no pipes.
+    pub(super) terminal: Option<OwnedFd>,
 }
 
 /// Starts a program; call it on the spawner's thread.
@@ -41,6 +45,7 @@ pub(super) fn launch(
     credentials: Option<&Credentials>,
     cgroup: Option<&Cgroup>,
     redirect: bool,
+    wanted: Wanted,
 ) -> io::Result<Launched> {
     let (ours, theirs) = if redirect { listener_path()? } else { (None, None) };
     let files = getrlimit(Resource::Nofile);
@@ -52,6 +57,7 @@ pub(super) fn launch(
         folder: CString::new(line.folder.as_os_str().as_bytes())?,
         open_files: (OPEN_FILES.min(hard), hard),
         oom_score_adj: OOM_SCORE_ADJ,
+        terminal: wanted.tty,
         listener_to: theirs,
     };
     let mut command = Command::new(program);
@@ -59,10 +65,8 @@ pub(super) fn launch(
         .arg0(&line.program)
         .args(&line.arguments)
         .env_clear()
-        .envs(&line.environment)
-        .stdin(Stdio::null())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped());
+        .envs(&line.environment);
+    let terminal = connect(&mut command, wanted, credentials)?;
     arm(&mut command, setup);
     let mut child = command.spawn()?;
     match identify(&child, ours.as_ref()) {
@@ -71,6 +75,7 @@ pub(super) fn launch(
             pid,
             pidfd,
             listener,
+            terminal,
         }),
         Err(error) => {
             let _ = child.kill();
@@ -78,6 +83,28 @@ pub(super) fn launch(
             Err(error)
         }
     }
+}
+
+/// Gives the program its streams: pipes for those that are wanted, or one terminal for all. Our end of the latter.
+fn connect(
+    command: &mut Command,
+    wanted: Wanted,
+    credentials: Option<&Credentials>,
+) -> io::Result<Option<OwnedFd>> {
+    if wanted.tty {
+        let (ours, theirs) = terminal::open(credentials.map(|credentials| credentials.uid))?;
+        command
+            .stdin(theirs.try_clone()?)
+            .stdout(theirs.try_clone()?)
+            .stderr(theirs);
+        return Ok(Some(ours));
+    }
+    let pipe = |wanted| if wanted { Stdio::piped() } else { Stdio::null() };
+    command
+        .stdin(pipe(wanted.stdin))
+        .stdout(pipe(wanted.stdout))
+        .stderr(pipe(wanted.stderr));
+    Ok(None)
 }
 
 fn identify(child: &Child, listener_from: Option<&OwnedFd>) -> io::Result<(Pid, OwnedFd, Option<OwnedFd>)> {

@@ -6,6 +6,8 @@ use std::{
     time::{Duration, Instant},
 };
 
+use toolforge_streams::Wanted;
+
 use super::{
     command::{self, CommandLine},
     container::Running,
@@ -18,6 +20,14 @@ use crate::runtime::ProbeOutcome;
 
 /// How much of a probe's output is kept, in bytes; Kubernetes keeps as much.
 const OUTPUT_BYTES: usize = 10 << 10;
+
+/// A probe's command reads nothing.
+const OUTPUTS: Wanted = Wanted {
+    stdin: false,
+    stdout: true,
+    stderr: true,
+    tty: false,
+};
 
 /// Runs the command; after `limit` it and what it started are killed.
 pub(super) async fn run(
@@ -47,6 +57,7 @@ pub(super) async fn run(
             running.plan.credentials.as_ref(),
             running.cgroup.as_ref(),
             false,
+            OUTPUTS,
         )
     };
     let launched = spawner
@@ -89,7 +100,7 @@ fn finish(launched: Launched, until: Instant) -> std::io::Result<(Option<ExitSta
         let room = OUTPUT_BYTES - kept.len().min(OUTPUT_BYTES);
         kept.extend_from_slice(&bytes[..bytes.len().min(room)]);
     };
-    let mut streams = Streams::of(&mut child);
+    let mut streams = Streams::of(&mut child, None);
     let followed = streams.follow(&pidfd, Some(until), &mut keep);
     if !matches!(followed, Ok(Followed::Ended)) {
         let _ = child.kill();

@@ -3,6 +3,7 @@
 use std::{
     collections::HashMap,
     fmt, io,
+    net::Ipv4Addr,
     path::PathBuf,
     sync::{
         Arc,
@@ -14,12 +15,15 @@ use std::{
 use jiff::Timestamp;
 use parking_lot::Mutex;
 use tokio::task::spawn_blocking;
+use toolforge_streams::Wanted;
 
 use super::{
     account,
     cgroup::Cgroups,
     command,
+    console::Terms,
     container::{self, Plan, Running, unknown_exit},
+    guest,
     leftovers::Records,
     limits::Limits,
     mounts::Namespaces,
@@ -34,6 +38,7 @@ use crate::{
     runtime::{
         ContainerId, CreateError, CreateRequest, Exit, Mount, ProbeOutcome, Runtime, StartError, Stop, Usage,
     },
+    session::Session,
     sys::child::Credentials,
 };
 
@@ -111,6 +116,8 @@ impl ProcessRuntime {
             limits: Limits::of(request.container.resources.as_ref())?,
             address: request.address,
             output: request.output,
+            terms: Terms::of(&request.container),
+            place: request.place,
         };
         Ok((plan, mounts))
     }
@@ -136,6 +143,21 @@ impl ProcessRuntime {
         }
     }
 
+    /// The running containers of a Pod.
+    fn of_pod(&self, namespace: &str, pod: &str) -> Vec<(ContainerId, Arc<Running>)> {
+        let containers = self.containers.lock();
+        let running = containers.iter().filter_map(|(id, slot)| match slot {
+            Slot::Running(running) => Some((id.clone(), running.clone())),
+            Slot::Created(_) => None,
+        });
+        running
+            .filter(|(_, running)| {
+                let place = &running.plan.place;
+                place.namespace == namespace && place.pod == pod
+            })
+            .collect()
+    }
+
     fn take_plan(&self, id: &ContainerId) -> Option<Plan> {
         let mut containers = self.containers.lock();
         match containers.remove(id) {
@@ -148,7 +170,7 @@ impl ProcessRuntime {
         }
     }
 
-    async fn run(&self, id: &ContainerId, plan: Plan) -> Result<Arc<Running>, StartError> {
+    async fn launch(&self, id: &ContainerId, plan: Plan) -> Result<Arc<Running>, StartError> {
         let program = command::find_program(&plan.line)?;
         let name = plan.line.program.clone();
         let (cgroups, records, redirect) = (self.cgroups.clone(), self.records.clone(), self.redirect);
@@ -188,7 +210,7 @@ impl Runtime for ProcessRuntime {
     async fn start(&self, id: &ContainerId) -> Result<(), StartError> {
         let plan = self.take_plan(id);
         let plan = plan.ok_or_else(|| StartError(format!("container {id} was started or stopped before")))?;
-        let running = self.run(id, plan).await?;
+        let running = self.launch(id, plan).await?;
         self.containers.lock().insert(id.clone(), Slot::Running(running));
         Ok(())
     }
@@ -221,6 +243,33 @@ impl Runtime for ProcessRuntime {
     fn usage(&self, id: &ContainerId) -> Option<Usage> {
         self.running(id)?.usage()
     }
+
+    fn find(&self, namespace: &str, pod: &str, container: &str) -> Option<ContainerId> {
+        let found = self.of_pod(namespace, pod).into_iter();
+        found
+            .filter(|(_, running)| running.plan.place.container == container)
+            .max_by_key(|(_, running)| running.plan.place.attempt)
+            .map(|(id, _)| id)
+    }
+
+    fn address(&self, namespace: &str, pod: &str) -> Option<Ipv4Addr> {
+        let (_, running) = self.of_pod(namespace, pod).into_iter().next()?;
+        Some(running.plan.address)
+    }
+
+    async fn run(&self, id: &ContainerId, command: &[String], wanted: Wanted) -> Result<Session, StartError> {
+        let running = self.running(id).ok_or_else(|| not_running(id))?;
+        guest::run(&self.spawner, running, command, wanted, self.redirect).await
+    }
+
+    async fn attach(&self, id: &ContainerId, wanted: Wanted) -> Result<Session, StartError> {
+        let running = self.running(id).ok_or_else(|| not_running(id))?;
+        guest::attach(running, wanted).map_err(|error| StartError(format!("cannot attach: {error}")))
+    }
+}
+
+fn not_running(id: &ContainerId) -> StartError {
+    StartError(format!("container {id} is not running"))
 }
 
 fn start_error(program: &str, error: &io::Error) -> String {

@@ -35,8 +35,14 @@ pub(super) enum Followed {
 }
 
 impl Streams {
-    pub(super) fn of(child: &mut Child) -> Self {
-        let output = child.stdout.take().map(|pipe| File::from(OwnedFd::from(pipe)));
+    /// The outputs of a program: its pipes, or its terminal.
+    pub(super) fn of(child: &mut Child, terminal: Option<OwnedFd>) -> Self {
+        let output = child
+            .stdout
+            .take()
+            .map(OwnedFd::from)
+            .or(terminal)
+            .map(File::from);
         let error = child.stderr.take().map(|pipe| File::from(OwnedFd::from(pipe)));
         Self {
             open: [output, error],
@@ -100,7 +106,12 @@ impl Streams {
                 continue;
             };
             match file.read(&mut self.chunk) {
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                // A terminal does not block, because those who are attached to it write without blocking.
+                Err(error)
+                    if matches!(
+                        error.kind(),
+                        io::ErrorKind::Interrupted | io::ErrorKind::WouldBlock
+                    ) => {}
                 Ok(0) | Err(_) => *slot = None,
                 Ok(length) => write(at == 1, &self.chunk[..length]),
             }

@@ -3,7 +3,7 @@ use std::time::{Duration, SystemTime};
 use toolforge_pki::Authority;
 
 use super::*;
-use crate::runtime::ContainerPlace;
+use crate::{process::ProcessRuntime, protection::detect_protection, runtime::ContainerPlace};
 
 /// How long a condition may take on a loaded machine.
 const DEADLINE: Duration = Duration::from_mins(1);
@@ -20,11 +20,11 @@ fn certified(name: &str, groups: &[&str]) -> Certified {
 }
 
 #[test]
-fn only_the_api_and_admins_may_read() {
-    assert!(may_read(&certified(API, &[])));
-    assert!(may_read(&certified("admin", &[ADMINS])));
-    assert!(!may_read(&certified("tool", &["toolforge"])));
-    assert!(!may_read(&certified("system:node:one", &["system:nodes"])));
+fn only_the_api_and_admins_may_ask() {
+    assert!(may_ask(&certified(API, &[])));
+    assert!(may_ask(&certified("admin", &[ADMINS])));
+    assert!(!may_ask(&certified("tool", &["toolforge"])));
+    assert!(!may_ask(&certified("system:node:one", &["system:nodes"])));
 }
 
 /// A server with one log, and what talks to it.
@@ -50,7 +50,11 @@ async fn open() -> Open {
         logs.clone(),
         shutdown.clone(),
     );
-    tokio::spawn(async move { serve(listener, &identity, &ca, served, stop).await });
+    let api = ("127.0.0.1".to_owned(), 6443);
+    let folder = state.path().to_owned();
+    let runtime = ProcessRuntime::new("/no/such/bin".into(), folder, api, &detect_protection(), None);
+    let paths = Server::new(Arc::new(runtime.expect("runtime")), served, stop);
+    tokio::spawn(async move { serve(listener, &identity, &ca, paths).await });
     Open {
         authority,
         logs,

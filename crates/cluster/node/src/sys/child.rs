@@ -44,6 +44,8 @@ pub(crate) struct Setup {
     pub(crate) open_files: (u64, u64),
     /// What the kernel adds to the child's badness when memory runs out, in decimal.
     pub(crate) oom_score_adj: &'static [u8],
+    /// Whether standard input is a terminal that the child's session is to have.
+    pub(crate) terminal: bool,
     /// Where to send the listener of the `bind` filter; without one no filter is installed.
     pub(crate) listener_to: Option<OwnedFd>,
 }
@@ -65,6 +67,10 @@ fn enter(setup: &Setup, parent: i32) -> io::Result<()> {
     default_signals();
     // SAFETY: setsid has no arguments. It makes the child leader of a session and a process group of its own.
     check(unsafe { libc::setsid() })?;
+    if setup.terminal {
+        // SAFETY: an ioctl with an integer argument; standard input is in place by now, as `Command` has it.
+        check(unsafe { libc::ioctl(libc::STDIN_FILENO, libc::TIOCSCTTY, 0) })?;
+    }
     for group in &setup.cgroups {
         // "0" stands for the process that writes.
         write_all(group.as_raw_fd(), b"0")?;

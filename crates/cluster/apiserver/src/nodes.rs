@@ -1,24 +1,23 @@
-//! Requests from the API to nodes: the logs of containers, over mutual TLS.
+//! Requests from the API to nodes, over mutual TLS: the logs of containers, and connections to what runs in them.
 
 use std::sync::Arc;
-use std::time::Duration;
 
-use axum::body::Body;
+use axum::body::Body as Streamed;
 use axum::response::Response;
 use bytes::Bytes;
 use futures::StreamExt as _;
-use http::{Request, StatusCode, header};
+use http::{HeaderValue, Request, StatusCode, header};
 use http_body_util::{BodyExt as _, Empty, Limited};
-use hyper_util::rt::TokioIo;
+use hyper::body::{Body, Incoming};
+use hyper::client::conn::http1::SendRequest;
 use rustls_pki_types::ServerName;
 use serde_json::Value;
-use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 use tokio_util::sync::CancellationToken;
 use toolforge_kinds::Status;
 
-/// How long a node has to take a connection: it is near.
-const CONNECT: Duration = Duration::from_secs(10);
+use crate::dial::{self, Problem};
+
 /// Largest error answer of a node that is read, in bytes.
 const ERROR_BYTES: usize = 64 << 10;
 /// The port of a node that names none; kubelet's.
@@ -51,6 +50,57 @@ impl Nodes {
         query: &[(&str, &str)],
         closing: CancellationToken,
     ) -> Result<Response, Status> {
+        let mut target = format!("{path}?");
+        for (name, value) in query {
+            let value = percent_encoding::utf8_percent_encode(value, percent_encoding::NON_ALPHANUMERIC);
+            target.extend([*name, "=", &value.to_string(), "&"]);
+        }
+        target.pop();
+        let request = Request::get(target)
+            .body(Empty::<Bytes>::new())
+            .map_err(|problem| Status::bad_request(format!("cannot ask the node: {problem}")))?;
+        let answer = self.send(node, request).await?;
+        if answer.status() != StatusCode::OK {
+            return Err(refusal(answer).await);
+        }
+        let content_type = answer.headers().get(header::CONTENT_TYPE).cloned();
+        let body = answer
+            .into_body()
+            .into_data_stream()
+            .take_until(closing.cancelled_owned());
+        let mut response = Response::new(Streamed::from_stream(body));
+        response.headers_mut().insert(
+            header::CONTENT_TYPE,
+            content_type.unwrap_or(HeaderValue::from_static("text/plain")),
+        );
+        Ok(response)
+    }
+
+    /// Asks a node to hand the connection over; answers with its consent.
+    pub(crate) async fn upgrade(
+        &self,
+        node: &Value,
+        request: Request<Empty<Bytes>>,
+    ) -> Result<http::Response<Incoming>, Status> {
+        let answer = self.send(node, request).await?;
+        if answer.status() == StatusCode::SWITCHING_PROTOCOLS {
+            Ok(answer)
+        } else {
+            Err(refusal(answer).await)
+        }
+    }
+
+    /// Asks a node anything, with the rights of the API.
+    pub(crate) async fn send<B>(
+        &self,
+        node: &Value,
+        mut request: Request<B>,
+    ) -> Result<http::Response<Incoming>, Status>
+    where
+        B: Body + Send + 'static,
+        B::Data: Send,
+        B::Error: Into<Problem>,
+    {
         let (host, port) = address(node).ok_or_else(|| {
             Status::internal(format!(
                 "node {} has no address",
@@ -60,63 +110,34 @@ impl Nodes {
         let unreachable = |problem: &dyn std::fmt::Display| {
             Status::internal(format!("error dialing the node at {host}:{port}: {problem}"))
         };
-        let connection = tokio::time::timeout(CONNECT, self.connect(&host, port));
-        let mut sender = connection
+        let own_name =
+            HeaderValue::try_from(format!("{host}:{port}")).map_err(|problem| unreachable(&problem))?;
+        request.headers_mut().insert(header::HOST, own_name);
+        let mut sender = self
+            .connect(&host, port)
             .await
-            .map_err(|_| unreachable(&"no answer in time"))?
             .map_err(|problem| unreachable(&problem))?;
-        let mut target = format!("{path}?");
-        for (name, value) in query {
-            let value = percent_encoding::utf8_percent_encode(value, percent_encoding::NON_ALPHANUMERIC);
-            target.extend([*name, "=", &value.to_string(), "&"]);
-        }
-        target.pop();
-        let request = Request::get(target)
-            .header(header::HOST, format!("{host}:{port}"))
-            .body(Empty::<Bytes>::new())
-            .map_err(|problem| Status::bad_request(format!("cannot ask the node: {problem}")))?;
-        let answer = sender
+        sender
             .send_request(request)
             .await
-            .map_err(|problem| unreachable(&problem))?;
-        if answer.status() != StatusCode::OK {
-            return Err(refusal(answer).await);
-        }
-        let content_type = answer.headers().get(header::CONTENT_TYPE).cloned();
-        let body = answer
-            .into_body()
-            .into_data_stream()
-            .take_until(closing.cancelled_owned());
-        let mut response = Response::new(Body::from_stream(body));
-        response.headers_mut().insert(
-            header::CONTENT_TYPE,
-            content_type.unwrap_or(header::HeaderValue::from_static("text/plain")),
-        );
-        Ok(response)
+            .map_err(|problem| unreachable(&problem))
     }
 
-    async fn connect(
-        &self,
-        host: &str,
-        port: u16,
-    ) -> Result<hyper::client::conn::http1::SendRequest<Empty<Bytes>>, Box<dyn std::error::Error + Send + Sync>>
+    async fn connect<B>(&self, host: &str, port: u16) -> Result<SendRequest<B>, Problem>
+    where
+        B: Body + Send + 'static,
+        B::Data: Send,
+        B::Error: Into<Problem>,
     {
-        let stream = TcpStream::connect((host, port)).await?;
-        stream.set_nodelay(true)?;
+        let stream = dial::tcp((host, port)).await?;
         let name = ServerName::try_from(host.to_owned())?;
         let stream = TlsConnector::from(self.tls.clone()).connect(name, stream).await?;
-        let (sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream)).await?;
-        tokio::spawn(async move {
-            if let Err(problem) = connection.await {
-                tracing::debug!(%problem, "connection to a node ended");
-            }
-        });
-        Ok(sender)
+        dial::http(stream).await
     }
 }
 
 /// A node's refusal as ours: its own Status where it sent one.
-async fn refusal(answer: http::Response<hyper::body::Incoming>) -> Status {
+async fn refusal(answer: http::Response<Incoming>) -> Status {
     let code = answer.status().as_u16();
     let bytes = Limited::new(answer.into_body(), ERROR_BYTES)
         .collect()
@@ -143,7 +164,7 @@ async fn refusal(answer: http::Response<hyper::body::Incoming>) -> Status {
 }
 
 /// The address and port at which a node takes requests.
-fn address(node: &Value) -> Option<(String, u16)> {
+pub(crate) fn address(node: &Value) -> Option<(String, u16)> {
     let list = node.pointer("/status/addresses")?.as_array()?;
     let of = |wanted: &str| {
         list.iter()
