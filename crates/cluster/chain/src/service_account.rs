@@ -2,6 +2,8 @@
 //!
 //! Kubernetes' admission plugin `ServiceAccount`. The API has filled in the name `default` where a Pod names none.
 
+mod volume;
+
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
@@ -21,12 +23,16 @@ fn concern(attributes: &Attributes) -> bool {
     attributes.operation == Operation::Create && attributes.is_of("", "pods")
 }
 
-/// Gives a new Pod its account's secrets for images, when it brings none.
+/// Gives a new Pod the way to the API, unless it or its account does not want it, and its account's secrets for images,
+/// when it brings none.
 pub(crate) fn complete(world: &dyn World, attributes: &Attributes, pod: &mut Value) -> Result<(), Status> {
     if !concern(attributes) {
         return Ok(());
     }
     let account = find(world, attributes, pod)?;
+    if volume::is_wanted(&account, pod) {
+        volume::add(pod, *uuid::Uuid::new_v4().as_bytes());
+    }
     let own = pod.pointer("/spec/imagePullSecrets").and_then(Value::as_array);
     if own.is_some_and(|list| !list.is_empty()) {
         return Ok(());
