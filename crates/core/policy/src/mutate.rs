@@ -3,6 +3,8 @@
 //! It never overrides what is there: whether that is allowed is for [`crate::admit_pod`] to say, in words. Doing it
 //! twice changes nothing.
 
+mod token;
+
 use json_patch::PatchOperation;
 use serde_json::{Map, Value, json};
 use toolforge_model::{ToolAccount, labels};
@@ -49,7 +51,7 @@ pub fn mutate_pod(account: &ToolAccount, scope: MutationScope, pod: &Value) -> V
 }
 
 fn complete_pod(spec: &mut Map<String, Value>, account: &ToolAccount) {
-    set_default(spec, "automountServiceAccountToken", || json!(false));
+    token::forgo(spec);
     if let Some(context) = object_at(spec, "securityContext") {
         for id in ["runAsUser", "runAsGroup", "fsGroup"] {
             set_default(context, id, || json!(account.uid));
