@@ -14,6 +14,8 @@ use toolforge_serve::Peer;
 use crate::store::Store;
 use crate::tokens::Tokens;
 
+pub(crate) use bearer::withhold as withhold_token;
+
 /// The group of everybody with a valid identity.
 pub(crate) const AUTHENTICATED: &str = "system:authenticated";
 /// The group of everybody else.

@@ -15,9 +15,9 @@ use serde_json::Value;
 use toolforge_chain::Operation;
 use toolforge_kinds::{Status, Subresource};
 
-use crate::admit;
 use crate::authz::Attributes;
 use crate::rest::Call;
+use crate::{admit, authn};
 
 /// Whether a subresource is answered here.
 pub(crate) fn concerns(subresource: Subresource) -> bool {
@@ -32,8 +32,9 @@ pub(crate) async fn answer(
     call: &Call,
     verb: &str,
     name: &str,
-    request: Request<Body>,
+    mut request: Request<Body>,
 ) -> Result<Response, Status> {
+    authn::withhold_token(request.headers_mut());
     match call.subresource {
         Some(Subresource::Proxy) => proxy::answer(call, name, request).await,
         Some(subresource) if matches!(verb, "get" | "create") => {

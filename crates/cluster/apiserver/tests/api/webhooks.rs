@@ -240,9 +240,10 @@ async fn webhooks_are_asked_who_may_connect_to_a_pod() {
         let allowed = request["object"]["command"] != json!(["rm"]);
         json!({"allowed": allowed, "status": {"message": "not that"}})
     };
-    let (webhook, _running) = Webhook::register(&api, &["pods/*"], 100, Box::new(refuse)).await;
     let pods: Api<Pod> = Api::namespaced(api.admin(), "default");
     pods.create(&PostParams::default(), &pod("a")).await.unwrap();
+    // Also the Pods themselves belong to `pods/*`, as in Kubernetes.
+    let (webhook, _running) = Webhook::register(&api, &["pods/*"], 100, Box::new(refuse)).await;
     let connect = async |line: &str| {
         let request = http::Request::post(format!("/api/v1/namespaces/default/pods/a/{line}"));
         let request = request.body(Vec::new()).unwrap();
