@@ -2,6 +2,7 @@
 
 mod bench;
 mod check;
+mod fuzz;
 mod gen_patch_facts;
 mod gen_wire;
 mod generate;
@@ -41,6 +42,14 @@ enum Chore {
         #[arg(value_name = "NAME", trailing_var_arg = true, allow_hyphen_values = true)]
         words: Vec<OsString>,
     },
+    /// Feed a parser of outside bytes with what breaks it; TARGET is a file in `fuzz/fuzz_targets`
+    Fuzz {
+        /// What to feed
+        target: String,
+        /// For how long; 0 is until it is interrupted
+        #[arg(long, default_value_t = 60)]
+        seconds: u32,
+    },
     /// Write the generated files anew, from published definitions
     Gen,
 }
@@ -62,6 +71,7 @@ fn run(chore: Chore) -> anyhow::Result<()> {
         Chore::Check => check::run(),
         Chore::Tidy => tidy::run(),
         Chore::Bench { words } => bench::run(&words),
+        Chore::Fuzz { target, seconds } => fuzz::run(&target, seconds),
         Chore::Gen => generate::run(),
     }
 }

@@ -22,6 +22,8 @@ mod discovery;
 mod error;
 mod expiry;
 mod fail;
+#[cfg(fuzzing)]
+pub mod fuzzing;
 mod gate;
 mod metadata;
 mod negotiate;

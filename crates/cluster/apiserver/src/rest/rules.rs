@@ -22,7 +22,7 @@ pub(crate) struct FieldsOf<'a> {
     custom: Option<&'a CustomKind>,
 }
 
-#[cfg(test)]
+#[cfg(any(test, fuzzing))]
 impl<'a> FieldsOf<'a> {
     /// The fields of a built-in kind.
     pub(crate) fn built_in(kind: &'a Kind) -> Self {
