@@ -8,6 +8,7 @@
     reason = "what cannot be set up has failed the test"
 )]
 
+mod network;
 mod outcome;
 mod platform;
 mod until;

@@ -6,15 +6,12 @@ use std::{
     os::unix::fs::PermissionsExt as _,
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
-    sync::{
-        atomic::{AtomicU8, Ordering},
-        mpsc,
-    },
+    sync::mpsc,
 };
 
 use rustix::process::{Pid, Signal, kill_process};
 
-use crate::{DEADLINE, Outcome, Visitor, eventually};
+use crate::{DEADLINE, Outcome, Visitor, eventually, network::Network};
 
 /// The flags of the ports, gateway's first.
 const FLAGS: [&str; 7] = [
@@ -27,18 +24,13 @@ const FLAGS: [&str; 7] = [
     "--fourohfour-port",
 ];
 
-/// Each scratch platform of a test program has addresses of its own, also after it was killed and somebody
-/// else could claim them. The first are left to a platform that a developer runs.
-static NEXT_NETWORK: AtomicU8 = AtomicU8::new(70);
-const LAST_NETWORK: u8 = 95;
-
 /// A place for a platform: a data folder, ports, and the program where every user can run it.
 #[derive(Debug)]
 pub struct Scratch {
     folder: tempfile::TempDir,
     program: PathBuf,
     ports: Vec<u16>,
-    network: u8,
+    network: Network,
     /// A user id to run as, instead of the test's own.
     user: Option<u32>,
 }
@@ -66,7 +58,7 @@ impl Scratch {
             folder,
             program: copy,
             ports,
-            network: NEXT_NETWORK.fetch_add(1, Ordering::Relaxed).min(LAST_NETWORK),
+            network: Network::claim(),
             user: None,
         }
     }
@@ -116,7 +108,7 @@ impl Scratch {
         for (flag, port) in FLAGS.iter().zip(&self.ports) {
             command.arg(flag).arg(port.to_string());
         }
-        command.arg("--network").arg(self.network.to_string());
+        command.arg("--network").arg(self.network.number().to_string());
         command.args(arguments);
         command
     }
