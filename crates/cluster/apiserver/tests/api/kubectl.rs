@@ -1,5 +1,6 @@
 //! The API driven by the machine's kubectl.
 
+mod custom;
 mod pruning;
 mod reading;
 mod refusals;

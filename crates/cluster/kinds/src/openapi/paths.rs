@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 
 use serde_json::{Map, Value, json};
+use toolforge_patch::TypeRef;
 
 use crate::definitions::{DELETE_OPTIONS, PATCH, REFERENCE, STATUS};
 use crate::kind::{Kind, Subresource};
@@ -69,13 +70,24 @@ const PART: &[Operation] = &[
 const GIVEN: &[&str] = &["application/json"];
 /// Media types of bodies: any of those that hold objects.
 const TAKEN: &[&str] = &["*/*"];
-/// Media types of patches; clients look here for what they may send.
+/// Media types of patches; `kubectl apply` looks here for what it may send.
 const PATCHES: &[&str] = &[
+    "application/apply-patch+yaml",
+    "application/json-patch+json",
+    "application/merge-patch+json",
+];
+/// The same for kinds that come with Kubernetes: only of these the merge keys are known.
+const PATCHES_OF_KNOWN: &[&str] = &[
     "application/apply-patch+yaml",
     "application/json-patch+json",
     "application/merge-patch+json",
     "application/strategic-merge-patch+json",
 ];
+
+fn patches_of(kind: &Kind) -> &'static [&'static str] {
+    let known = TypeRef::of(kind.group, kind.version, kind.kind).is_known();
+    if known { PATCHES_OF_KNOWN } else { PATCHES }
+}
 
 fn insert(
     paths: &mut Map<String, Value>,
@@ -136,7 +148,7 @@ fn operation(
             .get(&(group, name))
             .copied()
             .map(|definition| (TAKEN, definition)),
-        "patch" => Some((PATCHES, PATCH)),
+        "patch" => Some((patches_of(kind), PATCH)),
         "delete" | "deletecollection" => Some((TAKEN, DELETE_OPTIONS)),
         _ => None,
     };

@@ -1,0 +1,145 @@
+//! Kinds that users define, as people use them.
+
+use super::{Kubectl, start};
+use crate::custom::crates;
+
+const OBJECT: &str = "
+apiVersion: stable.example.org/v1
+kind: Crate
+metadata: {name: one, labels: {app: a}}
+spec:
+  replicas: 2
+  items: [{name: x}]
+";
+
+async fn defined(kubectl: &Kubectl) {
+    kubectl
+        .run_with(&["apply", "-f", "-"], &crates().to_string())
+        .await;
+    kubectl
+        .line("wait --for=condition=Established crd/crates.stable.example.org --timeout=60s")
+        .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_kind_is_defined_used_and_explained() {
+    let (api, kubectl) = start().await;
+    defined(&kubectl).await;
+    assert!(
+        kubectl
+            .line("get crd")
+            .await
+            .contains("crates.stable.example.org")
+    );
+    let listed = kubectl.line("api-resources --api-group=stable.example.org").await;
+    assert!(
+        listed.contains("cr ") && listed.contains("stable.example.org/v1 ") && listed.contains("Crate"),
+        "{listed}"
+    );
+    let explained = kubectl.line("explain crate.spec.color").await;
+    assert!(
+        explained.contains("The color.") && explained.contains("ENUM:\n    red\n    blue"),
+        "{explained}"
+    );
+
+    kubectl.run_with(&["apply", "-f", "-"], OBJECT).await;
+    let table = kubectl.line("get cr").await;
+    let mut lines = table.lines();
+    assert_eq!(
+        lines.next().unwrap().split_whitespace().collect::<Vec<_>>(),
+        ["NAME", "COLOR", "REPLICAS", "AGE"]
+    );
+    assert!(lines.next().unwrap().starts_with("one"), "{table}");
+    assert!(kubectl.line("get cr -o wide").await.contains("PHASE"));
+    assert!(
+        kubectl
+            .line("get all")
+            .await
+            .contains("crate.stable.example.org/one")
+    );
+    let described = kubectl.line("describe crate one").await;
+    assert!(described.contains("Replicas:  2"), "{described}");
+    let again = kubectl.run_with(&["apply", "-f", "-"], OBJECT).await;
+    assert!(again.contains("unchanged"), "{again}");
+    api.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn objects_are_patched_scaled_applied_and_deleted() {
+    let (api, kubectl) = start().await;
+    defined(&kubectl).await;
+    kubectl.run_with(&["create", "-f", "-"], OBJECT).await;
+    kubectl.line("scale cr/one --replicas=4").await;
+    assert_eq!(kubectl.line("get cr one -o jsonpath={.spec.replicas}").await, "4");
+    kubectl
+        .run(&[
+            "patch",
+            "cr",
+            "one",
+            "--type=merge",
+            "-p",
+            r#"{"spec":{"replicas":3}}"#,
+        ])
+        .await;
+    let refused = kubectl
+        .try_run(&[
+            "patch",
+            "cr",
+            "one",
+            "--type=merge",
+            "-p",
+            r#"{"spec":{"replicas":30}}"#,
+        ])
+        .await;
+    assert!(
+        !refused.success && refused.err.contains("more replicas than the most"),
+        "{}",
+        refused.err
+    );
+    kubectl
+        .run(&[
+            "patch",
+            "cr",
+            "one",
+            "--subresource=status",
+            "--type=merge",
+            "-p",
+            r#"{"status":{"phase":"Ready"}}"#,
+        ])
+        .await;
+    kubectl
+        .line("wait --for=jsonpath={.status.phase}=Ready cr/one --timeout=60s")
+        .await;
+    kubectl
+        .run_with(
+            &["apply", "--server-side", "--force-conflicts", "-f", "-"],
+            OBJECT,
+        )
+        .await;
+    assert_eq!(kubectl.line("get cr one -o jsonpath={.spec.replicas}").await, "2");
+    kubectl.line("label cr one l=1").await;
+    kubectl.line("annotate cr -l l=1 a=b").await;
+    let wrong = kubectl
+        .ended(
+            kubectl.command(&["apply", "-f", "-"]),
+            Some(&OBJECT.replace("replicas", "replica")),
+        )
+        .await;
+    assert!(
+        !wrong.success && wrong.err.contains("unknown field \"spec.replica\""),
+        "{}",
+        wrong.err
+    );
+    kubectl.line("delete cr one --timeout=60s").await;
+    kubectl
+        .line("delete crd crates.stable.example.org --timeout=60s")
+        .await;
+    let gone = kubectl.try_run(&["get", "crates"]).await;
+    assert!(
+        gone.err
+            .contains("the server doesn't have a resource type \"crates\""),
+        "{}",
+        gone.err
+    );
+    api.stop().await;
+}
