@@ -76,8 +76,8 @@ impl Allocator {
     pub(crate) fn load(&self, stored: &Stored) {
         if is_service(stored) {
             let mut taken = self.taken.lock();
-            taken.addresses.extend(addresses(stored.value()));
-            taken.ports.extend(ports(stored.value()));
+            taken.addresses.extend(addresses(&stored.value()));
+            taken.ports.extend(ports(&stored.value()));
         }
     }
 
@@ -93,17 +93,17 @@ impl Allocator {
         };
         let (mut kept_addresses, mut kept_ports) = (Vec::new(), Vec::new());
         if event.effect == Effect::Put {
-            kept_addresses = addresses(event.object.value());
-            kept_ports = ports(event.object.value());
+            kept_addresses = addresses(&event.object.value());
+            kept_ports = ports(&event.object.value());
         }
         let mut taken = self.taken.lock();
-        for address in addresses(before)
+        for address in addresses(&before)
             .iter()
             .filter(|address| !kept_addresses.contains(address))
         {
             taken.addresses.remove(address);
         }
-        for port in ports(before).iter().filter(|port| !kept_ports.contains(port)) {
+        for port in ports(&before).iter().filter(|port| !kept_ports.contains(port)) {
             taken.ports.remove(port);
         }
     }

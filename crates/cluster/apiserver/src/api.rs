@@ -12,6 +12,7 @@ use crate::allocate::Allocator;
 use crate::authz::Access;
 use crate::definitions::Kinds;
 use crate::nodes::Nodes;
+use crate::rest::CompressedLists;
 use crate::store::{Key, Store};
 use crate::tokens::Tokens;
 use crate::world::StoredWorld;
@@ -29,6 +30,8 @@ pub(crate) struct Api {
     pub(crate) nodes: Nodes,
     pub(crate) tokens: Tokens,
     pub(crate) chain: Chain,
+    /// Lists that are kept compressed.
+    pub(crate) lists: CompressedLists,
     /// Ends watches and log streams.
     pub(crate) closing: CancellationToken,
     quota_locks: Vec<Mutex<()>>,
@@ -62,6 +65,7 @@ impl Api {
             nodes,
             tokens,
             chain,
+            lists: CompressedLists::default(),
             closing: CancellationToken::new(),
             quota_locks: (0..LOCKS).map(|_| Mutex::new(())).collect(),
             turns: (0..LOCKS).map(|_| Mutex::new(())).collect(),

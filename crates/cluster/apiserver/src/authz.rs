@@ -87,7 +87,7 @@ impl Access {
     /// Takes an object that was read when the store opened.
     pub(crate) fn load(&self, object: &Stored) {
         if object.key.resource.group == rbac::GROUP {
-            self.rbac.write().put(&object.key, object.value());
+            self.rbac.write().put(&object.key, &object.value());
         }
     }
 
@@ -127,7 +127,7 @@ impl Observer for Access {
         }
         let mut index = self.rbac.write();
         match event.effect {
-            Effect::Put => index.put(&event.object.key, event.object.value()),
+            Effect::Put => index.put(&event.object.key, &event.object.value()),
             Effect::Removed => index.remove(&event.object.key),
         }
     }

@@ -2,6 +2,8 @@
 
 mod strict;
 
+use std::time::Duration;
+
 use axum::body::Body;
 use bytes::Bytes;
 use http::HeaderMap;
@@ -15,9 +17,23 @@ use crate::wire;
 /// Largest request body in bytes, as in Kubernetes: an object has to fit into one write.
 pub(crate) const MAX_BODY_BYTES: usize = 3 << 20;
 
+/// How long a body may take to arrive; Kubernetes gives a whole request as long.
+const PATIENCE: Duration = Duration::from_mins(1);
+
 /// Reads a whole body.
 pub(crate) async fn read(body: Body) -> Result<Bytes, Status> {
-    match Limited::new(body, MAX_BODY_BYTES).collect().await {
+    read_within(body, PATIENCE).await
+}
+
+async fn read_within(body: Body, patience: Duration) -> Result<Bytes, Status> {
+    let reading = Limited::new(body, MAX_BODY_BYTES).collect();
+    let Ok(read) = tokio::time::timeout(patience, reading).await else {
+        return Err(Status::timeout(
+            "the body of the request did not arrive in time",
+            1,
+        ));
+    };
+    match read {
         Ok(collected) => Ok(collected.to_bytes()),
         Err(problem) if problem.is::<LengthLimitError>() => Err(Status::too_large(MAX_BODY_BYTES)),
         Err(problem) => Err(Status::bad_request(format!(
@@ -95,6 +111,15 @@ mod tests {
             "x"
         );
         assert_eq!(yaml(br#"{"a":{"b":"c"}}"#).unwrap()["a"]["b"], "c");
+    }
+
+    #[tokio::test]
+    async fn a_body_that_does_not_arrive_is_not_waited_for() {
+        let never = futures::stream::pending::<Result<Bytes, std::convert::Infallible>>();
+        let status = read_within(Body::from_stream(never), Duration::from_millis(10))
+            .await
+            .unwrap_err();
+        assert_eq!((status.code, status.reason), (504, "Timeout"));
     }
 
     #[test]

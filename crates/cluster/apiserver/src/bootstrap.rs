@@ -160,7 +160,7 @@ async fn replace(
     let Some(current) = api.store.get(&key) else {
         return Ok(());
     };
-    let Some(value) = edit(current.value()) else {
+    let Some(value) = edit(&current.value()) else {
         return Ok(());
     };
     let change = Change {

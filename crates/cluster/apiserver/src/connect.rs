@@ -69,7 +69,7 @@ async fn streams(
         format!("/portForward/{namespace}/{name}")
     } else {
         let wanted = options.get("container").and_then(Value::as_str);
-        let container = location::container(pod, name, wanted)?;
+        let container = location::container(&pod, name, wanted)?;
         let what = if subresource == Subresource::Exec {
             "exec"
         } else {
@@ -77,14 +77,14 @@ async fn streams(
         };
         format!("/{what}/{namespace}/{name}/{container}")
     };
-    let node = location::node(call, pod, name)?;
+    let node = location::node(call, &pod, name)?;
     if !toolforge_streams::is_upgrade(request.headers()) {
         return Err(Status::bad_request("Upgrade request required"));
     }
     let target = format!("{path}?{}", options::to_node(&options));
     let asked = tunnel::request(&request, &target)?;
     let client = hyper::upgrade::on(&mut request);
-    let answer = call.api.nodes.upgrade(node.value(), asked).await?;
+    let answer = call.api.nodes.upgrade(&node.value(), asked).await?;
     Ok(tunnel::join(client, answer, call.api.closing.clone()))
 }
 

@@ -176,11 +176,11 @@ fn edition(object: &Stored) -> Option<(String, i64, Value)> {
         .pointer("/status/acceptedNames")
         .cloned()
         .unwrap_or_default();
-    established.then(|| (crate::metadata::text(value, "uid").to_owned(), generation, names))
+    established.then(|| (crate::metadata::text(&value, "uid").to_owned(), generation, names))
 }
 
 fn serve(object: &Stored, edition: (String, i64, Value)) -> Option<Served> {
-    let definition = Definition::of(object.value())?;
+    let definition = Definition::of(&object.value())?;
     let versions = definition.versions.into_iter().map(|kind| {
         Arc::new(Custom {
             merge: CustomType::of_schema(&kind.published),

@@ -96,7 +96,7 @@ async fn delete(store: &Store, entry: &Entry) -> Result<(), CommitError> {
         key: entry.key.clone(),
         expected: Expected::Revision(entry.revision),
         effect: Effect::Removed,
-        value: Value::clone(current.value()),
+        value: Value::clone(&current.value()),
         guards: Vec::new(),
     };
     store.commit(change).await.map(drop)

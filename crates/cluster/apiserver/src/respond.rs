@@ -7,7 +7,9 @@ use axum::response::Response;
 use bytes::Bytes;
 use flate2::Compression;
 use flate2::write::GzEncoder;
-use http::header::{ACCEPT_ENCODING, CONTENT_ENCODING, CONTENT_TYPE, RETRY_AFTER, VARY, WARNING};
+use http::header::{
+    ACCEPT_ENCODING, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, RETRY_AFTER, VARY, WARNING,
+};
 use http::{HeaderMap, HeaderValue, StatusCode};
 use http_body_util::{BodyExt as _, Collected};
 use hyper::body::Body as _;
@@ -19,7 +21,12 @@ const GZIP_FROM_BYTES: usize = 128 << 10;
 
 /// JSON bytes as they are.
 pub(crate) fn bytes(code: StatusCode, json: impl Into<Bytes>) -> Response {
-    let mut response = Response::new(Body::from(json.into()));
+    body(code, Body::from(json.into()))
+}
+
+/// JSON as a body that knows its own size.
+pub(crate) fn body(code: StatusCode, json: Body) -> Response {
+    let mut response = Response::new(json);
     *response.status_mut() = code;
     response
         .headers_mut()
@@ -112,22 +119,46 @@ pub(crate) fn takes_gzip(headers: &HeaderMap) -> bool {
         })
 }
 
+/// Whether an answer of this size in bytes is worth compressing.
+pub(crate) fn is_large(bytes: usize) -> bool {
+    bytes >= GZIP_FROM_BYTES
+}
+
 /// JSON bytes, compressed where that pays.
-pub(crate) fn large(code: StatusCode, json: Vec<u8>, gzip: bool) -> Response {
-    if !gzip || json.len() < GZIP_FROM_BYTES {
+pub(crate) async fn large(code: StatusCode, json: Vec<u8>, takes_gzip: bool) -> Response {
+    if !takes_gzip || !is_large(json.len()) {
         return bytes(code, json);
     }
-    let mut encoder = GzEncoder::new(Vec::with_capacity(json.len() / 4), Compression::fast());
-    let compressed = encoder.write_all(&json).and_then(|()| encoder.finish());
-    let Ok(compressed) = compressed else {
+    // It takes long enough to keep others waiting.
+    let done = tokio::task::spawn_blocking(move || large_here(code, json, true)).await;
+    done.unwrap_or_else(|problem| refusal(&Status::internal(problem)))
+}
+
+/// The same without leaving the thread, for documents that a client fetches once.
+pub(crate) fn large_here(code: StatusCode, json: Vec<u8>, takes_gzip: bool) -> Response {
+    if !takes_gzip || !is_large(json.len()) {
         return bytes(code, json);
-    };
-    let mut response = bytes(code, compressed);
-    response
-        .headers_mut()
-        .insert(CONTENT_ENCODING, HeaderValue::from_static("gzip"));
-    response
-        .headers_mut()
-        .insert(VARY, HeaderValue::from_static("Accept-Encoding"));
+    }
+    match compress(&json) {
+        Ok(compressed) => gzip(code, [Bytes::from(compressed)]),
+        Err(problem) => refusal(&Status::internal(problem)),
+    }
+}
+
+fn compress(json: &[u8]) -> std::io::Result<Vec<u8>> {
+    let mut encoder = GzEncoder::new(Vec::with_capacity(json.len() / 4), Compression::fast());
+    encoder.write_all(json)?;
+    encoder.finish()
+}
+
+/// JSON that is compressed already, in parts.
+pub(crate) fn gzip<const PARTS: usize>(code: StatusCode, parts: [Bytes; PARTS]) -> Response {
+    let size: usize = parts.iter().map(Bytes::len).sum();
+    let parts = futures::stream::iter(parts.map(Ok::<_, std::convert::Infallible>));
+    let mut response = body(code, Body::from_stream(parts));
+    let headers = response.headers_mut();
+    headers.insert(CONTENT_LENGTH, HeaderValue::from(size));
+    headers.insert(CONTENT_ENCODING, HeaderValue::from_static("gzip"));
+    headers.insert(VARY, HeaderValue::from_static("Accept-Encoding"));
     response
 }

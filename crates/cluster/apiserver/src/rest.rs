@@ -44,7 +44,7 @@ pub(crate) use change::{Edit, change};
 pub(crate) use create::{Tracking, create_object};
 pub(crate) use decode::posted as decode_posted;
 pub(crate) use delete::{Options as DeleteOptions, delete_object};
-pub(crate) use list::parse_revision;
+pub(crate) use list::{CompressedLists, parse_revision};
 pub(crate) use pods::admit as admit_posted;
 pub(crate) use rules::FieldsOf;
 

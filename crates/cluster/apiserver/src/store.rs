@@ -11,6 +11,7 @@ mod key;
 mod ledger;
 mod memory;
 mod object;
+mod recent;
 #[cfg(test)]
 mod tests;
 
@@ -21,6 +22,7 @@ use std::thread::JoinHandle;
 use parking_lot::{Mutex, RwLock};
 use tokio::sync::{mpsc, watch};
 
+use collection::Collection;
 pub(crate) use collection::{Compacted, Place};
 use committer::Committer;
 use disk::{Backup, Disk, Sealer, World};
@@ -70,6 +72,8 @@ pub(crate) trait Observer: Send + Sync {
 pub(crate) struct Listing {
     /// The revision that the listing is of.
     pub(crate) revision: u64,
+    /// The latest change of any object of the resource; while it is the same, the objects are.
+    pub(crate) changed: u64,
     pub(crate) objects: Vec<Arc<Stored>>,
 }
 
@@ -158,14 +162,18 @@ impl Store {
     /// The current objects of a resource.
     pub(crate) fn list(&self, resource: Resource, namespace: Option<&str>) -> Listing {
         let memory = self.memory.read();
-        let objects = memory
-            .collection(resource)
-            .map(|found| found.list(namespace, None))
-            .unwrap_or_default();
+        let found = memory.collection(resource);
         Listing {
             revision: memory.revision,
-            objects,
+            changed: found.map_or(0, Collection::changed),
+            objects: found.map(|found| found.list(namespace, None)).unwrap_or_default(),
         }
+    }
+
+    /// The latest change of any object of a resource.
+    pub(crate) fn changed(&self, resource: Resource) -> u64 {
+        let memory = self.memory.read();
+        memory.collection(resource).map_or(0, Collection::changed)
     }
 
     /// The objects after `after`, as they are now or as they were at a revision.
@@ -183,7 +191,11 @@ impl Store {
             (Some(found), None) => found.list(namespace, after),
             (Some(found), Some(at)) => found.list_at(at, namespace, after)?,
         };
-        Ok(Listing { revision, objects })
+        Ok(Listing {
+            revision,
+            changed: memory.collection(resource).map_or(0, Collection::changed),
+            objects,
+        })
     }
 
     /// Events of a resource after a revision, and the revision up to which these are all.
@@ -207,12 +219,29 @@ impl Store {
         }
     }
 
+    /// Some of the events of a resource after a revision, of about so many bytes of JSON and at least one, and the
+    /// revision up to which these are all.
+    pub(crate) fn some_events_after(
+        &self,
+        resource: Resource,
+        revision: u64,
+        bytes: usize,
+    ) -> Result<(Vec<Arc<Event>>, u64), Compacted> {
+        let memory = self.memory.read();
+        let Some(found) = memory.collection(resource) else {
+            return Ok((Vec::new(), memory.revision));
+        };
+        let (events, all) = found.some_events_after(revision, bytes)?;
+        let until = match events.last() {
+            Some(last) if !all => last.revision(),
+            _ => memory.revision,
+        };
+        Ok((events, until))
+    }
+
     /// Wakes at each event of a resource; `None` when the resource is not ours.
     pub(crate) fn subscribe(&self, resource: Resource) -> Option<watch::Receiver<u64>> {
-        self.memory
-            .read()
-            .collection(resource)
-            .map(collection::Collection::subscribe)
+        self.memory.read().collection(resource).map(Collection::subscribe)
     }
 
     /// Makes a change; returns when it is on disk and visible.

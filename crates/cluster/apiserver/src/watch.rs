@@ -5,28 +5,32 @@
 
 mod lines;
 
+use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
 use axum::body::Body;
 use axum::response::Response;
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use futures::stream::{self, Stream};
-use http::{HeaderValue, StatusCode, header};
+use http::StatusCode;
 use tokio::sync::watch::Receiver;
-use tokio::time::Instant;
-use tokio_util::sync::CancellationToken;
+use tokio::time::{Instant, Sleep};
+use tokio_util::sync::WaitForCancellationFutureOwned;
 use toolforge_kinds::Status;
 
+use crate::respond;
 use crate::rest::{Call, parse_revision};
 use crate::selector::Selector;
-use crate::store::{Compacted, Event};
+use crate::store::{Compacted, Event, Stored};
 use lines::Lines;
 
 /// Time between bookmarks on a watch that asked for them, as in Kubernetes.
 const BOOKMARK_EVERY: Duration = Duration::from_mins(1);
 /// Length of a watch whose client names none: this, and up to as much again, so that not all end together.
 const LENGTH_SECONDS: i64 = 1800;
+/// Size in bytes from which lines are sent and no more are made: what a reader that does not read costs at most.
+const CHUNK_BYTES: usize = 64 << 10;
 
 /// Where a watch begins.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -54,28 +58,28 @@ pub(crate) fn answer(call: &Call) -> Result<Response, Status> {
     let bookmarks = call.query.is_true("allowWatchBookmarks");
     let start = start(call, bookmarks)?;
     let length = length(call)?;
-    let lines = Lines::new(call, selector, namespace);
+    let call = Arc::new(call.clone());
     let mut watch = Watch {
-        call: call.clone(),
-        lines,
+        lines: Lines::new(call.clone(), selector, namespace),
         revision: start.revision,
         told: start.revision,
         changed,
-        bookmarks,
-        next_bookmark: Instant::now() + BOOKMARK_EVERY,
-        end: Instant::now() + length,
-        first: Vec::new(),
+        closing: Box::pin(call.api.closing.clone().cancelled_owned()),
+        retired: call.retired().map(|retired| Box::pin(retired.cancelled_owned())),
+        next_bookmark: bookmarks.then(|| Box::pin(tokio::time::sleep(BOOKMARK_EVERY))),
+        end: Box::pin(tokio::time::sleep(length)),
+        first: Vec::new().into_iter(),
+        marks_end: start.marks_end,
         done: false,
+        call,
     };
     if start.initial {
-        watch.prepare_initial(start.marks_end);
+        watch.prepare_initial();
     }
-    let mut response = Response::new(Body::from_stream(watch.into_stream()));
-    *response.status_mut() = StatusCode::OK;
-    response
-        .headers_mut()
-        .insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
-    Ok(response)
+    Ok(respond::body(
+        StatusCode::OK,
+        Body::from_stream(watch.into_stream()),
+    ))
 }
 
 fn start(call: &Call, bookmarks: bool) -> Result<Start, Status> {
@@ -121,42 +125,54 @@ fn length(call: &Call) -> Result<Duration, Status> {
     Ok(Duration::from_secs(u64::try_from(seconds).unwrap_or_default()))
 }
 
+/// Set up once, and not for each event.
+type Cancelled = Pin<Box<WaitForCancellationFutureOwned>>;
+
 struct Watch {
-    call: Call,
+    call: Arc<Call>,
     lines: Lines,
     /// All events up to here have been sent.
     revision: u64,
     /// The latest revision that the client knows of.
     told: u64,
     changed: Receiver<u64>,
-    bookmarks: bool,
-    next_bookmark: Instant,
-    end: Instant,
-    /// Lines to send before any event.
-    first: Vec<Bytes>,
+    closing: Cancelled,
+    /// None for kinds that are always served as they are.
+    retired: Option<Cancelled>,
+    /// None when the client did not ask for bookmarks.
+    next_bookmark: Option<Pin<Box<Sleep>>>,
+    end: Pin<Box<Sleep>>,
+    /// Objects to send before any event.
+    first: std::vec::IntoIter<Arc<Stored>>,
+    /// Whether a bookmark comes behind them.
+    marks_end: bool,
     done: bool,
 }
 
 impl Watch {
-    /// Takes the current objects as the first lines.
-    fn prepare_initial(&mut self, marks_end: bool) {
-        let namespace = self.lines.namespace().map(str::to_owned);
-        let listing = self
-            .call
-            .api
-            .store
-            .list(self.call.resource(), namespace.as_deref());
+    /// Takes the current objects as the first to send.
+    fn prepare_initial(&mut self) {
+        let store = &self.call.api.store;
+        let listing = store.list(self.call.resource(), self.lines.namespace());
         self.revision = listing.revision;
         self.told = listing.revision;
-        self.first = listing
-            .objects
-            .iter()
-            .filter_map(|stored| self.lines.added(stored))
-            .collect();
-        if marks_end {
-            self.first.push(self.lines.bookmark(listing.revision, true));
+        self.first = listing.objects.into_iter();
+    }
+
+    /// Lines of some of the first objects, and at their end the bookmark that says so.
+    fn initial(&mut self) -> Option<Bytes> {
+        let mut chunk = BytesMut::new();
+        while chunk.len() < CHUNK_BYTES
+            && let Some(stored) = self.first.next()
+        {
+            if let Some(line) = self.lines.added(&stored) {
+                chunk.extend_from_slice(&line);
+            }
         }
-        self.first.reverse();
+        if self.first.as_slice().is_empty() && std::mem::take(&mut self.marks_end) {
+            chunk.extend_from_slice(&self.lines.bookmark(self.revision, true));
+        }
+        (!chunk.is_empty()).then(|| chunk.freeze())
     }
 
     fn into_stream(self) -> impl Stream<Item = Result<Bytes, std::convert::Infallible>> {
@@ -168,8 +184,8 @@ impl Watch {
 
     /// The next bytes to send; `None` at the end.
     async fn next(&mut self) -> Option<Bytes> {
-        if let Some(line) = self.first.pop() {
-            return Some(line);
+        if let Some(lines) = self.initial() {
+            return Some(lines);
         }
         loop {
             if self.done {
@@ -177,12 +193,7 @@ impl Watch {
             }
             // Marked before reading: an event between the two wakes us again.
             self.changed.mark_unchanged();
-            match self
-                .call
-                .api
-                .store
-                .events_after(self.call.resource(), self.revision)
-            {
+            match self.some_events() {
                 Err(Compacted) => {
                     self.done = true;
                     return Some(lines::error(&Status::expired(format!(
@@ -191,12 +202,8 @@ impl Watch {
                         self.call.api.store.revision()
                     ))));
                 }
-                Ok((events, visible)) => {
-                    self.revision = self.revision.max(visible);
-                    if let Some(chunk) = self.render(&events) {
-                        return Some(chunk);
-                    }
-                }
+                Ok(Some(chunk)) => return Some(chunk),
+                Ok(None) => {}
             }
             if let Some(last) = self.wait().await {
                 return Some(last);
@@ -204,36 +211,54 @@ impl Watch {
         }
     }
 
+    /// Lines of the next events; none when there is nothing to show up to now.
+    fn some_events(&mut self) -> Result<Option<Bytes>, Compacted> {
+        let store = self.call.api.store.clone();
+        loop {
+            let (events, until) =
+                store.some_events_after(self.call.resource(), self.revision, CHUNK_BYTES)?;
+            self.revision = self.revision.max(until);
+            if events.is_empty() {
+                return Ok(None);
+            }
+            if let Some(chunk) = self.render(&events) {
+                return Ok(Some(chunk));
+            }
+        }
+    }
+
     fn render(&mut self, events: &[Arc<Event>]) -> Option<Bytes> {
-        let mut lines: Vec<Bytes> = Vec::new();
+        if let [event] = events {
+            // The usual case, without a copy: the line is the same bytes for all watches.
+            let line = self.lines.event(event)?;
+            self.told = event.revision();
+            return Some(line);
+        }
+        let mut chunk = BytesMut::new();
         for event in events {
             if let Some(line) = self.lines.event(event) {
                 self.told = event.revision();
-                lines.push(line);
+                chunk.extend_from_slice(&line);
             }
         }
-        match lines.len() {
-            0 => None,
-            1 => lines.pop(),
-            _ => Some(Bytes::from(lines.concat())),
-        }
+        (!chunk.is_empty()).then(|| chunk.freeze())
     }
 
     /// Waits for an event; returns a last or a bookmark line when something else comes first.
     async fn wait(&mut self) -> Option<Bytes> {
-        let closing = self.call.api.closing.clone();
-        let retired = self.call.retired();
         tokio::select! {
             biased;
-            () = closing.cancelled() => self.done = true,
-            () = ends(retired) => self.done = true,
+            () = &mut self.closing => self.done = true,
+            () = cancelled(self.retired.as_mut()) => self.done = true,
             changed = self.changed.changed() => self.done = changed.is_err(),
-            () = tokio::time::sleep_until(self.end) => {
+            () = &mut self.end => {
                 self.done = true;
                 return self.bookmark();
             }
-            () = tokio::time::sleep_until(self.next_bookmark), if self.bookmarks => {
-                self.next_bookmark = Instant::now() + BOOKMARK_EVERY;
+            () = due(self.next_bookmark.as_mut()) => {
+                if let Some(next) = &mut self.next_bookmark {
+                    next.as_mut().reset(Instant::now() + BOOKMARK_EVERY);
+                }
                 return self.bookmark();
             }
         }
@@ -242,13 +267,12 @@ impl Watch {
 
     /// A bookmark, when it tells the client something new.
     fn bookmark(&mut self) -> Option<Bytes> {
-        let (events, visible) = self
-            .call
-            .api
-            .store
-            .events_after(self.call.resource(), self.revision)
+        self.next_bookmark.as_ref()?;
+        let store = &self.call.api.store;
+        let (events, visible) = store
+            .some_events_after(self.call.resource(), self.revision, CHUNK_BYTES)
             .ok()?;
-        if !self.bookmarks || !events.is_empty() || visible <= self.told {
+        if !events.is_empty() || visible <= self.told {
             return None;
         }
         self.revision = visible;
@@ -258,9 +282,17 @@ impl Watch {
 }
 
 /// Waits until the kind is not served any more as it was; built-in kinds always are.
-async fn ends(retired: Option<CancellationToken>) {
+async fn cancelled(retired: Option<&mut Cancelled>) {
     match retired {
-        Some(retired) => retired.cancelled().await,
+        Some(retired) => retired.await,
+        None => std::future::pending().await,
+    }
+}
+
+/// Waits for the next bookmark, where there is one.
+async fn due(next: Option<&mut Pin<Box<Sleep>>>) {
+    match next {
+        Some(next) => next.await,
         None => std::future::pending().await,
     }
 }

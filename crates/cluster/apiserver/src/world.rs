@@ -20,12 +20,16 @@ impl World for StoredWorld {
             .list(resource, namespace)
             .objects
             .iter()
-            .map(|stored| stored.value().clone())
+            .map(|stored| stored.value())
             .collect()
     }
 
     fn get(&self, group: &str, plural: &str, namespace: Option<&str>, name: &str) -> Option<Arc<Value>> {
         let key = Key::new(Resource::find(group, plural)?, namespace, name);
-        self.0.get(&key).map(|stored| stored.value().clone())
+        self.0.get(&key).map(|stored| stored.value())
+    }
+
+    fn changed(&self, group: &str, plural: &str) -> Option<u64> {
+        Some(self.0.changed(Resource::find(group, plural)?))
     }
 }

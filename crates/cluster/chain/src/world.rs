@@ -12,4 +12,11 @@ pub trait World: Send + Sync {
 
     /// One object.
     fn get(&self, group: &str, plural: &str, namespace: Option<&str>, name: &str) -> Option<Arc<Value>>;
+
+    /// A number that changes with every change of any object of a resource, so that what was read of them need not be
+    /// read again; `None` where nobody counts.
+    fn changed(&self, group: &str, plural: &str) -> Option<u64> {
+        let _ = (group, plural);
+        None
+    }
 }

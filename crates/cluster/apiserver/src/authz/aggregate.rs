@@ -40,10 +40,10 @@ async fn write_all(api: &Api, kind: Resource) -> Result<(), CommitError> {
         let Some(joined) = api.access.with_rbac(|index| index.rules_of("", &stored.key.name)) else {
             continue;
         };
-        if Rule::read_all(role) == *joined {
+        if Rule::read_all(&role) == *joined {
             continue;
         }
-        let mut value = Value::clone(role);
+        let mut value = Value::clone(&role);
         value["rules"] = json!(joined.iter().map(Rule::to_value).collect::<Vec<_>>());
         let change = Change {
             key: stored.key.clone(),

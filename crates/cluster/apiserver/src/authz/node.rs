@@ -5,6 +5,7 @@
 
 mod restriction;
 
+use memchr::memmem::Finder;
 use serde_json::Value;
 
 use super::rules::Rule;
@@ -81,9 +82,16 @@ impl<'a> Node<'a> {
     /// Whether a Pod bound to this node names the object.
     fn uses(self, wanted: &Attributes, store: &Store) -> bool {
         let listing = store.list(PODS, Some(&wanted.namespace));
-        listing.objects.iter().any(|pod| {
+        // Names stand in JSON as they are, so that most Pods need not be parsed.
+        let bound = format!("\"nodeName\":\"{}\"", self.name);
+        let (bound, named) = (Finder::new(&bound), Finder::new(&wanted.name));
+        let mut candidates = listing
+            .objects
+            .iter()
+            .filter(|pod| bound.find(&pod.json).is_some() && named.find(&pod.json).is_some());
+        candidates.any(|pod| {
             let pod = pod.value();
-            node_of(pod) == self.name && names(pod, &wanted.resource, &wanted.name)
+            node_of(&pod) == self.name && names(&pod, &wanted.resource, &wanted.name)
         })
     }
 }

@@ -64,7 +64,7 @@ impl Backend {
             _ => {
                 let node = call.api.store.get(&call.key(named.name));
                 let node = node.ok_or_else(|| Status::not_found(call.kind, named.name))?;
-                let own = nodes::address(node.value()).map(|(_, port)| port.to_string());
+                let own = nodes::address(&node.value()).map(|(_, port)| port.to_string());
                 if !named.port.is_empty() && Some(named.port) != own.as_deref() {
                     return Err(Status::bad_request("address not allowed"));
                 }
@@ -77,7 +77,7 @@ impl Backend {
     fn authority(&self) -> String {
         match self {
             Self::Place(place) => std::net::SocketAddr::new(place.address, place.port).to_string(),
-            Self::Node(node) => nodes::address(node.value())
+            Self::Node(node) => nodes::address(&node.value())
                 .map(|(host, port)| format!("{host}:{port}"))
                 .unwrap_or_default(),
         }
@@ -85,7 +85,7 @@ impl Backend {
 
     async fn send(&self, call: &Call, request: Request<Body>) -> Result<http::Response<Incoming>, Status> {
         let place = match self {
-            Self::Node(node) => return call.api.nodes.send(node.value(), request).await,
+            Self::Node(node) => return call.api.nodes.send(&node.value(), request).await,
             Self::Place(place) => place,
         };
         let sent = async {

@@ -84,7 +84,7 @@ async fn round(api: &Arc<Api>, resource: Resource) -> Round {
         let Some(object) = all.iter().find(|object| object.key.name == name) else {
             continue;
         };
-        let done = if metadata::is_deleting(object.value()) {
+        let done = if metadata::is_deleting(&object.value()) {
             end(api, object, &mut found.waits).await
         } else {
             keep(api, object, &all).await
@@ -101,22 +101,22 @@ async fn round(api: &Arc<Api>, resource: Resource) -> Round {
 
 /// Brings the status of a definition up to date.
 async fn keep(api: &Arc<Api>, object: &Stored, all: &[Arc<Stored>]) -> Result<(), Status> {
-    let group = object.value().pointer("/spec/group");
+    let value = object.value();
+    let group = value.pointer("/spec/group");
     let others: Vec<&Arc<Stored>> = all
         .iter()
         .filter(|other| other.key.name != object.key.name && other.value().pointer("/spec/group") == group)
         .collect();
     let taken = |name: &str| {
-        let holder = others.iter().find(|other| holds(other.value(), name));
+        let holder = others.iter().find(|other| holds(&other.value(), name));
         holder.map(|other| other.key.name.clone())
     };
     let now = metadata::time(Timestamp::now());
-    let status = toolforge_kinds::conditions(object.value(), taken, &now);
-    if object.value().get("status") == Some(&status) {
+    let status = toolforge_kinds::conditions(&value, taken, &now);
+    if value.get("status") == Some(&status) {
         return Ok(());
     }
-    if let Some(stored) = toolforge_kinds::Definition::of(object.value()).map(|definition| definition.stored)
-    {
+    if let Some(stored) = toolforge_kinds::Definition::of(&value).map(|definition| definition.stored) {
         api.store.make_room(Resource::of(stored));
     }
     set_status(api, &object.key.name, &status).await
@@ -157,15 +157,15 @@ async fn set_status(api: &Arc<Api>, name: &str, status: &Value) -> Result<(), St
 
 /// Deletes the objects of a definition that is going, and lets it go when none is left.
 async fn end(api: &Arc<Api>, object: &Stored, waits: &mut Vec<Receiver<u64>>) -> Result<(), Status> {
-    let definition = toolforge_kinds::Definition::of(object.value());
-    let held = metadata::finalizers(object.value())
+    let definition = toolforge_kinds::Definition::of(&object.value());
+    let held = metadata::finalizers(&object.value())
         .iter()
         .any(|name| name == CLEANUP);
     if !held {
         return Ok(());
     }
     // A definition that never was established has no objects of its own: the name may be another's.
-    if let Some(definition) = definition.filter(|_| was_established(object.value())) {
+    if let Some(definition) = definition.filter(|_| was_established(&object.value())) {
         let resource = Resource::of(definition.stored);
         api.store.make_room(resource);
         let wait = api.store.subscribe(resource).map(|mut wait| {
@@ -192,7 +192,7 @@ fn was_established(definition: &Value) -> bool {
 
 async fn delete_all(api: &Arc<Api>, kind: &'static Kind, resource: Resource) -> Result<(), Status> {
     for object in api.store.list(resource, None).objects {
-        if metadata::is_deleting(object.value()) {
+        if metadata::is_deleting(&object.value()) {
             continue;
         }
         let namespace = kind.namespaced.then(|| object.key.namespace.clone());

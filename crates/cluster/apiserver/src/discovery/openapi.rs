@@ -34,7 +34,8 @@ pub(super) fn answer(
     let mut response = if is_known(headers, &hash) {
         not_modified(&hash)
     } else {
-        let mut response = respond::large(StatusCode::OK, document.to_vec(), respond::takes_gzip(headers));
+        let mut response =
+            respond::large_here(StatusCode::OK, document.to_vec(), respond::takes_gzip(headers));
         name(&mut response, &hash);
         response
     };

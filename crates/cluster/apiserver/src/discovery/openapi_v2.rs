@@ -30,7 +30,7 @@ pub(super) fn answer(headers: &HeaderMap) -> Response {
     } else {
         document.to_string().into_bytes()
     };
-    let mut response = respond::large(StatusCode::OK, bytes, respond::takes_gzip(headers));
+    let mut response = respond::large_here(StatusCode::OK, bytes, respond::takes_gzip(headers));
     if as_protobuf {
         let form = HeaderValue::from_static(PROTOBUF);
         response.headers_mut().insert(CONTENT_TYPE, form);

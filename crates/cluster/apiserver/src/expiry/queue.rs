@@ -46,7 +46,7 @@ impl Queue {
             .map(|event| Entry {
                 key: event.key.clone(),
                 revision: event.revision,
-                due: later(last_change(event.value(), now), self.lifetime),
+                due: later(last_change(&event.value(), now), self.lifetime),
             })
             .collect();
         entries.sort_by_key(|entry| entry.due);

@@ -34,7 +34,7 @@ pub(crate) fn object(call: &Call, code: StatusCode, stored: &Stored) -> Result<R
             let table = table(call, &[&object], &revision(stored))?;
             Ok(respond::json(code, &table))
         }
-        Form::Metadata => Ok(respond::json(code, &partial(stored.value()))),
+        Form::Metadata => Ok(respond::json(code, &partial(&stored.value()))),
     }
 }
 

@@ -20,8 +20,8 @@ pub(crate) fn check(call: &Call, name: &str) -> Result<(), Status> {
         .store
         .get(&call.key(name))
         .ok_or_else(|| Status::not_found(call.kind, name))?;
-    let signer = stored
-        .value()
+    let object = stored.value();
+    let signer = object
         .pointer("/spec/signerName")
         .and_then(Value::as_str)
         .unwrap_or_default();

@@ -25,21 +25,14 @@ pub(crate) async fn answer(call: &Call, media_type: &str, bytes: &[u8]) -> Resul
     let found = listing
         .objects
         .into_iter()
-        .filter(|stored| selector.matches(call.fields(), stored.value()));
+        .filter(|stored| selector.matches_stored(call.fields(), stored));
     let deletions = stream::iter(found).map(|stored| delete_one(call, stored, &options));
     let deleted: Vec<Option<Bytes>> = deletions.buffered(AT_A_TIME).try_collect().await?;
     let items: Vec<Bytes> = deleted.into_iter().flatten().collect();
     let metadata = serde_json::json!({ "resourceVersion": call.api.store.revision().to_string() });
-    Ok(respond::large(
-        StatusCode::OK,
-        list::join(
-            &call.list_kind(),
-            call.kind,
-            &metadata,
-            items.iter().map(AsRef::as_ref),
-        ),
-        call.gzip,
-    ))
+    let items = items.iter().map(AsRef::as_ref);
+    let list = list::join(&call.list_kind(), call.kind, &metadata, items);
+    Ok(respond::large(StatusCode::OK, list, call.gzip).await)
 }
 
 /// Deletes one object; `None` when somebody else was first.

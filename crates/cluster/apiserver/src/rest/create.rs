@@ -187,7 +187,7 @@ fn namespace_guard(call: &Call) -> Result<Option<(Key, u64)>, Status> {
         .store
         .get(&key)
         .ok_or_else(|| Status::not_found(kind, namespace))?;
-    if metadata::is_deleting(found.value()) {
+    if metadata::is_deleting(&found.value()) {
         let why =
             format!("unable to create new content in namespace {namespace} because it is being terminated");
         let mut status = Status::forbidden(call.kind, "", &why);

@@ -173,7 +173,7 @@ pub(crate) async fn answer(
     let (deleted, warnings) = delete_object(call, name, &options).await?;
     let mut response = match deleted {
         Deleted::Gone(stored) if !ANSWERED_WITH_OBJECT.contains(&call.kind.kind) => {
-            respond::json(StatusCode::OK, &success(call.kind, name, stored.value()))
+            respond::json(StatusCode::OK, &success(call.kind, name, &stored.value()))
         }
         Deleted::Gone(stored) | Deleted::Waiting(stored) => answer::object(call, StatusCode::OK, &stored)?,
     };
@@ -207,7 +207,7 @@ pub(crate) async fn delete_object(
     let mut rounds = Rounds::of(call, name);
     loop {
         let current = rounds.next().await?;
-        check_preconditions(call.kind, name, current.value(), &options)?;
+        check_preconditions(call.kind, name, &current.value(), &options)?;
         let mut warnings = request.delete(&answer::value(call, &current)).await?;
         warnings.extend(warning.map(str::to_owned));
         match attempt(call, &options, &current).await {
@@ -247,9 +247,9 @@ pub(crate) fn check_preconditions(
 
 async fn attempt(call: &Call, options: &Options, current: &Arc<Stored>) -> Result<Deleted, CommitError> {
     let old = current.value();
-    let new = mark(old, options, Timestamp::now());
+    let new = mark(&old, options, Timestamp::now());
     let goes = metadata::may_go(&new);
-    if !goes && metadata::is_same(old, &new) {
+    if !goes && metadata::is_same(&old, &new) {
         return Ok(Deleted::Waiting(current.clone()));
     }
     if options.dry_run {
@@ -264,8 +264,8 @@ async fn attempt(call: &Call, options: &Options, current: &Arc<Stored>) -> Resul
         expected: Expected::Revision(current.revision),
         effect: if goes { Effect::Removed } else { Effect::Put },
         // An object that goes at once keeps its last state as its last words.
-        value: if goes && !metadata::is_deleting(old) {
-            Value::clone(old)
+        value: if goes && !metadata::is_deleting(&old) {
+            Value::clone(&old)
         } else {
             new
         },

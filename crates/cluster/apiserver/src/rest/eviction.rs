@@ -58,15 +58,15 @@ pub(crate) async fn evict(
 
 /// Evicts the Pod as it is at that revision; whether that was possible.
 async fn attempt(call: &Call, name: &str, pod: &Arc<Stored>, options: Options) -> Result<bool, Status> {
-    check_preconditions(call.kind, name, pod.value(), &options)?;
-    if is_past_guarding(pod.value()) {
-        let options = options.only_at(metadata::text(pod.value(), "resourceVersion"));
+    check_preconditions(call.kind, name, &pod.value(), &options)?;
+    if is_past_guarding(&pod.value()) {
+        let options = options.only_at(metadata::text(&pod.value(), "resourceVersion"));
         return delete(call, name, &options).await;
     }
-    let Some(budget) = budget_of(call, pod.value())? else {
+    let Some(budget) = budget_of(call, &pod.value())? else {
         return mark_and_delete(call, pod, options).await;
     };
-    match verdict(&budget, pod.value(), Timestamp::now())? {
+    match verdict(&budget, &pod.value(), Timestamp::now())? {
         Verdict::Spare => {
             if mark_and_delete(call, pod, options).await? {
                 return Ok(true);
@@ -92,9 +92,9 @@ async fn delete_paid(call: &Call, pod: &Arc<Stored>, options: Options) -> Result
         if mark_and_delete(call, &pod, options.clone()).await? {
             return Ok(());
         }
-        let uid = metadata::text(pod.value(), "uid").to_owned();
+        let uid = metadata::text(&pod.value(), "uid").to_owned();
         pod = find(call, name)?;
-        if metadata::text(pod.value(), "uid") != uid {
+        if metadata::text(&pod.value(), "uid") != uid {
             return Err(Status::not_found(call.kind, name));
         }
     }
@@ -169,7 +169,7 @@ fn verdict(budget: &Stored, pod: &Value, now: Timestamp) -> Result<Verdict, Stat
     if allowed == 0 {
         return Err(Status::eviction_refused(&refusal(budget, healthy, desired), 0));
     }
-    Ok(Verdict::Spend(spent(value, pod, allowed - 1, now)))
+    Ok(Verdict::Spend(spent(&value, pod, allowed - 1, now)))
 }
 
 fn still_processed(budget: &str) -> Status {
@@ -179,7 +179,8 @@ fn still_processed(budget: &str) -> Status {
 
 fn refusal(budget: &Stored, healthy: i64, desired: i64) -> String {
     let name = &budget.key.name;
-    let failed = conditions(budget.value(), "DisruptionAllowed")
+    let value = budget.value();
+    let failed = conditions(&value, "DisruptionAllowed")
         .find(|condition| condition["status"] == "False" && condition["reason"] == "SyncFailed");
     match failed {
         Some(condition) => format!(
@@ -221,7 +222,7 @@ async fn mark(call: &Call, pod: &Arc<Stored>, options: Options) -> Result<Option
     if options.is_dry_run() {
         return Ok(Some(options));
     }
-    let mut value = Value::clone(pod.value());
+    let mut value = Value::clone(&pod.value());
     let condition = json!({
         "type": "DisruptionTarget", "status": "True", "reason": "EvictionByEvictionAPI",
         "message": "Eviction API: evicting", "lastProbeTime": null,
@@ -246,7 +247,7 @@ async fn mark(call: &Call, pod: &Arc<Stored>, options: Options) -> Result<Option
     };
     match call.api.store.commit(change).await {
         Ok(marked) => Ok(Some(
-            options.only_at(metadata::text(marked.value(), "resourceVersion")),
+            options.only_at(metadata::text(&marked.value(), "resourceVersion")),
         )),
         Err(CommitError::Changed) => Ok(None),
         Err(problem) => Err(fail::commit(call.kind, &pod.key.name, problem)),

@@ -2,13 +2,16 @@
 //!
 //! The bytes of each object are stored ready to send; a list joins them.
 
+mod body;
+mod compressed;
+
 use std::sync::Arc;
 use std::time::Duration;
 
+use axum::body::Body;
 use axum::response::Response;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use bytes::Bytes;
 use http::StatusCode;
 use serde_json::{Value, json};
 use toolforge_kinds::{Kind, Status};
@@ -18,6 +21,9 @@ use crate::negotiate::Form;
 use crate::respond;
 use crate::selector::Selector;
 use crate::store::{Compacted, Place, Stored};
+use body::{Items, ListBody};
+pub(crate) use compressed::CompressedLists;
+use compressed::Which;
 
 /// How long a request waits for a revision that is not there yet, as in Kubernetes.
 const FUTURE_REVISION: Duration = Duration::from_secs(3);
@@ -27,6 +33,12 @@ const FUTURE_REVISION: Duration = Duration::from_secs(3);
 struct Position {
     after: Option<Place>,
     at: Option<u64>,
+}
+
+impl Position {
+    fn is_now(&self) -> bool {
+        self.after.is_none() && self.at.is_none()
+    }
 }
 
 /// Answers with a list.
@@ -46,7 +58,7 @@ pub(crate) async fn answer(call: &Call) -> Result<Response, Status> {
     };
     let mut objects = listing.objects;
     if !selector.is_everything() {
-        objects.retain(|stored| selector.matches(call.fields(), stored.value()));
+        objects.retain(|stored| selector.matches_stored(call.fields(), stored));
     }
     let mut metadata = json!({ "resourceVersion": listing.revision.to_string() });
     if let Some(limit) = limit
@@ -61,42 +73,78 @@ pub(crate) async fn answer(call: &Call) -> Result<Response, Status> {
             metadata["remainingItemCount"] = json!(remaining);
         }
     }
-    render(call, &metadata, &objects)
+    let is_whole = selector.is_everything() && position.is_now() && limit.is_none();
+    let whole = is_whole.then_some(listing.changed);
+    render(call, &metadata, objects, whole).await
 }
 
-fn render(call: &Call, metadata: &Value, objects: &[Arc<Stored>]) -> Result<Response, Status> {
-    let json = match call.form {
-        Form::Object | Form::GroupDiscovery => {
-            let items: Vec<Bytes> = objects.iter().map(|stored| answer::bytes(call, stored)).collect();
-            join(
-                &call.list_kind(),
-                call.kind,
-                metadata,
-                items.iter().map(AsRef::as_ref),
-            )
-        }
+/// Renders a list; `whole` is the latest change of its resource, when the list is all of it as it is now.
+async fn render(
+    call: &Call,
+    metadata: &Value,
+    objects: Vec<Arc<Stored>>,
+    whole: Option<u64>,
+) -> Result<Response, Status> {
+    match call.form {
+        Form::Object | Form::GroupDiscovery => Ok(ready(call, metadata, objects, whole).await),
         Form::Table => {
             let values: Vec<Value> = objects.iter().map(|stored| answer::value(call, stored)).collect();
             let table = answer::table(call, &values.iter().collect::<Vec<_>>(), metadata)?;
-            table.to_string().into_bytes()
+            Ok(respond::large(StatusCode::OK, table.to_string().into_bytes(), call.gzip).await)
         }
         Form::Metadata => {
             let items: Vec<Value> = objects
                 .iter()
-                .map(|stored| answer::partial(stored.value()))
+                .map(|stored| answer::partial(&stored.value()))
                 .collect();
-            json!({
+            let list = json!({
                 "kind": "PartialObjectMetadataList",
                 "apiVersion": "meta.k8s.io/v1",
                 "metadata": metadata,
                 "items": items,
-            })
-            .to_string()
-            .into_bytes()
+            });
+            Ok(respond::large(StatusCode::OK, list.to_string().into_bytes(), call.gzip).await)
         }
-    };
-    Ok(respond::large(StatusCode::OK, json, call.gzip))
+    }
 }
+
+/// A list of ready bytes: joined on the way out, or compressed once for all who ask.
+async fn ready(call: &Call, metadata: &Value, objects: Vec<Arc<Stored>>, whole: Option<u64>) -> Response {
+    let items = if objects.iter().all(|stored| call.shows_as_stored(stored)) {
+        Items::Stored(objects)
+    } else {
+        let made = objects.iter().map(|stored| answer::bytes(call, stored));
+        Items::Made(made.collect())
+    };
+    let head = head(&call.list_kind(), call.kind, metadata);
+    if !call.gzip || !respond::is_large(items.size()) {
+        return respond::body(StatusCode::OK, Body::new(ListBody::new(head.into(), items, TAIL)));
+    }
+    let Some(changed) = whole else {
+        let list = compressed::once(items).await;
+        return respond::gzip(StatusCode::OK, list.between(head.as_bytes(), TAIL));
+    };
+    let which = Which {
+        resource: call.resource(),
+        api_version: call.kind.api_version(),
+        namespace: call.namespace.clone(),
+        since: call.since(),
+        changed,
+    };
+    let list = call.api.lists.get(which, items).await;
+    respond::gzip(StatusCode::OK, list.between(head.as_bytes(), TAIL))
+}
+
+/// What a list begins with.
+fn head(list_kind: &str, kind: &Kind, metadata: &Value) -> String {
+    format!(
+        "{{\"kind\":\"{list_kind}\",\"apiVersion\":\"{}\",\"metadata\":{metadata},\"items\":[",
+        kind.api_version()
+    )
+}
+
+/// What a list ends with.
+const TAIL: &[u8] = b"]}\n";
 
 /// A list of objects that are JSON already.
 pub(crate) fn join<'a>(
@@ -105,11 +153,8 @@ pub(crate) fn join<'a>(
     metadata: &Value,
     items: impl Iterator<Item = &'a [u8]> + Clone,
 ) -> Vec<u8> {
-    let head = format!(
-        "{{\"kind\":\"{list_kind}\",\"apiVersion\":\"{}\",\"metadata\":{metadata},\"items\":[",
-        kind.api_version()
-    );
-    let size = items.clone().map(|item| item.len() + 1).sum::<usize>() + head.len() + 3;
+    let head = head(list_kind, kind, metadata);
+    let size = items.clone().map(|item| item.len() + 1).sum::<usize>() + head.len() + TAIL.len();
     let mut json = Vec::with_capacity(size);
     json.extend_from_slice(head.as_bytes());
     for (index, item) in items.enumerate() {
@@ -118,7 +163,7 @@ pub(crate) fn join<'a>(
         }
         json.extend_from_slice(item);
     }
-    json.extend_from_slice(b"]}\n");
+    json.extend_from_slice(TAIL);
     json
 }
 

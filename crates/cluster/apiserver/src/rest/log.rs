@@ -26,8 +26,8 @@ pub(crate) async fn answer(call: &Call, name: &str) -> Result<Response, Status> 
         .get(&call.key(name))
         .ok_or_else(|| Status::not_found(call.kind, name))?;
     let pod = pod.value();
-    let container = pod_location::container(pod, name, call.query.get("container"))?;
-    let node = pod_location::node(call, pod, name)?;
+    let container = pod_location::container(&pod, name, call.query.get("container"))?;
+    let node = pod_location::node(call, &pod, name)?;
     let namespace = call.namespace.as_deref().unwrap_or_default();
     let query: Vec<(&str, &str)> = PASSED_ON
         .iter()
@@ -36,6 +36,6 @@ pub(crate) async fn answer(call: &Call, name: &str) -> Result<Response, Status> 
     let path = format!("/containerLogs/{namespace}/{name}/{container}");
     call.api
         .nodes
-        .stream(node.value(), &path, &query, call.api.closing.clone())
+        .stream(&node.value(), &path, &query, call.api.closing.clone())
         .await
 }

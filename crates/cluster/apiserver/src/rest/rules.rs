@@ -153,7 +153,7 @@ impl Call {
 
     /// The stored object as the client shall see it.
     pub(super) fn shown(&self, stored: &Stored) -> Value {
-        let object = Value::clone(stored.value());
+        let object = Value::clone(&stored.value());
         match self.custom() {
             _ if self.shows_as_stored(stored) => object,
             Some(custom) => custom.present(object),
@@ -184,7 +184,7 @@ impl Call {
         let resource = definitions::resource().ok_or_else(Status::no_such_path)?;
         let key = Key::new(resource, None, &custom.definition);
         let found = self.api.store.get(&key).ok_or_else(Status::no_such_path)?;
-        if metadata::is_deleting(found.value()) {
+        if metadata::is_deleting(&found.value()) {
             return Err(fail::terminating_definition());
         }
         Ok(Some((key, found.revision)))

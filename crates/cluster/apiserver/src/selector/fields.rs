@@ -39,6 +39,25 @@ impl FieldSelector {
         })
     }
 
+    /// The parts of an object that the terms look at; `None` when their names do not tell. What stands at the top is
+    /// what field names begin with; an event's `source` may also be found in `reportingComponent`.
+    pub(crate) fn paths(&self) -> Option<Vec<Vec<&str>>> {
+        // Users may name fields of their kinds by paths like `spec['a.b']`.
+        let is_plain = |term: &Term| !term.field.contains(['[', '\\', '\'', '"']);
+        if !self.0.iter().all(is_plain) {
+            return None;
+        }
+        let mut paths: Vec<Vec<&str>> = self
+            .0
+            .iter()
+            .map(|term| term.field.split('.').collect())
+            .collect();
+        if self.0.iter().any(|term| term.field == "source") {
+            paths.push(vec!["reportingComponent"]);
+        }
+        Some(paths)
+    }
+
     /// The value that a field must have, if there is one.
     pub(crate) fn wanted(&self, field: &str) -> Option<&str> {
         self.0
@@ -133,5 +152,22 @@ mod tests {
     #[test]
     fn commas_can_be_escaped() {
         assert_eq!(split_terms(r"a=b\,c,d=e"), ["a=b,c", "d=e"]);
+    }
+
+    #[test]
+    fn tells_where_it_looks_unless_names_are_paths() {
+        let term = |field: &str| {
+            FieldSelector(vec![Term {
+                field: field.to_owned(),
+                value: String::new(),
+                equal: true,
+            }])
+        };
+        assert_eq!(term("status.phase").paths().unwrap(), [vec!["status", "phase"]]);
+        assert_eq!(
+            term("source").paths().unwrap(),
+            [vec!["source"], vec!["reportingComponent"]]
+        );
+        assert_eq!(term("spec['a.b']").paths(), None);
     }
 }

@@ -119,6 +119,33 @@ impl Collection {
         Ok(self.ring.range(start..).cloned().collect())
     }
 
+    /// Events after `revision`, oldest first, until they have so many bytes of JSON; and whether these are all.
+    pub(crate) fn some_events_after(
+        &self,
+        revision: u64,
+        bytes: usize,
+    ) -> Result<(Vec<Arc<Event>>, bool), Compacted> {
+        if revision < self.floor {
+            return Err(Compacted);
+        }
+        let start = self.ring.partition_point(|event| event.revision() <= revision);
+        let mut events = Vec::new();
+        let mut size = 0;
+        for event in self.ring.range(start..) {
+            if size >= bytes {
+                return Ok((events, false));
+            }
+            size += event.object.json.len();
+            events.push(event.clone());
+        }
+        Ok((events, true))
+    }
+
+    /// The revision of the latest event.
+    pub(crate) fn changed(&self) -> u64 {
+        *self.changed.borrow()
+    }
+
     /// Is told the revision of each event.
     pub(crate) fn subscribe(&self) -> watch::Receiver<u64> {
         self.changed.subscribe()

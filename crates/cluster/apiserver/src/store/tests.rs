@@ -45,8 +45,13 @@ fn change(name: &str, expected: Expected, effect: Effect, data: &str) -> Change 
     }
 }
 
-fn data(stored: &Stored) -> &str {
-    stored.value().pointer("/data/k").and_then(Value::as_str).unwrap()
+fn data(stored: &Stored) -> String {
+    let value = stored.value();
+    value
+        .pointer("/data/k")
+        .and_then(Value::as_str)
+        .unwrap()
+        .to_owned()
 }
 
 /// Copies the files and the key as a crash would leave them, while the store still runs.

@@ -96,7 +96,8 @@ fn check(request: &Value) -> Result<(), Status> {
 
 fn issue(call: &Call, account: &Stored, request: &Value, now: Timestamp) -> Result<String, Status> {
     let namespace = &account.key.namespace;
-    let uid = metadata::text(account.value(), "uid");
+    let value = account.value();
+    let uid = metadata::text(&value, "uid");
     let subject = Subject::new(namespace, &account.key.name, uid);
     let bound = match request.pointer("/spec/boundObjectRef") {
         Some(reference) if !reference.is_null() => bind(call, &account.key.name, reference)?,
@@ -135,14 +136,15 @@ fn bind(call: &Call, account: &str, reference: &Value) -> Result<Bound, Status> 
         }
     };
     let found = find(call, kind, name)?;
-    let uid = metadata::text(found.value(), "uid");
+    let value = found.value();
+    let uid = metadata::text(&value, "uid");
     *place = Some(Reference {
         name: name.to_owned(),
         uid: uid.to_owned(),
     });
     if kind == "Pod" {
-        check_account(account, found.value())?;
-        bound.node = node_of(call, found.value());
+        check_account(account, &value)?;
+        bound.node = node_of(call, &value);
     }
     let wanted = text("uid");
     if !wanted.is_empty() && wanted != uid {
@@ -169,7 +171,7 @@ fn node_of(call: &Call, pod: &Value) -> Option<Reference> {
         .pointer("/spec/nodeName")?
         .as_str()
         .filter(|name| !name.is_empty())?;
-    let uid = find(call, "Node", name).map(|node| metadata::text(node.value(), "uid").to_owned());
+    let uid = find(call, "Node", name).map(|node| metadata::text(&node.value(), "uid").to_owned());
     Some(Reference {
         name: name.to_owned(),
         uid: uid.unwrap_or_default(),

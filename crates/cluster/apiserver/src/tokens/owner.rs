@@ -125,7 +125,7 @@ impl World<'_> {
     ) -> Option<std::sync::Arc<Value>> {
         let resource = Resource { group: "", plural };
         let found = self.store.get(&Key::new(resource, namespace, name))?;
-        Some(found.value().clone())
+        Some(found.value())
     }
 
     /// Whether something was to be gone a while ago: what ends may use its token until then.

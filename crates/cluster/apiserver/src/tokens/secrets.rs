@@ -90,7 +90,7 @@ fn touched(api: &Api, seen: Option<u64>) -> (Vec<Key>, u64) {
         let below = store.list(SECRETS, Some(&account.namespace)).objects;
         let of_account = below
             .iter()
-            .filter(|secret| holds_token(secret) && annotation(secret.value(), ACCOUNT) == account.name);
+            .filter(|secret| holds_token(secret) && annotation(&secret.value(), ACCOUNT) == account.name);
         keys.extend(of_account.map(|secret| secret.key.clone()));
     }
     (keys, revision)
@@ -117,6 +117,7 @@ async fn settle(api: &Api, key: &Key) -> Result<(), Box<dyn std::error::Error + 
         return Ok(());
     };
     let value = secret.value();
+    let value = &*value;
     if metadata::is_deleting(value) {
         return Ok(());
     }
@@ -124,7 +125,7 @@ async fn settle(api: &Api, key: &Key) -> Result<(), Box<dyn std::error::Error + 
     let account = api.store.get(&Key::new(ACCOUNTS, Some(&key.namespace), name));
     let wanted_uid = annotation(value, ACCOUNT_UID);
     let account = account
-        .filter(|account| wanted_uid.is_empty() || wanted_uid == metadata::text(account.value(), "uid"));
+        .filter(|account| wanted_uid.is_empty() || wanted_uid == metadata::text(&account.value(), "uid"));
     let (effect, value) = match account {
         None => remove(value),
         Some(account) => match fill(api, key, value, &account)? {
@@ -167,7 +168,8 @@ fn fill(
     secret: &Value,
     account: &Stored,
 ) -> Result<Option<Value>, toolforge_pki::PkiError> {
-    let uid = metadata::text(account.value(), "uid");
+    let account_value = account.value();
+    let uid = metadata::text(&account_value, "uid");
     let mut filled = secret.clone();
     let data = entry(&mut filled, "data");
     data.insert("ca.crt".to_owned(), json!(encode(&api.tokens.root_certificate)));

@@ -1,5 +1,7 @@
 //! From an event to the line of one watch: does it pass, as which type, in which form.
 
+use std::sync::Arc;
+
 use bytes::Bytes;
 use serde_json::{Value, json};
 use toolforge_kinds::Status;
@@ -11,7 +13,7 @@ use crate::store::{Effect, Event, Previous, Stored, stamp_revision, watch_line};
 
 /// What one watch shows of events.
 pub(crate) struct Lines {
-    call: Call,
+    call: Arc<Call>,
     selector: Selector,
     namespace: Option<String>,
     /// Whether the shared bytes of an event can be sent as they are.
@@ -20,10 +22,10 @@ pub(crate) struct Lines {
 
 impl Lines {
     /// The lines of a request.
-    pub(crate) fn new(call: &Call, selector: Selector, namespace: Option<String>) -> Self {
+    pub(crate) fn new(call: Arc<Call>, selector: Selector, namespace: Option<String>) -> Self {
         let is_plain = call.form == Form::Object && call.kind == call.stored;
         Self {
-            call: call.clone(),
+            call,
             selector,
             namespace,
             is_plain,
@@ -36,7 +38,7 @@ impl Lines {
     }
 
     fn passes(&self, stored: &Stored) -> bool {
-        self.selector.is_everything() || self.selector.matches(self.call.fields(), stored.value())
+        self.selector.matches_stored(self.call.fields(), stored)
     }
 
     /// An object that is there when the watch begins.
@@ -78,7 +80,7 @@ impl Lines {
     fn gone(&self, event: &Event) -> Bytes {
         match &event.previous {
             Previous::Known(before) if event.effect == Effect::Put => {
-                let mut value = Value::clone(before.value());
+                let mut value = Value::clone(&before.value());
                 stamp_revision(&mut value, event.revision());
                 self.line("DELETED", &Stored::draft(before.key.clone(), value))
             }
@@ -89,7 +91,7 @@ impl Lines {
     fn line(&self, word: &str, stored: &Stored) -> Bytes {
         match self.call.form {
             Form::Object | Form::GroupDiscovery => watch_line(word, &object_bytes(&self.call, stored)),
-            Form::Metadata => watch_line(word, partial(stored.value()).to_string().as_bytes()),
+            Form::Metadata => watch_line(word, partial(&stored.value()).to_string().as_bytes()),
             Form::Table => {
                 let value = object_value(&self.call, stored);
                 let revision = value

@@ -1,5 +1,6 @@
 //! Kinds that users define: definitions, their objects under all verbs, and what becomes of both.
 
+mod compressed;
 mod controller;
 mod definitions;
 mod objects;

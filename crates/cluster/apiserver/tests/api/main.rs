@@ -8,6 +8,7 @@ mod custom;
 mod events;
 mod full_disk;
 mod harness;
+mod hostile;
 mod kubectl;
 mod logs;
 mod objects;

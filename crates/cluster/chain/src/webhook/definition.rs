@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use parking_lot::Mutex;
 use serde::Deserialize;
 use serde_json::Value;
 
@@ -160,8 +161,50 @@ pub(crate) struct UnreadableConfiguration {
     source: serde_json::Error,
 }
 
+/// The webhooks of the phases as they were read last.
+#[derive(Debug, Default)]
+pub(crate) struct Definitions {
+    mutating: Mutex<Option<Read>>,
+    validating: Mutex<Option<Read>>,
+}
+
+/// In which state of the world they were read, and what was read.
+#[derive(Debug)]
+struct Read {
+    changed: u64,
+    webhooks: Arc<Vec<Webhook>>,
+}
+
+impl Definitions {
+    /// All webhooks of a phase as they are now. They are asked for with every write, and read when they have changed.
+    pub(crate) fn all(
+        &self,
+        world: &dyn World,
+        phase: Phase,
+    ) -> Result<Arc<Vec<Webhook>>, UnreadableConfiguration> {
+        let known = match phase {
+            Phase::Mutating => &self.mutating,
+            Phase::Validating => &self.validating,
+        };
+        // Asked before they are read: a change in between makes the next one read them again.
+        let changed = world.changed(GROUP, phase.plural());
+        let mut known = known.lock();
+        if let (Some(read), Some(changed)) = (known.as_ref(), changed)
+            && read.changed == changed
+        {
+            return Ok(read.webhooks.clone());
+        }
+        let webhooks = Arc::new(all(world, phase)?);
+        *known = changed.map(|changed| Read {
+            changed,
+            webhooks: webhooks.clone(),
+        });
+        Ok(webhooks)
+    }
+}
+
 /// All webhooks of a phase: configurations by name, and each one's webhooks in their order.
-pub(crate) fn all(world: &dyn World, phase: Phase) -> Result<Vec<Webhook>, UnreadableConfiguration> {
+fn all(world: &dyn World, phase: Phase) -> Result<Vec<Webhook>, UnreadableConfiguration> {
     let mut configurations = world.list(GROUP, phase.plural(), None);
     configurations.sort_by(|a, b| name_of(a).cmp(name_of(b)));
     let mut webhooks = Vec::new();

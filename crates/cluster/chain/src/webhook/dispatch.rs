@@ -10,7 +10,7 @@ use uuid::Uuid;
 
 use super::call::{CallError, Caller};
 use super::conditions::{Conditions, Verdict};
-use super::definition::{self, FailurePolicy, Phase, ReinvocationPolicy, Webhook};
+use super::definition::{Definitions, FailurePolicy, Phase, ReinvocationPolicy, Webhook};
 use super::denial;
 use super::matching::{is_exempt, wanted_kind};
 use super::mutation::Mutation;
@@ -32,6 +32,7 @@ pub(crate) struct Dispatcher {
     world: Arc<dyn World>,
     caller: Caller,
     conditions: Conditions,
+    definitions: Definitions,
 }
 
 /// When a webhook is asked: in which round, and as which one. Audit annotations are named by it.
@@ -54,6 +55,7 @@ impl Dispatcher {
             caller: Caller::new(Arc::clone(&world)),
             conditions: Conditions::default(),
             world,
+            definitions: Definitions::default(),
         }
     }
 
@@ -108,11 +110,13 @@ impl Dispatcher {
         Ok(warnings)
     }
 
-    fn webhooks(&self, attributes: &Attributes, phase: Phase) -> Result<Vec<Webhook>, Status> {
+    fn webhooks(&self, attributes: &Attributes, phase: Phase) -> Result<Arc<Vec<Webhook>>, Status> {
         if is_exempt(attributes) {
-            return Ok(Vec::new());
+            return Ok(Arc::default());
         }
-        definition::all(self.world.as_ref(), phase).map_err(Status::internal)
+        self.definitions
+            .all(self.world.as_ref(), phase)
+            .map_err(Status::internal)
     }
 
     async fn mutate_with(

@@ -56,7 +56,7 @@ pub(super) fn pod(call: &Call, named: Named<'_>) -> Result<Place, Status> {
         .ok_or_else(|| Status::not_found(call.kind, named.name))?;
     let pod = pod.value();
     let port = if named.port.is_empty() {
-        first_port(pod).unwrap_or(if named.https { 443 } else { 80 })
+        first_port(&pod).unwrap_or(if named.https { 443 } else { 80 })
     } else {
         let invalid = |_| Status::bad_request(format!("invalid pod port {:?}", named.port));
         named.port.parse().map_err(invalid)?
@@ -88,13 +88,13 @@ pub(super) fn service(call: &Call, named: Named<'_>) -> Result<Place, Status> {
         .store
         .get(&call.key(named.name))
         .ok_or_else(|| Status::not_found(call.kind, named.name))?;
-    let port = port_name(service.value(), named)?;
+    let port = port_name(&service.value(), named)?;
     let none = || Status::service_unavailable(format!("no endpoints available for service {:?}", named.name));
     let namespace = call.namespace.as_deref();
     let endpoints = Resource::find("", "endpoints").ok_or_else(none)?;
     let endpoints = call.api.store.get(&Key::new(endpoints, namespace, named.name));
     let endpoints = endpoints.ok_or_else(none)?;
-    let places: Vec<Place> = places(endpoints.value(), &port)
+    let places: Vec<Place> = places(&endpoints.value(), &port)
         .filter(|(pod, place)| is_address_of(call, pod, place.address))
         .map(|(_, place)| Place {
             https: named.https,
@@ -157,7 +157,8 @@ fn is_address_of(call: &Call, pod: &str, address: IpAddr) -> bool {
         .store
         .get(&Key::new(pods, call.namespace.as_deref(), pod));
     let own = pod.is_some_and(|pod| {
-        let own = pod.value().pointer("/status/podIP").and_then(Value::as_str);
+        let pod = pod.value();
+        let own = pod.pointer("/status/podIP").and_then(Value::as_str);
         own.and_then(|own| own.parse().ok()) == Some(address)
     });
     own && is_proxied_to(address)
