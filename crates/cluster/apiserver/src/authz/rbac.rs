@@ -5,7 +5,7 @@
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::rules::Rule;
 use super::{Attributes, Decision};
@@ -30,9 +30,10 @@ enum Subject {
 #[derive(Debug, Default)]
 struct Role {
     rules: Arc<Vec<Rule>>,
-    labels: HashMap<String, String>,
-    /// Label sets of which one must match for another cluster role to be part of this one.
-    aggregates: Vec<HashMap<String, String>>,
+    /// An object with the role's labels.
+    labelled: Value,
+    /// Of which one must match for another cluster role to be part of this one.
+    aggregates: Vec<Value>,
 }
 
 #[derive(Debug)]
@@ -223,7 +224,7 @@ impl Index {
                         && role
                             .aggregates
                             .iter()
-                            .any(|wanted| has_labels(&part.labels, wanted))
+                            .any(|wanted| toolforge_chain::selects(wanted, &part.labelled))
                 })
                 .map(|((_, name), _)| name.as_str())
                 .collect();
@@ -232,10 +233,6 @@ impl Index {
         }
         rules
     }
-}
-
-fn has_labels(found: &HashMap<String, String>, wanted: &HashMap<String, String>) -> bool {
-    wanted.iter().all(|(name, value)| found.get(name) == Some(value))
 }
 
 fn reason(key: &BindingKey, binding: &Binding, subject: &Subject) -> String {
@@ -266,31 +263,15 @@ fn text<'a>(value: &'a Value, field: &str) -> &'a str {
     value.get(field).and_then(Value::as_str).unwrap_or_default()
 }
 
-fn string_map(value: Option<&Value>) -> HashMap<String, String> {
-    value
-        .and_then(Value::as_object)
-        .map(|map| {
-            map.iter()
-                .filter_map(|(name, value)| Some((name.clone(), value.as_str()?.to_owned())))
-                .collect()
-        })
-        .unwrap_or_default()
-}
-
 fn read_role(object: &Value) -> Role {
     let aggregates = object
         .pointer("/aggregationRule/clusterRoleSelectors")
         .and_then(Value::as_array)
-        .map(|selectors| {
-            selectors
-                .iter()
-                .map(|selector| string_map(selector.get("matchLabels")))
-                .collect()
-        })
+        .cloned()
         .unwrap_or_default();
     Role {
         rules: Arc::new(Rule::read_all(object)),
-        labels: string_map(object.pointer("/metadata/labels")),
+        labelled: json!({ "metadata": { "labels": object.pointer("/metadata/labels") } }),
         aggregates,
     }
 }

@@ -297,3 +297,30 @@ fn the_reason_names_the_binding() {
         )
     );
 }
+
+#[test]
+fn aggregation_selects_by_expressions_and_never_more_than_they_say() {
+    let mut index = Index::default();
+    let expression = json!([{"key": "part", "operator": "In", "values": ["one"]}]);
+    let rule =
+        json!({"clusterRoleSelectors": [{"matchExpressions": expression}, {"matchExpressions": "nonsense"}]});
+    put(
+        &mut index,
+        "clusterroles",
+        "",
+        "sum",
+        json!({"aggregationRule": rule}),
+    );
+    let part = |label: &str, resource: &str| json!({"metadata":{"labels":{"part":label}}, "rules": rules(&["get"], &[resource])});
+    put(&mut index, "clusterroles", "", "one", part("one", "pods"));
+    put(&mut index, "clusterroles", "", "two", part("two", "secrets"));
+    put(
+        &mut index,
+        "clusterrolebindings",
+        "",
+        "ada",
+        bind("ClusterRole", "sum", "User", "ada"),
+    );
+    assert!(asks(&index, "ada", &[], "get", "pods", "a"));
+    assert!(!asks(&index, "ada", &[], "get", "secrets", "a"));
+}
