@@ -16,8 +16,8 @@ spec:
     spec:
       terminationGracePeriodSeconds: 1
       containers:
-      - {name: one, image: x, command: [sh, -c, 'echo first; echo second; exec sleep 1000']}
-      - {name: two, image: x, command: [sh, -c, 'echo other; exec sleep 1000']}
+      - {name: one, image: docker-registry.tools.wmflabs.org/none, command: [sh, -c, 'echo first; echo second; exec sleep 1000']}
+      - {name: two, image: docker-registry.tools.wmflabs.org/none, command: [sh, -c, 'echo other; exec sleep 1000']}
 ";
 
 #[test]

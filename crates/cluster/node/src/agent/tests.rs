@@ -271,6 +271,8 @@ impl Cluster {
     async fn create(&self, spec: Value) -> Pod {
         let mut spec = spec;
         spec["nodeName"] = json!(NODE);
+        // No controller makes the authority's ConfigMap here, which the token's volume waits for.
+        spec["automountServiceAccountToken"] = json!(false);
         let pod = json!({"metadata": {"name": "p"}, "spec": spec});
         let pod = serde_json::from_value(pod).expect("pod");
         self.pods()

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use futures::StreamExt as _;
-use k8s_openapi::api::core::v1::{Node, Pod};
+use k8s_openapi::api::core::v1::{ConfigMap, Node, Pod};
 use kube::api::{Api, PostParams};
 use kube::config::{KubeConfigOptions, Kubeconfig};
 use kube::runtime::watcher::watch_object;
@@ -97,8 +97,18 @@ impl Cluster {
             address,
             shutdown,
         };
+        cluster.publish_authority().await;
         cluster.node_is_reachable().await;
         cluster
+    }
+
+    /// What a controller does: every Pod mounts it beside its token.
+    async fn publish_authority(&self) {
+        let map = json!({"metadata": {"name": "kube-root-ca.crt"},
+            "data": {"ca.crt": self.authority.certificate_pem()}});
+        let map: ConfigMap = serde_json::from_value(map).unwrap();
+        let maps: Api<ConfigMap> = Api::namespaced(self.admin(), "default");
+        maps.create(&PostParams::default(), &map).await.unwrap();
     }
 
     pub(crate) fn admin(&self) -> kube::Client {
