@@ -1,7 +1,7 @@
 //! Kinds that users define: what a `CustomResourceDefinition` says, made ready for use.
 //!
 //! The API server compiles a definition once for each edition and asks the result about objects of the kind: decoding
-//! with pruning, defaults, validation, columns, scale, schemas. Kinds by themselves ([`Kind`]) are interned, since
+//! with pruning, defaults, validation, columns, scale, schemas. Kinds by themselves ([`crate::Kind`]) are interned, since
 //! everybody holds them by reference for ever; what changes with an edition is in [`CustomKind`].
 
 mod columns;

@@ -4,7 +4,7 @@
 //! behind them until the Pod has ended. `payload` decides what a volume holds (pure), `writer` puts it there in one
 //! step, `folders` knows the places, `objects` follows `ConfigMap`s and `Secret`s, one watch per object whoever needs it.
 //!
-//! Nothing in here mounts into containers: [`mounts`] says what belongs where, the [`crate::Runtime`] does it.
+//! Nothing in here mounts into containers: [`mounts()`] says what belongs where, the [`crate::Runtime`] does it.
 
 mod downward;
 mod folders;
