@@ -50,7 +50,8 @@ async fn a_terminal_has_a_size_and_hangs_up() {
         .write_all(b"until stty size | grep '31 97'; do :; done\n")
         .await
         .unwrap();
-    read_until(&mut stdout, "\n31 97").await;
+    // At the end of its line, which the echo of the command does not have. A prompt may stand before it.
+    read_until(&mut stdout, "31 97\r\n").await;
     stdin.write_all(b"tty; echo $TERM pid=$$ e''nd\n").await.unwrap();
     let said = read_until(&mut stdout, " end").await;
     assert!(said.contains("/dev/pts/"), "{said}");
