@@ -12,6 +12,7 @@ mod identity;
 mod read;
 mod signing;
 mod tls;
+mod unverified;
 
 pub use authority::{Authority, Usage, new_request};
 pub use error::PkiError;
@@ -20,3 +21,4 @@ pub use identity::Identity;
 pub use read::{Certified, Requested, read_certificate_der, read_certificate_pem, read_request_pem};
 pub use signing::{SigningKey, sha256};
 pub use tls::{client_config, install_provider, server_config};
+pub use unverified::unverified_client_config;

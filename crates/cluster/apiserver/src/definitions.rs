@@ -163,11 +163,9 @@ impl Observer for Kinds {
 /// What makes an edition; `None` for a definition that does not serve.
 fn edition(object: &Stored) -> Option<(String, i64, Value)> {
     let value = object.value();
-    let conditions = value.pointer("/status/conditions").and_then(Value::as_array)?;
-    let established = conditions.iter().any(|found| {
-        found.get("type").and_then(Value::as_str) == Some("Established")
-            && found.get("status").and_then(Value::as_str) == Some("True")
-    });
+    if !is_established(&value) {
+        return None;
+    }
     let generation = value
         .pointer("/metadata/generation")
         .and_then(Value::as_i64)
@@ -176,7 +174,17 @@ fn edition(object: &Stored) -> Option<(String, i64, Value)> {
         .pointer("/status/acceptedNames")
         .cloned()
         .unwrap_or_default();
-    established.then(|| (crate::metadata::text(&value, "uid").to_owned(), generation, names))
+    Some((crate::metadata::text(&value, "uid").to_owned(), generation, names))
+}
+
+/// Whether a definition serves, or did before it was deleted.
+fn is_established(definition: &Value) -> bool {
+    let conditions = definition.pointer("/status/conditions").and_then(Value::as_array);
+    conditions.is_some_and(|conditions| {
+        conditions
+            .iter()
+            .any(|found| found["type"] == "Established" && found["status"] == "True")
+    })
 }
 
 fn serve(object: &Stored, edition: (String, i64, Value)) -> Option<Served> {

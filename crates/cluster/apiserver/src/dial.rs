@@ -7,12 +7,7 @@ use std::time::Duration;
 use hyper::body::Body;
 use hyper::client::conn::http1::SendRequest;
 use hyper_util::rt::TokioIo;
-use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
-use rustls::crypto::{
-    CryptoProvider, WebPkiSupportedAlgorithms, verify_tls12_signature, verify_tls13_signature,
-};
-use rustls::{ClientConfig, DigitallySignedStruct, SignatureScheme};
-use rustls_pki_types::{CertificateDer, ServerName, UnixTime};
+use rustls_pki_types::ServerName;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpStream, ToSocketAddrs};
 use tokio_rustls::TlsConnector;
@@ -50,54 +45,9 @@ where
     Ok(sender)
 }
 
-/// Speaks TLS with whoever listens in a Pod, and takes any certificate, as Kubernetes does here: a Pod has an address that
-/// it shares with those before and after it, and no name that a certificate could be for. The API sends no credentials.
+/// Speaks TLS with whoever listens in a Pod, and takes any certificate, as Kubernetes does here. The API sends no credentials.
 pub(crate) async fn unverified(address: IpAddr, stream: TcpStream) -> Result<TlsStream<TcpStream>, Problem> {
-    let provider = CryptoProvider::get_default().ok_or("no TLS provider is installed")?;
-    let verifier = AnyCertificate(provider.signature_verification_algorithms);
-    let config = ClientConfig::builder()
-        .dangerous()
-        .with_custom_certificate_verifier(Arc::new(verifier))
-        .with_no_client_auth();
+    let config = toolforge_pki::unverified_client_config();
     let name = ServerName::IpAddress(address.into());
     Ok(TlsConnector::from(Arc::new(config)).connect(name, stream).await?)
-}
-
-/// Takes any certificate whose key the other side has.
-#[derive(Debug)]
-struct AnyCertificate(WebPkiSupportedAlgorithms);
-
-impl ServerCertVerifier for AnyCertificate {
-    fn verify_server_cert(
-        &self,
-        _: &CertificateDer<'_>,
-        _: &[CertificateDer<'_>],
-        _: &ServerName<'_>,
-        _: &[u8],
-        _: UnixTime,
-    ) -> Result<ServerCertVerified, rustls::Error> {
-        Ok(ServerCertVerified::assertion())
-    }
-
-    fn verify_tls12_signature(
-        &self,
-        message: &[u8],
-        certificate: &CertificateDer<'_>,
-        signed: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        verify_tls12_signature(message, certificate, signed, &self.0)
-    }
-
-    fn verify_tls13_signature(
-        &self,
-        message: &[u8],
-        certificate: &CertificateDer<'_>,
-        signed: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        verify_tls13_signature(message, certificate, signed, &self.0)
-    }
-
-    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.0.supported_schemes()
-    }
 }

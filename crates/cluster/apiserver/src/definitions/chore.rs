@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use tokio::sync::watch::Receiver;
 use toolforge_kinds::{Kind, Status, Subresource};
 
-use super::{CLEANUP, Kinds, resource};
+use super::{CLEANUP, Kinds, is_established, resource};
 use crate::api::Api;
 use crate::authn::{MASTERS, User};
 use crate::metadata;
@@ -138,21 +138,10 @@ fn holds(definition: &Value, name: &str) -> bool {
 }
 
 async fn set_status(api: &Arc<Api>, name: &str, status: &Value) -> Result<(), Status> {
-    let Some(kind) = definition_kind() else {
-        return Ok(());
-    };
-    let call = call(api, kind, None, Some(Subresource::Status));
-    let transform = |old: &Value| {
-        let mut new = old.clone();
+    edit(api, name, Some(Subresource::Status), &|new| {
         new["status"] = status.clone();
-        Ok(new)
-    };
-    let edit = Edit {
-        transform: &transform,
-        tracks_itself: false,
-        options: "UpdateOptions",
-    };
-    change(&call, name, &edit).await.map(drop)
+    })
+    .await
 }
 
 /// Deletes the objects of a definition that is going, and lets it go when none is left.
@@ -165,7 +154,7 @@ async fn end(api: &Arc<Api>, object: &Stored, waits: &mut Vec<Receiver<u64>>) ->
         return Ok(());
     }
     // A definition that never was established has no objects of its own: the name may be another's.
-    if let Some(definition) = definition.filter(|_| was_established(&object.value())) {
+    if let Some(definition) = definition.filter(|_| is_established(&object.value())) {
         let resource = Resource::of(definition.stored);
         api.store.make_room(resource);
         let wait = api.store.subscribe(resource).map(|mut wait| {
@@ -179,15 +168,6 @@ async fn end(api: &Arc<Api>, object: &Stored, waits: &mut Vec<Receiver<u64>>) ->
         }
     }
     let_go(api, &object.key.name).await
-}
-
-fn was_established(definition: &Value) -> bool {
-    let conditions = definition.pointer("/status/conditions").and_then(Value::as_array);
-    conditions.is_some_and(|conditions| {
-        conditions
-            .iter()
-            .any(|found| found["type"] == "Established" && found["status"] == "True")
-    })
 }
 
 async fn delete_all(api: &Arc<Api>, kind: &'static Kind, resource: Resource) -> Result<(), Status> {
@@ -207,17 +187,29 @@ async fn delete_all(api: &Arc<Api>, kind: &'static Kind, resource: Resource) -> 
 }
 
 async fn let_go(api: &Arc<Api>, name: &str) -> Result<(), Status> {
+    edit(api, name, None, &|new| {
+        let mut left = metadata::finalizers(new);
+        left.retain(|finalizer| finalizer != CLEANUP);
+        if let Some(fields) = metadata::of(new) {
+            fields.insert("finalizers".to_owned(), json!(left));
+        }
+    })
+    .await
+}
+
+/// Changes a definition through one of its doors.
+async fn edit(
+    api: &Arc<Api>,
+    name: &str,
+    door: Option<Subresource>,
+    apply: &(dyn Fn(&mut Value) + Send + Sync),
+) -> Result<(), Status> {
     let Some(kind) = definition_kind() else {
         return Ok(());
     };
-    let call = call(api, kind, None, None);
     let transform = |old: &Value| {
         let mut new = old.clone();
-        let mut left = metadata::finalizers(old);
-        left.retain(|finalizer| finalizer != CLEANUP);
-        if let Some(fields) = metadata::of(&mut new) {
-            fields.insert("finalizers".to_owned(), json!(left));
-        }
+        apply(&mut new);
         Ok(new)
     };
     let edit = Edit {
@@ -225,7 +217,7 @@ async fn let_go(api: &Arc<Api>, name: &str) -> Result<(), Status> {
         tracks_itself: false,
         options: "UpdateOptions",
     };
-    change(&call, name, &edit).await.map(drop)
+    change(&call(api, kind, None, door), name, &edit).await.map(drop)
 }
 
 fn definition_kind() -> Option<&'static Kind> {
