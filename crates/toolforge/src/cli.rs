@@ -72,6 +72,12 @@ pub(crate) struct UpArgs {
     /// Pods get addresses out of 127.N.0.0/16, Services out of 127.(N+32).0.0/16 [default: the first free]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u8).range(64..=95))]
     pub(crate) network: Option<u8>,
+    /// Write every request to the Kubernetes API to this file, as audit.k8s.io/v1 events
+    #[arg(long, value_name = "FILE")]
+    pub(crate) audit_log: Option<PathBuf>,
+    /// Which requests the audit log gets, and how much of them: an audit.k8s.io/v1 Policy
+    #[arg(long, value_name = "FILE", requires = "audit_log")]
+    pub(crate) audit_policy: Option<PathBuf>,
     /// Port of the gateway, HTTPS [default: 8443]
     #[arg(long, value_name = "PORT")]
     pub(crate) https_port: Option<u16>,

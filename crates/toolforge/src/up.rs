@@ -30,6 +30,7 @@ pub(crate) fn run(arguments: &UpArgs) -> anyhow::Result<ExitCode> {
     let _lock = layout.lock()?;
     let earlier = settings::Settings::read(&layout.settings())?;
     let ldif = arguments.ldif.as_deref().map(read_ldif).transpose()?;
+    let policy = arguments.audit_policy.as_deref().map(read_policy).transpose()?;
     let settings = settings::resolve(arguments, ldif.as_deref(), earlier.as_ref(), &layout.tool_homes())?;
     if earlier.is_none() {
         // Only for a new platform: later, a folder that is not there is a file system that is not mounted.
@@ -41,11 +42,17 @@ pub(crate) fn run(arguments: &UpArgs) -> anyhow::Result<ExitCode> {
         layout,
         settings,
         ldif,
+        audit: arguments.audit_log.clone().map(|path| (path, policy)),
         began,
     }));
     // What is still in a blocking call must not hold up the end.
     runtime.shutdown_background();
     outcome.map(|()| ExitCode::SUCCESS)
+}
+
+fn read_policy(path: &std::path::Path) -> anyhow::Result<String> {
+    std::fs::read_to_string(path)
+        .with_context(|| format!("--audit-policy: {} cannot be read", path.display()))
 }
 
 fn read_ldif(path: &std::path::Path) -> anyhow::Result<String> {

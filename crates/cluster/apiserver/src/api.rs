@@ -2,15 +2,17 @@
 
 use std::collections::hash_map::DefaultHasher;
 use std::hash::{Hash, Hasher as _};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use tokio::sync::{Mutex, MutexGuard};
 use tokio_util::sync::CancellationToken;
 use toolforge_chain::Chain;
 
 use crate::allocate::Allocator;
+use crate::audit::AuditLog;
 use crate::authz::Access;
 use crate::definitions::Kinds;
+use crate::metrics::Metrics;
 use crate::nodes::Nodes;
 use crate::rest::CompressedLists;
 use crate::store::{Key, Store};
@@ -29,6 +31,9 @@ pub(crate) struct Api {
     pub(crate) addresses: Arc<Allocator>,
     pub(crate) nodes: Nodes,
     pub(crate) tokens: Tokens,
+    pub(crate) metrics: Arc<Metrics>,
+    /// Set when the roof has opened one.
+    pub(crate) audit: OnceLock<Arc<AuditLog>>,
     pub(crate) chain: Chain,
     /// Lists that are kept compressed.
     pub(crate) lists: CompressedLists,
@@ -56,7 +61,8 @@ impl Api {
         nodes: Nodes,
         tokens: Tokens,
     ) -> Self {
-        let chain = Chain::new(Arc::new(StoredWorld(store.clone())));
+        let metrics = Arc::new(Metrics::new(store.clone(), kinds.clone()));
+        let chain = Chain::new(Arc::new(StoredWorld(store.clone()))).observed_by(metrics.clone());
         Self {
             store,
             access,
@@ -64,6 +70,8 @@ impl Api {
             addresses,
             nodes,
             tokens,
+            metrics,
+            audit: OnceLock::new(),
             chain,
             lists: CompressedLists::default(),
             closing: CancellationToken::new(),

@@ -9,6 +9,7 @@ use std::fmt::Write as _;
 
 use http::{Extensions, HeaderMap};
 use serde_json::{Value, json};
+use toolforge_chain::Annotations;
 use toolforge_serve::Peer;
 
 use crate::store::Store;
@@ -98,6 +99,8 @@ pub(crate) struct Identified {
     pub(crate) user: User,
     /// For the audit log: the token should have been replaced by a newer one so many seconds ago.
     pub(crate) stale_seconds: Option<i64>,
+    /// What is to stand beside the request in the audit log.
+    pub(crate) annotations: Annotations,
 }
 
 impl From<User> for Identified {
@@ -105,6 +108,7 @@ impl From<User> for Identified {
         Self {
             user,
             stale_seconds: None,
+            annotations: Annotations::default(),
         }
     }
 }
@@ -130,6 +134,7 @@ pub(crate) fn authenticate(
         Ok(owner) => Some(Identified {
             user: owner.user,
             stale_seconds: owner.stale_seconds,
+            annotations: Annotations::default(),
         }),
         Err(refused) => {
             tracing::debug!(%refused, "a token is not good");

@@ -25,6 +25,8 @@ pub(crate) struct Attributes {
     pub(crate) subresource: String,
     pub(crate) namespace: String,
     pub(crate) name: String,
+    /// What a listing is limited to, as it was written; only the rights of nodes depend on it.
+    pub(crate) field_selector: Option<String>,
     /// Set instead of the resource for paths like `/healthz`.
     pub(crate) path: Option<String>,
 }
@@ -47,6 +49,7 @@ impl Attributes {
             subresource: found.subresource.clone().unwrap_or_default(),
             namespace: found.namespace.clone().unwrap_or_default(),
             name: found.name.clone().unwrap_or_default(),
+            field_selector: info.field_selector.clone(),
             path: None,
         }
     }
@@ -74,6 +77,12 @@ impl Decision {
     /// Whether it is a yes.
     pub(crate) fn is_allowed(&self) -> bool {
         matches!(self, Self::Allow(_))
+    }
+
+    /// Why; may be empty.
+    pub(crate) fn reason(&self) -> &str {
+        let (Self::Allow(reason) | Self::NoOpinion(reason)) = self;
+        reason
     }
 }
 

@@ -97,6 +97,7 @@ fn require_create(call: &Call, subresource: Subresource, name: &str) -> Result<(
         subresource: subresource.name().to_owned(),
         namespace: call.namespace.clone().unwrap_or_default(),
         name: name.to_owned(),
+        field_selector: None,
         path: None,
     };
     call.api.access.require(&call.user, &wanted, &call.api.store)

@@ -1,32 +1,51 @@
 //! The way in: who asks, may they, and where the request goes from here.
 
 use std::sync::Arc;
+use std::time::Instant;
 
 use axum::body::Body;
 use axum::extract::State;
 use axum::response::Response;
+use http::request::Parts;
+use http::uri::PathAndQuery;
 use http::{HeaderMap, Method, Request, StatusCode};
+use hyper::body::Body as _;
 use percent_encoding::percent_decode_str;
 use toolforge_kinds::Status;
+use toolforge_serve::Peer;
 
 use crate::api::Api;
-use crate::authn::{self, AUTHENTICATED, UNAUTHENTICATED, User};
-use crate::authz::Attributes;
+use crate::audit::{Asked, Audited};
+use crate::authn::{self, AUTHENTICATED, Identified, UNAUTHENTICATED, User};
+use crate::authz::{Attributes, refusal};
+use crate::metrics::Subject;
 use crate::query::Query;
 use crate::request::{RequestInfo, ResourceInfo};
-use crate::{backup, discovery, respond, rest};
+use crate::{backup, body, discovery, respond, rest};
 
 /// Answers one request.
 pub(crate) async fn handle(State(api): State<Arc<Api>>, request: Request<Body>) -> Response {
+    let begun = Instant::now();
     let head = request.method() == Method::HEAD;
     let pretty = request
         .uri()
         .query()
         .is_some_and(|query| Query::parse(query).is_true("pretty"));
-    let mut response = match serve(api, request).await {
-        Ok(response) => response,
-        Err(status) => respond::refusal(&status),
-    };
+    let mut seen = Seen::default();
+    let answered = serve(&api, request, &mut seen).await;
+    let is_known = !matches!(&answered, Err(status) if status.code == 404 && status.is_about_no_object());
+    let mut response = answered.unwrap_or_else(|status| respond::refusal(&status));
+    if let Some(audited) = seen.audited {
+        response = audited.finish(response).await;
+    }
+    if let Some(subject) = seen.subject {
+        let subject = if is_known { subject } else { subject.unknown() };
+        let is_stream = response.body().size_hint().exact().is_none();
+        let code = response.status().as_u16();
+        if let Some(running) = api.metrics.answered(subject, code, begun.elapsed(), is_stream) {
+            response = response.map(|inner| running.with(inner));
+        }
+    }
     if pretty {
         response = respond::pretty(response).await;
     }
@@ -36,6 +55,65 @@ pub(crate) async fn handle(State(api): State<Arc<Api>>, request: Request<Body>) 
     response
 }
 
+/// What is learned about a request on its way, for those who keep books.
+#[derive(Debug, Default)]
+struct Seen {
+    subject: Option<Subject>,
+    audited: Option<Audited>,
+}
+
+async fn serve(api: &Arc<Api>, request: Request<Body>, seen: &mut Seen) -> Result<Response, Status> {
+    let (parts, mut body) = request.into_parts();
+    let query = Query::parse(parts.uri.query().unwrap_or_default());
+    let path = percent_decode_str(parts.uri.path())
+        .decode_utf8()
+        .map_err(|_| Status::bad_request("the path is not UTF-8"))?
+        .into_owned();
+    let info = RequestInfo::read(&parts.method, &path, &query);
+    let reads = matches!(parts.method, Method::GET | Method::HEAD);
+    if reads && let Some(response) = public(api, &path, &query) {
+        return Ok(response);
+    }
+    seen.subject = Some(Subject::of(&info));
+    let attributes = Attributes::of(&info);
+    let (who, asker) = match identify(api, &parts) {
+        Ok(found) => found,
+        Err(status) => {
+            let nobody = User::anonymous().into();
+            seen.audited = audit(api, &parts, &attributes, &nobody, &nobody.user).await;
+            return Err(status);
+        }
+    };
+    seen.audited = audit(api, &parts, &attributes, &who, &asker).await;
+    let decision = api.access.decide(&who.user, &attributes, &api.store);
+    if let Some(audited) = &seen.audited {
+        audited.decided(decision.is_allowed(), decision.reason());
+    }
+    if !decision.is_allowed() {
+        return Err(refusal(&who.user, &attributes));
+    }
+    if let Some(audited) = seen.audited.as_mut().filter(|audited| audited.wants_body()) {
+        let bytes = body::read(body).await?;
+        audited.request_body(&body::media_type(&parts.headers), &bytes);
+        body = Body::from(bytes);
+    }
+    match info.resource {
+        None if path == backup::PATH => backup::answer(api, &parts.method),
+        None if reads && path.trim_end_matches('/') == "/metrics" => Ok(api.metrics.answer()),
+        None => match api.tokens.discover(&path) {
+            Some(response) if reads => Ok(response),
+            _ => discovery::answer(&api.kinds, &parts.method, &path, &query, &parts.headers),
+        },
+        Some(found) => {
+            let old = deprecation(&found);
+            let request = Request::from_parts(parts, body);
+            let mut response = rest::dispatch(api.clone(), who, info.verb, found, query, request).await?;
+            respond::warn(&mut response, old.as_slice());
+            Ok(response)
+        }
+    }
+}
+
 /// What is told to whom uses a resource that has a successor.
 fn deprecation(found: &ResourceInfo) -> Option<String> {
     let is_endpoints = found.group.is_empty() && found.plural == "endpoints";
@@ -43,49 +121,48 @@ fn deprecation(found: &ResourceInfo) -> Option<String> {
         .then(|| "v1 Endpoints is deprecated in v1.33+; use discovery.k8s.io/v1 EndpointSlice".to_owned())
 }
 
-async fn serve(api: Arc<Api>, request: Request<Body>) -> Result<Response, Status> {
-    let (parts, body) = request.into_parts();
-    let query = Query::parse(parts.uri.query().unwrap_or_default());
-    let path = percent_decode_str(parts.uri.path())
-        .decode_utf8()
-        .map_err(|_| Status::bad_request("the path is not UTF-8"))?
-        .into_owned();
-    let info = RequestInfo::read(&parts.method, &path, &query);
-    if matches!(parts.method, Method::GET | Method::HEAD)
-        && let Some(response) = public(&api, &path, &query)
-    {
-        return Ok(response);
-    }
+/// As whom a request is made, and who makes it: the same, but for impersonation.
+fn identify(api: &Api, parts: &Parts) -> Result<(Identified, User), Status> {
     let identified = authn::authenticate(&parts.extensions, &parts.headers, &api.tokens, &api.store);
-    let identified = identified.ok_or_else(Status::unauthorized)?;
-    if let Some(seconds) = identified.stale_seconds {
-        tracing::debug!(
-            user = identified.user.name,
-            seconds,
-            "a token is used beyond its time"
-        );
-    }
-    let user = identified.user;
-    if user.is_anonymous() {
+    let mut who = identified.ok_or_else(Status::unauthorized)?;
+    if who.user.is_anonymous() {
         return Err(Status::unauthorized());
     }
-    let user = impersonate(&api, user, &parts.headers)?;
-    let attributes = Attributes::of(&info);
-    api.access.require(&user, &attributes, &api.store)?;
-    match info.resource {
-        None if path == backup::PATH => backup::answer(&api, &parts.method),
-        None => match api.tokens.discover(&path) {
-            Some(response) if matches!(parts.method, Method::GET | Method::HEAD) => Ok(response),
-            _ => discovery::answer(&api.kinds, &parts.method, &path, &query, &parts.headers),
-        },
-        Some(found) => {
-            let old = deprecation(&found);
-            let request = Request::from_parts(parts, body);
-            let mut response = rest::dispatch(api, user, info.verb, found, query, request).await?;
-            respond::warn(&mut response, old.as_slice());
-            Ok(response)
-        }
+    let asker = who.user.clone();
+    who.user = impersonate(api, who.user, &parts.headers)?;
+    Ok((who, asker))
+}
+
+/// Begins with a request in the audit log, where there is one.
+async fn audit(
+    api: &Api,
+    parts: &Parts,
+    wanted: &Attributes,
+    who: &Identified,
+    asker: &User,
+) -> Option<Audited> {
+    let log = api.audit.get()?;
+    if let Some(seconds) = who.stale_seconds {
+        let told = format!(
+            "subject: {}, seconds after warning threshold: {seconds}",
+            asker.name
+        );
+        who.annotations.add("authentication.k8s.io/stale-token", told);
     }
+    let request = Asked {
+        user: asker,
+        impersonated: Some(&who.user).filter(|user| *user != asker),
+        wanted,
+        uri: parts
+            .uri
+            .path_and_query()
+            .map_or("/", PathAndQuery::as_str)
+            .to_owned(),
+        headers: &parts.headers,
+        address: parts.extensions.get::<Peer>().map(|peer| peer.address.ip()),
+        annotations: who.annotations.clone(),
+    };
+    log.begin(request).await
 }
 
 /// What everybody may know: health and version.

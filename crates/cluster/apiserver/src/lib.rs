@@ -9,6 +9,7 @@
 mod admit;
 mod allocate;
 mod api;
+mod audit;
 mod authn;
 mod authz;
 mod backup;
@@ -26,6 +27,7 @@ mod fail;
 pub mod fuzzing;
 mod gate;
 mod metadata;
+mod metrics;
 mod negotiate;
 mod nodes;
 mod query;
@@ -41,6 +43,7 @@ mod watch;
 mod wire;
 mod world;
 
+pub use audit::{AuditError, AuditLog};
 pub use error::ApiError;
 pub use server::{ApiServer, Config};
 pub use upkeep::{Inspected, Restored, UpkeepError, inspect_backup, restore_backup, rotate_key};

@@ -15,6 +15,8 @@ pub(crate) struct RequestInfo {
     pub(crate) path: String,
     /// Which objects, when the path names a resource.
     pub(crate) resource: Option<ResourceInfo>,
+    /// What a listing or watch is limited to, as it was written.
+    pub(crate) field_selector: Option<String>,
 }
 
 /// The resource that a path names.
@@ -47,6 +49,10 @@ impl RequestInfo {
             verb,
             path: path.to_owned(),
             resource,
+            field_selector: query
+                .get("fieldSelector")
+                .filter(|_| matches!(verb, "list" | "watch" | "deletecollection"))
+                .map(str::to_owned),
         }
     }
 }

@@ -19,6 +19,11 @@ use toolforge_kinds::Status;
 /// Answers from this size in bytes on are compressed, as in Kubernetes: below it costs more than it saves.
 const GZIP_FROM_BYTES: usize = 128 << 10;
 
+/// Characters of all warnings of an answer, as in Kubernetes: headers have limits.
+const ALL_WARNINGS: usize = 4096;
+/// Characters of each warning when all are too many.
+const ONE_WARNING: usize = 256;
+
 /// JSON bytes as they are.
 pub(crate) fn bytes(code: StatusCode, json: impl Into<Bytes>) -> Response {
     body(code, Body::from(json.into()))
@@ -88,23 +93,41 @@ pub(crate) fn refusal(status: &Status) -> Response {
 
 /// Adds `Warning` headers, which kubectl shows to its user.
 pub(crate) fn warn(response: &mut Response, warnings: &[String]) {
-    for warning in warnings {
-        let quoted: String = warning
-            .chars()
-            .map(|character| {
-                if character.is_ascii_graphic() || character == ' ' {
-                    character
-                } else {
-                    ' '
-                }
-            })
-            .collect::<String>()
+    for warning in bounded(warnings) {
+        let quoted = warning
+            .replace(char::is_control, " ")
             .replace('\\', "\\\\")
             .replace('"', "\\\"");
-        if let Ok(value) = HeaderValue::from_str(&format!("299 - \"{quoted}\"")) {
+        if let Ok(value) = HeaderValue::from_bytes(format!("299 - \"{quoted}\"").as_bytes()) {
             response.headers_mut().append(WARNING, value);
         }
     }
+}
+
+/// Each warning once. Where they are too much for a header, each is cut short, and then the rest is left out.
+fn bounded(warnings: &[String]) -> Vec<String> {
+    let mut ordered: Vec<&String> = Vec::new();
+    for warning in warnings.iter().filter(|warning| !warning.is_empty()) {
+        if !ordered.contains(&warning) {
+            ordered.push(warning);
+        }
+    }
+    let length = |text: &str| text.chars().count();
+    let total: usize = ordered.iter().map(|warning| length(warning)).sum();
+    if total <= ALL_WARNINGS {
+        return ordered.into_iter().cloned().collect();
+    }
+    let mut room = ALL_WARNINGS;
+    let mut cut = Vec::new();
+    for warning in ordered {
+        if room == 0 {
+            break;
+        }
+        let short: String = warning.chars().take(ONE_WARNING).collect();
+        room = room.saturating_sub(length(&short));
+        cut.push(short);
+    }
+    cut
 }
 
 /// Whether a client takes gzip.
@@ -161,4 +184,25 @@ pub(crate) fn gzip<const PARTS: usize>(code: StatusCode, parts: [Bytes; PARTS]) 
     headers.insert(CONTENT_ENCODING, HeaderValue::from_static("gzip"));
     headers.insert(VARY, HeaderValue::from_static("Accept-Encoding"));
     response
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn warnings_come_once_and_fit_into_headers() {
+        let warnings = |list: &[&str]| list.iter().map(|text| (*text).to_owned()).collect::<Vec<_>>();
+        assert_eq!(bounded(&warnings(&["a", "", "b", "a"])), ["a", "b"]);
+        let long: Vec<String> = (0..30)
+            .map(|number| format!("{number} {}", "x".repeat(400)))
+            .collect();
+        let cut = bounded(&long);
+        assert_eq!(cut.len(), 16);
+        assert!(cut.iter().all(|warning| warning.chars().count() == ONE_WARNING));
+        let mut response = text(StatusCode::OK, "");
+        warn(&mut response, &warnings(&["say \"grüezi\"\n"]));
+        let value = response.headers()[WARNING].as_bytes();
+        assert_eq!(value, "299 - \"say \\\"grüezi\\\" \"".as_bytes());
+    }
 }

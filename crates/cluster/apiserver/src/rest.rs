@@ -30,7 +30,7 @@ use toolforge_chain::Annotations;
 use toolforge_kinds::{Kind, Status, Storage, Subresource};
 
 use crate::api::Api;
-use crate::authn::User;
+use crate::authn::{Identified, User};
 use crate::authz::reviews;
 use crate::definitions::Custom;
 use crate::negotiate::Form;
@@ -98,7 +98,7 @@ impl Call {
 /// Answers a request on a resource.
 pub(crate) async fn dispatch(
     api: Arc<Api>,
-    user: User,
+    who: Identified,
     verb: &'static str,
     found: ResourceInfo,
     query: Query,
@@ -122,7 +122,8 @@ pub(crate) async fn dispatch(
     // What passes through is an affair of the other side, and so is what its query and its headers say.
     let passes = subresource.is_some_and(connect::concerns);
     let call = Call {
-        user,
+        user: who.user,
+        annotations: who.annotations,
         kind,
         stored: custom.as_ref().map_or_else(
             || toolforge_kinds::storage_kind(kind),
@@ -140,7 +141,6 @@ pub(crate) async fn dispatch(
         manager: manager(&query, headers),
         dry_run: !passes && query.dry_run(),
         internal: false,
-        annotations: Annotations::default(),
         query,
         api,
     };

@@ -17,6 +17,7 @@ use tower::util::service_fn;
 
 use crate::allocate::Allocator;
 use crate::api::Api;
+use crate::audit::AuditLog;
 use crate::authn::{InProcess, User};
 use crate::authz::{Access, aggregate};
 use crate::definitions::Kinds;
@@ -108,6 +109,15 @@ impl ApiServer {
     #[must_use]
     pub fn with_event_lifetime(mut self, lifetime: Duration) -> Self {
         self.event_lifetime = lifetime;
+        self
+    }
+
+    /// Writes requests to an audit log from now on. The first log that is set stays.
+    #[must_use]
+    pub fn with_audit_log(self, log: AuditLog) -> Self {
+        if self.api.audit.set(Arc::new(log)).is_err() {
+            tracing::error!("there is an audit log already");
+        }
         self
     }
 

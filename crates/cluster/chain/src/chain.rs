@@ -6,6 +6,7 @@ use serde_json::Value;
 use toolforge_kinds::Status;
 
 use crate::attributes::{Attributes, Operation};
+use crate::observer::Observer;
 use crate::webhook::{Dispatcher, Mutation};
 use crate::world::World;
 use crate::{lifecycle, limits, pod_security, quota, service_account};
@@ -29,6 +30,13 @@ impl Chain {
             webhooks: Dispatcher::new(Arc::clone(&world)),
             world,
         }
+    }
+
+    /// Tells `observer` how webhooks fare.
+    #[must_use]
+    pub fn observed_by(mut self, observer: Arc<dyn Observer>) -> Self {
+        self.webhooks.observe(observer);
+        self
     }
 
     /// Lets limit ranges and mutating webhooks change the object; gives it back with the webhooks' warnings.

@@ -64,6 +64,13 @@ impl Status {
         Self::new(404, "NotFound", message).with_details(resource_details(kind, name))
     }
 
+    /// Whether it names no object: the path itself is unknown.
+    pub fn is_about_no_object(&self) -> bool {
+        self.details
+            .as_ref()
+            .is_none_or(|details| details.get("kind").is_none())
+    }
+
     /// 404: no such path.
     pub fn no_such_path() -> Self {
         Self::new(

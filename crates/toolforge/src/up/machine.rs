@@ -5,7 +5,7 @@ use std::{convert::Infallible, net::Ipv4Addr, sync::Arc};
 use anyhow::{Context as _, anyhow};
 use kube::Client;
 use tokio::{net::TcpListener, sync::oneshot};
-use toolforge_apiserver::ApiServer;
+use toolforge_apiserver::{ApiServer, AuditLog};
 use toolforge_model::{Domain, names};
 use toolforge_pki::{Authority, Identity};
 
@@ -43,7 +43,12 @@ impl Machine<'_> {
         parts: &mut Parts,
         listener: TcpListener,
     ) -> anyhow::Result<Arc<ApiServer>> {
-        let api = Arc::new(ApiServer::open(self.api_config()?).await?);
+        let mut api = ApiServer::open(self.api_config()?).await?;
+        if let Some((path, policy)) = &self.request.audit {
+            let log = AuditLog::open(path.clone(), policy.as_deref()).context("--audit-log")?;
+            api = api.with_audit_log(log);
+        }
+        let api = Arc::new(api);
         let served = Arc::clone(&api);
         parts.start("Kubernetes API", Stop::Last, |stop| async move {
             served.run(listener, stop).await

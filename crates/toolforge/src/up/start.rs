@@ -4,7 +4,7 @@
 //! would on any cluster. Only what belongs to the built-in cluster (its controllers, and the objects that it
 //! must hold first) uses the in-process transport.
 
-use std::{sync::Arc, time::Instant};
+use std::{path::PathBuf, sync::Arc, time::Instant};
 
 use tokio_util::sync::CancellationToken;
 use toolforge_pki::Authority;
@@ -21,6 +21,8 @@ pub(super) struct Request {
     pub(super) settings: Settings,
     /// The directory to begin with, on a new data folder.
     pub(super) ldif: Option<String>,
+    /// Where requests to the API are written, and by which policy.
+    pub(super) audit: Option<(PathBuf, Option<String>)>,
     pub(super) began: Instant,
 }
 

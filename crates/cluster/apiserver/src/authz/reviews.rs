@@ -5,6 +5,7 @@
 use serde_json::{Map, Value, json};
 use toolforge_kinds::{Kind, Status};
 
+use super::node::Node;
 use super::rules::Rule;
 use super::{Access, Attributes, Decision};
 use crate::authn::{MASTERS, User};
@@ -34,7 +35,7 @@ pub(crate) fn answer(
             }
             decide(access, store, &subject(&review)?, &review)?
         }
-        "SelfSubjectRulesReview" => rules(access, user, &review),
+        "SelfSubjectRulesReview" => rules(access, user, &review)?,
         _ => return Err(Status::internal(format!("no answer for {}", kind.kind))),
     };
     if let Some(map) = review.as_object_mut() {
@@ -87,6 +88,10 @@ fn attributes(review: &Value) -> Result<Attributes, Status> {
             subresource: text(found, "subresource"),
             namespace: text(found, "namespace"),
             name: text(found, "name"),
+            field_selector: found
+                .pointer("/fieldSelector/rawSelector")
+                .and_then(Value::as_str)
+                .map(str::to_owned),
             path: None,
         }),
         (None, Some(found)) => Ok(Attributes {
@@ -108,11 +113,14 @@ fn decide(access: &Access, store: &Store, user: &User, review: &Value) -> Result
     })
 }
 
-fn rules(access: &Access, user: &User, review: &Value) -> Value {
+fn rules(access: &Access, user: &User, review: &Value) -> Result<Value, Status> {
     let namespace = review
         .pointer("/spec/namespace")
         .and_then(Value::as_str)
         .unwrap_or_default();
+    if namespace.is_empty() {
+        return Err(Status::bad_request("no namespace on request"));
+    }
     let mut found: Vec<Rule> = Vec::new();
     if user.is_in(MASTERS) {
         let all = || vec!["*".to_owned()];
@@ -140,9 +148,15 @@ fn rules(access: &Access, user: &User, review: &Value) -> Value {
         }
     }
     let (resources, paths): (Vec<_>, Vec<_>) = found.iter().partition(|rule| rule.is_about_resources());
-    json!({
+    let is_node = Node::of(user).is_some();
+    let mut status = json!({
         "resourceRules": resources.iter().map(|rule| rule.to_value()).collect::<Vec<_>>(),
         "nonResourceRules": paths.iter().map(|rule| rule.to_value()).collect::<Vec<_>>(),
-        "incomplete": false,
-    })
+        "incomplete": is_node,
+    });
+    if is_node {
+        // What a node may do depends on its Pods.
+        status["evaluationError"] = json!("node authorizer does not support user rule resolution");
+    }
+    Ok(status)
 }

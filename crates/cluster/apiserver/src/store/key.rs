@@ -35,6 +35,14 @@ impl Resource {
         })
     }
 
+    /// `deployments.apps`, or `pods` for core.
+    pub(crate) fn qualified(self) -> String {
+        match self.group {
+            "" => self.plural.to_owned(),
+            group => format!("{}.{group}", self.plural),
+        }
+    }
+
     /// The resource of a stored object, whose definition may not have been read yet.
     fn stored(group: &str, plural: &str) -> Self {
         Self::built_in(group, plural).unwrap_or_else(|| Self {

@@ -116,6 +116,10 @@ fn issue(call: &Call, account: &Stored, request: &Value, now: Timestamp) -> Resu
         (wanted, None)
     };
     let claims = Claims::bound(&subject, &bound, audiences, now.as_second(), seconds, warn_after);
+    if let Some(id) = claims.credential_id() {
+        let name = "authentication.kubernetes.io/issued-credential-id";
+        call.annotations.add(name, id);
+    }
     call.api.tokens.sign(&claims).map_err(Status::internal)
 }
 

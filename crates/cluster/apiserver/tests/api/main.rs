@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on fails")]
 
 mod access;
+mod audit;
 mod backups;
 mod custom;
 mod events;
@@ -11,6 +12,7 @@ mod harness;
 mod hostile;
 mod kubectl;
 mod logs;
+mod metrics;
 mod objects;
 mod protocol;
 mod proxy;

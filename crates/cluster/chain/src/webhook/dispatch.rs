@@ -1,6 +1,7 @@
 //! Asks the webhooks that want to be asked, in the right order, and obeys their answers.
 
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use futures::future::join_all;
@@ -16,6 +17,7 @@ use super::matching::{is_exempt, wanted_kind};
 use super::mutation::Mutation;
 use super::review::{self, Answer};
 use crate::attributes::Attributes;
+use crate::observer::{Observer, WebhookCall};
 use crate::world::World;
 
 /// What a webhook may not change: what the object is.
@@ -33,6 +35,7 @@ pub(crate) struct Dispatcher {
     caller: Caller,
     conditions: Conditions,
     definitions: Definitions,
+    observer: Option<Arc<dyn Observer>>,
 }
 
 /// When a webhook is asked: in which round, and as which one. Audit annotations are named by it.
@@ -54,9 +57,15 @@ impl Dispatcher {
         Self {
             caller: Caller::new(Arc::clone(&world)),
             conditions: Conditions::default(),
+            observer: None,
             world,
             definitions: Definitions::default(),
         }
+    }
+
+    /// Tells `observer` of each call from now on.
+    pub(crate) fn observe(&mut self, observer: Arc<dyn Observer>) {
+        self.observer = Some(observer);
     }
 
     /// Asks the mutating webhooks one after the other; each sees what those before it made of the object.
@@ -174,8 +183,10 @@ impl Dispatcher {
         if attributes.dry_run && !webhook.may_run_dry() {
             return Err(denial::no_dry_run(&webhook.name));
         }
+        let begun = Instant::now();
         let called = self.caller.call(webhook, Bytes::from(question.to_string())).await;
         let answer = called.and_then(|bytes| review::answer(&bytes, &uid, phase).map_err(CallError::Answer));
+        self.tell(webhook, phase, attributes, answer.as_ref(), begun.elapsed());
         for (name, value) in answer.iter().flat_map(|answer| &answer.annotations) {
             let name = format!("{}/{name}", webhook.name);
             attributes.annotations.add(&name, value.as_str());
@@ -197,6 +208,30 @@ impl Dispatcher {
             }
             Err(error) => Err(denial::unreachable(&webhook.name, &error)),
         }
+    }
+}
+
+impl Dispatcher {
+    fn tell(
+        &self,
+        webhook: &Webhook,
+        phase: Phase,
+        attributes: &Attributes,
+        answer: Result<&Answer, &CallError>,
+        taken: Duration,
+    ) {
+        let Some(observer) = &self.observer else { return };
+        let rejected = match answer {
+            Ok(answer) => !answer.allowed,
+            Err(_) => webhook.failure_policy != Some(FailurePolicy::Ignore),
+        };
+        observer.webhook_called(&WebhookCall {
+            name: &webhook.name,
+            is_mutating: phase == Phase::Mutating,
+            operation: attributes.operation,
+            rejected,
+            taken,
+        });
     }
 }
 
