@@ -11,7 +11,7 @@ use serde_json::Value;
 use super::rules::Rule;
 use super::{Attributes, Decision};
 use crate::authn::User;
-use crate::store::{Resource, Store};
+use crate::store::{Key, Resource, Store};
 
 pub(crate) use restriction::Write;
 
@@ -46,6 +46,9 @@ impl<'a> Node<'a> {
             return refusal("has no rights on paths");
         }
         match (wanted.group.as_str(), wanted.resource.as_str()) {
+            ("", "pods") if wanted.subresource.is_empty() && !self.may_see(wanted, store) => {
+                return refusal("may only read Pods that run on it, and list them with a field selector");
+            }
             ("", "serviceaccounts") if wanted.subresource == "token" => {
                 if wanted.verb != "create" || wanted.name.is_empty() {
                     return refusal("can only create tokens for individual service accounts");
@@ -73,6 +76,25 @@ impl<'a> Node<'a> {
             return Decision::Allow("node rules".to_owned());
         }
         refusal("has no such right")
+    }
+
+    /// Whether a request for Pods is limited to those of the node. That a Pod is not there is no secret.
+    fn may_see(self, wanted: &Attributes, store: &Store) -> bool {
+        match wanted.verb.as_str() {
+            "get" => {
+                let key = Key::new(PODS, Some(&wanted.namespace), &wanted.name);
+                let pod = store.get(&key);
+                pod.is_none_or(|pod| node_of(&pod.value()) == self.name)
+            }
+            "list" | "watch" => {
+                let own = format!("spec.nodeName={}", self.name);
+                let selector = wanted.field_selector.as_deref().unwrap_or_default();
+                selector
+                    .split(',')
+                    .any(|term| term.trim().replace("==", "=") == own)
+            }
+            _ => true,
+        }
     }
 
     fn is_not_mine(self, wanted: &Attributes) -> bool {

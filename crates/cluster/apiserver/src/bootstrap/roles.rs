@@ -130,6 +130,29 @@ fn cluster_roles() -> Vec<Value> {
                 .map(crate::authz::rules::Rule::to_value)
                 .collect::<Vec<_>>(),
         ),
+        cluster_role(
+            "system:node-bootstrapper",
+            &rules(&[(
+                "create get list watch",
+                "certificates.k8s.io",
+                "certificatesigningrequests",
+            )]),
+        ),
+        approver("kube-apiserver-client-approver", "kube-apiserver-client"),
+        approver(
+            "kube-apiserver-client-kubelet-approver",
+            "kube-apiserver-client-kubelet",
+        ),
+        approver("kubelet-serving-approver", "kubelet-serving"),
+        approver("legacy-unknown-approver", "legacy-unknown"),
+        cluster_role(
+            "system:certificates.k8s.io:certificatesigningrequests:selfnodeclient",
+            &rules(&[(
+                "create",
+                "certificates.k8s.io",
+                "certificatesigningrequests/selfnodeclient",
+            )]),
+        ),
         cluster_role("system:kube-scheduler", &rules(SCHEDULER)),
         cluster_role(
             "system:kube-controller-manager",
@@ -144,6 +167,13 @@ fn cluster_roles() -> Vec<Value> {
             )]),
         ),
     ]
+}
+
+/// Who may approve requests to one signer.
+fn approver(name: &str, signer: &str) -> Value {
+    let mut rules = rules(&[("approve", "certificates.k8s.io", "signers")]);
+    rules[0]["resourceNames"] = json!([format!("kubernetes.io/{signer}")]);
+    cluster_role(&format!("system:certificates.k8s.io:{name}"), &rules)
 }
 
 const SCHEDULER: &[Line] = &[

@@ -161,6 +161,11 @@ async fn a_node_touches_only_what_is_its_own() {
     theirs.spec.as_mut().unwrap().node_name = Some("two".to_owned());
     admin.create(&PostParams::default(), &theirs).await.unwrap();
     let pods: Api<Pod> = Api::namespaced(client.clone(), "default");
+    pods.get("mine").await.unwrap();
+    assert_eq!(refused(pods.get("theirs").await).0, 403);
+    assert_eq!(refused(pods.list(&ListParams::default()).await).0, 403);
+    let own = ListParams::default().fields("spec.nodeName=one");
+    assert_eq!(pods.list(&own).await.unwrap().items.len(), 1);
     let running = Patch::Merge(json!({"status":{"phase":"Running"}}));
     pods.patch_status("mine", &PatchParams::default(), &running)
         .await
@@ -258,5 +263,87 @@ async fn a_certificate_request_is_its_author_s_and_approved_by_who_may() {
         .await
         .unwrap();
     assert_eq!(approved.status.unwrap().conditions.unwrap()[0].type_, "Approved");
+    api.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_node_has_tokens_for_its_pods_and_no_labels_of_others() {
+    let api = Harness::start().await;
+    let client = api.over_tls("system:node:one", &["system:nodes"]).await;
+    let nodes: Api<Node> = Api::all(client.clone());
+    let labelled = |label: &str| object::<Node>(json!({"metadata":{"name":"one","labels":{label:"x"}}}));
+    let (code, message) = refused(
+        nodes
+            .create(&PostParams::default(), &labelled("node-role.kubernetes.io/main"))
+            .await,
+    );
+    assert_eq!(code, 403);
+    assert!(
+        message.contains("is not allowed to set the following labels"),
+        "{message}"
+    );
+    nodes
+        .create(&PostParams::default(), &labelled("kubernetes.io/hostname"))
+        .await
+        .unwrap();
+    let admin: Api<Pod> = Api::namespaced(api.admin(), "default");
+    let mut uids = Vec::new();
+    for (name, node) in [("mine", "one"), ("theirs", "two")] {
+        let mut wanted = pod(name);
+        wanted.spec.as_mut().unwrap().node_name = Some(node.to_owned());
+        uids.push(
+            admin
+                .create(&PostParams::default(), &wanted)
+                .await
+                .unwrap()
+                .metadata
+                .uid
+                .unwrap(),
+        );
+    }
+    let accounts: Api<k8s_openapi::api::core::v1::ServiceAccount> = Api::namespaced(client, "default");
+    let ask = |name: &str, uid: &str| {
+        object(json!({"spec":{"audiences":[],
+            "boundObjectRef":{"apiVersion":"v1","kind":"Pod","name":name,"uid":uid}}}))
+    };
+    let post = PostParams::default();
+    accounts
+        .create_token_request("default", &post, &ask("mine", &uids[0]))
+        .await
+        .unwrap();
+    let theirs = accounts
+        .create_token_request("default", &post, &ask("theirs", &uids[1]))
+        .await;
+    assert_eq!(refused(theirs).0, 403);
+    let free = object(json!({"spec":{"audiences":[]}}));
+    assert_eq!(
+        refused(accounts.create_token_request("default", &post, &free).await).0,
+        403
+    );
+    api.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_review_of_rules_tells_what_one_may_and_that_nodes_are_special() {
+    let api = Harness::start().await;
+    let ask = |client: kube::Client, namespace: &'static str| async move {
+        let request = http::Request::post("/apis/authorization.k8s.io/v1/selfsubjectrulesreviews")
+            .header("content-type", "application/json")
+            .body(json!({"spec": {"namespace": namespace}}).to_string().into_bytes())
+            .unwrap();
+        client.request::<Value>(request).await
+    };
+    let ada = ask(api.server.client("ada", &[]), "default").await.unwrap();
+    assert_eq!(ada["status"]["incomplete"], false);
+    assert!(
+        ada["status"]["resourceRules"]
+            .to_string()
+            .contains("selfsubjectrulesreviews")
+    );
+    let node = ask(api.server.client("system:node:one", &["system:nodes"]), "default")
+        .await
+        .unwrap();
+    assert_eq!(node["status"]["incomplete"], true);
+    assert_eq!(refused(ask(api.server.client("ada", &[]), "").await).0, 400);
     api.stop().await;
 }
