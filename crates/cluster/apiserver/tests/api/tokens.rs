@@ -193,6 +193,19 @@ async fn a_request_for_a_token_has_limits() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_dry_run_issues_nothing() {
+    let api = Harness::start().await;
+    account(&api, "robot").await;
+    let path = "/api/v1/namespaces/default/serviceaccounts/robot/token?dryRun=All";
+    let answer = post(&api.admin(), path, &json!({})).await.unwrap();
+    assert_eq!(answer["status"]["token"], "");
+    assert_eq!(answer["spec"]["audiences"], json!([OWN]));
+    let short = json!({"spec": {"expirationSeconds": 1}});
+    assert_eq!(refused(post(&api.admin(), path, &short).await).0, 422);
+    api.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_token_for_others_is_reviewed_and_does_not_open_the_api() {
     let api = Harness::start().await;
     account(&api, "robot").await;
