@@ -122,6 +122,15 @@ impl Kinds {
         Some((document.bytes(), document.hash()))
     }
 
+    /// All `OpenAPI` v3 documents.
+    pub(crate) fn documents(&self) -> Vec<Value> {
+        let state = self.state.load();
+        let documents = state.documents.values();
+        documents
+            .filter_map(|document| serde_json::from_slice(&document.bytes()).ok())
+            .collect()
+    }
+
     /// Reads a definition at opening.
     pub(crate) fn load(&self, object: &Stored) {
         if Some(object.key.resource) == resource() {

@@ -6,9 +6,11 @@ mod openapi;
 mod openapi_v2;
 
 use axum::response::Response;
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD as BASE64;
 use http::{HeaderMap, Method, StatusCode};
 use serde_json::{Value, json};
-use toolforge_kinds::{Kind, Status};
+use toolforge_kinds::{Kind, Status, Storage};
 
 use crate::definitions::Kinds;
 use crate::negotiate::Form;
@@ -55,9 +57,11 @@ pub(crate) fn answer(
         [""] => {
             json!({ "paths": ["/.well-known/openid-configuration", "/api", "/api/v1", "/apis", "/healthz", "/livez", "/openapi/v2", "/openapi/v3", "/openid/v1/jwks", "/readyz", "/version"] })
         }
-        ["api"] if is_aggregated(headers) => return Ok(aggregated(all, &groups(all, str::is_empty))),
+        ["api"] if is_aggregated(headers) => {
+            return Ok(aggregated(all, &groups(all, str::is_empty), headers));
+        }
         ["apis"] if is_aggregated(headers) => {
-            return Ok(aggregated(all, &groups(all, |group| !group.is_empty())));
+            return Ok(aggregated(all, &groups(all, |group| !group.is_empty()), headers));
         }
         ["api"] => json!({
             "kind": "APIVersions",
@@ -75,9 +79,9 @@ pub(crate) fn answer(
             value["apiVersion"] = json!("v1");
             value
         }
-        ["api", version] => resources(all, "", version).ok_or_else(Status::no_such_path)?,
-        ["apis", group, version] => resources(all, group, version).ok_or_else(Status::no_such_path)?,
-        ["openapi", "v2"] => return Ok(openapi_v2::answer(headers)),
+        ["api", version] => resources(offer, all, "", version).ok_or_else(Status::no_such_path)?,
+        ["apis", group, version] => resources(offer, all, group, version).ok_or_else(Status::no_such_path)?,
+        ["openapi", "v2"] => return Ok(openapi_v2::answer(offer, headers)),
         ["openapi", "v3"] => openapi::index(offer),
         ["openapi", "v3", rest @ ..] => return openapi::answer(offer, rest, query, headers),
         _ => return Err(Status::no_such_path()),
@@ -128,7 +132,20 @@ fn kinds(all: &[&'static Kind], group: &str, version: &str) -> Vec<&'static Kind
         .collect()
 }
 
-fn resources(all: &[&'static Kind], group: &str, version: &str) -> Option<Value> {
+/// Stands for the version in which objects are stored: the beginning of the SHA-256 of its name, as in Kubernetes.
+/// Clients that migrate stored objects compare it.
+fn storage_version_hash(offer: &Kinds, kind: &'static Kind) -> String {
+    let custom = offer.by_resource(kind.group, kind.version, kind.plural);
+    let stored = custom.map_or_else(
+        || toolforge_kinds::storage_kind(kind),
+        |custom| custom.kind.stored,
+    );
+    let name = format!("{}/{}/{}", stored.group, stored.version, stored.kind);
+    let digest = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, name.as_bytes());
+    BASE64.encode(&digest.as_ref()[..8])
+}
+
+fn resources(offer: &Kinds, all: &[&'static Kind], group: &str, version: &str) -> Option<Value> {
     let kinds = kinds(all, group, version);
     let group_version = kinds.first()?.api_version();
     let mut resources = Vec::new();
@@ -145,6 +162,9 @@ fn resources(all: &[&'static Kind], group: &str, version: &str) -> Option<Value>
         }
         if !kind.categories.is_empty() {
             resource["categories"] = json!(kind.categories);
+        }
+        if kind.storage != Storage::Virtual {
+            resource["storageVersionHash"] = json!(storage_version_hash(offer, kind));
         }
         resources.push(resource);
         for subresource in kind.subresources.iter().copied() {
@@ -171,7 +191,8 @@ fn resources(all: &[&'static Kind], group: &str, version: &str) -> Option<Value>
     }))
 }
 
-fn aggregated(all: &[&'static Kind], groups: &[&str]) -> Response {
+/// All groups in one answer, or 304 for a client that has it.
+fn aggregated(all: &[&'static Kind], groups: &[&str], headers: &HeaderMap) -> Response {
     let items: Vec<Value> = groups
         .iter()
         .map(|group| {
@@ -194,11 +215,17 @@ fn aggregated(all: &[&'static Kind], groups: &[&str]) -> Response {
         "metadata": {},
         "items": items,
     });
-    let mut response = respond::json(StatusCode::OK, &list);
+    let list = list.to_string();
+    let hash = format!("{:032X}", xxhash_rust::xxh3::xxh3_128(list.as_bytes()));
+    if openapi::is_known(headers, &hash) {
+        return openapi::not_modified(&hash);
+    }
+    let mut response = respond::bytes(StatusCode::OK, list);
     response.headers_mut().insert(
         http::header::CONTENT_TYPE,
         http::HeaderValue::from_static(AGGREGATED),
     );
+    openapi::name(&mut response, &hash);
     response
 }
 

@@ -6,6 +6,7 @@ use std::time::Instant;
 use axum::body::Body;
 use axum::extract::State;
 use axum::response::Response;
+use http::header::ACCEPT_ENCODING;
 use http::request::Parts;
 use http::uri::PathAndQuery;
 use http::{HeaderMap, Method, Request, StatusCode};
@@ -21,11 +22,16 @@ use crate::authz::{Attributes, refusal};
 use crate::metrics::Subject;
 use crate::query::Query;
 use crate::request::{RequestInfo, ResourceInfo};
-use crate::{backup, body, discovery, respond, rest};
+use crate::{backup, body, discovery, negotiate, respond, rest};
 
 /// Answers one request.
-pub(crate) async fn handle(State(api): State<Arc<Api>>, request: Request<Body>) -> Response {
+pub(crate) async fn handle(State(api): State<Arc<Api>>, mut request: Request<Body>) -> Response {
     let begun = Instant::now();
+    let yaml = negotiate::wants_yaml(request.headers());
+    if yaml {
+        // It is made of the whole answer.
+        request.headers_mut().remove(ACCEPT_ENCODING);
+    }
     let head = request.method() == Method::HEAD;
     let pretty = request
         .uri()
@@ -46,7 +52,9 @@ pub(crate) async fn handle(State(api): State<Arc<Api>>, request: Request<Body>) 
             response = response.map(|inner| running.with(inner));
         }
     }
-    if pretty {
+    if yaml {
+        response = respond::yaml(response).await;
+    } else if pretty {
         response = respond::pretty(response).await;
     }
     if head {

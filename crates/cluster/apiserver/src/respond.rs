@@ -8,7 +8,7 @@ use bytes::Bytes;
 use flate2::Compression;
 use flate2::write::GzEncoder;
 use http::header::{
-    ACCEPT_ENCODING, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, RETRY_AFTER, VARY, WARNING,
+    ACCEPT_ENCODING, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, ETAG, RETRY_AFTER, VARY, WARNING,
 };
 use http::{HeaderMap, HeaderValue, StatusCode};
 use http_body_util::{BodyExt as _, Collected};
@@ -60,23 +60,44 @@ pub(crate) fn text(code: StatusCode, words: impl Into<String>) -> Response {
 
 /// The same answer, laid out for people. Streams and compressed answers stay as they are.
 pub(crate) async fn pretty(response: Response) -> Response {
-    let is_json = response
-        .headers()
-        .get(CONTENT_TYPE)
-        .is_some_and(|found| found.as_bytes().starts_with(b"application/json"));
-    if !is_json
-        || response.headers().contains_key(CONTENT_ENCODING)
-        || response.body().size_hint().exact().is_none()
-    {
+    rewrite(response, |value| serde_json::to_vec_pretty(value).ok()).await
+}
+
+/// The same answer in YAML. Streams, compressed answers and documents that clients keep stay as they are.
+pub(crate) async fn yaml(response: Response) -> Response {
+    if !is_rewritable(&response) || response.headers().contains_key(ETAG) {
         return response;
     }
-    let (parts, body) = response.into_parts();
-    // A body of known size is in memory already.
+    let mut response = rewrite(response, |value| {
+        serde_saphyr::to_string(value).ok().map(String::into_bytes)
+    })
+    .await;
+    let form = HeaderValue::from_static("application/yaml");
+    response.headers_mut().insert(CONTENT_TYPE, form);
+    response
+}
+
+/// Whether an answer is JSON that is in memory as it is: a body of known size.
+fn is_rewritable(response: &Response) -> bool {
+    let content = response.headers().get(CONTENT_TYPE);
+    content.is_some_and(|found| found.as_bytes().starts_with(b"application/json"))
+        && !response.headers().contains_key(CONTENT_ENCODING)
+        && response.body().size_hint().exact().is_some()
+}
+
+/// Writes the value of an answer in another way.
+async fn rewrite(response: Response, write: impl FnOnce(&Value) -> Option<Vec<u8>>) -> Response {
+    if !is_rewritable(&response) {
+        return response;
+    }
+    let (mut parts, body) = response.into_parts();
     let bytes = body.collect().await.map(Collected::to_bytes).unwrap_or_default();
-    let laid_out = serde_json::from_slice::<Value>(&bytes)
-        .and_then(|value| serde_json::to_vec_pretty(&value))
-        .unwrap_or_else(|_| bytes.to_vec());
-    Response::from_parts(parts, Body::from(laid_out))
+    let value = serde_json::from_slice::<Value>(&bytes).ok();
+    let written = value
+        .and_then(|value| write(&value))
+        .unwrap_or_else(|| bytes.to_vec());
+    parts.headers.remove(CONTENT_LENGTH);
+    Response::from_parts(parts, Body::from(written))
 }
 
 /// A refusal.
@@ -188,7 +209,41 @@ pub(crate) fn gzip<const PARTS: usize>(code: StatusCode, parts: [Bytes; PARTS]) 
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+    use serde_json::json;
+
     use super::*;
+
+    fn any_json() -> impl Strategy<Value = Value> {
+        let text = prop_oneof![
+            "\\PC{0,12}",
+            "[ \\n\\t:#'\"a-]{0,12}",
+            "(yes|no|on|off|null|~|true|1e3|0x1f|1:30|2026-01-01|-|\\?|!a|&a|\\*a|[|]|>)"
+        ];
+        let leaf = prop_oneof![
+            Just(Value::Null),
+            any::<bool>().prop_map(Value::from),
+            any::<i64>().prop_map(Value::from),
+            text.prop_map(Value::from),
+        ];
+        leaf.prop_recursive(4, 24, 4, |inner| {
+            prop_oneof![
+                prop::collection::vec(inner.clone(), 0..4).prop_map(Value::from),
+                prop::collection::btree_map("\\PC{0,6}|yes|1|~", inner, 0..4)
+                    .prop_map(|entries| Value::Object(entries.into_iter().collect())),
+            ]
+        })
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_written_as_yaml_is_read_as_the_same(value in any_json()) {
+            let value = json!({ "value": value });
+            let written = serde_saphyr::to_string(&value).unwrap();
+            let read = crate::body::yaml(written.as_bytes()).unwrap();
+            prop_assert_eq!(read, value, "{}", written);
+        }
+    }
 
     #[test]
     fn warnings_come_once_and_fit_into_headers() {

@@ -33,7 +33,7 @@ use crate::api::Api;
 use crate::authn::{Identified, User};
 use crate::authz::reviews;
 use crate::definitions::Custom;
-use crate::negotiate::Form;
+use crate::negotiate::{self, Form};
 use crate::query::Query;
 use crate::request::ResourceInfo;
 use crate::store::{Key, Resource};
@@ -173,6 +173,9 @@ async fn serve(
             return Err(Status::method_not_supported(call.kind, verb));
         }
         options::check_list(&call.query, verb == "watch")?;
+        if verb == "watch" && negotiate::wants_yaml(headers) {
+            return Err(negotiate::not_acceptable());
+        }
         return if verb == "watch" {
             watch::answer(&call)
         } else {

@@ -4,6 +4,7 @@
 //! with pruning, defaults, validation, columns, scale, schemas. Kinds by themselves ([`crate::Kind`]) are interned, since
 //! everybody holds them by reference for ever; what changes with an edition is in [`CustomKind`].
 
+pub(crate) mod approval;
 mod columns;
 mod default;
 mod definition;
@@ -25,7 +26,7 @@ use serde_json::{Map, Value, json};
 
 use crate::kind::Subresource;
 use crate::table::IncludeObject;
-use crate::{FieldError, Status};
+use crate::{FieldError, Mistyped};
 pub use definition::{CustomKind, Definition, conditions, version_order};
 pub use intern::{intern, interned};
 pub(crate) use json_path::JsonPath;
@@ -39,7 +40,7 @@ impl CustomKind {
     ///
     /// # Errors
     /// 400 where the metadata is not that of an object.
-    pub fn decode(&self, object: &mut Value) -> Result<Vec<String>, Status> {
+    pub fn decode(&self, object: &mut Value) -> Result<Vec<String>, Mistyped> {
         let mut unknown = embedded::decode_metadata(self.kind, object)?;
         prune::root(&self.schema, object, &mut unknown);
         Ok(unknown)

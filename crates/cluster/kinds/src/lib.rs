@@ -33,7 +33,7 @@ pub use kind::{Kind, Storage, Subresource, Verbs};
 pub use openapi::{openapi_hash, openapi_v2, openapi_v3, openapi_v3_index};
 pub use prepare::{prepare_for_create, prepare_for_update};
 pub use registry::{all, by_kind, by_resource};
-pub use schema::{check_types, decode, decode_through, prune, strict_error, unknown_fields};
+pub use schema::{Mistyped, check_types, decode, decode_through, prune, strict_error, unknown_fields};
 pub use status::Status;
 pub use table::{IncludeObject, scale_table, table};
 pub use validation::{validate_create, validate_update};

@@ -23,7 +23,7 @@ pub fn unknown_fields(kind: &Kind, object: &Value) -> Vec<String> {
 
 /// A 400 in the words of Go's decoder, where a field has a value of another type than its own.
 pub fn check_types(kind: &Kind, object: &Value) -> Result<(), Status> {
-    check_as(kind.group, kind.version, kind.kind, object)
+    Ok(check_as(kind.group, kind.version, kind.kind, object)?)
 }
 
 /// Takes away nulls and fields that the kind does not have.
@@ -34,7 +34,7 @@ pub fn prune(kind: &Kind, object: &mut Value) {
 }
 
 /// All that a server does with a body: checks the types, takes unknown fields away, and tells which they were.
-pub fn decode(kind: &Kind, object: &mut Value) -> Result<Vec<String>, Status> {
+pub fn decode(kind: &Kind, object: &mut Value) -> Result<Vec<String>, Mistyped> {
     decode_as(kind.group, kind.version, kind.kind, object)
 }
 
@@ -43,7 +43,7 @@ pub fn decode_through(
     kind: &Kind,
     subresource: Subresource,
     object: &mut Value,
-) -> Result<Vec<String>, Status> {
+) -> Result<Vec<String>, Mistyped> {
     let (group, version, name) = subresource.object(kind);
     decode_as(group, version, name, object)
 }
@@ -54,7 +54,7 @@ pub fn strict_error(kind: &Kind, unknown: &[String]) -> Status {
     cannot_be_handled(kind.version, kind.kind, &why)
 }
 
-fn decode_as(group: &str, version: &str, kind: &str, object: &mut Value) -> Result<Vec<String>, Status> {
+fn decode_as(group: &str, version: &str, kind: &str, object: &mut Value) -> Result<Vec<String>, Mistyped> {
     check_as(group, version, kind, object)?;
     let mut unknown = Vec::new();
     if let Some(shape) = shapes().root(group, kind) {
@@ -64,17 +64,51 @@ fn decode_as(group: &str, version: &str, kind: &str, object: &mut Value) -> Resu
     Ok(unknown)
 }
 
-fn check_as(group: &str, version: &str, kind: &str, object: &Value) -> Result<(), Status> {
+fn check_as(group: &str, version: &str, kind: &str, object: &Value) -> Result<(), Mistyped> {
     let Some(shape) = shapes().root(group, kind) else {
         return Ok(());
     };
-    decode::check(&shape, object).map_err(|why| cannot_be_handled(version, kind, &why))
+    decode::check(&shape, object).map_err(|why| Mistyped {
+        version: version.to_owned(),
+        kind: kind.to_owned(),
+        why,
+    })
 }
 
 fn cannot_be_handled(version: &str, kind: &str, why: &str) -> Status {
     Status::bad_request(format!(
         "{kind} in version \"{version}\" cannot be handled as a {kind}: {why}"
     ))
+}
+
+/// A value of the wrong type in an object. As a [`Status`] it is the 400 for a body.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Mistyped {
+    version: String,
+    kind: String,
+    why: String,
+}
+
+impl Mistyped {
+    /// What is wrong, in the words of Go's decoder.
+    pub fn why(&self) -> &str {
+        &self.why
+    }
+
+    /// The same found in an object of another kind.
+    pub(crate) fn of_kind(self, kind: &Kind) -> Self {
+        Self {
+            version: kind.version.to_owned(),
+            kind: kind.kind.to_owned(),
+            ..self
+        }
+    }
+}
+
+impl From<Mistyped> for Status {
+    fn from(found: Mistyped) -> Self {
+        cannot_be_handled(&found.version, &found.kind, &found.why)
+    }
 }
 
 #[cfg(test)]

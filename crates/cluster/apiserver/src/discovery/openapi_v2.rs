@@ -10,6 +10,7 @@ use http::header::{ACCEPT, CONTENT_TYPE};
 use http::{HeaderMap, HeaderValue, StatusCode};
 
 use super::openapi;
+use crate::definitions::Kinds;
 use crate::respond;
 
 /// The media type of the protobuf form.
@@ -18,13 +19,18 @@ const PROTOBUF: &str = "application/com.github.proto-openapi.spec.v2.v1.0+protob
 const OLD_PROTOBUF: &str = "application/com.github.proto-openapi.spec.v2@v1.0+protobuf";
 
 /// Answers with the document in the form that the client takes, or with 304 when it has that already.
-pub(super) fn answer(headers: &HeaderMap) -> Response {
+pub(super) fn answer(offer: &Kinds, headers: &HeaderMap) -> Response {
     let as_protobuf = takes_protobuf(headers);
-    let hash = toolforge_kinds::openapi_hash(if as_protobuf { PROTOBUF } else { "" });
+    let mut hash = toolforge_kinds::openapi_hash(if as_protobuf { PROTOBUF } else { "" });
+    let index = offer.index();
+    if !index.is_empty() {
+        let all = format!("{hash} {index:?}");
+        hash = format!("{:016X}", xxhash_rust::xxh3::xxh3_64(all.as_bytes()));
+    }
     if openapi::is_known(headers, &hash) {
         return openapi::not_modified(&hash);
     }
-    let document = toolforge_kinds::openapi_v2();
+    let document = toolforge_kinds::openapi_v2(&offer.documents());
     let bytes = if as_protobuf {
         gnostic::encode(&document)
     } else {

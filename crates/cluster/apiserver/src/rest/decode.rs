@@ -1,7 +1,7 @@
 //! From a request body to an object of the right kind.
 
 use serde_json::Value;
-use toolforge_kinds::{Kind, Status, Subresource};
+use toolforge_kinds::{Kind, Mistyped, Status, Subresource};
 
 use super::{Call, check_name};
 use crate::{body, metadata};
@@ -26,8 +26,9 @@ pub(crate) fn body(call: &Call, media_type: &str, bytes: &[u8]) -> Result<Decode
     let (mut object, twice) = body::object_strictly(media_type, bytes)?;
     check_kind(call.kind, &mut object)?;
     check_namespace(call, &object)?;
-    let warnings = fields(call, &mut object, twice, |found| {
-        toolforge_kinds::strict_error(call.kind, found)
+    let warnings = fields(call, &mut object, twice, |fault| match fault {
+        Fault::Type(found) => found.into(),
+        Fault::Strict(found) => toolforge_kinds::strict_error(call.kind, &found),
     })?;
     Ok(Decoded { object, warnings })
 }
@@ -60,13 +61,22 @@ pub(crate) fn posted(
     Ok(object)
 }
 
+/// Why the fields of an object are refused.
+#[derive(Debug)]
+pub(crate) enum Fault {
+    /// A value has the wrong type.
+    Type(Mistyped),
+    /// What `fieldValidation=Strict` refuses: unknown fields, and those that are there twice.
+    Strict(Vec<String>),
+}
+
 /// Checks types and unknown fields as `fieldValidation` asks; unknown fields do not stay. `twice` are the fields that
-/// the body has more than once; `refuse` says what is wrong with all of them.
+/// the body has more than once; `refuse` makes the answer to whom the object is refused.
 pub(crate) fn fields(
     call: &Call,
     object: &mut Value,
     twice: Vec<String>,
-    refuse: impl FnOnce(&[String]) -> Status,
+    refuse: impl FnOnce(Fault) -> Status,
 ) -> Result<Vec<String>, Status> {
     let unknown = match call.query.get("fieldValidation") {
         Some("Ignore") => Unknown::Ignore,
@@ -74,12 +84,15 @@ pub(crate) fn fields(
         Some(_) | None => Unknown::Warn,
     };
     let mut found = twice;
-    found.extend(call.decode(object)?);
+    match call.decode(object) {
+        Ok(unknown) => found.extend(unknown),
+        Err(mistyped) => return Err(refuse(Fault::Type(mistyped))),
+    }
     match unknown {
         Unknown::Ignore => Ok(Vec::new()),
         Unknown::Warn => Ok(found),
         Unknown::Refuse if found.is_empty() => Ok(found),
-        Unknown::Refuse => Err(refuse(&found)),
+        Unknown::Refuse => Err(refuse(Fault::Strict(found))),
     }
 }
 

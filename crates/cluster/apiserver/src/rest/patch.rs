@@ -9,6 +9,7 @@ use toolforge_patch::{ApplyError, PatchError, TypeRef};
 
 use super::change::{Edit, change};
 use super::create::{Tracking, create_object};
+use super::decode::Fault;
 use super::{Call, answer, approval, check_name, decode};
 use crate::{body, metadata, respond};
 
@@ -65,14 +66,17 @@ impl Patch {
         Ok((patch, twice))
     }
 
-    /// The 422 of `fieldValidation=Strict`: what is wrong with the patched object, or for the patches that Kubernetes
-    /// merges as Go maps, with the patch.
-    fn strict_error(&self, patched: &Value, found: &[String]) -> Status {
+    /// The 422 for a patched object that cannot be read, or not strictly. It shows that object, or for the patches that
+    /// Kubernetes merges as Go maps, the patch.
+    fn refuse(&self, patched: &Value, fault: Fault) -> Status {
         let shown = match self {
             Self::Strategic(patch) => go_map(patch),
             _ => patched.to_string(),
         };
-        let why = format!("strict decoding error: {}", found.join(", "));
+        let why = match fault {
+            Fault::Type(found) => found.why().to_owned(),
+            Fault::Strict(found) => format!("strict decoding error: {}", found.join(", ")),
+        };
         let problem = FieldError::invalid("patch", shown, &why);
         Status::invalid_of("", "", "", vec![problem])
     }
@@ -155,8 +159,8 @@ async fn edit(call: &Call, name: &str, patch: &Patch, twice: &[String]) -> Resul
         decode::check_kind(call.kind, &mut new)?;
         check_name(&new, name)?;
         let patched = new.clone();
-        *told.lock() = decode::fields(call, &mut new, twice.to_vec(), |found| {
-            patch.strict_error(&patched, found)
+        *told.lock() = decode::fields(call, &mut new, twice.to_vec(), |fault| {
+            patch.refuse(&patched, fault)
         })?;
         Ok(new)
     };

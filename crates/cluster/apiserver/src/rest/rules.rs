@@ -7,7 +7,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use serde_json::Value;
 use tokio_util::sync::CancellationToken;
-use toolforge_kinds::{CustomKind, FieldError, IncludeObject, Kind, Status, scale};
+use toolforge_kinds::{CustomKind, FieldError, IncludeObject, Kind, Mistyped, Status, scale};
 use toolforge_patch::TypeRef;
 
 use super::Call;
@@ -71,7 +71,7 @@ impl Call {
     }
 
     /// Checks types, takes unknown fields away and tells which they were.
-    pub(crate) fn decode(&self, object: &mut Value) -> Result<Vec<String>, Status> {
+    pub(crate) fn decode(&self, object: &mut Value) -> Result<Vec<String>, Mistyped> {
         match self.custom() {
             Some(custom) => custom.decode(object),
             None => toolforge_kinds::decode(self.kind, object),

@@ -21,7 +21,7 @@ impl FieldSelector {
         let terms = split_terms(text)
             .into_iter()
             .filter(|term| !term.is_empty())
-            .map(|term| parse_term(known, &term))
+            .map(|term| parse_term(known, text, term))
             .collect::<Result<_, _>>()?;
         Ok(Self(terms))
     }
@@ -67,44 +67,77 @@ impl FieldSelector {
     }
 }
 
-fn parse_term(known: FieldsOf<'_>, term: &str) -> Result<Term, String> {
-    let (field, value, equal) = term
-        .split_once("!=")
-        .map(|(field, value)| (field, value, false))
-        .or_else(|| term.split_once("==").map(|(field, value)| (field, value, true)))
-        .or_else(|| term.split_once('=').map(|(field, value)| (field, value, true)))
-        .ok_or_else(|| format!("invalid field selector {term:?}; can't understand {term:?}"))?;
+fn parse_term(known: FieldsOf<'_>, whole: &str, term: &str) -> Result<Term, String> {
+    let (field, equal, value) =
+        split_term(term).ok_or_else(|| format!("invalid selector: '{whole}'; can't understand '{term}'"))?;
+    let value = unescape(value)?;
     if known.value(&Value::Null, field).is_none() {
         return Err(format!("field label not supported: {field}"));
     }
     Ok(Term {
         field: field.to_owned(),
-        value: value.to_owned(),
+        value,
         equal,
     })
 }
 
-/// Splits at commas that no backslash escapes, and removes the escapes.
-fn split_terms(text: &str) -> Vec<String> {
-    let mut terms = vec![String::new()];
-    let mut escaped = false;
-    for character in text.chars() {
-        let last = terms.last_mut().expect("there is always one");
-        match character {
-            _ if escaped => {
-                last.push(character);
-                escaped = false;
+/// Splits at the first operator: field, whether it must be equal, value.
+fn split_term(term: &str) -> Option<(&str, bool, &str)> {
+    let at = term.match_indices('=').next()?.0;
+    let (field, rest) = (&term[..at], &term[at + 1..]);
+    match field.strip_suffix('!') {
+        Some(field) => Some((field, false, rest)),
+        None => Some((field, true, rest.strip_prefix('=').unwrap_or(rest))),
+    }
+}
+
+/// A value without its escapes: of backslashes, commas and equal signs, which must have one.
+fn unescape(text: &str) -> Result<String, String> {
+    let mut value = String::with_capacity(text.len());
+    let mut rest = text.chars();
+    while let Some(found) = rest.next() {
+        match found {
+            '\\' => match rest.next() {
+                Some(escaped @ ('\\' | ',' | '=')) => value.push(escaped),
+                other => {
+                    let other = other.map(String::from).unwrap_or_default();
+                    return Err(format!(
+                        "invalid field selector: invalid escape sequence: \\{other}"
+                    ));
+                }
+            },
+            ',' | '=' => {
+                let code = u32::from(found);
+                return Err(format!(
+                    "invalid field selector: unescaped character in value: {code}"
+                ));
             }
-            '\\' => escaped = true,
-            ',' => terms.push(String::new()),
-            _ => last.push(character),
+            _ => value.push(found),
         }
     }
-    terms
+    Ok(value)
+}
+
+/// Splits at commas that no backslash escapes.
+fn split_terms(text: &str) -> Vec<&str> {
+    let mut escaped = false;
+    let is_comma = |found: char| match found {
+        _ if escaped => {
+            escaped = false;
+            false
+        }
+        '\\' => {
+            escaped = true;
+            false
+        }
+        _ => found == ',',
+    };
+    text.split(is_comma).collect()
 }
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
     use serde_json::json;
 
     use super::*;
@@ -150,8 +183,51 @@ mod tests {
     }
 
     #[test]
+    fn says_what_it_does_not_understand() {
+        for (text, expected) in [
+            (
+                "status.phase",
+                "invalid selector: 'status.phase'; can't understand 'status.phase'",
+            ),
+            (
+                "status.phase=a=b",
+                "invalid field selector: unescaped character in value: 61",
+            ),
+            (
+                r"status.phase=\a",
+                r"invalid field selector: invalid escape sequence: \a",
+            ),
+            (
+                r"status.phase=a\",
+                r"invalid field selector: invalid escape sequence: \",
+            ),
+        ] {
+            assert_eq!(FieldSelector::parse(pods(), text).unwrap_err(), expected);
+        }
+    }
+
+    #[test]
     fn commas_can_be_escaped() {
-        assert_eq!(split_terms(r"a=b\,c,d=e"), ["a=b,c", "d=e"]);
+        assert_eq!(split_terms(r"a=b\,c,d=e"), [r"a=b\,c", "d=e"]);
+        assert_eq!(unescape(r"b\,c\=d\\").unwrap(), r"b,c=d\");
+    }
+
+    proptest! {
+        #[test]
+        fn values_may_hold_anything_when_escaped(
+            terms in prop::collection::vec((0..3_usize, any::<bool>(), "[a-c,=\\\\!]{0,4}"), 0..4),
+            values in prop::collection::vec("[a-c,=\\\\!]{0,2}", 3),
+        ) {
+            let fields = ["metadata.name", "spec.nodeName", "status.phase"];
+            let printed: Vec<String> = terms.iter().map(|(field, equal, value)| {
+                let escaped = value.replace('\\', "\\\\").replace(',', "\\,").replace('=', "\\=");
+                format!("{}{}{escaped}", fields[*field], if *equal { "=" } else { "!=" })
+            }).collect();
+            let pod = json!({"metadata": {"name": values[0]}, "spec": {"nodeName": values[1]}, "status": {"phase": values[2]}});
+            let selector = FieldSelector::parse(pods(), &printed.join(",")).unwrap();
+            let expected = terms.iter().all(|(field, equal, value)| (values[*field] == *value) == *equal);
+            prop_assert_eq!(selector.matches(pods(), &pod), expected, "{:?} {}", printed, pod);
+        }
     }
 
     #[test]

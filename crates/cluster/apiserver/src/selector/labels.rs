@@ -291,7 +291,68 @@ mod tests {
         assert!(!LabelSelector::parse("a").unwrap().matches(None));
     }
 
+    /// A requirement as the documentation words it: key, operator, values.
+    type Said = (String, &'static str, Vec<String>);
+
+    const OPERATORS: &[&str] = &["=", "==", "!=", "in", "notin", "exists", "!", ">", "<"];
+
+    fn any_requirement() -> impl Strategy<Value = Said> {
+        let key = "[a-c]|x\\.io/[a-c]";
+        let text = prop::collection::vec("[a-c1-3]{0,2}", 1..4);
+        let number = prop::collection::vec("-?[0-9]{1,2}", 1..2);
+        (key, prop::sample::select(OPERATORS), text, number).prop_map(|(key, operator, text, number)| {
+            let values = if matches!(operator, ">" | "<") {
+                number
+            } else {
+                text
+            };
+            (key, operator, values)
+        })
+    }
+
+    fn print((key, operator, values): &Said, blank: &str) -> String {
+        match *operator {
+            "exists" => key.clone(),
+            "!" => format!("!{blank}{key}"),
+            "in" | "notin" => format!("{key} {operator} ({})", values.join(&format!("{blank},{blank}"))),
+            _ => format!("{key}{blank}{operator}{blank}{}", values[0]),
+        }
+    }
+
+    /// What the documentation says that the operators mean.
+    fn holds((key, operator, values): &Said, labels: &std::collections::BTreeMap<String, String>) -> bool {
+        let found = labels.get(key);
+        let number = |text: &str| text.parse::<i64>().ok();
+        match *operator {
+            "exists" => found.is_some(),
+            "!" => found.is_none(),
+            "=" | "==" => found == Some(&values[0]),
+            "!=" => found != Some(&values[0]),
+            "in" => found.is_some_and(|found| values.contains(found)),
+            "notin" => found.is_none_or(|found| !values.contains(found)),
+            ">" => found.and_then(|found| number(found)) > number(&values[0]),
+            _ => found
+                .and_then(|found| number(found))
+                .is_some_and(|found| Some(found) < number(&values[0])),
+        }
+    }
+
     proptest! {
+        #[test]
+        fn selects_as_the_words_of_its_requirements_say(
+            said in prop::collection::vec(any_requirement(), 0..4),
+            labels in prop::collection::btree_map("[a-c]|x\\.io/[a-c]", "[a-c1-3]{0,2}", 0..5),
+            blank in " ?",
+        ) {
+            let text = said.iter().map(|said| print(said, &blank)).collect::<Vec<_>>().join(&format!("{blank},{blank}"));
+            let selector = LabelSelector::parse(&text).unwrap();
+            let expected = said.iter().all(|said| holds(said, &labels));
+            prop_assert_eq!(selector.matches(Some(&json!(labels))), expected, "{} {:?}", text, labels);
+            // Blanks mean nothing.
+            let tight: Vec<_> = said.iter().map(|said| print(said, "")).collect();
+            prop_assert_eq!(LabelSelector::parse(&tight.join(",")).unwrap(), selector);
+        }
+
         #[test]
         fn never_panics(text in "\\PC{0,40}") {
             let _ = LabelSelector::parse(&text);

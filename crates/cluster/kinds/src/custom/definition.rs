@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use serde_json::{Value, json};
 
+use super::approval::Approval;
 use super::columns::Columns;
 use super::json_path::JsonPath;
 use super::scale::ScalePaths;
@@ -170,6 +171,18 @@ pub fn conditions(object: &Value, taken: impl Fn(&str) -> Option<String>, now: &
         .cloned()
         .filter(Value::is_object)
         .unwrap_or_else(|| json!({}));
+    if let Some(approval) = Approval::of(object) {
+        let holds = approval == Approval::Approved;
+        let message = approval.message(object);
+        set(
+            &mut status,
+            "KubernetesAPIApprovalPolicyConformant",
+            holds,
+            approval.reason(),
+            &message,
+            now,
+        );
+    }
     let conflict = conflict(spec, taken);
     let (reason, message) = match &conflict {
         None => ("NoConflicts", "no conflicts found".to_owned()),

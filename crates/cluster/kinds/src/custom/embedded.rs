@@ -6,10 +6,10 @@ use super::schema::Schema;
 use super::validate::join;
 use crate::kind::Kind;
 use crate::value::Read as _;
-use crate::{FieldError, Status, registry};
+use crate::{FieldError, Mistyped, registry};
 
 /// Checks the types of the metadata as a decoder does, and takes unknown fields away.
-pub(crate) fn decode_metadata(kind: &Kind, object: &mut Value) -> Result<Vec<String>, Status> {
+pub(crate) fn decode_metadata(kind: &Kind, object: &mut Value) -> Result<Vec<String>, Mistyped> {
     let Some(metadata) = object.get_mut("metadata") else {
         return Ok(Vec::new());
     };
@@ -18,10 +18,7 @@ pub(crate) fn decode_metadata(kind: &Kind, object: &mut Value) -> Result<Vec<Str
         return Ok(Vec::new());
     };
     let mut holder = json!({ "metadata": metadata.take() });
-    let unknown = crate::schema::decode(plain, &mut holder).map_err(|status| {
-        let message = status.message.replace("ConfigMap", kind.kind);
-        Status::bad_request(message)
-    })?;
+    let unknown = crate::schema::decode(plain, &mut holder).map_err(|found| found.of_kind(kind))?;
     *metadata = holder["metadata"].take();
     if metadata.is_null() {
         *metadata = json!({});

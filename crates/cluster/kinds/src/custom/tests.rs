@@ -106,7 +106,7 @@ fn unknown_fields_go_unless_the_schema_preserves_them() {
     );
     let mut bad = object(json!({}));
     bad["metadata"]["labels"] = json!({"a": 1});
-    let status = custom(&schema).decode(&mut bad).unwrap_err();
+    let status = crate::Status::from(custom(&schema).decode(&mut bad).unwrap_err());
     assert!(
         status.message.starts_with("CronTab in version"),
         "{}",

@@ -10,8 +10,8 @@ use super::{build_parts, group_versions};
 /// Prefix of references between definitions.
 const REFERENCE: &str = "#/definitions/";
 
-/// The document of all kinds.
-pub fn openapi_v2() -> Value {
+/// The document of all kinds: the built-in ones, and those of the v3 documents in `custom`.
+pub fn openapi_v2(custom: &[Value]) -> Value {
     let mut definitions = Map::new();
     let mut paths = Map::new();
     for name in group_versions() {
@@ -23,12 +23,81 @@ pub fn openapi_v2() -> Value {
                 .map(|(path, item)| (path, downgrade_path(item))),
         );
     }
+    for document in custom {
+        // What they share with the built-in kinds is there already.
+        for (name, schema) in entries(&document["components"]["schemas"]) {
+            if !definitions.contains_key(name) {
+                definitions.insert(name.clone(), downgrade_custom(schema.clone()));
+            }
+        }
+        let places = entries(&document["paths"]);
+        paths.extend(places.map(|(path, item)| (path.clone(), downgrade_path(item.clone()))));
+    }
     json!({
         "swagger": "2.0",
         "info": { "title": "Kubernetes", "version": "unversioned" },
         "paths": paths,
         "definitions": definitions,
     })
+}
+
+fn entries(map: &Value) -> impl Iterator<Item = (&String, &Value)> {
+    map.as_object().into_iter().flatten()
+}
+
+/// What v2 has no words for, and what clients of v2 would take for a refusal of values that the API takes.
+const UNKNOWN_TO_V2: [&str; 5] = ["oneOf", "anyOf", "allOf", "not", "nullable"];
+
+/// A user's schema as v2 has it. As in Kubernetes, properties are left out where unknown ones are kept, since clients
+/// of v2 refuse those, and nothing is told of what takes a number as well as a text.
+fn downgrade_custom(mut schema: Value) -> Value {
+    let Some(map) = schema.as_object_mut() else {
+        return downgrade(schema);
+    };
+    let is_nullable = map.get("nullable") == Some(&Value::Bool(true));
+    let metadata_of_all = map.contains_key("x-kubernetes-group-version-kind");
+    if map.get("allOf").is_some_and(is_reference) && !is_nullable {
+        return downgrade(schema);
+    }
+    for word in UNKNOWN_TO_V2 {
+        map.remove(word);
+    }
+    let keeps_all = map.get("x-kubernetes-preserve-unknown-fields") == Some(&Value::Bool(true));
+    let takes_both = map.get("x-kubernetes-int-or-string") == Some(&Value::Bool(true));
+    if is_nullable || takes_both {
+        map.remove("type");
+        map.remove("format");
+    }
+    if is_nullable || (keeps_all && !metadata_of_all) {
+        for word in ["type", "items", "properties"] {
+            map.remove(word);
+        }
+    }
+    if let Some(properties) = map.get_mut("properties").and_then(Value::as_object_mut) {
+        for property in properties.values_mut() {
+            *property = downgrade_custom(property.take());
+        }
+    }
+    for word in ["items", "additionalProperties"] {
+        if let Some(inner) = map.get_mut(word).filter(|inner| inner.is_object()) {
+            *inner = downgrade_custom(inner.take());
+        }
+    }
+    downgrade_reference(schema)
+}
+
+/// `allOf` with nothing but a reference in it.
+fn is_reference(parts: &Value) -> bool {
+    parts
+        .as_array()
+        .is_some_and(|parts| matches!(parts.as_slice(), [only] if only.get("$ref").is_some()))
+}
+
+fn downgrade_reference(mut schema: Value) -> Value {
+    if let Some(reference) = schema.get_mut("$ref") {
+        *reference = downgrade(reference.take());
+    }
+    schema
 }
 
 /// A schema as v2 has it: one type, and references beside a description.
@@ -156,7 +225,7 @@ mod tests {
 
     #[test]
     fn definitions_say_what_kubectl_explains() {
-        let document = openapi_v2();
+        let document = openapi_v2(&[]);
         let pod = &document["definitions"]["io.k8s.api.core.v1.Pod"];
         assert_eq!(
             pod["properties"]["spec"]["$ref"],
@@ -177,7 +246,7 @@ mod tests {
 
     #[test]
     fn every_reference_leads_somewhere() {
-        let document = openapi_v2();
+        let document = openapi_v2(&[]);
         let text = document.to_string();
         assert!(!text.contains("#/components/"));
         for part in text.split("\"#/definitions/").skip(1) {
@@ -188,7 +257,7 @@ mod tests {
 
     #[test]
     fn operations_take_bodies_as_parameters() {
-        let document = openapi_v2();
+        let document = openapi_v2(&[]);
         let create = &document["paths"]["/apis/apps/v1/namespaces/{namespace}/deployments"]["post"];
         let parameters = create["parameters"].as_array().unwrap();
         let body = parameters

@@ -10,10 +10,9 @@ use super::names;
 use super::path::{Errors, IMMUTABLE, each, join, nth, one_of, required};
 use crate::FieldError;
 use crate::custom::JsonPath;
+use crate::custom::approval::{self, APPROVAL, Approval};
 use crate::value::{Read as _, equivalent, text_at};
 
-/// Groups of Kubernetes' own need a review to be used.
-const APPROVAL: &str = "api-approved.kubernetes.io";
 /// Fields that a version offers to field selectors at most.
 const SELECTABLE: usize = 8;
 
@@ -40,7 +39,7 @@ pub(super) fn validate(object: &Value, errors: &mut Errors) {
                 "should be a domain with at least one dot",
             ));
         }
-        approval(object, group, errors);
+        approval(object, errors);
     }
     one_of(spec, "spec", "scope", &["Cluster", "Namespaced"], errors);
     versions(spec, errors);
@@ -56,25 +55,16 @@ pub(super) fn validate(object: &Value, errors: &mut Errors) {
     }
 }
 
-/// `*.k8s.io` and `*.kubernetes.io` belong to Kubernetes.
-fn approval(object: &Value, group: &str, errors: &mut Errors) {
-    let own = ["k8s.io", "kubernetes.io"];
-    if !own
-        .iter()
-        .any(|domain| group == *domain || group.ends_with(&format!(".{domain}")))
-    {
-        return;
-    }
-    let given = object
-        .at(&["metadata", "annotations", APPROVAL])
-        .and_then(Value::as_str)
-        .unwrap_or_default();
-    if given.is_empty() {
-        let detail = "protected groups must have approval annotation \"api-approved.kubernetes.io\", see https://github.com/kubernetes/enhancements/pull/1111";
-        errors.push(FieldError::required(
-            &format!("metadata.annotations[{APPROVAL}]"),
-            detail,
-        ));
+/// `*.k8s.io` and `*.kubernetes.io` belong to Kubernetes, which wants to be asked.
+fn approval(object: &Value, errors: &mut Errors) {
+    let path = format!("metadata.annotations[{APPROVAL}]");
+    match Approval::of(object) {
+        Some(found @ Approval::Missing) => errors.push(FieldError::required(&path, &found.message(object))),
+        Some(found @ Approval::Invalid) => {
+            let why = found.message(object);
+            errors.push(FieldError::invalid(&path, approval::annotation(object), &why));
+        }
+        Some(Approval::Bypassed | Approval::Approved) | None => {}
     }
 }
 

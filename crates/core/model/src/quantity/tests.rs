@@ -148,7 +148,63 @@ fn written() -> impl Strategy<Value = String> {
     "[+-]?[0-9]{1,22}(\\.[0-9]{0,14})?(n|u|m|k|M|G|T|P|E|Ki|Mi|Gi|Ti|Pi|Ei|e-?[0-9]{1,2})?"
 }
 
+/// A quantity as text and as an exact fraction of billionths: digits, where the point stands, and a suffix.
+fn exact() -> impl Strategy<Value = (String, i128, i128)> {
+    let suffixes: &[(&str, i128, i128)] = &[
+        ("n", 1, 1_000_000_000),
+        ("u", 1, 1_000_000),
+        ("m", 1, 1_000),
+        ("", 1, 1),
+        ("k", 1_000, 1),
+        ("M", 1_000_000, 1),
+        ("G", 1_000_000_000, 1),
+        ("Ki", 1 << 10, 1),
+        ("Mi", 1 << 20, 1),
+        ("Gi", 1 << 30, 1),
+        ("e3", 1_000, 1),
+        ("E-2", 1, 100),
+    ];
+    (
+        any::<bool>(),
+        0..1_000_000_000_i64,
+        0..7_u32,
+        prop::sample::select(suffixes),
+    )
+        .prop_map(|(minus, digits, point, (suffix, times, over))| {
+            let digits = if minus { -digits } else { digits };
+            let scale = 10_i128.pow(point);
+            let sign = if minus { "-" } else { "" };
+            let (whole, rest) = (i128::from(digits.abs()) / scale, i128::from(digits.abs()) % scale);
+            let fraction = if point == 0 {
+                String::new()
+            } else {
+                format!(".{rest:0width$}", width = point as usize)
+            };
+            let written = format!("{sign}{whole}{fraction}{suffix}");
+            (written, i128::from(digits) * times * 1_000_000_000, scale * over)
+        })
+}
+
+/// A fraction, rounded away from zero.
+fn rounded(above: i128, below: i128) -> i128 {
+    let more = i128::from(above % below != 0) * above.signum();
+    above / below + more
+}
+
 proptest! {
+    #[test]
+    fn amounts_are_those_of_exact_arithmetic((a, above, below) in exact(), (b, other_above, other_below) in exact()) {
+        let (one, other) = (quantity(&a), quantity(&b));
+        let (exact_one, exact_other) = (rounded(above, below), rounded(other_above, other_below));
+        prop_assert_eq!(one.nanos(), exact_one, "{}", a);
+        prop_assert_eq!((one + other).nanos(), exact_one + exact_other);
+        prop_assert_eq!((one - other).nanos(), exact_one - exact_other);
+        prop_assert_eq!(one.cmp(&other), exact_one.cmp(&exact_other));
+        let canonical = one.to_string();
+        prop_assert_eq!(quantity(&canonical).nanos(), exact_one, "{}", canonical);
+        prop_assert!(!canonical.contains('.'), "{}", canonical);
+    }
+
     #[test]
     fn the_canonical_form_is_the_same_amount_and_its_own_canonical_form(text in written()) {
         let read = quantity(&text);

@@ -225,3 +225,29 @@ async fn a_bad_definition_is_refused_in_the_words_of_kubernetes() {
         "{message}"
     );
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn definitions_in_groups_of_kubernetes_show_who_approved_them() {
+    let api = Harness::start().await;
+    let mut definition = crates();
+    definition["metadata"]["name"] = json!("crates.sigs.k8s.io");
+    definition["spec"]["group"] = json!("sigs.k8s.io");
+    definition["metadata"]["annotations"] =
+        json!({"api-approved.kubernetes.io": "https://example.org/pull/1"});
+    let all = define(&api, definition).await;
+    let name = "KubernetesAPIApprovalPolicyConformant";
+    let truth = |found: &CustomResourceDefinition| condition(found, name).map(str::to_owned);
+    let made = all.get("crates.sigs.k8s.io").await.unwrap();
+    assert_eq!(truth(&made).as_deref(), Some("True"));
+    let unapproved =
+        json!({"metadata": {"annotations": {"api-approved.kubernetes.io": "unapproved, a test"}}});
+    let patch = Patch::Merge(&unapproved);
+    all.patch("crates.sigs.k8s.io", &PatchParams::default(), &patch)
+        .await
+        .unwrap();
+    until(&all, "crates.sigs.k8s.io", |found| {
+        found.and_then(truth).as_deref() == Some("False")
+    })
+    .await;
+    api.stop().await;
+}

@@ -322,3 +322,45 @@ async fn kinds_that_nothing_acts_upon_can_be_looked_for() {
     );
     api.stop().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn answers_are_yaml_for_who_asks_for_it() {
+    let api = Harness::start().await;
+    let client = api.admin();
+    let yaml = [
+        ("accept", "application/yaml"),
+        ("content-type", "application/yaml"),
+        ("accept-encoding", "gzip"),
+    ];
+    let body =
+        "metadata:\n  name: a\n  labels: {set: one}\ndata:\n  switch: 'on'\n  text: |\n    one\n    two\n";
+    let made = send(&client, Method::POST, MAPS, &yaml, body).await;
+    assert_eq!(
+        (made.code, made.header("content-type")),
+        (201, "application/yaml")
+    );
+    let read = |bytes: &[u8]| serde_saphyr::from_str::<Value>(std::str::from_utf8(bytes).unwrap()).unwrap();
+    let object = read(&made.bytes);
+    assert_eq!(object["data"], json!({"switch": "on", "text": "one\ntwo\n"}));
+    let plain = get(&client, &format!("{MAPS}/a"), &[]).await;
+    assert_eq!(plain.json(), object);
+    let list = get(&client, MAPS, &yaml).await;
+    assert_eq!(names(&read(&list.bytes)), ["a"]);
+    let table = [("accept", "application/yaml;as=Table;v=v1;g=meta.k8s.io")];
+    let table = read(&get(&client, MAPS, &table).await.bytes);
+    assert_eq!(
+        (&table["kind"], &table["rows"][0]["cells"][0]),
+        (&json!("Table"), &json!("a"))
+    );
+    let missing = get(&client, &format!("{MAPS}/b"), &yaml).await;
+    assert_eq!(
+        (missing.code, &read(&missing.bytes)["reason"]),
+        (404, &json!("NotFound"))
+    );
+    let groups = read(&get(&client, "/apis", &yaml).await.bytes);
+    assert_eq!(groups["kind"], "APIGroupList");
+    // A stream of events has no YAML, in Kubernetes neither.
+    let watch = get(&client, &format!("{MAPS}?watch=true"), &yaml).await;
+    assert_eq!(watch.code, 406);
+    api.stop().await;
+}

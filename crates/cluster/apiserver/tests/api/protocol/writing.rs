@@ -74,6 +74,24 @@ async fn unknown_and_double_fields_are_told_or_refused() {
             r#"json patch duplicate field "[0].value", unknown field "spec.colour""#,
         ),
         (
+            "application/json-patch+json",
+            r#"[{"op":"replace","path":"/spec/replicas","value":"many"}]"#,
+            422,
+            "json: cannot unmarshal string into Go struct field DeploymentSpec.spec.replicas of type int32",
+        ),
+        (
+            "application/merge-patch+json",
+            r#"{"metadata":{"labels":{"a":1}}}"#,
+            422,
+            r#" "" is invalid: patch: Invalid value: "{"#,
+        ),
+        (
+            "application/strategic-merge-patch+json",
+            r#"{"spec":{"replicas":"many"}}"#,
+            422,
+            r#"patch: Invalid value: "map[spec:map[replicas:many]]": json: cannot unmarshal"#,
+        ),
+        (
             "application/apply-patch+yaml",
             "apiVersion: apps/v1\nkind: Deployment\nspec: {colour: red}\n",
             500,
