@@ -46,10 +46,24 @@ pub(crate) fn admission(arguments: AdmissionArgs) -> anyhow::Result<ExitCode> {
         &identity(&arguments.certificate)?,
         None,
     )?);
+    let guards = arguments.guards;
     let config = toolforge_admission::Config {
         domains,
         registries: arguments.registries,
         safe_namespaces: objects::SAFE_NAMESPACES.map(str::to_owned).to_vec(),
+        legacy_hosts: guards.legacy_hosts,
+        digests_required_in: guards.digests_required_in,
+        mounts: guards
+            .mounts
+            .as_deref()
+            .map(mounts)
+            .transpose()?
+            .unwrap_or_default(),
+        mount_node_selector: guards.mount_node_selector.into_iter().collect(),
+        service_types: guards.service_types,
+        service_external_ips: guards.service_external_ips,
+        endpoint_networks: guards.endpoint_networks,
+        endpoint_writers: guards.endpoint_writers,
     };
     run(&arguments.cluster, move |client, stop| async move {
         let listener = listen(arguments.listen).await?;
@@ -67,6 +81,7 @@ pub(crate) fn gateway(arguments: GatewayArgs) -> anyhow::Result<ExitCode> {
         };
         let config = toolforge_gateway::Config {
             domain,
+            legacy_hosts: arguments.legacy_hosts,
             http,
             https: listen(arguments.https).await?,
             public_https_port: arguments.public_port,
@@ -145,6 +160,11 @@ async fn listen(address: SocketAddr) -> anyhow::Result<TcpListener> {
 
 fn domain_of(text: &str) -> anyhow::Result<Domain> {
     text.parse().with_context(|| format!("{text:?} is not a domain"))
+}
+
+fn mounts(path: &Path) -> anyhow::Result<Vec<toolforge_policy::Mount>> {
+    let text = read(path)?;
+    serde_saphyr::from_str(&text).with_context(|| format!("{} is no list of mounts", path.display()))
 }
 
 fn identity(arguments: &CertificateArgs) -> anyhow::Result<Identity> {

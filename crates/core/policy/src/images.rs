@@ -6,13 +6,20 @@ use std::collections::BTreeSet;
 
 use toolforge_model::{ImageRef, Registry};
 
-use crate::verdict::{Law, Offences, bare};
+use crate::verdict::{Law, Offences, bare, quoted};
 use crate::{Verdict, Workload};
+
+const DIGEST: Law = Law::fixed(
+    "images/digest",
+    "Images of this registry must be named by their digest, so that what was looked at is what runs",
+    "write REGISTRY/REPOSITORY@sha256:DIGEST; the registry shows it beside each tag, and prints it after a push",
+);
 
 /// Where images may come from.
 #[derive(Clone, Debug)]
 pub struct RegistryPolicy {
     registries: Vec<Registry>,
+    pinned: Vec<Registry>,
     safe_namespaces: BTreeSet<String>,
 }
 
@@ -35,12 +42,20 @@ impl RegistryPolicy {
         }
         Ok(Self {
             registries,
+            pinned: Vec::new(),
             safe_namespaces: safe_namespaces.into_iter().collect(),
         })
     }
+
+    /// The same policy, under which images of these registries (or parts of them) must be named by digest.
+    #[must_use]
+    pub fn with_digests_required_in(mut self, registries: impl IntoIterator<Item = Registry>) -> Self {
+        self.pinned = registries.into_iter().collect();
+        self
+    }
 }
 
-/// Whether every image of the workload comes from an allowed registry.
+/// Whether every image of the workload comes from an allowed registry, and is named by digest where that is required.
 pub fn admit_images(policy: &RegistryPolicy, workload: &Workload) -> Verdict {
     if policy.safe_namespaces.contains(workload.namespace()) {
         return Verdict::default();
@@ -48,8 +63,22 @@ pub fn admit_images(policy: &RegistryPolicy, workload: &Workload) -> Verdict {
     let mut offences = Offences::default();
     let law = law(policy);
     for (field, image) in images(workload) {
+        let holds = |registries: &[Registry], image: &ImageRef| registries.iter().any(|one| one.holds(image));
         let problem = match image.parse::<ImageRef>() {
-            Ok(image) if policy.registries.iter().any(|registry| registry.holds(&image)) => continue,
+            Ok(parsed) if holds(&policy.registries, &parsed) => {
+                let place = workload.field(&field);
+                if parsed.digest().is_some() {
+                } else if holds(&policy.pinned, &parsed) {
+                    offences.value(&DIGEST, place, &quoted(image));
+                } else if parsed.tag().is_none() {
+                    offences.warn(
+                        "images/tag",
+                        place,
+                        "no tag means :latest, whatever that is when a Pod starts; name a version or a digest",
+                    );
+                }
+                continue;
+            }
             Ok(_) => String::new(),
             Err(error) => format!(": {error}"),
         };

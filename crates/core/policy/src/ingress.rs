@@ -3,10 +3,12 @@
 //! Called by the webhook for every CREATE and UPDATE, and by the gateway before it routes an Ingress.
 
 mod annotations;
+mod hosts;
+mod paths;
 
 use std::collections::BTreeSet;
 
-use k8s_openapi::api::networking::v1::{HTTPIngressPath, Ingress, IngressBackend, IngressSpec};
+use k8s_openapi::api::networking::v1::{Ingress, IngressRule, IngressSpec, IngressTLS};
 use toolforge_model::{Domain, Namespace, ToolName};
 
 use crate::Verdict;
@@ -22,21 +24,17 @@ const DEFAULT_BACKEND: Law = Law::fixed(
     "A default backend would claim the traffic of everybody",
     "leave it out and write a rule with the host of the tool",
 );
-const PATH: Law = Law::fixed(
-    "ingress/path",
-    "Ingress path must begin with / and have characters of a URL's path only",
-    "use \"/\" or percent-encode the others",
-);
-const BACKEND: Law = Law::fixed(
-    "ingress/backend",
-    "Ingress backend must be a Service of the tool",
-    "use backend.service with the name and the port of a Service",
+const TLS_SECRET: Law = Law::fixed(
+    "ingress/tls-secret",
+    "The Secret of a certificate must be one of the tool's own namespace",
+    "leave secretName out; the gateway has a certificate for the hosts of all tools",
 );
 
 /// What Ingresses are held to.
 #[derive(Clone, Debug)]
 pub struct IngressPolicy {
     domains: Vec<Domain>,
+    legacy_hosts: Vec<Domain>,
     ingress_class: String,
     safe_namespaces: BTreeSet<String>,
 }
@@ -62,9 +60,17 @@ impl IngressPolicy {
         let safe_namespaces = safe_namespaces.into_iter().collect();
         Ok(Self {
             domains,
+            legacy_hosts: Vec::new(),
             ingress_class: ingress_class.to_owned(),
             safe_namespaces,
         })
+    }
+
+    /// The same policy with the legacy domain switched on: hosts that all tools share, each with the path `/TOOL`.
+    #[must_use]
+    pub fn with_legacy_hosts(mut self, hosts: impl IntoIterator<Item = Domain>) -> Self {
+        self.legacy_hosts = hosts.into_iter().collect();
+        self
     }
 
     /// The domains under which tools have their host names.
@@ -96,20 +102,12 @@ pub fn admit_ingress(policy: &IngressPolicy, namespace: &str, ingress: &Ingress)
 }
 
 fn check_spec(policy: &IngressPolicy, tool: &ToolName, spec: &IngressSpec, offences: &mut Offences) {
-    let own: Vec<String> = policy.domains.iter().map(|domain| domain.host_of(tool)).collect();
+    let hosts = hosts::Hosts::of(policy, tool);
     for (i, rule) in spec.rules.iter().flatten().enumerate() {
-        let field = || format!("spec.rules[{i}].host");
-        check_host(policy, &own, rule.host.as_deref(), field, offences);
-        let paths = rule.http.iter().flat_map(|http| &http.paths);
-        for (j, path) in paths.enumerate() {
-            check_path(path, &format!("spec.rules[{i}].http.paths[{j}]"), offences);
-        }
+        check_rule(&hosts, tool, i, rule, offences);
     }
     for (i, tls) in spec.tls.iter().flatten().enumerate() {
-        for (j, host) in tls.hosts.iter().flatten().enumerate() {
-            let field = || format!("spec.tls[{i}].hosts[{j}]");
-            check_host(policy, &own, Some(host), field, offences);
-        }
+        check_tls(&hosts, i, tls, offences);
     }
     if spec.default_backend.is_some() {
         offences.shown_as(
@@ -126,61 +124,56 @@ fn check_spec(policy: &IngressPolicy, tool: &ToolName, spec: &IngressSpec, offen
     );
 }
 
-/// Exactly the text of an own host name: other spellings of it (upper case, trailing dot) are read differently by
-/// different proxies, so they are not let through.
-fn check_host(
-    policy: &IngressPolicy,
-    own: &[String],
-    host: Option<&str>,
-    field: impl FnOnce() -> String,
+fn check_rule(
+    hosts: &hosts::Hosts<'_>,
+    tool: &ToolName,
+    index: usize,
+    rule: &IngressRule,
     offences: &mut Offences,
 ) {
-    if host.is_some_and(|host| own.iter().any(|own| own == host)) {
-        return;
+    let field = format!("spec.rules[{index}]");
+    let host = rule.host.as_deref().unwrap_or_default();
+    let shared = hosts.is_shared(host);
+    if !shared {
+        hosts.check_own(host, format!("{field}.host"), offences);
     }
-    let allowed: Vec<String> = policy
-        .domains
-        .iter()
-        .map(|domain| format!("<toolname>.{domain}"))
-        .collect();
-    let own: Vec<String> = own.iter().map(|own| quoted(own)).collect();
-    let sentence = format!("Ingress host must be {}", allowed.join(" or "));
-    let law = Law::spoken("ingress/host", sentence, format!("use {}", own.join(" or ")));
-    match host {
-        None | Some("") => {
-            let field = field();
-            let found = format!("{field} is missing, which claims every host");
-            offences.shown_as(&law, field, found);
+    let paths = rule.http.as_ref().map_or(&[][..], |http| &http.paths);
+    if paths.is_empty() {
+        if shared {
+            offences.missing(&hosts.legacy_law(), format!("{field}.http"));
+        } else {
+            let text = "without http.paths the rule leads nowhere; write the path \"/\" and a Service";
+            offences.warn("ingress/no-path", field.clone(), text);
         }
-        Some(host) => offences.value(&law, field(), &quoted(host)),
     }
-}
-
-fn check_path(path: &HTTPIngressPath, field: &str, offences: &mut Offences) {
-    check_backend(&path.backend, &format!("{field}.backend"), offences);
-    // Characters with a meaning in a proxy's configuration never come into one through a path.
-    let plain = |b: u8| b.is_ascii_alphanumeric() || b"/-._~%!&()*+,=:@|".contains(&b);
-    let text = path.path.as_deref().unwrap_or("/");
-    if !text.starts_with('/') || !text.bytes().all(plain) {
-        offences.value(&PATH, format!("{field}.path"), &quoted(text));
+    for (i, path) in paths.iter().enumerate() {
+        let field = format!("{field}.http.paths[{i}]");
+        paths::check_backend(&path.backend, &format!("{field}.backend"), offences);
+        if shared {
+            paths::check_shared(hosts, tool, path, &field, offences);
+        } else {
+            paths::check_own(path, &field, offences);
+        }
     }
 }
 
-fn check_backend(backend: &IngressBackend, field: &str, offences: &mut Offences) {
-    match (&backend.service, &backend.resource) {
-        (Some(_), None) => {}
-        (_, Some(resource)) => {
-            offences.value(
-                &BACKEND,
-                format!("{field}.resource"),
-                &format!("a {}", quoted(&resource.kind)),
-            );
-        }
-        (None, None) => {
-            let field = format!("{field}.service");
-            let found = format!("{field} is missing");
-            offences.shown_as(&BACKEND, field, found);
-        }
+/// Certificates are for own hosts only: one for a shared host would be shown to the visitors of everybody.
+fn check_tls(hosts: &hosts::Hosts<'_>, index: usize, tls: &IngressTLS, offences: &mut Offences) {
+    let names = tls.hosts.as_deref().unwrap_or_default();
+    for (i, host) in names.iter().enumerate() {
+        hosts.check_own(host, format!("spec.tls[{index}].hosts[{i}]"), offences);
+    }
+    let secret = tls.secret_name.as_deref().unwrap_or_default();
+    let field = format!("spec.tls[{index}].secretName");
+    let plain = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-' || b == b'.';
+    if !secret.bytes().all(plain) {
+        offences.value(&TLS_SECRET, field, &quoted(secret));
+    } else if !secret.is_empty() {
+        let text = "is not used, the gateway has a certificate for the hosts of all tools; leave it out";
+        offences.warn("ingress/tls-secret-ignored", field, text);
+    } else if names.is_empty() {
+        let text = "names no host, so it does nothing; leave it out";
+        offences.warn("ingress/tls-without-host", format!("spec.tls[{index}]"), text);
     }
 }
 

@@ -7,7 +7,7 @@ mod token;
 
 use json_patch::PatchOperation;
 use serde_json::{Map, Value, json};
-use toolforge_model::{ToolAccount, labels};
+use toolforge_model::ToolAccount;
 
 /// Which part of the Pod may be changed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -21,10 +21,6 @@ pub enum MutationScope {
 /// The changes that make this Pod run as its tool, as a JSON patch.
 pub fn mutate_pod(account: &ToolAccount, scope: MutationScope, pod: &Value) -> Vec<PatchOperation> {
     let mut changed = pod.clone();
-    let environment = pod
-        .pointer("/metadata/labels")
-        .and_then(|found| found.get(labels::TOOLFORGE));
-    let environment = environment.is_some_and(|value| value == labels::TOOLFORGE_TOOL);
     if let Some(spec) = changed.get_mut("spec").and_then(Value::as_object_mut) {
         let lists: &[&str] = match scope {
             MutationScope::Pod => {
@@ -41,9 +37,6 @@ pub fn mutate_pod(account: &ToolAccount, scope: MutationScope, pod: &Value) -> V
                 .flatten();
             for container in containers.filter_map(Value::as_object_mut) {
                 complete_container(container);
-                if environment {
-                    complete_environment(container, account);
-                }
             }
         }
     }
@@ -86,23 +79,6 @@ fn complete_container(container: &mut Map<String, Value>) {
 
 fn is_administrator(capability: &Value) -> bool {
     matches!(capability.as_str(), Some("SYS_ADMIN" | "CAP_SYS_ADMIN"))
-}
-
-/// `HOME` and `TOOL_DATA_DIR`, before the container's own variables, so that those can refer to them.
-fn complete_environment(container: &mut Map<String, Value>, account: &ToolAccount) {
-    set_default(container, "env", || json!([]));
-    let Some(variables) = container.get_mut("env").and_then(Value::as_array_mut) else {
-        return;
-    };
-    let named = |variables: &[Value], name: &str| variables.iter().any(|variable| variable["name"] == name);
-    if !named(variables, "TOOL_DATA_DIR") {
-        variables.insert(0, json!({"name": "TOOL_DATA_DIR", "value": account.home}));
-    }
-    if named(variables, "NO_HOME") {
-        container.remove("workingDir");
-    } else if !named(variables, "HOME") {
-        variables.insert(0, json!({"name": "HOME", "value": account.home}));
-    }
 }
 
 /// Sets what is missing or null.

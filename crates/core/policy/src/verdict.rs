@@ -1,7 +1,7 @@
 //! What a guard answers: nothing against it, or every offence with its rule, its place and the way out.
 
 use std::borrow::Cow;
-use std::fmt::Write as _;
+use std::fmt::{self, Write as _};
 
 use serde::Serialize;
 
@@ -10,10 +10,31 @@ const SHOWN_OFFENCES: usize = 20;
 /// How many characters of an offending value a message repeats.
 const SHOWN_CHARACTERS: usize = 120;
 
+/// How many warnings a verdict carries; Kubernetes shows 4 KiB of them at most.
+const SHOWN_WARNINGS: usize = 10;
+
 /// The answer of a guard. Allowed when there is no offence.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Verdict {
     offences: Vec<Offence>,
+    warnings: Vec<Warning>,
+}
+
+/// Something that is allowed, and yet hardly what its author means. Its `Display` is what the author is told.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Warning {
+    /// Stable name of the rule, such as `images/tag`.
+    pub rule: &'static str,
+    /// Path of the field, such as `spec.containers[0].image`.
+    pub field: String,
+    /// What happens, and what to do about it, without full stop.
+    pub text: String,
+}
+
+impl fmt::Display for Warning {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.field, self.text)
+    }
 }
 
 /// One thing that is not allowed.
@@ -40,6 +61,11 @@ impl Verdict {
     /// Everything that is wrong with the object.
     pub fn offences(&self) -> &[Offence] {
         &self.offences
+    }
+
+    /// What is allowed but unwise, in the order of the object and at most ten; told beside either answer.
+    pub fn warnings(&self) -> &[Warning] {
+        &self.warnings
     }
 
     /// What its owner is told: each rule once, with every place that breaks it and the way out. Empty when allowed.
@@ -70,9 +96,12 @@ impl Verdict {
     }
 }
 
-/// Gathers the offences of one object.
+/// Gathers the offences of one object, and the warnings.
 #[derive(Debug, Default)]
-pub(crate) struct Offences(Vec<Offence>);
+pub(crate) struct Offences {
+    found: Vec<Offence>,
+    warnings: Vec<Warning>,
+}
 
 impl Offences {
     /// Adds a value that is not allowed where it stands.
@@ -83,7 +112,7 @@ impl Offences {
 
     /// Adds an offence whose place and value the guard puts in its own words.
     pub(crate) fn shown_as(&mut self, law: &Law, field: String, found: String) {
-        self.0.push(Offence {
+        self.found.push(Offence {
             rule: law.rule,
             sentence: law.sentence.to_string(),
             field,
@@ -92,17 +121,34 @@ impl Offences {
         });
     }
 
+    /// Adds an offence whose field is not there at all.
+    pub(crate) fn missing(&mut self, law: &Law, field: String) {
+        let found = format!("{field} is missing");
+        self.shown_as(law, field, found);
+    }
+
+    /// Adds a warning; those beyond the first ten say nothing new.
+    pub(crate) fn warn(&mut self, rule: &'static str, field: String, text: impl Into<String>) {
+        if self.warnings.len() < SHOWN_WARNINGS {
+            let text = text.into();
+            self.warnings.push(Warning { rule, field, text });
+        }
+    }
+
     pub(crate) fn into_verdict(mut self) -> Verdict {
         // Offences against one rule are told together, whatever lay between them; the sort is stable.
-        let order: Vec<&'static str> = self.0.iter().fold(Vec::new(), |mut order, offence| {
+        let order: Vec<&'static str> = self.found.iter().fold(Vec::new(), |mut order, offence| {
             if !order.contains(&offence.rule) {
                 order.push(offence.rule);
             }
             order
         });
-        self.0
+        self.found
             .sort_by_key(|offence| order.iter().position(|rule| *rule == offence.rule));
-        Verdict { offences: self.0 }
+        Verdict {
+            offences: self.found,
+            warnings: self.warnings,
+        }
     }
 }
 
@@ -168,6 +214,20 @@ mod tests {
         assert_eq!(
             message,
             "A must be: x is 1, z is 3; do a. B must be: y is 2; do b"
+        );
+    }
+
+    #[test]
+    fn warnings_refuse_nothing_and_have_an_end() {
+        let mut offences = Offences::default();
+        for i in 0..1000 {
+            offences.warn("w", format!("x[{i}]"), "does nothing; leave it out");
+        }
+        let verdict = offences.into_verdict();
+        assert!(verdict.is_allowed() && verdict.warnings().len() == 10);
+        assert_eq!(
+            verdict.warnings()[0].to_string(),
+            "x[0]: does nothing; leave it out"
         );
     }
 

@@ -1,10 +1,11 @@
 //! What the operator says about admission, and the policies that follow from it.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use toolforge_model::{Domain, Registry, names};
 use toolforge_policy::{
-    IngressPolicy, IngressPolicyError, PodPolicy, RegistryPolicy, RegistryPolicyError, ServicePolicy,
+    EndpointsPolicy, HostPath, IngressPolicy, IngressPolicyError, IpNetwork, Mount, MountError, PodPolicy,
+    RegistryPolicy, RegistryPolicyError, ServicePolicy, VolumesPolicy,
 };
 
 /// Namespaces whose objects are not looked at, unless configured otherwise.
@@ -17,8 +18,24 @@ pub struct Config {
     pub domains: Vec<Domain>,
     /// Registries from which images may come, as `HOST`, `HOST:PORT` or `HOST/PATH`; at least one.
     pub registries: Vec<String>,
-    /// Namespaces whose Ingresses, images and Services are not looked at.
+    /// Namespaces whose Ingresses, images, Services, endpoints and volumes are not looked at.
     pub safe_namespaces: Vec<String>,
+    /// Hosts of the legacy domain, which all tools share, each with the path `/TOOL`. Keep them equal to the gateway's.
+    pub legacy_hosts: Vec<Domain>,
+    /// Registries, or parts of them, whose images must be named by digest.
+    pub digests_required_in: Vec<String>,
+    /// Paths of the machine that Pods labelled `toolforge=tool` get.
+    pub mounts: Vec<Mount>,
+    /// Labels of the machines on which those paths are.
+    pub mount_node_selector: BTreeMap<String, String>,
+    /// Types of Services that tools may have besides `ClusterIP`.
+    pub service_types: Vec<String>,
+    /// Whether tools may have Services with `externalIPs`.
+    pub service_external_ips: bool,
+    /// Networks into which tools may lead their Services by endpoints written by hand.
+    pub endpoint_networks: Vec<IpNetwork>,
+    /// Users, besides the cluster's own controllers, who may write endpoints of tools.
+    pub endpoint_writers: Vec<String>,
 }
 
 impl Config {
@@ -28,6 +45,14 @@ impl Config {
             domains: vec![domain],
             registries: vec![registry.to_owned()],
             safe_namespaces: SAFE_NAMESPACES.map(str::to_owned).into(),
+            legacy_hosts: Vec::new(),
+            digests_required_in: Vec::new(),
+            mounts: Vec::new(),
+            mount_node_selector: BTreeMap::new(),
+            service_types: Vec::new(),
+            service_external_ips: false,
+            endpoint_networks: Vec::new(),
+            endpoint_writers: Vec::new(),
         }
     }
 }
@@ -49,6 +74,9 @@ pub enum AdmissionError {
         /// What is wrong with it.
         source: toolforge_model::RegistryError,
     },
+    /// The configured mounts are no mounts.
+    #[error("admission cannot give tools their mounts")]
+    Mounts(#[from] MountError),
     /// The listener failed.
     #[error("admission cannot serve")]
     Serve(#[from] std::io::Error),
@@ -61,28 +89,49 @@ pub(crate) struct Policies {
     pub(crate) registry: RegistryPolicy,
     pub(crate) pod: PodPolicy,
     pub(crate) service: ServicePolicy,
+    pub(crate) endpoints: EndpointsPolicy,
+    pub(crate) volumes: VolumesPolicy,
 }
 
 impl Policies {
     pub(crate) fn resolve(config: Config) -> Result<Self, AdmissionError> {
         let safe: BTreeSet<String> = config.safe_namespaces.into_iter().collect();
-        let registries = config
-            .registries
-            .into_iter()
-            .map(|registry| match registry.parse::<Registry>() {
-                Ok(registry) => Ok(registry),
-                Err(source) => Err(AdmissionError::Registry { registry, source }),
-            });
+        let mut endpoints = EndpointsPolicy {
+            networks: config.endpoint_networks,
+            safe_namespaces: safe.clone(),
+            ..EndpointsPolicy::default()
+        };
+        endpoints.trusted_users.extend(config.endpoint_writers);
+        let host_paths = config.mounts.iter().map(|mount| HostPath {
+            prefix: mount.path.clone(),
+            read_only: mount.read_only,
+        });
         Ok(Self {
-            ingress: IngressPolicy::new(config.domains, names::INGRESS_CLASS, safe.clone())?,
-            registry: RegistryPolicy::new(registries.collect::<Result<_, _>>()?, safe.clone())?,
-            pod: PodPolicy::default(),
-            service: ServicePolicy {
-                safe_namespaces: safe,
-                ..ServicePolicy::default()
+            ingress: IngressPolicy::new(config.domains, names::INGRESS_CLASS, safe.clone())?
+                .with_legacy_hosts(config.legacy_hosts),
+            registry: RegistryPolicy::new(registries(config.registries)?, safe.clone())?
+                .with_digests_required_in(registries(config.digests_required_in)?),
+            pod: PodPolicy {
+                host_paths: host_paths.collect(),
+                ..PodPolicy::default()
             },
+            service: ServicePolicy {
+                safe_namespaces: safe.clone(),
+                allowed_types: config.service_types.into_iter().collect(),
+                external_ips: config.service_external_ips,
+            },
+            endpoints,
+            volumes: VolumesPolicy::new(config.mounts, safe)?.with_node_selector(config.mount_node_selector),
         })
     }
+}
+
+fn registries(texts: Vec<String>) -> Result<Vec<Registry>, AdmissionError> {
+    let read = |registry: String| match registry.parse::<Registry>() {
+        Ok(registry) => Ok(registry),
+        Err(source) => Err(AdmissionError::Registry { registry, source }),
+    };
+    texts.into_iter().map(read).collect()
 }
 
 #[cfg(test)]

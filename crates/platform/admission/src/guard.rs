@@ -1,11 +1,13 @@
 //! From a question to an answer: which guard looks at what, and with whose account.
 
-use k8s_openapi::api::core::v1::{Pod, Service};
+use k8s_openapi::api::core::v1::{Endpoints, Pod, Service};
+use k8s_openapi::api::discovery::v1::EndpointSlice;
 use k8s_openapi::api::networking::v1::Ingress;
 use serde::Deserialize;
 use toolforge_model::{Namespace, ToolAccount};
 use toolforge_policy::{
-    MutationScope, Verdict, Workload, admit_images, admit_ingress, admit_pod, admit_service, mutate_pod,
+    MutationScope, Verdict, Workload, Writer, admit_endpoint_slice, admit_endpoints, admit_images,
+    admit_ingress, admit_pod, admit_service, admit_volumes, mutate_pod, mutate_volumes,
 };
 
 use crate::accounts::Accounts;
@@ -20,6 +22,9 @@ pub(crate) enum Guard {
     Pod,
     MutatePod,
     Service,
+    Endpoints,
+    Volumes,
+    MutateVolumes,
 }
 
 /// Subresource through which containers are added to a running Pod.
@@ -67,6 +72,12 @@ impl Guard {
                 Ok(workload) => answer(&admit_images(&policies.registry, &workload)),
                 Err(error) => unreadable(&request.kind.kind, &error),
             },
+            Self::Endpoints => judge_endpoints(policies, namespace, request),
+            Self::Volumes => match Workload::read(&request.kind.kind, namespace, &request.object) {
+                Ok(workload) => answer(&admit_volumes(&policies.volumes, &workload)),
+                Err(error) => unreadable(&request.kind.kind, &error),
+            },
+            Self::MutateVolumes => give_volumes(policies, accounts, namespace, request).await,
             Self::Pod | Self::MutatePod => {
                 self.answer_about_pod(policies, accounts, namespace, request)
                     .await
@@ -112,8 +123,12 @@ impl Guard {
         match self {
             Self::Ingress => kind == ("networking.k8s.io", "v1", "Ingress"),
             Self::Service => kind == ("", "v1", "Service"),
-            Self::MutatePod => kind == ("", "v1", "Pod"),
-            Self::Images | Self::Pod => matches!(
+            Self::Endpoints => matches!(
+                kind,
+                ("", "v1", "Endpoints") | ("discovery.k8s.io", "v1", "EndpointSlice")
+            ),
+            Self::MutatePod | Self::MutateVolumes => kind == ("", "v1", "Pod"),
+            Self::Images | Self::Pod | Self::Volumes => matches!(
                 kind,
                 ("", "v1", "Pod" | "PodTemplate" | "ReplicationController")
                     | (
@@ -124,6 +139,51 @@ impl Guard {
                     | ("batch", "v1", "CronJob" | "Job")
             ),
         }
+    }
+}
+
+fn judge_endpoints(policies: &Policies, namespace: &str, request: &Request) -> Answer {
+    let writer = Writer {
+        user: &request.user_info.username,
+        groups: &request.user_info.groups,
+    };
+    let policy = &policies.endpoints;
+    if request.kind.kind == "EndpointSlice" {
+        return match EndpointSlice::deserialize(&request.object) {
+            Ok(slice) => answer(&admit_endpoint_slice(policy, namespace, writer, &slice)),
+            Err(error) => unreadable("EndpointSlice", &error),
+        };
+    }
+    match Endpoints::deserialize(&request.object) {
+        Ok(endpoints) => answer(&admit_endpoints(policy, namespace, writer, &endpoints)),
+        Err(error) => unreadable("Endpoints", &error),
+    }
+}
+
+/// The tool's environment. What may not have it is refused here already: with the mounts added, the API would refuse
+/// it in words that explain less.
+async fn give_volumes(
+    policies: &Policies,
+    accounts: &Accounts,
+    namespace: &str,
+    request: &Request,
+) -> Answer {
+    let workload = match Workload::read(&request.kind.kind, namespace, &request.object) {
+        Ok(workload) => workload,
+        Err(error) => return unreadable(&request.kind.kind, &error),
+    };
+    let verdict = admit_volumes(&policies.volumes, &workload);
+    if !verdict.is_allowed() || !policies.volumes.gives_to(&workload) {
+        return answer(&verdict);
+    }
+    let old = match (request.operation, request.sub_resource.as_deref()) {
+        (Operation::Create, None | Some("")) => None,
+        (Operation::Update, Some(EPHEMERAL_CONTAINERS)) => Some(&request.old_object),
+        _ => return Answer::Allow(vec![]),
+    };
+    match accounts.of(namespace).await {
+        Ok(account) => Answer::Allow(mutate_volumes(&policies.volumes, &account, &request.object, old)),
+        Err(answer) => answer,
     }
 }
 

@@ -20,9 +20,19 @@ pub(crate) struct Request {
     pub(crate) namespace: Option<String>,
     pub(crate) operation: Operation,
     #[serde(default)]
+    pub(crate) user_info: UserInfo,
+    #[serde(default)]
     pub(crate) object: Value,
     #[serde(default)]
     pub(crate) old_object: Value,
+}
+
+/// Who asks the API.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default)]
+pub(crate) struct UserInfo {
+    pub(crate) username: String,
+    pub(crate) groups: Vec<String>,
 }
 
 /// Group, version and kind of the object.

@@ -262,6 +262,9 @@ async fn nonsense_is_answered_with_a_sentence_and_the_server_stays_up() {
         "/validate/images",
         "/validate/pod",
         "/validate/service",
+        "/validate/endpoints",
+        "/validate/volumes",
+        "/mutate/volumes",
         "/mutate/pod",
     ] {
         for body in [
@@ -373,9 +376,17 @@ async fn templates_are_refused_when_the_workload_is_made() {
         .await;
 }
 
-/// Asks the mutating guard and applies its patch.
+/// Asks the mutating guards in their order and applies their patches.
 async fn completed(guards: &Guards, review: &Value) -> Value {
-    let response = guards.ask("/mutate/pod", review).await;
+    let mut review = review.clone();
+    for path in ["/mutate/volumes", "/mutate/pod"] {
+        review["object"] = patched(guards, path, &review).await;
+    }
+    review["object"].take()
+}
+
+async fn patched(guards: &Guards, route: &str, review: &Value) -> Value {
+    let response = guards.ask(route, review).await;
     assert_eq!(response["allowed"], true, "{response}");
     let mut object = review["object"].clone();
     if let Some(patch) = response["patch"].as_str() {
@@ -436,10 +447,44 @@ async fn a_pod_that_reaches_for_the_machine_is_refused() {
         let mut spec = with_image(GOOD);
         spec[field] = value;
         let mut review = pod("tool-alpha", &spec);
-        review["object"] = completed(&guards, &review).await;
+        review["object"] = patched(&guards, "/mutate/pod", &review).await;
         let message = guards.refuses("/validate/pod", &review).await;
         assert!(message.contains(&format!("spec.{field}")), "{message}");
     }
+}
+
+#[tokio::test]
+async fn endpoints_are_written_by_controllers_only() {
+    let guards = Guards::start(api()).await;
+    let object = json!({"subsets": [{"addresses": [{"ip": "10.0.0.1"}], "ports": [{"port": 80}]}]});
+    let mut review = request(("", "v1", "Endpoints"), "tool-alpha", &object);
+    review["userInfo"] = json!({"username": "alpha", "groups": ["toolforge", "system:authenticated"]});
+    let message = guards.refuses("/validate/endpoints", &review).await;
+    assert!(
+        message.contains("subsets[0].addresses[0].ip is \"10.0.0.1\""),
+        "{message}"
+    );
+    review["userInfo"] = json!({"username": "system:kube-controller-manager", "groups": []});
+    guards.admits("/validate/endpoints", &review).await;
+}
+
+#[tokio::test]
+async fn a_volume_of_the_machine_is_refused_before_it_is_completed() {
+    let guards = Guards::start(api()).await;
+    let mut spec = with_image(GOOD);
+    spec["volumes"] = json!([{"name": "x", "hostPath": {"path": "/etc"}}]);
+    let mut review = pod("tool-alpha", &spec);
+    for path in ["/mutate/volumes", "/validate/volumes"] {
+        let message = guards.refuses(path, &review).await;
+        assert!(message.starts_with("No hostPath volumes allowed"), "{message}");
+    }
+    review["namespace"] = json!("default");
+    review["object"] = json!({"metadata": {"labels": {"toolforge": "tool"}}, "spec": with_image(GOOD)});
+    let message = guards.refuses("/mutate/volumes", &review).await;
+    assert!(
+        message.starts_with("Only tools can have tool volumes mounted to them"),
+        "{message}"
+    );
 }
 
 #[tokio::test]

@@ -15,6 +15,9 @@ const DEFAULT_BACKEND_PORT: u16 = 8000;
 pub struct Config {
     /// The domain under which tools have their host names.
     pub domain: Domain,
+    /// Hosts of the legacy domain, which all tools share, each with the path `/TOOL`; keep them equal to admission's, and
+    /// in the certificate.
+    pub legacy_hosts: Vec<Domain>,
     /// The plain listener, which redirects to HTTPS; without it only HTTPS is served.
     pub http: Option<TcpListener>,
     /// The listener for HTTPS.

@@ -3,9 +3,12 @@
 //! It knows a table and its pool of connections, and nothing of the API. One of it may run in every thread; they
 //! share the table and nothing else.
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicUsize, Ordering},
+use std::{
+    iter,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
 };
 
 use arc_swap::ArcSwap;
@@ -38,6 +41,8 @@ const HEALTH_PATH: &str = "/.well-known/healthz";
 pub struct DataPlaneSettings {
     /// The domain whose hosts are redirected from plain HTTP to HTTPS.
     pub domain: Domain,
+    /// The shared hosts that are redirected too.
+    pub legacy_hosts: Vec<Domain>,
     /// The port under which the public reaches HTTPS.
     pub public_https_port: u16,
     /// The largest request body, in bytes; see [`DataPlaneSettings::new`].
@@ -51,6 +56,7 @@ impl DataPlaneSettings {
     pub fn new(domain: Domain, public_https_port: u16) -> Self {
         Self {
             domain,
+            legacy_hosts: Vec::new(),
             public_https_port,
             request_body_limit_bytes: REQUEST_BODY_LIMIT_BYTES,
             content_security_policy_report_only: None,
@@ -106,7 +112,8 @@ impl DataPlane {
         if visit.path() == HEALTH_PATH {
             return health();
         }
-        match redirect(&visit, &self.settings.domain, self.settings.public_https_port) {
+        let domains = iter::once(&self.settings.domain).chain(&self.settings.legacy_hosts);
+        match redirect(&visit, domains, self.settings.public_https_port) {
             Some(redirect) => redirect,
             None => {
                 self.ask_default_backend(&visit, StatusCode::NOT_FOUND, None)

@@ -1,4 +1,4 @@
-//! Where plain HTTP leads: to the same place over HTTPS, for hosts under the domain. Pure.
+//! Where plain HTTP leads: to the same place over HTTPS, for hosts under the domain and shared ones. Pure.
 
 use http::{HeaderValue, Method, Response, StatusCode, header::LOCATION};
 use toolforge_model::{Domain, host_name};
@@ -6,14 +6,17 @@ use toolforge_model::{Domain, host_name};
 use crate::{body::ResponseBody, headers::port_suffix, visit::Visit};
 
 /// The redirect to HTTPS; `None` for hosts that are not ours, which get no redirect to anywhere.
-pub(crate) fn redirect(
+pub(crate) fn redirect<'d>(
     visit: &Visit,
-    domain: &Domain,
+    mut domains: impl Iterator<Item = &'d Domain>,
     public_https_port: u16,
 ) -> Option<Response<ResponseBody>> {
     let host = host_name(visit.authority())?;
-    let below = host.strip_suffix(domain.as_str())?;
-    if !(below.is_empty() || below.ends_with('.')) {
+    let is_below = |domain: &Domain| {
+        let below = host.strip_suffix(domain.as_str());
+        below.is_some_and(|below| below.is_empty() || below.ends_with('.'))
+    };
+    if !domains.any(is_below) {
         return None;
     }
     let location = format!(
@@ -53,7 +56,8 @@ mod tests {
             .body(())
             .unwrap();
         let visit = Visit::read(&request, || HeaderValue::from_static("new")).unwrap();
-        let response = redirect(&visit, &"toolforge.org".parse().unwrap(), port)?;
+        let domains = ["toolforge.org", "tools.wmflabs.org"].map(|domain| domain.parse().unwrap());
+        let response = redirect(&visit, domains.iter(), port)?;
         let location = response.headers()["location"].to_str().unwrap().to_owned();
         Some((response.status().as_u16(), location))
     }
@@ -72,6 +76,10 @@ mod tests {
         );
         assert_eq!(get("toolforge.org", "/", 443), to(301, "https://toolforge.org/"));
         assert_eq!(
+            get("tools.wmflabs.org", "/a", 443),
+            to(301, "https://tools.wmflabs.org/a")
+        );
+        assert_eq!(
             redirected(Method::POST, "a.toolforge.org", "/", 443),
             to(308, "https://a.toolforge.org/")
         );
@@ -81,6 +89,7 @@ mod tests {
     fn leads_nowhere_for_other_hosts() {
         for host in [
             "evil.example",
+            "wmflabs.org",
             "eviltoolforge.org",
             "a.toolforge.org.evil.example",
             "[::1]",

@@ -81,7 +81,9 @@ pub async fn run(
 
 fn policy(config: &Config) -> Result<IngressPolicy, GatewayError> {
     let safe = config.safe_namespaces.iter().map(ToString::to_string);
-    IngressPolicy::new(vec![config.domain.clone()], &config.ingress_class, safe).map_err(GatewayError::Policy)
+    let policy = IngressPolicy::new(vec![config.domain.clone()], &config.ingress_class, safe);
+    let policy = policy.map_err(GatewayError::Policy)?;
+    Ok(policy.with_legacy_hosts(config.legacy_hosts.iter().cloned()))
 }
 
 fn data_plane_settings(config: &Config) -> Result<DataPlaneSettings, GatewayError> {
@@ -93,6 +95,7 @@ fn data_plane_settings(config: &Config) -> Result<DataPlaneSettings, GatewayErro
         content_security_policy_report_only: content
             .transpose()
             .map_err(|_| GatewayError::ContentSecurityPolicy)?,
+        legacy_hosts: config.legacy_hosts.clone(),
         ..DataPlaneSettings::new(config.domain.clone(), config.public_https_port)
     })
 }
@@ -100,10 +103,16 @@ fn data_plane_settings(config: &Config) -> Result<DataPlaneSettings, GatewayErro
 /// What a kept table depends on: under another domain, or with other safe namespaces, its verdicts are worth nothing.
 fn table_settings(config: &Config) -> Settings {
     let safe: Vec<_> = config.safe_namespaces.iter().map(ToString::to_string).collect();
+    let legacy: Vec<_> = config.legacy_hosts.iter().map(ToString::to_string).collect();
     Settings {
         ingress_class: config.ingress_class.clone(),
         controller: names::INGRESS_CONTROLLER.to_owned(),
         default_backend: config.default_backend.clone(),
-        policy: format!("domain {}, safe namespaces {}", config.domain, safe.join(" ")),
+        policy: format!(
+            "domain {}, legacy hosts {}, safe namespaces {}",
+            config.domain,
+            legacy.join(" "),
+            safe.join(" ")
+        ),
     }
 }

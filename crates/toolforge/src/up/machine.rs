@@ -135,6 +135,7 @@ impl Machine<'_> {
         let wildcard = format!("*.{}", settings.domain);
         let config = toolforge_gateway::Config {
             domain: self.domain()?,
+            legacy_hosts: Vec::new(),
             http: Some(http),
             https,
             public_https_port: settings.ports.https,
@@ -284,9 +285,8 @@ impl Machine<'_> {
 
     fn admission_config(&self) -> anyhow::Result<toolforge_admission::Config> {
         Ok(toolforge_admission::Config {
-            domains: vec![self.domain()?],
-            registries: vec![self.request.settings.registry.clone()],
             safe_namespaces: objects::SAFE_NAMESPACES.map(str::to_owned).to_vec(),
+            ..toolforge_admission::Config::new(self.domain()?, &self.request.settings.registry)
         })
     }
 

@@ -3,17 +3,11 @@
 use k8s_openapi::api::networking::v1::Ingress;
 
 use super::check_class;
+use crate::annotations;
 use crate::verdict::{Law, Offences, quoted};
 
 /// The old way to name an ingress class.
 const CLASS: &str = "kubernetes.io/ingress.class";
-/// Notes that clients leave; no controller reads them.
-const NOTES: [&str; 2] = [
-    "kubectl.kubernetes.io/last-applied-configuration",
-    "kubernetes.io/change-cause",
-];
-/// Families in which clients leave notes.
-const NOTE_FAMILIES: [&str; 3] = ["app.kubernetes.io", "helm.sh", "meta.helm.sh"];
 /// The family of the widespread controller, of which a few are allowed.
 const NGINX: &str = "nginx.ingress.kubernetes.io";
 /// Those that change how the tool's own traffic is carried, never where it goes.
@@ -42,19 +36,19 @@ const VALUE: Law = Law::fixed(
     "write it like \"8m\", \"300\" or \"true\"",
 );
 
-/// Adds every annotation that is not known to be harmless.
+/// Adds every annotation that is not known to be harmless, and warns of those that do nothing here.
 pub(super) fn check(ingress: &Ingress, class: &str, offences: &mut Offences) {
     for (key, value) in ingress.metadata.annotations.iter().flatten() {
-        let field = || format!("metadata.annotations[{key:?}]");
-        let Some((family, name)) = key.split_once('/') else {
+        if annotations::is_note(key, &[]) {
             continue;
-        };
+        }
+        let field = annotations::field(key);
+        let name = key.strip_prefix(NGINX).and_then(|rest| rest.strip_prefix('/'));
         if key == CLASS {
-            check_class(class, &field(), Some(value), offences);
-        } else if family == NGINX && NGINX_ALLOWED.contains(&name) {
+            check_class(class, &field, Some(value), offences);
+        } else if name.is_some_and(|name| NGINX_ALLOWED.contains(&name)) {
             check_value(field, value, offences);
-        } else if !NOTES.contains(&key.as_str()) && !NOTE_FAMILIES.contains(&family) {
-            let field = field();
+        } else {
             let found = format!("{field} is set");
             offences.shown_as(&ANNOTATION, field, found);
         }
@@ -62,8 +56,11 @@ pub(super) fn check(ingress: &Ingress, class: &str, offences: &mut Offences) {
 }
 
 /// Values end up in a proxy's configuration: letters and digits cannot mean anything else there.
-fn check_value(field: impl FnOnce() -> String, value: &str, offences: &mut Offences) {
+fn check_value(field: String, value: &str, offences: &mut Offences) {
     if value.len() > LONGEST_VALUE || !value.bytes().all(|b| b.is_ascii_alphanumeric()) {
-        offences.value(&VALUE, field(), &quoted(value));
+        offences.value(&VALUE, field, &quoted(value));
+    } else {
+        let text = "the gateway does not read it, its limits are the same for all tools; leave it out";
+        offences.warn("ingress/annotation-ignored", field, text);
     }
 }

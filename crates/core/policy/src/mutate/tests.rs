@@ -25,10 +25,6 @@ fn mutated(pod: &Value) -> Value {
     mutated_in(MutationScope::Pod, pod)
 }
 
-fn tool_pod(container: &Value) -> Value {
-    json!({"metadata": {"labels": {"toolforge": "tool"}}, "spec": {"containers": [container]}})
-}
-
 #[test]
 fn completes_what_a_pod_leaves_out() {
     let completed = mutated(
@@ -89,66 +85,8 @@ fn keeps_dropped_capabilities_and_drops_the_rest() {
 }
 
 #[test]
-fn gives_home_and_data_directory_to_pods_that_ask_for_the_tools_environment() {
-    let pod = json!({"metadata": {"labels": {"toolforge": "tool"}}, "spec": {
-        "initContainers": [{"name": "init"}],
-        "containers": [{"name": "web", "env": [{"name": "A", "value": "$(HOME)/a"}]}],
-    }});
-    let changed = mutated(&pod);
-    let own = json!([
-        {"name": "HOME", "value": "/data/project/alpha"},
-        {"name": "TOOL_DATA_DIR", "value": "/data/project/alpha"},
-    ]);
-    assert_eq!(changed["spec"]["initContainers"][0]["env"], own);
-    let env = changed["spec"]["containers"][0]["env"].as_array().unwrap();
-    assert_eq!(env[..2], own.as_array().unwrap()[..]);
-    assert_eq!(env[2]["name"], "A");
-}
-
-#[test]
-fn gives_no_environment_to_others() {
-    for labels in [json!({}), json!({"toolforge": "other"}), Value::Null] {
-        let changed =
-            mutated(&json!({"metadata": {"labels": labels}, "spec": {"containers": [{"name": "web"}]}}));
-        assert_eq!(changed["spec"]["containers"][0].get("env"), None);
-    }
-}
-
-#[test]
-fn keeps_a_home_of_the_pods_own() {
-    let changed = mutated(&tool_pod(
-        &json!({"env": [{"name": "HOME", "value": "/tmp"}], "workingDir": "/tmp"}),
-    ));
-    let container = &changed["spec"]["containers"][0];
-    let homes: Vec<&Value> = container["env"]
-        .as_array()
-        .unwrap()
-        .iter()
-        .filter(|env| env["name"] == "HOME")
-        .collect();
-    assert_eq!(homes, [&json!({"name": "HOME", "value": "/tmp"})]);
-    assert_eq!(container["workingDir"], "/tmp");
-}
-
-#[test]
-fn gives_no_home_and_takes_the_working_directory_where_no_home_is_asked_for() {
-    let changed = mutated(&tool_pod(
-        &json!({"env": [{"name": "NO_HOME", "value": "x"}], "workingDir": "/data/project/alpha"}),
-    ));
-    let container = &changed["spec"]["containers"][0];
-    assert!(
-        container["env"]
-            .as_array()
-            .unwrap()
-            .iter()
-            .all(|env| env["name"] != "HOME")
-    );
-    assert_eq!(container.get("workingDir"), None);
-}
-
-#[test]
 fn changes_nothing_but_ephemeral_containers_when_those_are_added() {
-    let pod = json!({"metadata": {"labels": {"toolforge": "tool"}}, "spec": {
+    let pod = json!({"spec": {
         "containers": [{"name": "web"}],
         "ephemeralContainers": [{"name": "debug"}],
     }});
@@ -157,7 +95,6 @@ fn changes_nothing_but_ephemeral_containers_when_those_are_added() {
     assert_eq!(changed["spec"].get("securityContext"), None);
     let debug = &changed["spec"]["ephemeralContainers"][0];
     assert_eq!(debug["securityContext"]["allowPrivilegeEscalation"], false);
-    assert_eq!(debug["env"][0]["name"], "HOME");
 }
 
 #[test]

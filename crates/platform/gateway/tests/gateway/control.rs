@@ -151,6 +151,7 @@ impl Gateway {
         let address = https.local_addr().unwrap();
         let config = Config {
             domain: DOMAIN.parse().unwrap(),
+            legacy_hosts: Vec::new(),
             http: None,
             https,
             public_https_port: address.port(),
