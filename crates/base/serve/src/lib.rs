@@ -6,6 +6,8 @@
 mod kubeconfig;
 mod listen;
 mod patient;
+mod peer;
 
 pub use kubeconfig::kubeconfig;
-pub use listen::{Peer, serve};
+pub use listen::serve;
+pub use peer::Peer;

@@ -25,6 +25,7 @@ use tokio_util::sync::CancellationToken;
 use tower::util::MapResponse;
 
 use crate::patient::Patient;
+use crate::peer::Peer;
 
 /// A peer that has not finished its handshake, or sent its request head, within this time is cut off:
 /// long enough for a slow line, short enough that idle connections do not pile up.
@@ -38,15 +39,6 @@ const DRAIN: Duration = Duration::from_secs(5);
 /// The pause after the system refused a connection, as it does when out of file descriptors: without one
 /// the loop would spin.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
-
-/// Who is at the other end of a connection. Every request carries it as an extension.
-#[derive(Debug, Clone)]
-pub struct Peer {
-    /// The peer's address.
-    pub address: SocketAddr,
-    /// The certificate that it presented and TLS verified, in DER.
-    pub certificate: Option<Vec<u8>>,
-}
 
 /// Serves `router` on `listener`, over TLS where a configuration is given, until `shutdown`.
 /// Requests under way then have five seconds to finish.
@@ -143,10 +135,7 @@ impl Connection {
     where
         S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
-        let peer = Peer {
-            address: self.address,
-            certificate,
-        };
+        let peer = Peer::new(self.address, certificate);
         // What a connection becomes has its own idea of silence: a terminal may be held for a long time.
         let upgraded = Arc::new(AtomicBool::new(false));
         let stream = Patient::new(stream, SENDING_PATIENCE, Arc::clone(&upgraded));

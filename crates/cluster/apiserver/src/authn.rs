@@ -6,6 +6,7 @@
 mod bearer;
 
 use std::fmt::Write as _;
+use std::time::SystemTime;
 
 use http::{Extensions, HeaderMap};
 use serde_json::{Value, json};
@@ -123,9 +124,12 @@ pub(crate) fn authenticate(
     if let Some(InProcess(user)) = extensions.get::<InProcess>() {
         return Some(user.clone().into());
     }
-    let peer = extensions.get::<Peer>();
-    if let Some(certificate) = peer.and_then(|peer| peer.certificate.as_ref()) {
-        return certified(certificate).map(Identified::from);
+    if let Some(peer) = extensions.get::<Peer>()
+        && let Some(certificate) = &peer.certificate
+    {
+        // Reading it takes longer than a small answer, and it stays the same as long as the connection.
+        let named = peer.learned(|| Named::read(certificate))?;
+        return named.user_at(SystemTime::now()).map(Identified::from);
     }
     let Some(token) = bearer::token(headers) else {
         return Some(User::anonymous().into());
@@ -143,23 +147,34 @@ pub(crate) fn authenticate(
     }
 }
 
-fn certified(certificate: &[u8]) -> Option<User> {
-    match toolforge_pki::read_certificate_der(certificate) {
-        Ok(found) if !found.common_name.is_empty() => {
-            let groups: Vec<&str> = found.organizations.iter().map(String::as_str).collect();
-            let mut user = User::authenticated(&found.common_name, &groups);
-            user.extra
-                .push((CREDENTIAL_ID.to_owned(), vec![fingerprint(certificate)]));
-            Some(user)
-        }
-        Ok(_) => None,
-        Err(problem) => {
-            tracing::warn!(
-                problem = &problem as &dyn std::error::Error,
-                "client certificate cannot be read"
-            );
-            None
-        }
+/// Who is named in a client certificate, and until when.
+#[derive(Debug)]
+struct Named(Option<(User, SystemTime)>);
+
+impl Named {
+    fn read(certificate: &[u8]) -> Self {
+        let found = match toolforge_pki::read_certificate_der(certificate) {
+            Ok(found) if !found.common_name.is_empty() => found,
+            Ok(_) => return Self(None),
+            Err(problem) => {
+                tracing::warn!(
+                    problem = &problem as &dyn std::error::Error,
+                    "client certificate cannot be read"
+                );
+                return Self(None);
+            }
+        };
+        let groups: Vec<&str> = found.organizations.iter().map(String::as_str).collect();
+        let mut user = User::authenticated(&found.common_name, &groups);
+        user.extra
+            .push((CREDENTIAL_ID.to_owned(), vec![fingerprint(certificate)]));
+        Self(Some((user, found.not_after)))
+    }
+
+    /// The user, while the certificate is good: a connection may outlive it.
+    fn user_at(&self, now: SystemTime) -> Option<User> {
+        let (user, not_after) = self.0.as_ref()?;
+        (now <= *not_after).then(|| user.clone())
     }
 }
 
@@ -188,7 +203,7 @@ mod tests {
     fn names_and_groups_come_from_the_certificate() {
         let authority = toolforge_pki::Authority::create("test").unwrap();
         let identity = authority.issue_client("ada", &["toolforge", "admins"]).unwrap();
-        let user = certified(&der(&identity)).unwrap();
+        let user = Named::read(&der(&identity)).user_at(SystemTime::now()).unwrap();
         assert_eq!(user.name, "ada");
         assert_eq!(user.groups, ["toolforge", "admins", AUTHENTICATED]);
         let (name, values) = &user.extra[0];
@@ -201,6 +216,16 @@ mod tests {
 
     #[test]
     fn what_is_no_certificate_is_no_identity() {
-        assert_eq!(certified(b"nonsense"), None);
+        assert_eq!(Named::read(b"nonsense").user_at(SystemTime::now()), None);
+    }
+
+    #[test]
+    fn a_certificate_that_has_expired_names_nobody_on_an_open_connection() {
+        let authority = toolforge_pki::Authority::create("test").unwrap();
+        let identity = authority.issue_client("ada", &[]).unwrap();
+        let named = Named::read(&der(&identity));
+        assert!(named.user_at(SystemTime::now()).is_some());
+        let years = std::time::Duration::from_hours(40 * 365 * 24);
+        assert_eq!(named.user_at(SystemTime::now() + years), None);
     }
 }
