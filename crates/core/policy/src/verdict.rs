@@ -68,6 +68,17 @@ impl Verdict {
         &self.warnings
     }
 
+    /// Several verdicts on one object, as one.
+    pub(crate) fn of(verdicts: impl IntoIterator<Item = Self>) -> Self {
+        let mut all = Self::default();
+        for verdict in verdicts {
+            all.offences.extend(verdict.offences);
+            all.warnings.extend(verdict.warnings);
+        }
+        all.warnings.truncate(SHOWN_WARNINGS);
+        all
+    }
+
     /// What its owner is told: each rule once, with every place that breaks it and the way out. Empty when allowed.
     pub fn message(&self) -> String {
         let mut message = String::new();
@@ -133,6 +144,19 @@ impl Offences {
             let text = text.into();
             self.warnings.push(Warning { rule, field, text });
         }
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.found.is_empty()
+    }
+
+    /// The verdict of one policy among several.
+    pub(crate) fn told_by(self, policy: &str) -> Verdict {
+        let mut verdict = self.into_verdict();
+        for offence in &mut verdict.offences {
+            offence.sentence = format!("Policy {}: {}", bare(policy), offence.sentence);
+        }
+        verdict
     }
 
     pub(crate) fn into_verdict(mut self) -> Verdict {

@@ -1,11 +1,16 @@
 //! Everything that carries a Pod's specification, seen as one thing: Pods themselves and the templates of workloads.
 
+use std::ops::Bound;
+
 use k8s_openapi::api::core::v1::{
     Container, ContainerPort, EphemeralContainer, Lifecycle, PodSpec, Probe, SecurityContext, VolumeMount,
 };
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use serde::Deserialize;
 use serde_json::Value;
+
+/// The service account of Pods that name none.
+const DEFAULT_ACCOUNT: &str = "default";
 
 /// A Pod's specification, where it was found, and whose it is.
 #[derive(Clone, Debug)]
@@ -104,6 +109,34 @@ impl Workload {
         &self.metadata
     }
 
+    /// An annotation that the Pod has or will have.
+    pub(crate) fn annotation(&self, key: &str) -> Option<&str> {
+        self.metadata.annotations.as_ref()?.get(key).map(String::as_str)
+    }
+
+    /// The same, of a family that ends with a container's name.
+    pub(crate) fn annotation_of(&self, family: &str, container: &str) -> Option<&str> {
+        let annotations = self.metadata.annotations.as_ref()?;
+        // Most Pods have none of them: nothing is put together for those.
+        let mut found = annotations.range::<str, _>((Bound::Included(family), Bound::Unbounded));
+        let (key, _) = found.next()?;
+        if !key.starts_with(family) {
+            return None;
+        }
+        annotations
+            .get(&format!("{family}{container}"))
+            .map(String::as_str)
+    }
+
+    /// The service account that the Pod runs as.
+    pub fn service_account(&self) -> &str {
+        [&self.spec.service_account_name, &self.spec.service_account]
+            .into_iter()
+            .flatten()
+            .find(|name| !name.is_empty())
+            .map_or(DEFAULT_ACCOUNT, String::as_str)
+    }
+
     /// Whether this is a Pod itself, about to run, and not a template of one.
     pub fn is_pod(&self) -> bool {
         self.kind == "Pod"
@@ -130,8 +163,9 @@ impl Workload {
 /// What all sorts of containers have in common.
 #[derive(Debug)]
 pub(crate) struct AnyContainer<'a> {
-    list: &'static str,
-    index: usize,
+    pub(crate) list: &'static str,
+    pub(crate) index: usize,
+    pub(crate) name: &'a str,
     pub(crate) image: Option<&'a str>,
     pub(crate) security: Option<&'a SecurityContext>,
     pub(crate) ports: &'a [ContainerPort],
@@ -145,6 +179,7 @@ macro_rules! any_container {
         AnyContainer {
             list: $list,
             index: $index,
+            name: &$container.name,
             image: $container.image.as_deref(),
             security: $container.security_context.as_ref(),
             ports: $container.ports.as_deref().unwrap_or_default(),

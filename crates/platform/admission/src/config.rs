@@ -4,8 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use toolforge_model::{Domain, Registry, names};
 use toolforge_policy::{
-    EndpointsPolicy, HostPath, IngressPolicy, IngressPolicyError, IpNetwork, Mount, MountError, PodPolicy,
-    RegistryPolicy, RegistryPolicyError, ServicePolicy, VolumesPolicy,
+    EndpointsPolicy, IngressPolicy, IngressPolicyError, IpNetwork, Mount, MountError, RegistryPolicy,
+    RegistryPolicyError, ServicePolicy, VolumesPolicy,
+    psp::{HostPath, ToolClass},
 };
 
 /// Namespaces whose objects are not looked at, unless configured otherwise.
@@ -87,7 +88,7 @@ pub enum AdmissionError {
 pub(crate) struct Policies {
     pub(crate) ingress: IngressPolicy,
     pub(crate) registry: RegistryPolicy,
-    pub(crate) pod: PodPolicy,
+    pub(crate) pod: ToolClass,
     pub(crate) service: ServicePolicy,
     pub(crate) endpoints: EndpointsPolicy,
     pub(crate) volumes: VolumesPolicy,
@@ -111,9 +112,9 @@ impl Policies {
                 .with_legacy_hosts(config.legacy_hosts),
             registry: RegistryPolicy::new(registries(config.registries)?, safe.clone())?
                 .with_digests_required_in(registries(config.digests_required_in)?),
-            pod: PodPolicy {
+            pod: ToolClass {
                 host_paths: host_paths.collect(),
-                ..PodPolicy::default()
+                ..ToolClass::default()
             },
             service: ServicePolicy {
                 safe_namespaces: safe.clone(),

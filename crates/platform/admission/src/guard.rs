@@ -4,10 +4,11 @@ use k8s_openapi::api::core::v1::{Endpoints, Pod, Service};
 use k8s_openapi::api::discovery::v1::EndpointSlice;
 use k8s_openapi::api::networking::v1::Ingress;
 use serde::Deserialize;
-use toolforge_model::{Namespace, ToolAccount};
+use toolforge_model::Namespace;
+use toolforge_policy::psp::{Phase, PodSecurityPolicy, Who, judge_pod, tool_policy};
 use toolforge_policy::{
-    MutationScope, Verdict, Workload, Writer, admit_endpoint_slice, admit_endpoints, admit_images,
-    admit_ingress, admit_pod, admit_service, admit_volumes, mutate_pod, mutate_volumes,
+    Verdict, Workload, Writer, admit_endpoint_slice, admit_endpoints, admit_images, admit_ingress,
+    admit_service, admit_volumes, forgo_token, mutate_volumes,
 };
 
 use crate::accounts::Accounts;
@@ -92,16 +93,15 @@ impl Guard {
         namespace: &str,
         request: &Request,
     ) -> Answer {
-        if namespace
+        let Some(tool) = namespace
             .parse::<Namespace>()
             .ok()
             .and_then(|namespace| namespace.tool())
-            .is_none()
-        {
+        else {
             return Answer::Deny(format!(
                 "namespace {namespace:?} is not the namespace tool-<toolname> of a tool"
             ));
-        }
+        };
         let workload = match Workload::read(&request.kind.kind, namespace, &request.object) {
             Ok(workload) => workload,
             Err(error) => return unreadable(&request.kind.kind, &error),
@@ -110,10 +110,16 @@ impl Guard {
             Ok(account) => account,
             Err(answer) => return answer,
         };
-        match self {
-            Self::MutatePod => completed(&account, request),
-            _ => answer(&admit_pod(&policies.pod, &account, &workload)),
+        let policy = tool_policy(&tool, &account, &policies.pod);
+        if self == Self::MutatePod {
+            return completed(&policy, request);
         }
+        let phase = if workload.is_pod() {
+            Phase::Final
+        } else {
+            Phase::Template
+        };
+        answer(judge_pod(vec![&policy], TOOL, &workload, phase).verdict())
     }
 
     /// Whether the object is of a kind that this guard can judge.
@@ -187,18 +193,34 @@ async fn give_volumes(
     }
 }
 
+/// A Pod of a tool is asked about.
+const TOOL: Who<'_> = Who { user: "", tool: true };
+
 /// What a Pod gets: everything when it is created, only its new containers when those are added later.
-fn completed(account: &ToolAccount, request: &Request) -> Answer {
-    let scope = match (request.operation, request.sub_resource.as_deref()) {
-        (Operation::Create, None | Some("")) => MutationScope::Pod,
-        (Operation::Update, Some(EPHEMERAL_CONTAINERS)) => MutationScope::EphemeralContainers,
+fn completed(policy: &PodSecurityPolicy, request: &Request) -> Answer {
+    let phase = match (request.operation, request.sub_resource.as_deref()) {
+        (Operation::Create, None | Some("")) => Phase::Create,
+        (Operation::Update, Some(EPHEMERAL_CONTAINERS)) => Phase::EphemeralContainers,
         _ => return Answer::Allow(vec![]),
     };
     // Only what reads as a Pod is changed; anything else the API refuses in its own words.
     if let Err(error) = Pod::deserialize(&request.object) {
         return unreadable("Pod", &error);
     }
-    Answer::Allow(mutate_pod(account, scope, &request.object))
+    let mut changed = request.object.clone();
+    if phase == Phase::Create {
+        forgo_token(&mut changed);
+    }
+    let workload = match Workload::read("Pod", request.namespace.as_deref().unwrap_or_default(), &changed) {
+        Ok(workload) => workload,
+        Err(error) => return unreadable("Pod", &error),
+    };
+    let judgement = judge_pod(vec![policy], TOOL, &workload, phase);
+    if !judgement.verdict().is_allowed() {
+        return answer(judgement.verdict());
+    }
+    judgement.complete(&mut changed);
+    Answer::Allow(json_patch::diff(&request.object, &changed).0)
 }
 
 fn answer(verdict: &Verdict) -> Answer {

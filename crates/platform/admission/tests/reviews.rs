@@ -406,7 +406,11 @@ async fn a_pod_is_completed_with_its_tools_account_and_then_admitted() {
         review["object"]["metadata"]["labels"] = json!({"toolforge": "tool"});
         guards.refuses("/validate/pod", &review).await;
         review["object"] = completed(&guards, &review).await;
-        assert_eq!(review["object"]["spec"]["securityContext"]["runAsUser"], uid);
+        assert_eq!(review["object"]["spec"]["securityContext"]["fsGroup"], uid);
+        let context = &review["object"]["spec"]["containers"][0]["securityContext"];
+        assert_eq!(context["runAsUser"], uid);
+        let annotations = &review["object"]["metadata"]["annotations"];
+        assert_eq!(annotations["kubernetes.io/psp"], format!("{namespace}-psp"));
         assert_eq!(
             review["object"]["spec"]["containers"][0]["env"][0]["name"],
             "HOME"
@@ -419,9 +423,9 @@ async fn a_pod_is_completed_with_its_tools_account_and_then_admitted() {
 #[tokio::test]
 async fn only_new_ephemeral_containers_of_a_running_pod_are_completed() {
     let guards = Guards::start(api()).await;
-    let mut spec = with_image(GOOD);
-    spec["ephemeralContainers"] = json!([{"name": "debug", "image": GOOD}]);
-    let mut review = pod("tool-alpha", &spec);
+    let mut review = pod("tool-alpha", &with_image(GOOD));
+    review["object"] = completed(&guards, &review).await;
+    review["object"]["spec"]["ephemeralContainers"] = json!([{"name": "debug", "image": GOOD}]);
     review["operation"] = json!("UPDATE");
     assert_eq!(completed(&guards, &review).await, review["object"]);
     review["subResource"] = json!("ephemeralcontainers");
@@ -446,10 +450,11 @@ async fn a_pod_that_reaches_for_the_machine_is_refused() {
     ] {
         let mut spec = with_image(GOOD);
         spec[field] = value;
-        let mut review = pod("tool-alpha", &spec);
-        review["object"] = patched(&guards, "/mutate/pod", &review).await;
-        let message = guards.refuses("/validate/pod", &review).await;
-        assert!(message.contains(&format!("spec.{field}")), "{message}");
+        let review = pod("tool-alpha", &spec);
+        for path in ["/mutate/pod", "/validate/pod"] {
+            let message = guards.refuses(path, &review).await;
+            assert!(message.contains(&format!("spec.{field}")), "{message}");
+        }
     }
 }
 

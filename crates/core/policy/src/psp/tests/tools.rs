@@ -1,21 +1,19 @@
+//! What a tool's own policy, with what stands beside it, allows and refuses.
+
 use proptest::prelude::*;
 use serde_json::{Value, json};
-use toolforge_model::ToolAccount;
 
-use super::{HostPath, PodPolicy, admit_pod};
-use crate::{MutationScope, Verdict, Workload, mutate_pod};
+use super::super::{HostPath, Phase, PodSecurityPolicy, ToolClass, Who, judge_pod, tool_policy};
+use super::{UID, account, merged, with_container, with_pod};
+use crate::{Verdict, Workload};
 
-const UID: u32 = 52_001;
+const TOOL: Who<'_> = Who {
+    user: "alpha",
+    tool: true,
+};
 
-fn account() -> ToolAccount {
-    ToolAccount {
-        uid: UID,
-        home: "/data/project/alpha".to_owned(),
-    }
-}
-
-fn policy() -> PodPolicy {
-    PodPolicy {
+fn class() -> ToolClass {
+    ToolClass {
         host_paths: vec![
             HostPath {
                 prefix: "/data/project".to_owned(),
@@ -30,33 +28,30 @@ fn policy() -> PodPolicy {
     }
 }
 
-/// The verdict on a Pod with this specification after the mutating half has seen it.
-fn verdict_with(policy: &PodPolicy, spec: &Value) -> Verdict {
+fn policy_of(class: &ToolClass) -> PodSecurityPolicy {
+    tool_policy(&"alpha".parse().unwrap(), &account(), class)
+}
+
+fn admit(policy: &PodSecurityPolicy, phase: Phase, kind: &str, object: &Value) -> Verdict {
+    let workload = Workload::read(kind, "tool-alpha", object).unwrap();
+    judge_pod(vec![policy], TOOL, &workload, phase).into_verdict()
+}
+
+/// The verdict on a Pod with this specification when it is created; what is let in is let in as it has become, too.
+fn verdict_with(class: &ToolClass, spec: &Value) -> Verdict {
+    let policy = policy_of(class);
     let mut pod = json!({"metadata": {"name": "web"}, "spec": spec});
-    let patch = mutate_pod(&account(), MutationScope::Pod, &pod);
-    json_patch::patch(&mut pod, &patch).unwrap();
-    admit_pod(
-        policy,
-        &account(),
-        &Workload::read("Pod", "tool-alpha", &pod).unwrap(),
-    )
+    let workload = Workload::read("Pod", "tool-alpha", &pod).unwrap();
+    let judgement = judge_pod(vec![&policy], TOOL, &workload, Phase::Create);
+    judgement.complete(&mut pod);
+    if judgement.verdict().is_allowed() {
+        assert!(admit(&policy, Phase::Final, "Pod", &pod).is_allowed());
+    }
+    judgement.into_verdict()
 }
 
 fn verdict(spec: &Value) -> Verdict {
-    verdict_with(&policy(), spec)
-}
-
-fn with_container(fields: &Value) -> Value {
-    json!({"containers": [merged(json!({"name": "web", "image": "r.example/x"}), fields)]})
-}
-
-fn with_pod(fields: &Value) -> Value {
-    merged(with_container(&json!({})), fields)
-}
-
-fn merged(mut base: Value, fields: &Value) -> Value {
-    json_patch::merge(&mut base, fields);
-    base
+    verdict_with(&class(), spec)
 }
 
 #[track_caller]
@@ -89,20 +84,16 @@ fn admits_a_plain_pod_once_it_is_completed() {
 #[test]
 fn refuses_a_pod_that_was_not_completed() {
     let pod = json!({"metadata": {"name": "web"}, "spec": with_container(&json!({}))});
-    let verdict = admit_pod(
-        &policy(),
-        &account(),
-        &Workload::read("Pod", "tool-alpha", &pod).unwrap(),
-    );
+    let verdict = admit(&policy_of(&class()), Phase::Final, "Pod", &pod);
     let mut rules: Vec<&str> = verdict.offences().iter().map(|offence| offence.rule).collect();
     rules.dedup();
     assert_eq!(
         rules,
         [
             "pod/run-as",
+            "pod/seccomp",
             "pod/privilege-escalation",
-            "pod/capabilities",
-            "pod/seccomp"
+            "pod/capabilities"
         ]
     );
 }
@@ -111,11 +102,7 @@ fn refuses_a_pod_that_was_not_completed() {
 fn asks_less_of_a_template_but_refuses_what_its_pods_could_never_have() {
     let template = |spec: Value| {
         let object = json!({"spec": {"template": {"spec": spec}}});
-        admit_pod(
-            &policy(),
-            &account(),
-            &Workload::read("Deployment", "tool-alpha", &object).unwrap(),
-        )
+        admit(&policy_of(&class()), Phase::Template, "Deployment", &object)
     };
     assert!(template(with_container(&json!({}))).is_allowed());
     let refused = template(with_container(&json!({"securityContext": {"runAsUser": 0}})));
@@ -317,11 +304,7 @@ fn refuses_profiles_chosen_by_annotation() {
             "metadata": {"annotations": {key: value}},
             "spec": with_container(&json!({})),
         }}});
-        let verdict = admit_pod(
-            &policy(),
-            &account(),
-            &Workload::read("Job", "tool-alpha", &object).unwrap(),
-        );
+        let verdict = admit(&policy_of(&class()), Phase::Template, "Job", &object);
         assert_eq!(
             verdict.offences().first().map(|offence| offence.rule),
             rule,
@@ -413,7 +396,7 @@ fn refuses_host_paths_but_the_configured_ones() {
         "//data/./project",
     ] {
         assert_admitted(&host_path(path));
-        let refused = verdict_with(&PodPolicy::default(), &host_path(path));
+        let refused = verdict_with(&ToolClass::default(), &host_path(path));
         assert_eq!(refused.offences()[0].rule, "pod/host-path");
     }
     for path in [
@@ -449,9 +432,9 @@ fn says_what_is_wrong_and_what_would_be_right() {
     assert_eq!(
         verdict(&with_container(&json!({"securityContext": {"runAsUser": 0, "privileged": true, "allowPrivilegeEscalation": false}})))
             .message(),
-        "Pods of tools run as the tool's own user and group (id 52001): \
+        "Pods must run as user 52001: \
          spec.containers[0].securityContext.runAsUser is 0; leave it out. \
-         Containers of tools must not be privileged: spec.containers[0].securityContext.privileged is true; \
+         Containers must not be privileged: spec.containers[0].securityContext.privileged is true; \
          leave securityContext.privileged out"
     );
 }
@@ -475,20 +458,25 @@ proptest! {
                 "runAsUser": user, "runAsGroup": group, "allowPrivilegeEscalation": escalation, "privileged": privileged,
             }}],
         }});
-        let patch = mutate_pod(&account(), MutationScope::Pod, &pod);
-        json_patch::patch(&mut pod, &patch).unwrap();
-        let verdict = admit_pod(&policy(), &account(), &Workload::read("Pod", "tool-alpha", &pod).unwrap());
+        let keeps_to_it = [&pod_user, &pod_group, &user, &group].iter().all(|id| id.is_null() || **id == UID)
+            && escalation != true
+            && privileged != true;
+        let policy = policy_of(&class());
+        let workload = Workload::read("Pod", "tool-alpha", &pod).unwrap();
+        let judgement = judge_pod(vec![&policy], TOOL, &workload, Phase::Create);
+        judgement.complete(&mut pod);
+        prop_assert_eq!(judgement.verdict().is_allowed(), keeps_to_it, "{}", judgement.verdict().message());
         let context = &pod["spec"]["containers"][0]["securityContext"];
         let in_effect = |name: &str| match &context[name] {
             Value::Null => pod["spec"]["securityContext"][name].clone(),
             own => own.clone(),
         };
-        let sound = in_effect("runAsUser") == UID
-            && in_effect("runAsGroup") == UID
-            && context["allowPrivilegeEscalation"] == false
-            && context["privileged"] != true
-            && pod["spec"]["securityContext"]["runAsUser"] == UID
-            && pod["spec"]["securityContext"]["runAsGroup"] == UID;
-        prop_assert_eq!(verdict.is_allowed(), sound, "{}", verdict.message());
+        if keeps_to_it {
+            prop_assert_eq!(in_effect("runAsUser"), UID);
+            prop_assert_eq!(in_effect("runAsGroup"), UID);
+            prop_assert_eq!(&context["allowPrivilegeEscalation"], false);
+            prop_assert_eq!(&context["capabilities"]["drop"], &json!(["ALL"]));
+            prop_assert_eq!(&pod["spec"]["securityContext"]["fsGroup"], UID);
+        }
     }
 }

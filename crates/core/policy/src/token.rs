@@ -11,8 +11,14 @@ const ADDED: &str = "kube-api-access-";
 /// Where Kubernetes mounts them.
 const PLACE: &str = "/var/run/secrets/kubernetes.io/serviceaccount";
 
-/// Lets a Pod that says nothing about its token do without.
-pub(super) fn forgo(spec: &mut Map<String, Value>) {
+/// Lets a Pod that says nothing about its token do without. Doing it twice changes nothing.
+pub fn forgo_token(pod: &mut Value) {
+    if let Some(spec) = pod.get_mut("spec").and_then(Value::as_object_mut) {
+        forgo(spec);
+    }
+}
+
+fn forgo(spec: &mut Map<String, Value>) {
     if spec.get(AUTOMOUNT).is_some_and(|found| !found.is_null()) {
         return;
     }
