@@ -70,6 +70,9 @@ pub(crate) fn claim<K: Resource>(
     candidates: Vec<Arc<K>>,
 ) -> Claims<K> {
     let uid = owner.uid.as_deref().unwrap_or_default();
+    // Read once: an owner may have thousands of candidates.
+    let selector = Selector::try_from(selector.clone()).ok();
+    let none = BTreeMap::new();
     let mut claims = Claims {
         owned: Vec::new(),
         adopt: Vec::new(),
@@ -77,7 +80,8 @@ pub(crate) fn claim<K: Resource>(
     };
     for candidate in candidates {
         let meta = candidate.meta();
-        let matches = selects(selector, meta.labels.as_ref());
+        let labels = meta.labels.as_ref().unwrap_or(&none);
+        let matches = selector.as_ref().is_some_and(|selector| selector.matches(labels));
         match controller_of(meta) {
             Some(controller) if controller.uid == uid && matches => claims.owned.push(candidate),
             Some(controller) if controller.uid == uid && !is_dying(meta) => claims.release.push(candidate),

@@ -2,7 +2,7 @@
 //! the same time, and comes back after a delay or, when its work failed, after a growing pause. Made by `controller.rs`;
 //! it knows nothing of what a key stands for.
 
-use std::collections::{HashMap, HashSet, VecDeque};
+use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
 use std::hash::Hash;
 use std::time::Duration;
 
@@ -26,9 +26,16 @@ struct Inner<K> {
     queued: HashSet<K>,
     working: HashSet<K>,
     again: HashSet<K>,
-    later: HashMap<K, Instant>,
+    later: HashMap<K, Due>,
+    /// The keys of `later`, the first that is due first.
+    in_time: BTreeMap<Due, K>,
+    /// Tells keys apart that are due at the same time.
+    turn: u64,
     failures: HashMap<K, u32>,
 }
+
+/// When a key is due, and a number that no other has.
+type Due = (Instant, u64);
 
 impl<K: Clone + Eq + Hash> Queue<K> {
     /// An empty queue.
@@ -40,6 +47,8 @@ impl<K: Clone + Eq + Hash> Queue<K> {
                 working: HashSet::new(),
                 again: HashSet::new(),
                 later: HashMap::new(),
+                in_time: BTreeMap::new(),
+                turn: 0,
                 failures: HashMap::new(),
             }),
             wake: Notify::new(),
@@ -69,7 +78,7 @@ impl<K: Clone + Eq + Hash> Queue<K> {
                     inner.working.insert(key.clone());
                     return key;
                 }
-                inner.later.values().min().copied()
+                inner.in_time.keys().next().map(|due| due.0)
             };
             match wake_at {
                 Some(at) => tokio::select! {
@@ -106,7 +115,7 @@ impl<K: Clone + Eq + Hash> Queue<K> {
 
 impl<K: Clone + Eq + Hash> Inner<K> {
     fn add(&mut self, key: K) {
-        self.later.remove(&key);
+        self.forget_time(&key);
         if self.working.contains(&key) {
             self.again.insert(key);
         } else if self.queued.insert(key.clone()) {
@@ -118,19 +127,25 @@ impl<K: Clone + Eq + Hash> Inner<K> {
         if self.queued.contains(&key) || self.again.contains(&key) {
             return;
         }
-        let due = self.later.entry(key).or_insert(at);
-        *due = at.min(*due);
+        if self.later.get(&key).is_some_and(|due| due.0 <= at) {
+            return;
+        }
+        self.forget_time(&key);
+        self.turn += 1;
+        let due = (at, self.turn);
+        self.later.insert(key.clone(), due);
+        self.in_time.insert(due, key);
+    }
+
+    fn forget_time(&mut self, key: &K) {
+        if let Some(due) = self.later.remove(key) {
+            self.in_time.remove(&due);
+        }
     }
 
     fn promote(&mut self, now: Instant) {
-        let mut due: Vec<(Instant, K)> = self
-            .later
-            .iter()
-            .filter(|(_, at)| **at <= now)
-            .map(|(key, at)| (*at, key.clone()))
-            .collect();
-        due.sort_by_key(|(at, _)| *at);
-        for (_, key) in due {
+        while let Some(first) = self.in_time.first_entry().filter(|first| first.key().0 <= now) {
+            let key = first.get().clone();
             self.add(key);
         }
     }
