@@ -12,6 +12,7 @@ use parking_lot::{Mutex, RwLock};
 use tokio::sync::watch;
 
 use crate::key::Key;
+use crate::lean;
 use crate::owner::controller_of;
 
 /// What changed: `old` and `new` are absent for objects that were not there before or are gone now.
@@ -38,6 +39,8 @@ pub(crate) struct Cache<K> {
     /// Held while a change is made and told, so that handlers see changes in order.
     turn: Mutex<()>,
     synced: watch::Sender<bool>,
+    /// Takes out of an object what nobody here reads.
+    thin: fn(&mut K),
 }
 
 type Controlled<K> = HashMap<(String, String), BTreeMap<String, Arc<K>>>;
@@ -53,15 +56,16 @@ struct State<K> {
 impl<K: Resource> Cache<K> {
     /// An empty cache, not yet synchronised.
     pub(crate) fn new() -> Self {
-        Self::holding(None)
+        Self::holding(None, lean::thin)
     }
 
-    /// An empty cache that can be asked for what a controller owns: see [`Cache::claimable`].
-    pub(crate) fn with_controllers() -> Self {
-        Self::holding(Some(HashMap::new()))
+    /// An empty cache that can be asked for what a controller owns: see [`Cache::claimable`]. `thin` is shown every
+    /// object before it is kept.
+    pub(crate) fn with_controllers(thin: fn(&mut K)) -> Self {
+        Self::holding(Some(HashMap::new()), thin)
     }
 
-    fn holding(controlled: Option<Controlled<K>>) -> Self {
+    fn holding(controlled: Option<Controlled<K>>, thin: fn(&mut K)) -> Self {
         Self {
             state: RwLock::new(State {
                 objects: BTreeMap::new(),
@@ -71,7 +75,13 @@ impl<K: Resource> Cache<K> {
             handlers: RwLock::new(Vec::new()),
             turn: Mutex::new(()),
             synced: watch::Sender::new(false),
+            thin,
         }
+    }
+
+    /// Takes out of `object` what the cache would not keep: for who gathers many before [`Cache::replace`].
+    pub(crate) fn thin(&self, object: &mut K) {
+        (self.thin)(object);
     }
 
     /// Calls `handler` for every change from now on.
@@ -134,12 +144,13 @@ impl<K: Resource> Cache<K> {
     }
 
     /// Takes the answer to one of our own writes, unless the watch or a later answer is already past it.
-    pub(crate) fn absorb(&self, object: K) {
+    pub(crate) fn absorb(&self, mut object: K) {
+        self.thin(&mut object);
         let _turn = self.turn.lock();
         let version = version_of(&object);
         let known = self.by_key(&Key::of(&object)).map(|known| version_of(&*known));
         if version > self.state.read().seen && known.is_none_or(|known| known < version) {
-            self.put(object);
+            self.put(&Arc::new(object));
         }
     }
 
@@ -150,13 +161,14 @@ impl<K: Resource> Cache<K> {
     }
 
     /// Takes an addition or modification from the watch.
-    pub(crate) fn apply(&self, object: K) {
+    pub(crate) fn apply(&self, mut object: K) {
+        self.thin(&mut object);
         let _turn = self.turn.lock();
         let version = version_of(&object);
         self.saw(version);
         let known = self.by_key(&Key::of(&object));
         if known.is_none_or(|known| version_of(&*known) < version || version == 0) {
-            self.put(object);
+            self.put(&Arc::new(object));
         }
     }
 
@@ -173,26 +185,25 @@ impl<K: Resource> Cache<K> {
         self.saw(version);
     }
 
-    /// Takes a complete list made at `version`: what is not in it and not newer is gone.
-    pub(crate) fn replace(&self, objects: Vec<K>, version: u64) {
+    /// Takes all objects that there were at `version`, thinned: what is not among them and not newer is gone.
+    pub(crate) fn replace(&self, objects: BTreeMap<Key, Arc<K>>, version: u64) {
         let _turn = self.turn.lock();
         self.saw(version);
-        let listed: std::collections::HashSet<Key> = objects.iter().map(Key::of).collect();
         let gone: Vec<Key> = self
             .all()
             .iter()
             .filter(|known| version_of(&***known) <= version)
             .map(|known| Key::of(&**known))
-            .filter(|key| !listed.contains(key))
+            .filter(|key| !objects.contains_key(key))
             .collect();
         for key in gone {
             self.take(&key);
         }
-        for object in objects {
-            let newer = version_of(&object);
-            let known = self.by_key(&Key::of(&object)).map(|known| version_of(&*known));
+        for (key, object) in objects {
+            let newer = version_of(&*object);
+            let known = self.by_key(&key).map(|known| version_of(&*known));
             if known.is_none_or(|known| known < newer || newer == 0) {
-                self.put(object);
+                self.put(&object);
             }
         }
         self.mark_synced();
@@ -211,22 +222,19 @@ impl<K: Resource> Cache<K> {
         state.seen = state.seen.max(version);
     }
 
-    fn put(&self, mut object: K) {
-        // Nobody here reads them, they are as large as the rest, and an update without them keeps them.
-        object.meta_mut().managed_fields = None;
-        let key = Key::of(&object);
-        let object = Arc::new(object);
+    fn put(&self, object: &Arc<K>) {
+        let key = Key::of(&**object);
         let mut state = self.state.write();
         let old = state
             .objects
             .entry(key.namespace.clone())
             .or_default()
-            .insert(key.name.clone(), object.clone());
-        state.reindex(&key, old.as_ref(), Some(&object));
+            .insert(key.name.clone(), Arc::clone(object));
+        state.reindex(&key, old.as_ref(), Some(object));
         drop(state);
         self.tell(&Change {
             old: old.as_ref(),
-            new: Some(&object),
+            new: Some(object),
         });
     }
 

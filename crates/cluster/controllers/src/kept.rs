@@ -13,6 +13,7 @@ use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
 use crate::cache::Cache;
+use crate::lean;
 
 /// The field manager of all controllers.
 pub(crate) const MANAGER: &str = "kube-controller-manager";
@@ -43,9 +44,14 @@ impl<K> Deref for Kept<K> {
 impl<K: Resource<DynamicType = ()>> Kept<K> {
     /// An empty one.
     pub(crate) fn new(client: &Client) -> Self {
+        Self::thinned(client, lean::thin)
+    }
+
+    /// An empty one that keeps of each object what `thin` leaves.
+    pub(crate) fn thinned(client: &Client, thin: fn(&mut K)) -> Self {
         Self {
             client: client.clone(),
-            cache: Arc::new(Cache::with_controllers()),
+            cache: Arc::new(Cache::with_controllers(thin)),
         }
     }
 

@@ -3,7 +3,7 @@
 //! The roof program calls [`run()`] with a client and the cluster's certificate authority. Everything here goes through
 //! that client, with the rights of its identity; nothing here knows how the API is made.
 //!
-//! How it works: `world.rs` keeps one cache per kind, filled by one list and one watch (`watch.rs`) and by the answers to
+//! How it works: `world.rs` keeps one cache per kind, filled by one watch (`watch.rs`) and by the answers to
 //! our own writes (`cache.rs`). Every change queues keys (`queue.rs`); each controller takes its keys (`controller.rs`),
 //! reads the caches, plans (pure, in `plan.rs` of its folder) and executes idempotently. Nothing polls.
 
@@ -20,6 +20,7 @@ mod garbage;
 mod job;
 mod kept;
 mod key;
+mod lean;
 mod namespace;
 mod others;
 mod owner;

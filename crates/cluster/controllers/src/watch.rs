@@ -1,20 +1,23 @@
-//! One list and one watch per kind, feeding a [`Cache`] until shutdown. Started by `world.rs`.
+//! One watch per kind, which begins with the objects that are there, feeding a [`Cache`] until shutdown. Started by `world.rs`.
 //!
 //! Not `kube::runtime::watcher`: that one hides the resource version of the list and of bookmarks, and the cache's
 //! promise (one sees one's own writes) stands on exactly that.
 
+use std::collections::BTreeMap;
 use std::fmt::Debug;
 use std::sync::Arc;
 use std::time::Duration;
 
 use futures::StreamExt;
-use kube::api::{ListParams, WatchEvent, WatchParams};
+use kube::api::{WatchEvent, WatchParams};
+use kube::core::watch::Bookmark;
 use kube::{Api, Resource};
 use serde::de::DeserializeOwned;
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, warn};
 
 use crate::cache::{Cache, parse_version};
+use crate::key::Key;
 
 /// First pause after a failed request.
 const FIRST_PAUSE: Duration = Duration::from_millis(20);
@@ -36,11 +39,7 @@ where
     let mut version = None;
     let mut pause = FIRST_PAUSE;
     loop {
-        let step = match version.take() {
-            None => list(api, cache).await.map(Some),
-            Some(from) => watch(api, cache, from).await,
-        };
-        match step {
+        match watch(api, cache, version.take()).await {
             Ok(next) => {
                 version = next;
                 pause = FIRST_PAUSE;
@@ -51,13 +50,13 @@ where
                     warn!(
                         kind,
                         error = &source as &dyn std::error::Error,
-                        "cannot list or watch, trying again"
+                        "cannot watch, trying again"
                     );
                 } else {
                     debug!(
                         kind,
                         error = &source as &dyn std::error::Error,
-                        "cannot list or watch, trying again"
+                        "cannot watch, trying again"
                     );
                 }
                 tokio::time::sleep(pause).await;
@@ -67,40 +66,71 @@ where
     }
 }
 
-async fn list<K>(api: &Api<K>, cache: &Cache<K>) -> Result<String, kube::Error>
-where
-    K: Resource + Clone + DeserializeOwned + Debug,
-{
-    let list = api.list(&ListParams::default()).await?;
-    let version = list.metadata.resource_version.unwrap_or_default();
-    cache.replace(list.items, parse_version(Some(&version)));
-    Ok(version)
+/// The objects that are there when a watch begins, until they are complete. They come one by one, so that they are
+/// never all here as JSON, nor with what the cache does not keep.
+struct First<K>(BTreeMap<Key, Arc<K>>);
+
+impl<K: Resource> First<K> {
+    fn put(&mut self, cache: &Cache<K>, mut object: K) {
+        cache.thin(&mut object);
+        self.0.insert(Key::of(&object), Arc::new(object));
+    }
 }
 
-/// Watches from `version`; returns the version to resume from, or `None` when a new list is needed.
-async fn watch<K>(api: &Api<K>, cache: &Cache<K>, version: String) -> Result<Option<String>, kube::Error>
+/// Watches from `version`, or from the objects that are there now; returns the version to resume from, or `None` when
+/// that has to be done anew.
+async fn watch<K>(
+    api: &Api<K>,
+    cache: &Cache<K>,
+    version: Option<String>,
+) -> Result<Option<String>, kube::Error>
 where
     K: Resource + Clone + DeserializeOwned + Debug,
 {
-    let stream = api.watch(&WatchParams::default(), &version).await?;
+    let mut first = version.is_none().then(|| First(BTreeMap::new()));
+    let parameters = match &first {
+        Some(_) => WatchParams::default().initial_events(),
+        None => WatchParams::default(),
+    };
+    let stream = api.watch(&parameters, version.as_deref().unwrap_or("0")).await?;
     let mut stream = std::pin::pin!(stream);
     let mut version = version;
     while let Some(event) = stream.next().await {
         match event {
             Ok(WatchEvent::Added(object) | WatchEvent::Modified(object)) => {
-                version = object.meta().resource_version.clone().unwrap_or(version);
-                cache.apply(object);
+                if let Some(first) = &mut first {
+                    first.put(cache, object);
+                } else {
+                    version = object.meta().resource_version.clone().or(version);
+                    cache.apply(object);
+                }
             }
             Ok(WatchEvent::Deleted(object)) => {
-                version = object.meta().resource_version.clone().unwrap_or(version);
-                cache.remove(&object);
+                if let Some(first) = &mut first {
+                    first.0.remove(&Key::of(&object));
+                } else {
+                    version = object.meta().resource_version.clone().or(version);
+                    cache.remove(&object);
+                }
             }
             Ok(WatchEvent::Bookmark(bookmark)) => {
-                version = bookmark.metadata.resource_version;
-                cache.bookmark(parse_version(Some(&version)));
+                let at = parse_version(Some(&bookmark.metadata.resource_version));
+                match first.take() {
+                    Some(whole) if is_complete(&bookmark) => cache.replace(whole.0, at),
+                    None => cache.bookmark(at),
+                    Some(more) => {
+                        first = Some(more);
+                        continue;
+                    }
+                }
+                version = Some(bookmark.metadata.resource_version);
             }
-            // 410: the version is compacted away; any other refusal is also mended by a new list.
-            Ok(WatchEvent::Error(_)) => return Ok(None),
+            // 410: the version is compacted away; any other refusal is also mended by beginning anew.
+            Ok(WatchEvent::Error(_)) => {
+                version = None;
+                break;
+            }
+            Err(source) if first.is_some() => return Err(source),
             Err(source) => {
                 debug!(
                     kind = api.resource_url(),
@@ -108,9 +138,19 @@ where
                     "watch broke, resuming"
                 );
                 tokio::time::sleep(FIRST_PAUSE).await;
-                return Ok(Some(version));
+                return Ok(version);
             }
         }
     }
-    Ok(Some(version))
+    if first.is_some() {
+        // It ended before it was complete.
+        tokio::time::sleep(FIRST_PAUSE).await;
+    }
+    Ok(version)
+}
+
+/// Whether all objects that were there at the beginning of the watch have come.
+fn is_complete(bookmark: &Bookmark) -> bool {
+    let end = bookmark.metadata.annotations.get("k8s.io/initial-events-end");
+    end.is_some_and(|end| end == "true")
 }

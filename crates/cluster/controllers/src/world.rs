@@ -1,7 +1,8 @@
-//! What the controllers know of the cluster: one list and one watch per kind, shared by all of them.
+//! What the controllers know of the cluster: one watch per kind, shared by all of them.
 //!
-//! Kinds whose content matters to some controller are kept whole; of every other kind that the API serves, the metadata
-//! is kept (`others.rs`), for garbage collection and quota. Events are not watched: nothing depends on them.
+//! Kinds whose content matters to some controller are kept, but for what none of them reads (`lean.rs`); of every other
+//! kind that the API serves, the metadata is kept (`others.rs`), for garbage collection and quota. Events are not watched:
+//! nothing depends on them.
 
 use std::collections::HashSet;
 use std::fmt::Debug;
@@ -23,6 +24,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::kept::Kept;
+use crate::lean;
 use crate::others::Others;
 use crate::owner::is_dying;
 use crate::watch::follow;
@@ -112,7 +114,7 @@ impl World {
             jobs: Kept::new(&client),
             cron_jobs: Kept::new(&client),
             budgets: Kept::new(&client),
-            pods: Kept::new(&client),
+            pods: Kept::thinned(&client, lean::thin_pod),
             services: Kept::new(&client),
             endpoints: Kept::new(&client),
             slices: Kept::new(&client),

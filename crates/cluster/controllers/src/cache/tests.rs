@@ -18,6 +18,13 @@ fn object(name: &str, uid: &str, version: u64) -> ConfigMap {
     }
 }
 
+fn listed<const N: usize>(objects: [ConfigMap; N]) -> BTreeMap<Key, Arc<ConfigMap>> {
+    let objects = objects.into_iter();
+    objects
+        .map(|object| (Key::of(&object), Arc::new(object)))
+        .collect()
+}
+
 fn version(cache: &Cache<ConfigMap>, name: &str) -> Option<u64> {
     cache.get("ns", name).map(|object| version_of(&*object))
 }
@@ -25,7 +32,7 @@ fn version(cache: &Cache<ConfigMap>, name: &str) -> Option<u64> {
 #[test]
 fn an_answer_newer_than_the_watch_is_seen_at_once() {
     let cache = Cache::new();
-    cache.replace(vec![object("a", "1", 5)], 10);
+    cache.replace(listed([object("a", "1", 5)]), 10);
     cache.absorb(object("b", "2", 11));
     assert_eq!(version(&cache, "b"), Some(11));
 }
@@ -33,7 +40,7 @@ fn an_answer_newer_than_the_watch_is_seen_at_once() {
 #[test]
 fn an_answer_that_the_watch_has_passed_never_resurrects() {
     let cache = Cache::new();
-    cache.replace(vec![], 10);
+    cache.replace(listed([]), 10);
     cache.apply(object("a", "1", 11));
     cache.remove(&object("a", "1", 12));
     cache.absorb(object("a", "1", 11));
@@ -43,7 +50,7 @@ fn an_answer_that_the_watch_has_passed_never_resurrects() {
 #[test]
 fn an_older_event_does_not_undo_a_newer_answer() {
     let cache = Cache::new();
-    cache.replace(vec![object("a", "1", 5)], 10);
+    cache.replace(listed([object("a", "1", 5)]), 10);
     cache.absorb(object("a", "1", 15));
     cache.apply(object("a", "1", 12));
     assert_eq!(version(&cache, "a"), Some(15));
@@ -52,7 +59,7 @@ fn an_older_event_does_not_undo_a_newer_answer() {
 #[test]
 fn the_deletion_of_a_predecessor_leaves_the_successor() {
     let cache = Cache::new();
-    cache.replace(vec![object("a", "old", 5)], 10);
+    cache.replace(listed([object("a", "old", 5)]), 10);
     cache.absorb(object("a", "new", 15));
     cache.remove(&object("a", "old", 12));
     assert_eq!(version(&cache, "a"), Some(15));
@@ -61,9 +68,9 @@ fn the_deletion_of_a_predecessor_leaves_the_successor() {
 #[test]
 fn a_new_list_drops_what_is_gone_but_not_what_is_newer() {
     let cache = Cache::new();
-    cache.replace(vec![object("a", "1", 5), object("b", "2", 6)], 10);
+    cache.replace(listed([object("a", "1", 5), object("b", "2", 6)]), 10);
     cache.absorb(object("c", "3", 25));
-    cache.replace(vec![object("b", "2", 6)], 20);
+    cache.replace(listed([object("b", "2", 6)]), 20);
     assert_eq!(
         (version(&cache, "a"), version(&cache, "b"), version(&cache, "c")),
         (None, Some(6), Some(25))
@@ -83,7 +90,7 @@ fn handlers_hear_each_change_once() {
         }
         .fetch_add(1, Ordering::SeqCst);
     });
-    cache.replace(vec![object("a", "1", 5)], 10);
+    cache.replace(listed([object("a", "1", 5)]), 10);
     cache.absorb(object("a", "1", 11));
     cache.apply(object("a", "1", 11));
     cache.remove(&object("a", "1", 12));
@@ -97,7 +104,7 @@ fn handlers_hear_each_change_once() {
 #[test]
 fn answers_that_overtake_each_other_leave_the_newest() {
     let cache = Cache::new();
-    cache.replace(vec![], 10);
+    cache.replace(listed([]), 10);
     cache.absorb(object("a", "1", 12));
     cache.absorb(object("a", "1", 11));
     assert_eq!(version(&cache, "a"), Some(12));
@@ -106,7 +113,7 @@ fn answers_that_overtake_each_other_leave_the_newest() {
 #[test]
 fn a_deletion_of_ours_does_not_hide_other_answers() {
     let cache = Cache::new();
-    cache.replace(vec![], 10);
+    cache.replace(listed([]), 10);
     cache.absorb(object("a", "1", 25));
     cache.forget(&object("a", "1", 25));
     cache.absorb(object("b", "2", 20));
@@ -117,7 +124,7 @@ fn a_deletion_of_ours_does_not_hide_other_answers() {
 fn what_a_controller_owns_is_found_with_what_nobody_owns() {
     use k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference;
 
-    let cache: Cache<ConfigMap> = Cache::with_controllers();
+    let cache: Cache<ConfigMap> = Cache::with_controllers(lean::thin);
     let owned = |name: &str, owner: &str, version: u64| {
         let mut object = object(name, name, version);
         object.metadata.owner_references = Some(vec![OwnerReference {
@@ -135,7 +142,7 @@ fn what_a_controller_owns_is_found_with_what_nobody_owns() {
             .collect()
     };
     cache.replace(
-        vec![owned("a", "x", 1), owned("b", "y", 2), object("c", "c", 3)],
+        listed([owned("a", "x", 1), owned("b", "y", 2), object("c", "c", 3)]),
         3,
     );
     assert_eq!(names("x"), ["a", "c"]);
