@@ -34,7 +34,6 @@ use std::sync::atomic::AtomicBool;
 use parking_lot::Mutex;
 
 use super::event::Effect;
-use super::key::Key;
 use super::object::Stored;
 use acknowledged::{Acknowledged, Point};
 pub(crate) use backup::{Backup, Sealer, inspect, restore};
@@ -48,7 +47,6 @@ pub(crate) use problem::DiskError;
 use record::Draft;
 pub(crate) use recover::World;
 use recover::{Foreign, Recovered, Source};
-use snapshot::Item;
 use vault::{KeyError, Vault};
 use volume::FileSystem;
 pub(crate) use volume::Volume;
@@ -114,6 +112,9 @@ impl Disk {
     fn open_on(place: Place, volume: Arc<dyn Volume>, limits: Limits) -> Result<(Self, World), DiskError> {
         let lock = take(&place.folder)?;
         let mut listing = Listing::read(&place.folder)?;
+        if listing.is_empty() && legacy::is_there(&place.folder) {
+            return Err(DiskError::Legacy { path: place.folder });
+        }
         let vault = keys(&place, &listing)?;
         for draft in &listing.drafts {
             std::fs::remove_file(draft).map_err(DiskError::io("remove", draft))?;
@@ -121,9 +122,6 @@ impl Disk {
         if listing.is_empty() {
             begin(&place, &*volume, &vault)?;
             listing = Listing::read(&place.folder)?;
-        }
-        if legacy::is_there(&place.folder) {
-            legacy::remove(&place.folder)?;
         }
         let source = Source {
             folder: &place.folder,
@@ -412,23 +410,12 @@ fn keys(place: &Place, listing: &Listing) -> Result<Vault, DiskError> {
     }
 }
 
-/// Writes the first snapshot: of nothing, or of what a store of the first layout holds.
+/// Writes the first snapshot, of nothing.
 fn begin(place: &Place, volume: &dyn Volume, vault: &Vault) -> Result<(), DiskError> {
-    let (objects, revision) = if legacy::is_there(&place.folder) {
-        tracing::info!(folder = %place.folder.display(), "converting the object store; Secrets are encrypted from now on");
-        legacy::read(&place.folder)?
-    } else {
-        (Vec::new(), 0)
-    };
+    let revision = 0;
     let header = header(FileKind::Snapshot, revision, 0, vault, rand::random());
-    let items = objects.iter().map(|object| Item {
-        key: &object.key,
-        revision: object.revision,
-        json: &object.json,
-        sealed: Key::decode(&object.key).is_some_and(|key| vault::is_sealed(key.resource)),
-    });
     let path = snapshot_path(&place.folder, revision);
-    snapshot::write(volume, &path, &header, items, vault, || false)?;
+    snapshot::write(volume, &path, &header, std::iter::empty(), vault, || false)?;
     Ok(())
 }
 

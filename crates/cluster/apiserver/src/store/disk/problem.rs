@@ -59,13 +59,13 @@ pub(crate) enum DiskError {
         /// The folder.
         path: PathBuf,
     },
-    /// The database of an earlier program could not be read.
-    #[error("cannot read the object store of an earlier version in {path}")]
+    /// A store of the layout before the first release.
+    #[error(
+        "{path} holds an object store of before the first release, which this program does not read: move the folder aside to begin a new store, or let `toolforge cluster restore --force FILE` do so and put a backup in its place"
+    )]
     Legacy {
         /// The folder.
         path: PathBuf,
-        /// What the database says.
-        source: fjall::Error,
     },
 }
 

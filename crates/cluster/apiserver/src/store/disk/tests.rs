@@ -12,7 +12,7 @@ use std::path::PathBuf;
 use serde_json::json;
 use tempfile::TempDir;
 
-use super::super::key::Resource;
+use super::super::key::{Key, Resource};
 use super::*;
 
 /// Small enough that a few dozen writes make several files of each kind.

@@ -1,50 +1,27 @@
-//! A store of the first layout becomes one of ours.
+//! A store of the layout before the journal is refused, left alone, and makes place for a backup.
 
 use super::*;
 
-/// Writes a store as the first layout had it.
-fn write_legacy(folder: &Path, format: &str) {
-    let database = fjall::Database::builder(folder).open().unwrap();
-    let open = |name| {
-        database
-            .keyspace(name, fjall::KeyspaceCreateOptions::default)
-            .unwrap()
+#[test]
+fn it_is_refused_with_the_way_out_and_left_alone() {
+    let scratch = Scratch::new();
+    let folder = scratch.place().folder;
+    std::fs::create_dir_all(folder.join("keyspaces")).unwrap();
+    std::fs::write(folder.join("version"), b"FJL\x03").unwrap();
+    let Err(refused) = scratch.open() else {
+        panic!("opened");
     };
-    open("meta").insert("format", format).unwrap();
-    let json = br#"{"metadata":{"name":"one","namespace":"a"},"data":{"k":"correct horse"}}"#;
-    let value = [7u64.to_be_bytes().as_slice(), json].concat();
-    open("objects")
-        .insert(key("secrets", "one").encode(), value)
-        .unwrap();
-    open("log").insert(9u64.to_be_bytes(), b"R").unwrap();
-    database.persist(fjall::PersistMode::SyncAll).unwrap();
-}
-
-#[test]
-fn it_is_converted_and_nothing_plain_is_left() {
-    let scratch = Scratch::new();
-    write_legacy(&scratch.place().folder, "toolforge-objects-1");
-    let (disk, world) = scratch.open().unwrap();
-    assert_eq!((world.revision, world.floor), (9, 9));
-    assert_eq!(seen(&world), [("one".to_owned(), 7)]);
-    drop(disk);
-    for path in scratch.files() {
-        assert!(path.is_file(), "{}", path.display());
-        let bytes = std::fs::read(&path).unwrap();
-        assert!(
-            !bytes.windows(13).any(|part| part == b"correct horse"),
-            "{}",
-            path.display()
-        );
-    }
+    assert!(matches!(refused, DiskError::Legacy { .. }), "{refused}");
+    let text = refused.to_string();
+    assert!(text.contains(folder.to_str().unwrap()), "{text}");
+    assert!(text.contains("move the folder aside"), "{text}");
+    assert!(folder.join("keyspaces").exists() && folder.join("version").exists());
+    assert!(
+        !scratch.place().keys.exists(),
+        "no key is made for what is refused"
+    );
+    // Moved aside, the way is free.
+    std::fs::rename(&folder, folder.with_extension("aside")).unwrap();
     let (_disk, world) = scratch.open().unwrap();
-    assert_eq!(world.revision, 9);
-}
-
-#[test]
-fn another_layout_is_refused_and_left_alone() {
-    let scratch = Scratch::new();
-    write_legacy(&scratch.place().folder, "something else");
-    assert!(matches!(scratch.open(), Err(DiskError::Format { .. })));
-    assert!(scratch.place().folder.join("keyspaces").exists());
+    assert_eq!(world.revision, 0);
 }
