@@ -3,8 +3,8 @@
 use std::{ffi::OsString, net::SocketAddr, path::PathBuf};
 
 use clap::{Args, Parser, Subcommand};
-use toolforge_model::Domain;
-use toolforge_policy::IpNetwork;
+
+use crate::policy::PolicyArgs;
 
 /// A hosting platform for a community's web tools.
 #[derive(Debug, Parser)]
@@ -65,6 +65,9 @@ pub(crate) struct UpArgs {
     /// The folder below which tools' homes lie [default: homes/tools in the data folder]
     #[arg(long, value_name = "DIR")]
     pub(crate) homes: Option<PathBuf>,
+    /// What the guards go by: a policy file, YAML; it is read at each start
+    #[arg(long, value_name = "FILE")]
+    pub(crate) policy: Option<PathBuf>,
     /// Tools are served at `https://TOOL.DOMAIN` [default: toolforge.localhost]
     #[arg(long, value_name = "DOMAIN")]
     pub(crate) domain: Option<String>,
@@ -233,49 +236,11 @@ pub(crate) struct AdmissionArgs {
     pub(crate) listen: SocketAddr,
     #[command(flatten)]
     pub(crate) certificate: CertificateArgs,
-    /// A domain under which tools are served; can be given more than once
-    #[arg(long = "domain", required = true)]
-    pub(crate) domains: Vec<String>,
-    /// A registry that images may come from; can be given more than once
-    #[arg(long = "registry", required = true, value_name = "HOST")]
-    pub(crate) registries: Vec<String>,
     #[command(flatten)]
-    pub(crate) guards: GuardArgs,
-}
-
-/// What tools may have beyond the usual; each can be given more than once.
-#[derive(Debug, Args)]
-pub(crate) struct GuardArgs {
-    /// A host that all tools share, each with the path /TOOL
-    #[arg(long = "legacy-host", value_name = "HOST")]
-    pub(crate) legacy_hosts: Vec<Domain>,
-    /// A registry, or a part of one, whose images must be named by digest
-    #[arg(long = "require-digest", value_name = "HOST[/PATH]")]
-    pub(crate) digests_required_in: Vec<String>,
-    /// A YAML list of paths of the machine that Pods labelled toolforge=tool get (name, path, type, readOnly)
-    #[arg(long, value_name = "FILE")]
-    pub(crate) mounts: Option<PathBuf>,
-    /// A label of the machines on which those paths are
-    #[arg(long, value_name = "KEY=VALUE", value_parser = label)]
-    pub(crate) mount_node_selector: Vec<(String, String)>,
-    /// A type of Services that tools may have besides the usual one inside the cluster
-    #[arg(long = "allow-service-type", value_name = "TYPE")]
-    pub(crate) service_types: Vec<String>,
-    /// Let tools have Services with externalIPs
-    #[arg(long = "allow-external-ips")]
-    pub(crate) service_external_ips: bool,
-    /// A network into which tools may lead their Services by endpoints written by hand
-    #[arg(long = "endpoint-network", value_name = "ADDRESS/BITS")]
-    pub(crate) endpoint_networks: Vec<IpNetwork>,
-    /// A user who may write endpoints of tools, besides the cluster's own controllers
-    #[arg(long = "endpoint-writer", value_name = "USER")]
-    pub(crate) endpoint_writers: Vec<String>,
-}
-
-fn label(text: &str) -> Result<(String, String), String> {
-    let pair = text.split_once('=');
-    let (key, value) = pair.ok_or_else(|| "write KEY=VALUE".to_owned())?;
-    Ok((key.to_owned(), value.to_owned()))
+    pub(crate) policy: PolicyArgs,
+    /// A registry that images may come from; can be given more than once
+    #[arg(long = "registry", required_unless_present = "policy", value_name = "HOST")]
+    pub(crate) registries: Vec<String>,
 }
 
 #[derive(Debug, Args)]
@@ -303,12 +268,8 @@ pub(crate) struct GatewayArgs {
     pub(crate) public_port: u16,
     #[command(flatten)]
     pub(crate) certificate: CertificateArgs,
-    /// The domain under which tools are served
-    #[arg(long)]
-    pub(crate) domain: String,
-    /// A host that all tools share, each with the path /TOOL, as admission has it; can be given more than once
-    #[arg(long = "legacy-host", value_name = "HOST")]
-    pub(crate) legacy_hosts: Vec<Domain>,
+    #[command(flatten)]
+    pub(crate) policy: PolicyArgs,
     /// Where to keep the last routing table
     #[arg(
         long,

@@ -6,7 +6,7 @@ use std::{fs, future::Future, net::SocketAddr, path::Path, process::ExitCode, sy
 use anyhow::Context as _;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
-use toolforge_model::{Domain, names};
+use toolforge_model::Domain;
 use toolforge_pki::Identity;
 
 use crate::{
@@ -15,6 +15,7 @@ use crate::{
     },
     client, logging,
     objects::{self, Public},
+    policy::{self, PolicyArgs},
     settings::PROJECT,
     up::stop_on_signals,
 };
@@ -36,43 +37,28 @@ pub(crate) fn accounts(arguments: AccountsArgs) -> anyhow::Result<ExitCode> {
     })
 }
 
-pub(crate) fn admission(arguments: AdmissionArgs) -> anyhow::Result<ExitCode> {
-    let domains = arguments
-        .domains
-        .iter()
-        .map(|domain| domain_of(domain))
-        .collect::<anyhow::Result<_>>()?;
+pub(crate) fn admission(arguments: &AdmissionArgs) -> anyhow::Result<ExitCode> {
+    let PolicyArgs { policy, domains } = &arguments.policy;
+    let policies = policy::filled(policy.as_deref(), domains, &arguments.registries)?.resolve()?;
     let tls = Arc::new(toolforge_pki::server_config(
         &identity(&arguments.certificate)?,
         None,
     )?);
-    let guards = arguments.guards;
-    let config = toolforge_admission::Config {
-        domains,
-        registries: arguments.registries,
-        safe_namespaces: objects::SAFE_NAMESPACES.map(str::to_owned).to_vec(),
-        legacy_hosts: guards.legacy_hosts,
-        digests_required_in: guards.digests_required_in,
-        mounts: guards
-            .mounts
-            .as_deref()
-            .map(mounts)
-            .transpose()?
-            .unwrap_or_default(),
-        mount_node_selector: guards.mount_node_selector.into_iter().collect(),
-        service_types: guards.service_types,
-        service_external_ips: guards.service_external_ips,
-        endpoint_networks: guards.endpoint_networks,
-        endpoint_writers: guards.endpoint_writers,
-    };
+    let address = arguments.listen;
     run(&arguments.cluster, move |client, stop| async move {
-        let listener = listen(arguments.listen).await?;
-        Ok(toolforge_admission::run(client, listener, tls, config, stop).await?)
+        let listener = listen(address).await?;
+        Ok(toolforge_admission::run(client, listener, tls, policies, stop).await?)
     })
 }
 
 pub(crate) fn gateway(arguments: GatewayArgs) -> anyhow::Result<ExitCode> {
-    let domain = domain_of(&arguments.domain)?;
+    let PolicyArgs { policy, domains } = &arguments.policy;
+    let policy = policy::filled(policy.as_deref(), domains, &[])?.resolve_ingress()?;
+    let domain = policy
+        .domains()
+        .first()
+        .context("the policy has no domain")?
+        .clone();
     let identity = identity(&arguments.certificate)?;
     run(&arguments.cluster, move |client, stop| async move {
         let http = match arguments.http {
@@ -81,14 +67,12 @@ pub(crate) fn gateway(arguments: GatewayArgs) -> anyhow::Result<ExitCode> {
         };
         let config = toolforge_gateway::Config {
             domain,
-            legacy_hosts: arguments.legacy_hosts,
             http,
             https: listen(arguments.https).await?,
             public_https_port: arguments.public_port,
             identity,
             default_backend: toolforge_gateway::default_backend(),
-            ingress_class: names::INGRESS_CLASS.to_owned(),
-            safe_namespaces: objects::safe_namespaces()?,
+            policy,
             published: None,
             content_security_policy_report_only: None,
             last_table: arguments.table,
@@ -160,11 +144,6 @@ async fn listen(address: SocketAddr) -> anyhow::Result<TcpListener> {
 
 fn domain_of(text: &str) -> anyhow::Result<Domain> {
     text.parse().with_context(|| format!("{text:?} is not a domain"))
-}
-
-fn mounts(path: &Path) -> anyhow::Result<Vec<toolforge_policy::Mount>> {
-    let text = read(path)?;
-    serde_saphyr::from_str(&text).with_context(|| format!("{} is no list of mounts", path.display()))
 }
 
 fn identity(arguments: &CertificateArgs) -> anyhow::Result<Identity> {

@@ -9,6 +9,7 @@ mod component;
 mod logging;
 mod objects;
 mod outcome;
+mod policy;
 mod settings;
 mod tool;
 mod trust;
@@ -50,7 +51,7 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Cluster(arguments) => upkeep::run(arguments),
         Command::Trust(arguments) => trust::run(&arguments),
         Command::Accounts(arguments) => component::accounts(arguments),
-        Command::Admission(arguments) => component::admission(arguments),
+        Command::Admission(arguments) => component::admission(&arguments),
         Command::Gateway(arguments) => component::gateway(arguments),
         Command::Fourohfour(arguments) => component::fourohfour(&arguments),
         Command::Manifests(arguments) => component::manifests(&arguments),

@@ -7,9 +7,8 @@ mod public;
 mod roles;
 
 use serde_json::{Value, json};
-use toolforge_model::{
-    Namespace,
-    names::{FOUROHFOUR_NAMESPACE, FOUROHFOUR_SERVICE, INGRESS_CLASS, INGRESS_CONTROLLER, PUBLIC_NAMESPACE},
+use toolforge_model::names::{
+    FOUROHFOUR_NAMESPACE, FOUROHFOUR_SERVICE, INGRESS_CLASS, INGRESS_CONTROLLER, PUBLIC_NAMESPACE,
 };
 
 pub(crate) use apply::apply;
@@ -28,17 +27,6 @@ pub(crate) fn foundation(public: &Public) -> Vec<Value> {
     objects.push(ingress_class());
     objects.push(fourohfour_service());
     objects
-}
-
-/// Namespaces in which Ingresses and images are not judged: the cluster's own, and the pages' own.
-pub(crate) const SAFE_NAMESPACES: [&str; 2] = ["kube-system", FOUROHFOUR_NAMESPACE];
-
-/// The same, as the gateway takes them.
-pub(crate) fn safe_namespaces() -> anyhow::Result<Vec<Namespace>> {
-    Ok(SAFE_NAMESPACES
-        .iter()
-        .map(|name| name.parse())
-        .collect::<Result<_, _>>()?)
 }
 
 /// The port of the fourohfour pages' Service.

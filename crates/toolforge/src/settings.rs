@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context as _, bail};
 use serde::{Deserialize, Serialize};
 use toolforge_model::Domain;
+use toolforge_policy::PolicySettings;
 
 use crate::cli::UpArgs;
 
@@ -26,6 +27,9 @@ pub(crate) struct Settings {
     pub(crate) base: String,
     pub(crate) homes: PathBuf,
     pub(crate) registry: String,
+    /// The policy file, by an absolute path; what it says wins over what was settled earlier.
+    #[serde(default)]
+    pub(crate) policy: Option<PathBuf>,
     /// The second byte of Pods' addresses; none until a free one was found.
     pub(crate) network: Option<u8>,
     pub(crate) ports: Ports,
@@ -70,6 +74,17 @@ impl Settings {
         )?)
     }
 
+    /// The rules of a policy file with what it leaves out.
+    pub(crate) fn fill(&self, mut rules: PolicySettings) -> PolicySettings {
+        if rules.domains.is_empty() {
+            rules.domains = vec![self.domain.clone()];
+        }
+        if rules.registries.is_empty() {
+            rules.registries = vec![self.registry.clone()];
+        }
+        rules
+    }
+
     /// Where a tool is served.
     pub(crate) fn url(&self, tool: &str) -> String {
         match self.ports.https {
@@ -79,16 +94,39 @@ impl Settings {
     }
 }
 
-/// Flags over `earlier` over defaults. All that is wrong with them is said at once.
+/// The policy file to go by: the one that was named, else that of the earlier start.
+pub(crate) fn policy_path(flags: &UpArgs, earlier: Option<&Settings>) -> anyhow::Result<Option<PathBuf>> {
+    match &flags.policy {
+        Some(path) => std::path::absolute(path)
+            .context("--policy: not a path")
+            .map(Some),
+        None => Ok(earlier.and_then(|settings| settings.policy.clone())),
+    }
+}
+
+/// Flags over the policy file over `earlier` over defaults. All that is wrong with them is said at once.
 pub(crate) fn resolve(
     flags: &UpArgs,
     ldif: Option<&str>,
+    (policy_path, policy): (Option<PathBuf>, &PolicySettings),
     earlier: Option<&Settings>,
     default_homes: &Path,
 ) -> anyhow::Result<Settings> {
     let mut problems = Vec::new();
     let kept = |pick: fn(&Settings) -> &String| earlier.map(|settings| pick(settings).clone());
-    let domain = flags.domain.clone().or_else(|| kept(|settings| &settings.domain));
+    for (flag, given, said) in [
+        ("--domain", &flags.domain, &policy.domains),
+        ("--registry", &flags.registry, &policy.registries),
+    ] {
+        if given.is_some() && !said.is_empty() {
+            problems.push(format!(
+                "{flag}: the policy file says {} already; say it in one of the two places",
+                said.join(", ")
+            ));
+        }
+    }
+    let asked = flags.domain.clone().or_else(|| policy.domains.first().cloned());
+    let domain = asked.or_else(|| kept(|settings| &settings.domain));
     let domain = domain.unwrap_or_else(|| DEFAULT_DOMAIN.to_owned());
     if let Err(error) = domain.parse::<Domain>() {
         problems.push(format!("--domain: {error}"));
@@ -112,6 +150,7 @@ pub(crate) fn resolve(
     let registry = flags
         .registry
         .clone()
+        .or_else(|| policy.registries.first().cloned())
         .or_else(|| kept(|settings| &settings.registry));
     let ports = ports(flags, earlier.map(|settings| &settings.ports));
     problems.extend(shared_ports(&ports));
@@ -123,6 +162,7 @@ pub(crate) fn resolve(
         base: base.unwrap_or_else(|| DEFAULT_BASE.to_owned()),
         homes,
         registry: registry.unwrap_or_else(|| DEFAULT_REGISTRY.to_owned()),
+        policy: policy_path,
         network: flags
             .network
             .or_else(|| earlier.and_then(|settings| settings.network)),
@@ -200,7 +240,14 @@ mod tests {
     }
 
     fn settled(arguments: &[&str], earlier: Option<&Settings>) -> anyhow::Result<Settings> {
-        resolve(&flags(arguments), None, earlier, Path::new("/data/homes"))
+        let policy = PolicySettings::default();
+        resolve(
+            &flags(arguments),
+            None,
+            (None, &policy),
+            earlier,
+            Path::new("/data/homes"),
+        )
     }
 
     #[test]
@@ -230,10 +277,45 @@ mod tests {
     }
 
     #[test]
+    fn the_policy_file_is_kept_and_wins_over_what_was_settled() {
+        let first = settled(&["--domain", "tools.test"], None).unwrap();
+        let file = PolicySettings::with("other.test", "r.test");
+        let with = |arguments: &[&str]| {
+            let flags = flags(arguments);
+            let path = policy_path(&flags, Some(&first)).unwrap();
+            resolve(
+                &flags,
+                None,
+                (path, &file),
+                Some(&first),
+                Path::new("/data/homes"),
+            )
+        };
+        let second = with(&["--policy", "/etc/policy.yaml"]).unwrap();
+        assert_eq!(
+            (second.domain.as_str(), second.registry.as_str()),
+            ("other.test", "r.test")
+        );
+        assert_eq!(policy_path(&flags(&[]), Some(&second)).unwrap(), second.policy);
+        let twice = with(&["--domain", "third.test"]).unwrap_err().to_string();
+        assert!(
+            twice.contains("--domain: the policy file says other.test"),
+            "{twice}"
+        );
+    }
+
+    #[test]
     fn the_base_of_a_directory_is_its_first_entry() {
         let ldif =
             "version: 1\n\ndn: dc=example,dc=net\nobjectClass: domain\n\ndn: ou=people,dc=example,dc=net\n";
-        let settings = resolve(&flags(&[]), Some(ldif), None, Path::new("/data/homes")).unwrap();
+        let settings = resolve(
+            &flags(&[]),
+            Some(ldif),
+            (None, &PolicySettings::default()),
+            None,
+            Path::new("/data/homes"),
+        )
+        .unwrap();
         assert_eq!(settings.base, "dc=example,dc=net");
     }
 

@@ -18,7 +18,7 @@ use std::{process::ExitCode, time::Instant};
 
 use anyhow::Context as _;
 
-use crate::{cli::UpArgs, logging, settings};
+use crate::{cli::UpArgs, logging, policy, settings};
 use layout::Layout;
 pub(crate) use signals::stop_on_signals;
 
@@ -30,8 +30,21 @@ pub(crate) fn run(arguments: &UpArgs) -> anyhow::Result<ExitCode> {
     let _lock = layout.lock()?;
     let earlier = settings::Settings::read(&layout.settings())?;
     let ldif = arguments.ldif.as_deref().map(read_ldif).transpose()?;
-    let policy = arguments.audit_policy.as_deref().map(read_policy).transpose()?;
-    let settings = settings::resolve(arguments, ldif.as_deref(), earlier.as_ref(), &layout.tool_homes())?;
+    let audit_policy = arguments.audit_policy.as_deref().map(read_policy).transpose()?;
+    let policy_file = settings::policy_path(arguments, earlier.as_ref())?;
+    let rules = policy_file
+        .as_deref()
+        .map(policy::read)
+        .transpose()?
+        .unwrap_or_default();
+    let settings = settings::resolve(
+        arguments,
+        ldif.as_deref(),
+        (policy_file, &rules),
+        earlier.as_ref(),
+        &layout.tool_homes(),
+    )?;
+    let policies = settings.fill(rules).resolve()?;
     if earlier.is_none() {
         // Only for a new platform: later, a folder that is not there is a file system that is not mounted.
         std::fs::create_dir_all(&settings.homes)
@@ -41,8 +54,9 @@ pub(crate) fn run(arguments: &UpArgs) -> anyhow::Result<ExitCode> {
     let outcome = runtime.block_on(start::everything(start::Request {
         layout,
         settings,
+        policies,
         ldif,
-        audit: arguments.audit_log.clone().map(|path| (path, policy)),
+        audit: arguments.audit_log.clone().map(|path| (path, audit_policy)),
         began,
     }));
     // What is still in a blocking call must not hold up the end.

@@ -77,6 +77,21 @@ impl IngressPolicy {
     pub fn domains(&self) -> &[Domain] {
         &self.domains
     }
+
+    /// Hosts that all tools share, each with the path `/TOOL`.
+    pub fn legacy_hosts(&self) -> &[Domain] {
+        &self.legacy_hosts
+    }
+
+    /// The class of the Ingresses that the platform serves.
+    pub fn ingress_class(&self) -> &str {
+        &self.ingress_class
+    }
+
+    /// Namespaces whose Ingresses are not looked at.
+    pub fn safe_namespaces(&self) -> &BTreeSet<String> {
+        &self.safe_namespaces
+    }
 }
 
 /// Whether an Ingress in this namespace claims nothing but its tool's own host names.

@@ -9,8 +9,10 @@ mod endpoints;
 mod images;
 mod ingress;
 mod pod;
+mod policies;
 pub mod psp;
 mod service;
+mod settings;
 mod token;
 mod verdict;
 mod volumes;
@@ -21,7 +23,12 @@ pub use endpoints::{
 };
 pub use images::{RegistryPolicy, RegistryPolicyError, admit_images};
 pub use ingress::{IngressPolicy, IngressPolicyError, admit_ingress};
+pub use policies::Policies;
 pub use service::{ServicePolicy, admit_service};
+pub use settings::{
+    EndpointSettings, GroupRange, HostPathSettings, PodSecuritySettings, PolicyProblem, PolicySettings,
+    PolicySettingsError, SafeNamespaces, ServiceSettings, VolumeSettings,
+};
 pub use token::forgo_token;
 pub use verdict::{Offence, Verdict, Warning};
 pub use volumes::{Mount, MountError, VolumesPolicy, admit_volumes, mutate_volumes};

@@ -7,12 +7,11 @@ use serde::Deserialize;
 use toolforge_model::Namespace;
 use toolforge_policy::psp::{Phase, PodSecurityPolicy, Who, judge_pod, tool_policy};
 use toolforge_policy::{
-    Verdict, Workload, Writer, admit_endpoint_slice, admit_endpoints, admit_images, admit_ingress,
+    Policies, Verdict, Workload, Writer, admit_endpoint_slice, admit_endpoints, admit_images, admit_ingress,
     admit_service, admit_volumes, forgo_token, mutate_volumes,
 };
 
 use crate::accounts::Accounts;
-use crate::config::Policies;
 use crate::review::{Answer, Operation, Request};
 
 /// The guards, one per path.

@@ -5,12 +5,12 @@
 //! must not decide anything itself.
 
 mod accounts;
-mod config;
+mod error;
 mod guard;
 mod review;
 mod server;
 mod webhooks;
 
-pub use config::{AdmissionError, Config};
+pub use error::AdmissionError;
 pub use server::run;
 pub use webhooks::{CONFIGURATION_NAME, ClientConfigBase, EXEMPT_NAMESPACES, webhook_configurations};

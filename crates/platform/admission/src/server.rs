@@ -11,9 +11,10 @@ use axum::routing::{get, post};
 use kube::Client;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
+use toolforge_policy::Policies;
 
 use crate::accounts::Accounts;
-use crate::config::{AdmissionError, Config, Policies};
+use crate::error::AdmissionError;
 use crate::guard::Guard;
 use crate::review::{Answer, Review};
 
@@ -33,10 +34,10 @@ pub async fn run(
     client: Client,
     listener: TcpListener,
     tls: Arc<rustls::ServerConfig>,
-    config: Config,
+    policies: Policies,
     shutdown: CancellationToken,
 ) -> Result<(), AdmissionError> {
-    let policies = Arc::new(Policies::resolve(config)?);
+    let policies = Arc::new(policies);
     let accounts = Accounts::follow(client, shutdown.clone());
     tracing::info!(?policies, "admission guards are up");
     toolforge_serve::serve(

@@ -16,8 +16,9 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
-use toolforge_admission::{Config, run};
+use toolforge_admission::run;
 use toolforge_pki::{Authority, server_config};
+use toolforge_policy::{Policies, PolicySettings};
 
 const GOOD: &str = "docker-registry.tools.wmflabs.org/toolforge-php73-sssd-web:latest";
 const OTHER: &str = "tools-harbor.wmcloud.org/tool-alpha/web:1";
@@ -35,13 +36,10 @@ impl Drop for Guards {
     }
 }
 
-fn config() -> Config {
-    let mut config = Config::new(
-        "toolforge.org".parse().unwrap(),
-        "docker-registry.tools.wmflabs.org",
-    );
-    config.registries.push("tools-harbor.wmcloud.org".to_owned());
-    config
+fn policies() -> Policies {
+    let mut settings = PolicySettings::with("toolforge.org", "docker-registry.tools.wmflabs.org");
+    settings.registries.push("tools-harbor.wmcloud.org".to_owned());
+    settings.resolve().unwrap()
 }
 
 impl Guards {
@@ -53,7 +51,7 @@ impl Guards {
         let url = format!("https://{}", listener.local_addr().unwrap());
         let shutdown = CancellationToken::new();
         let kube = kube::Client::new(api, "default");
-        tokio::spawn(run(kube, listener, tls, config(), shutdown.clone()));
+        tokio::spawn(run(kube, listener, tls, policies(), shutdown.clone()));
         let trust = reqwest::Certificate::from_pem(authority.certificate_pem().as_bytes()).unwrap();
         let client = reqwest::Client::builder()
             .use_rustls_tls()
@@ -566,24 +564,4 @@ async fn services_stay_inside_the_cluster() {
         .refuses("/validate/service", &service(&json!({"type": "NodePort"})))
         .await;
     assert!(message.contains("spec.type is \"NodePort\""), "{message}");
-}
-
-#[tokio::test]
-async fn does_not_start_without_a_registry() {
-    toolforge_pki::install_provider();
-    let identity = Authority::create("test authority")
-        .unwrap()
-        .issue_server(&["127.0.0.1"])
-        .unwrap();
-    let tls = Arc::new(server_config(&identity, None).unwrap());
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let config = Config {
-        registries: vec![],
-        ..config()
-    };
-    let client = kube::Client::new(no_api(), "default");
-    let error = run(client, listener, tls, config, CancellationToken::new())
-        .await
-        .unwrap_err();
-    assert_eq!(error.to_string(), "admission has no registries");
 }

@@ -3,8 +3,9 @@
 use std::{net::IpAddr, path::PathBuf};
 
 use tokio::net::TcpListener;
-use toolforge_model::{Domain, Namespace, names};
+use toolforge_model::{Domain, names};
 use toolforge_pki::Identity;
+use toolforge_policy::IngressPolicy;
 use toolforge_routing::{PortRef, ServiceRef, Target};
 
 /// The port of the default backend's Service.
@@ -13,11 +14,10 @@ const DEFAULT_BACKEND_PORT: u16 = 8000;
 /// Everything that a gateway needs besides a client of the API.
 #[derive(Debug)]
 pub struct Config {
-    /// The domain under which tools have their host names.
+    /// The platform's main domain.
     pub domain: Domain,
-    /// Hosts of the legacy domain, which all tools share, each with the path `/TOOL`; keep them equal to admission's, and
-    /// in the certificate.
-    pub legacy_hosts: Vec<Domain>,
+    /// What Ingresses are held to: the same that admission judges by.
+    pub policy: IngressPolicy,
     /// The plain listener, which redirects to HTTPS; without it only HTTPS is served.
     pub http: Option<TcpListener>,
     /// The listener for HTTPS.
@@ -28,10 +28,6 @@ pub struct Config {
     pub identity: Identity,
     /// The Service that answers where no Ingress does. See [`default_backend`].
     pub default_backend: ServiceRef,
-    /// The class of the Ingresses to serve.
-    pub ingress_class: String,
-    /// Namespaces in which admission judges no Ingress; keep it equal to admission's own list.
-    pub safe_namespaces: Vec<Namespace>,
     /// Where the last table is kept between runs.
     pub last_table: PathBuf,
     /// The address that is written into the status of Ingresses; `None` writes none.

@@ -41,8 +41,8 @@ const HEALTH_PATH: &str = "/.well-known/healthz";
 pub struct DataPlaneSettings {
     /// The domain whose hosts are redirected from plain HTTP to HTTPS.
     pub domain: Domain,
-    /// The shared hosts that are redirected too.
-    pub legacy_hosts: Vec<Domain>,
+    /// The other domains, and the hosts of the legacy domain, that are redirected too.
+    pub other_domains: Vec<Domain>,
     /// The port under which the public reaches HTTPS.
     pub public_https_port: u16,
     /// The largest request body, in bytes; see [`DataPlaneSettings::new`].
@@ -56,7 +56,7 @@ impl DataPlaneSettings {
     pub fn new(domain: Domain, public_https_port: u16) -> Self {
         Self {
             domain,
-            legacy_hosts: Vec::new(),
+            other_domains: Vec::new(),
             public_https_port,
             request_body_limit_bytes: REQUEST_BODY_LIMIT_BYTES,
             content_security_policy_report_only: None,
@@ -112,7 +112,7 @@ impl DataPlane {
         if visit.path() == HEALTH_PATH {
             return health();
         }
-        let domains = iter::once(&self.settings.domain).chain(&self.settings.legacy_hosts);
+        let domains = iter::once(&self.settings.domain).chain(&self.settings.other_domains);
         match redirect(&visit, domains, self.settings.public_https_port) {
             Some(redirect) => redirect,
             None => {

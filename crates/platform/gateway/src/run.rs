@@ -9,8 +9,7 @@ use tokio::{
     task::JoinSet,
 };
 use tokio_util::sync::CancellationToken;
-use toolforge_model::names;
-use toolforge_policy::{IngressPolicy, IngressPolicyError};
+use toolforge_model::{Domain, names};
 use toolforge_routing::{RouteTable, Settings};
 
 use crate::{
@@ -24,9 +23,6 @@ pub enum GatewayError {
     /// The certificate or its key cannot be used.
     #[error("the gateway's certificate cannot be used")]
     Identity(#[source] toolforge_pki::PkiError),
-    /// There is no policy to judge Ingresses by.
-    #[error("the policy for Ingresses cannot be made")]
-    Policy(#[source] IngressPolicyError),
     /// The configured policy on content is no header value.
     #[error("content_security_policy_report_only must be one line of visible characters")]
     ContentSecurityPolicy,
@@ -42,7 +38,6 @@ pub async fn run(
     shutdown: CancellationToken,
 ) -> Result<(), GatewayError> {
     let tls = toolforge_pki::server_config(&config.identity, None).map_err(GatewayError::Identity)?;
-    let policy = policy(&config)?;
     let data_plane_settings = data_plane_settings(&config)?;
     let settings = table_settings(&config);
     let last = load(&config.last_table, &settings);
@@ -69,7 +64,7 @@ pub async fn run(
     }
     let control = Control {
         table,
-        policy: Arc::new(policy),
+        policy: Arc::new(config.policy),
         published: config.published,
         changed,
         unpublished,
@@ -79,38 +74,38 @@ pub async fn run(
     Ok(())
 }
 
-fn policy(config: &Config) -> Result<IngressPolicy, GatewayError> {
-    let safe = config.safe_namespaces.iter().map(ToString::to_string);
-    let policy = IngressPolicy::new(vec![config.domain.clone()], &config.ingress_class, safe);
-    let policy = policy.map_err(GatewayError::Policy)?;
-    Ok(policy.with_legacy_hosts(config.legacy_hosts.iter().cloned()))
-}
-
 fn data_plane_settings(config: &Config) -> Result<DataPlaneSettings, GatewayError> {
     let content = config
         .content_security_policy_report_only
         .as_deref()
         .map(HeaderValue::from_str);
+    let policy = &config.policy;
+    let domains = policy.domains().iter().chain(policy.legacy_hosts());
     Ok(DataPlaneSettings {
         content_security_policy_report_only: content
             .transpose()
             .map_err(|_| GatewayError::ContentSecurityPolicy)?,
-        legacy_hosts: config.legacy_hosts.clone(),
+        other_domains: domains
+            .filter(|domain| **domain != config.domain)
+            .cloned()
+            .collect(),
         ..DataPlaneSettings::new(config.domain.clone(), config.public_https_port)
     })
 }
 
 /// What a kept table depends on: under another domain, or with other safe namespaces, its verdicts are worth nothing.
 fn table_settings(config: &Config) -> Settings {
-    let safe: Vec<_> = config.safe_namespaces.iter().map(ToString::to_string).collect();
-    let legacy: Vec<_> = config.legacy_hosts.iter().map(ToString::to_string).collect();
+    let policy = &config.policy;
+    let domains: Vec<_> = policy.domains().iter().map(Domain::as_str).collect();
+    let legacy: Vec<_> = policy.legacy_hosts().iter().map(Domain::as_str).collect();
+    let safe: Vec<_> = policy.safe_namespaces().iter().map(String::as_str).collect();
     Settings {
-        ingress_class: config.ingress_class.clone(),
+        ingress_class: policy.ingress_class().to_owned(),
         controller: names::INGRESS_CONTROLLER.to_owned(),
         default_backend: config.default_backend.clone(),
         policy: format!(
             "domain {}, legacy hosts {}, safe namespaces {}",
-            config.domain,
+            domains.join(" "),
             legacy.join(" "),
             safe.join(" ")
         ),

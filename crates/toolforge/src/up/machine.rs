@@ -6,7 +6,7 @@ use anyhow::{Context as _, anyhow};
 use kube::Client;
 use tokio::{net::TcpListener, sync::oneshot};
 use toolforge_apiserver::{ApiServer, AuditLog};
-use toolforge_model::{Domain, names};
+use toolforge_model::Domain;
 use toolforge_pki::{Authority, Identity};
 
 use super::{
@@ -77,10 +77,10 @@ impl Machine<'_> {
         let client = self.client("toolforge:admission").await?;
         let identity = self.cluster.issue_server(&LOOPBACK)?;
         let tls = Arc::new(toolforge_pki::server_config(&identity, None)?);
-        let config = self.admission_config()?;
+        let policies = self.request.policies.clone();
         let url = format!("https://{}", listener.local_addr()?);
         parts.start("admission webhooks", Stop::Last, |stop| {
-            toolforge_admission::run(client, listener, tls, config, stop)
+            toolforge_admission::run(client, listener, tls, policies, stop)
         });
         let base = toolforge_admission::ClientConfigBase::Url(url);
         let hooks = toolforge_admission::webhook_configurations(&base, self.cluster.certificate_pem());
@@ -130,19 +130,27 @@ impl Machine<'_> {
         https: TcpListener,
         http: TcpListener,
     ) -> anyhow::Result<()> {
-        let Request { layout, settings, .. } = self.request;
+        let Request {
+            layout,
+            settings,
+            policies,
+            ..
+        } = self.request;
         let client = self.client("toolforge:gateway").await?;
-        let wildcard = format!("*.{}", settings.domain);
+        let domains = policies.ingress.domains().iter();
+        let names: Vec<String> = domains
+            .flat_map(|domain| [format!("*.{domain}"), domain.to_string()])
+            .chain(policies.ingress.legacy_hosts().iter().map(ToString::to_string))
+            .collect();
+        let names: Vec<&str> = names.iter().map(String::as_str).collect();
         let config = toolforge_gateway::Config {
             domain: self.domain()?,
-            legacy_hosts: Vec::new(),
             http: Some(http),
             https,
             public_https_port: settings.ports.https,
-            identity: self.web.issue_server(&[&wildcard, &settings.domain])?,
+            identity: self.web.issue_server(&names)?,
             default_backend: toolforge_gateway::default_backend(),
-            ingress_class: names::INGRESS_CLASS.to_owned(),
-            safe_namespaces: objects::safe_namespaces()?,
+            policy: policies.ingress.clone(),
             published: Some(toolforge_gateway::Published::Ip(Ipv4Addr::LOCALHOST.into())),
             content_security_policy_report_only: None,
             last_table: layout.gateway().join("table.json"),
@@ -281,13 +289,6 @@ impl Machine<'_> {
             gateway_address: Some(format!("127.0.0.1:{}", settings.ports.https)),
             ca_pem: Some(self.web.certificate_pem().to_owned()),
         }
-    }
-
-    fn admission_config(&self) -> anyhow::Result<toolforge_admission::Config> {
-        Ok(toolforge_admission::Config {
-            safe_namespaces: objects::SAFE_NAMESPACES.map(str::to_owned).to_vec(),
-            ..toolforge_admission::Config::new(self.domain()?, &self.request.settings.registry)
-        })
     }
 
     fn node_config(&self, listener: TcpListener) -> anyhow::Result<toolforge_node::Config> {

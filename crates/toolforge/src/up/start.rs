@@ -8,6 +8,7 @@ use std::{path::PathBuf, sync::Arc, time::Instant};
 
 use tokio_util::sync::CancellationToken;
 use toolforge_pki::Authority;
+use toolforge_policy::Policies;
 
 use super::{
     layout::Layout, listeners, machine::Machine, network::Network, parts::Parts, program, progress::Progress,
@@ -19,6 +20,8 @@ use crate::{objects, settings::Settings};
 pub(super) struct Request {
     pub(super) layout: Layout,
     pub(super) settings: Settings,
+    /// What the guards go by.
+    pub(super) policies: Policies,
     /// The directory to begin with, on a new data folder.
     pub(super) ldif: Option<String>,
     /// Where requests to the API are written, and by which policy.

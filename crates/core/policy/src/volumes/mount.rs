@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 /// The types of paths that Kubernetes knows; empty is not checked.
 const KINDS: [&str; 8] = [
@@ -19,7 +19,7 @@ const KINDS: [&str; 8] = [
 const LONGEST_NAME: usize = 63;
 
 /// One path of the machine, which has the same place in containers.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Mount {
     /// Name of the volume: a DNS label, each once.

@@ -19,6 +19,7 @@ use tokio_util::sync::CancellationToken;
 use toolforge_apiserver::ApiServer;
 use toolforge_gateway::{Config, Published, default_backend, run};
 use toolforge_pki::Authority;
+use toolforge_policy::IngressPolicy;
 
 use crate::{
     scene::{DEADLINE, DOMAIN, listener},
@@ -151,14 +152,12 @@ impl Gateway {
         let address = https.local_addr().unwrap();
         let config = Config {
             domain: DOMAIN.parse().unwrap(),
-            legacy_hosts: Vec::new(),
+            policy: IngressPolicy::new(vec![DOMAIN.parse().unwrap()], "toolforge", []).unwrap(),
             http: None,
             https,
             public_https_port: address.port(),
             identity: authority.issue_server(&[&format!("*.{DOMAIN}")]).unwrap(),
             default_backend: default_backend(),
-            ingress_class: "toolforge".into(),
-            safe_namespaces: Vec::new(),
             last_table,
             published: Some(Published::Ip(address.ip())),
             content_security_policy_report_only: None,
