@@ -1,13 +1,14 @@
 //! Each component of the platform as a command of its own, for a cluster: a client from the kubeconfig or
 //! from the cluster itself, the component, and a stop on SIGTERM. There is no other way in.
 
-use std::{fs, future::Future, net::SocketAddr, path::Path, process::ExitCode, sync::Arc};
+use std::{fs, future::Future, net::SocketAddr, path::Path, process::ExitCode};
 
 use anyhow::Context as _;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use toolforge_model::Domain;
 use toolforge_pki::Identity;
+use toolforge_serve::Presented;
 
 use crate::{
     cli::{
@@ -40,14 +41,11 @@ pub(crate) fn accounts(arguments: AccountsArgs) -> anyhow::Result<ExitCode> {
 pub(crate) fn admission(arguments: &AdmissionArgs) -> anyhow::Result<ExitCode> {
     let PolicyArgs { policy, domains } = &arguments.policy;
     let policies = policy::filled(policy.as_deref(), domains, &arguments.registries)?.resolve()?;
-    let tls = Arc::new(toolforge_pki::server_config(
-        &identity(&arguments.certificate)?,
-        None,
-    )?);
-    let address = arguments.listen;
+    let (address, files) = (arguments.listen, &arguments.certificate);
     run(&arguments.cluster, move |client, stop| async move {
         let listener = listen(address).await?;
-        Ok(toolforge_admission::run(client, listener, tls, policies, stop).await?)
+        let certificate = Presented::files(&files.tls_cert, &files.tls_key, stop.clone())?;
+        Ok(toolforge_admission::run(client, listener, certificate, policies, stop).await?)
     })
 }
 

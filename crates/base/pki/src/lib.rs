@@ -20,5 +20,5 @@ pub use files::write_private;
 pub use identity::Identity;
 pub use read::{Certified, Requested, read_certificate_der, read_certificate_pem, read_request_pem};
 pub use signing::{SigningKey, sha256};
-pub use tls::{client_config, install_provider, server_config};
+pub use tls::{certified_key, client_config, install_provider, server_config};
 pub use unverified::unverified_client_config;

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use rustls::{ClientConfig, RootCertStore, ServerConfig, server::WebPkiClientVerifier};
+use rustls::{ClientConfig, RootCertStore, ServerConfig, server::WebPkiClientVerifier, sign::CertifiedKey};
 use rustls_pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject as _};
 
 use crate::{Identity, PkiError};
@@ -35,6 +35,16 @@ pub fn server_config(identity: &Identity, client_ca_pem: Option<&str>) -> Result
         .map_err(PkiError::Tls)?;
     config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
     Ok(config)
+}
+
+/// The certificate of `identity` with its key, as servers present it.
+///
+/// # Errors
+/// When the PEM texts are not what they should be, or do not belong together.
+pub fn certified_key(identity: &Identity) -> Result<CertifiedKey, PkiError> {
+    install_provider();
+    let provider = rustls::crypto::aws_lc_rs::default_provider();
+    CertifiedKey::from_der(chain(identity)?, key(identity)?, &provider).map_err(PkiError::Tls)
 }
 
 /// A client that trusts `ca_pem` and nothing else, and presents `identity` where there is one.

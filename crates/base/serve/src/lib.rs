@@ -7,7 +7,9 @@ mod kubeconfig;
 mod listen;
 mod patient;
 mod peer;
+mod presented;
 
 pub use kubeconfig::kubeconfig;
-pub use listen::serve;
+pub use listen::{serve, serve_at_most};
 pub use peer::Peer;
+pub use presented::{Presented, PresentedError};

@@ -19,6 +19,7 @@ use hyper_util::{
 use tokio::{
     io::{AsyncRead, AsyncWrite},
     net::{TcpListener, TcpStream},
+    sync::Semaphore,
 };
 use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
@@ -51,13 +52,30 @@ pub async fn serve(
     router: Router,
     shutdown: CancellationToken,
 ) -> io::Result<()> {
+    serve_at_most(Semaphore::MAX_PERMITS, listener, tls, router, shutdown).await
+}
+
+/// As [`serve`], with at most so many connections at once: others wait until one ends, which a silent one does soon.
+///
+/// # Errors
+/// As [`serve`].
+pub async fn serve_at_most(
+    connections: usize,
+    listener: TcpListener,
+    tls: Option<Arc<rustls::ServerConfig>>,
+    router: Router,
+    shutdown: CancellationToken,
+) -> io::Result<()> {
+    let places = Arc::new(Semaphore::new(connections));
     let acceptor = tls.map(TlsAcceptor::from);
     let graceful = GracefulShutdown::new();
     let cut = CancellationToken::new();
     loop {
-        let accepted = tokio::select! {
+        let place = Arc::clone(&places).acquire_owned();
+        let accepting = async { (place.await, listener.accept().await) };
+        let (place, accepted) = tokio::select! {
             () = shutdown.cancelled() => break,
-            accepted = listener.accept() => accepted,
+            accepted = accepting => accepted,
         };
         match accepted {
             Ok((stream, address)) => {
@@ -68,7 +86,11 @@ pub async fn serve(
                     cut: cut.clone(),
                     address,
                 };
-                tokio::spawn(connection.run(stream, acceptor.clone()));
+                let running = connection.run(stream, acceptor.clone());
+                tokio::spawn(async move {
+                    running.await;
+                    drop(place);
+                });
             }
             Err(error) => {
                 tracing::warn!(%error, "a connection could not be accepted");

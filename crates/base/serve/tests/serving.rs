@@ -8,7 +8,7 @@ use axum::{Extension, Router, routing::get};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use toolforge_pki::{Authority, read_certificate_der, server_config};
-use toolforge_serve::{Peer, serve};
+use toolforge_serve::{Peer, Presented, serve};
 
 async fn who(Extension(peer): Extension<Peer>) -> String {
     peer.certificate.map_or_else(
@@ -78,4 +78,75 @@ async fn a_request_under_way_is_answered_after_the_stop() {
     shutdown.cancel();
     assert_eq!(request.await.unwrap().unwrap().text().await.unwrap(), "done");
     serving.await.unwrap().unwrap();
+}
+
+/// Whether a new connection meets a certificate of this authority.
+async fn met(url: &str, authority: &Authority) -> Option<()> {
+    let tls = toolforge_pki::client_config(authority.certificate_pem(), None).unwrap();
+    let client = reqwest::Client::builder()
+        .use_preconfigured_tls(tls)
+        .build()
+        .unwrap();
+    client.get(url).send().await.ok().map(drop)
+}
+
+/// As Kubernetes changes a Secret in a volume: a link to another folder takes the place of the one before.
+#[tokio::test]
+async fn a_certificate_is_read_again_when_its_files_change() {
+    let folder = tempfile::tempdir().unwrap();
+    let (first, second) = (
+        Authority::create("first").unwrap(),
+        Authority::create("second").unwrap(),
+    );
+    let write = |name: &str, authority: &Authority| {
+        let identity = authority.issue_server(&["127.0.0.1"]).unwrap();
+        let data = folder.path().join(name);
+        std::fs::create_dir(&data).unwrap();
+        std::fs::write(data.join("tls.crt"), identity.certificate_pem).unwrap();
+        std::fs::write(data.join("tls.key"), identity.key_pem).unwrap();
+        let link = folder.path().join("new");
+        std::os::unix::fs::symlink(name, &link).unwrap();
+        std::fs::rename(link, folder.path().join("..data")).unwrap();
+    };
+    write("1", &first);
+    for file in ["tls.crt", "tls.key"] {
+        std::os::unix::fs::symlink(format!("..data/{file}"), folder.path().join(file)).unwrap();
+    }
+    let shutdown = CancellationToken::new();
+    let (certificate, key) = (folder.path().join("tls.crt"), folder.path().join("tls.key"));
+    let presented = Presented::files(&certificate, &key, shutdown.clone()).unwrap();
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("https://{}/", listener.local_addr().unwrap());
+    let router = Router::new().route("/", get(async || "here"));
+    tokio::spawn(serve(
+        listener,
+        Some(presented.server_config()),
+        router,
+        shutdown.clone(),
+    ));
+
+    let tls = toolforge_pki::client_config(first.certificate_pem(), None).unwrap();
+    let kept = reqwest::Client::builder()
+        .use_preconfigured_tls(tls)
+        .build()
+        .unwrap();
+    assert_eq!(kept.get(&url).send().await.unwrap().text().await.unwrap(), "here");
+    assert!(met(&url, &second).await.is_none());
+
+    // Something that is no certificate changes nothing.
+    std::fs::write(folder.path().join("1/tls.crt"), "nonsense").unwrap();
+    std::fs::write(folder.path().join("other"), "").unwrap();
+    assert!(met(&url, &first).await.is_some());
+
+    write("2", &second);
+    let deadline = tokio::time::Instant::now() + std::time::Duration::from_secs(20);
+    while met(&url, &second).await.is_none() {
+        assert!(
+            tokio::time::Instant::now() < deadline,
+            "the new one is never presented"
+        );
+    }
+    // The connection from before goes on.
+    assert_eq!(kept.get(&url).send().await.unwrap().text().await.unwrap(), "here");
+    shutdown.cancel();
 }

@@ -1,5 +1,6 @@
 //! Which user a tool's Pods run as: read from the annotations of its namespace, which the account service writes.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use futures::{FutureExt, StreamExt};
@@ -10,6 +11,7 @@ use kube::{Api, Client};
 use tokio_util::sync::CancellationToken;
 use toolforge_model::{ToolAccount, labels};
 
+use crate::metrics::Metrics;
 use crate::review::Answer;
 
 /// How long one look at the API may take: Kubernetes gives a webhook ten seconds, and an answer in words is worth
@@ -21,11 +23,12 @@ const LOOK_UP: Duration = Duration::from_secs(5);
 pub(crate) struct Accounts {
     known: Store<Namespace>,
     api: Api<Namespace>,
+    metrics: Arc<Metrics>,
 }
 
 impl Accounts {
     /// Starts to follow the namespaces of tools until `shutdown`.
-    pub(crate) fn follow(client: Client, shutdown: CancellationToken) -> Self {
+    pub(crate) fn follow(client: Client, metrics: Arc<Metrics>, shutdown: CancellationToken) -> Self {
         let api: Api<Namespace> = Api::all(client);
         let (known, writer) = reflector::store();
         let ours =
@@ -37,7 +40,7 @@ impl Accounts {
             }
         });
         tokio::spawn(shutdown.run_until_cancelled_owned(follow));
-        Self { known, api }
+        Self { known, api, metrics }
     }
 
     /// Whether the namespaces have been read once.
@@ -53,6 +56,11 @@ impl Accounts {
         }
         // A namespace that was made a moment ago may not have arrived here yet.
         let looked_up = tokio::time::timeout(LOOK_UP, self.api.get_opt(namespace)).await;
+        self.metrics.looked_up(match &looked_up {
+            Ok(Ok(Some(_))) => "found",
+            Ok(Ok(None)) => "missing",
+            _ => "failed",
+        });
         match looked_up {
             Ok(Ok(Some(found))) => account(&found).map_err(|error| {
                 Answer::Later(format!(

@@ -31,6 +31,46 @@ pub(crate) enum Guard {
 const EPHEMERAL_CONTAINERS: &str = "ephemeralcontainers";
 
 impl Guard {
+    /// All of them.
+    pub(crate) const ALL: [Self; 8] = [
+        Self::Ingress,
+        Self::Images,
+        Self::Pod,
+        Self::MutatePod,
+        Self::Service,
+        Self::Endpoints,
+        Self::Volumes,
+        Self::MutateVolumes,
+    ];
+
+    /// Where it is asked.
+    pub(crate) fn path(self) -> &'static str {
+        match self {
+            Self::Ingress => "/validate/ingress",
+            Self::Images => "/validate/images",
+            Self::Pod => "/validate/pod",
+            Self::MutatePod => "/mutate/pod",
+            Self::Service => "/validate/service",
+            Self::Endpoints => "/validate/endpoints",
+            Self::Volumes => "/validate/volumes",
+            Self::MutateVolumes => "/mutate/volumes",
+        }
+    }
+
+    /// Its name in logs and metrics.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Ingress => "ingress",
+            Self::Images => "images",
+            Self::Pod => "pod",
+            Self::MutatePod => "mutate-pod",
+            Self::Service => "service",
+            Self::Endpoints => "endpoints",
+            Self::Volumes => "volumes",
+            Self::MutateVolumes => "mutate-volumes",
+        }
+    }
+
     /// Answers one question.
     pub(crate) async fn answer(self, policies: &Policies, accounts: &Accounts, request: &Request) -> Answer {
         // Taking away is always allowed; neither is ever asked for, see the webhook configurations.
@@ -223,11 +263,7 @@ fn completed(policy: &PodSecurityPolicy, request: &Request) -> Answer {
 }
 
 fn answer(verdict: &Verdict) -> Answer {
-    if verdict.is_allowed() {
-        Answer::Allow(vec![])
-    } else {
-        Answer::Deny(verdict.message())
-    }
+    Answer::Judged(verdict.clone())
 }
 
 /// The object does not have the shape of its kind; the error's own words name the field.

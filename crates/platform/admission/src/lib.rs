@@ -5,8 +5,11 @@
 //! must not decide anything itself.
 
 mod accounts;
+mod body;
 mod error;
 mod guard;
+mod metrics;
+mod once;
 mod review;
 mod server;
 mod webhooks;

@@ -1,12 +1,22 @@
 //! `AdmissionReview`s: what Kubernetes asks, and how it is answered.
 
+use std::borrow::Cow;
+use std::collections::BTreeSet;
+
 use base64::Engine;
 use json_patch::PatchOperation;
 use serde::Deserialize;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
+use toolforge_policy::{Verdict, Warning};
+
+use crate::once;
 
 /// The API versions of reviews that are understood; the answer has the version of the question.
 const VERSIONS: [&str; 2] = ["admission.k8s.io/v1", "admission.k8s.io/v1beta1"];
+
+/// Key of the audit annotation with the rules that an object breaks, joined by commas; Kubernetes puts the name of the
+/// webhook before it.
+const RULES: &str = "rules";
 
 /// One question.
 #[derive(Clone, Debug, Deserialize)]
@@ -21,9 +31,9 @@ pub(crate) struct Request {
     pub(crate) operation: Operation,
     #[serde(default)]
     pub(crate) user_info: UserInfo,
-    #[serde(default)]
+    #[serde(skip)]
     pub(crate) object: Value,
-    #[serde(default)]
+    #[serde(skip)]
     pub(crate) old_object: Value,
 }
 
@@ -61,8 +71,43 @@ pub(crate) enum Answer {
     Allow(Vec<PatchOperation>),
     /// The object is refused.
     Deny(String),
+    /// What a policy says, with its reasons.
+    Judged(Verdict),
     /// Nobody can say yet; the client should ask again.
     Later(String),
+}
+
+impl Operation {
+    /// Its name in the metrics.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Create => "create",
+            Self::Update => "update",
+            Self::Delete => "delete",
+            Self::Connect => "connect",
+        }
+    }
+}
+
+impl Answer {
+    /// What its owner is told when the object may not pass.
+    pub(crate) fn refusal(&self) -> Option<Cow<'_, str>> {
+        match self {
+            Self::Allow(_) => None,
+            Self::Judged(verdict) => (!verdict.is_allowed()).then(|| verdict.message().into()),
+            Self::Deny(message) | Self::Later(message) => Some(message.into()),
+        }
+    }
+
+    /// Its name in the metrics.
+    pub(crate) fn name(&self) -> &'static str {
+        match self {
+            Self::Later(_) => "later",
+            Self::Deny(_) => "refused",
+            Self::Judged(verdict) if !verdict.is_allowed() => "refused",
+            Self::Allow(_) | Self::Judged(_) => "allowed",
+        }
+    }
 }
 
 /// Why a body is no question.
@@ -80,10 +125,24 @@ pub(crate) enum ReviewError {
     NoUid,
 }
 
+impl ReviewError {
+    /// The same in a word, for the metrics.
+    pub(crate) fn reason(&self) -> &'static str {
+        match self {
+            Self::Empty => "empty",
+            Self::Unreadable(_) => "json",
+            Self::OtherKind(_) => "kind",
+            Self::NoRequest | Self::NoUid => "incomplete",
+        }
+    }
+}
+
 /// A question with what is needed to answer it.
 #[derive(Debug)]
 pub(crate) struct Review {
     version: String,
+    /// A key that is there twice.
+    twice: Option<String>,
     pub(crate) request: Request,
 }
 
@@ -102,7 +161,12 @@ impl Review {
         if body.is_empty() {
             return Err(ReviewError::Empty);
         }
-        let wire: Wire = serde_json::from_slice(body)?;
+        let (mut review, twice) = once::read(body)?;
+        // Taken out before the rest is read, so that they are neither copied nor looked through.
+        let [object, old_object] = ["object", "oldObject"]
+            .map(|field| review.pointer_mut("/request")?.as_object_mut()?.remove(field))
+            .map(Option::unwrap_or_default);
+        let wire = Wire::deserialize(review)?;
         if wire.kind != "AdmissionReview" || !VERSIONS.contains(&wire.api_version.as_str()) {
             let shown: String = format!("{} {}", wire.api_version, wire.kind)
                 .chars()
@@ -110,14 +174,24 @@ impl Review {
                 .collect();
             return Err(ReviewError::OtherKind(shown));
         }
-        let request = wire.request.ok_or(ReviewError::NoRequest)?;
+        let mut request = wire.request.ok_or(ReviewError::NoRequest)?;
         if request.uid.is_empty() {
             return Err(ReviewError::NoUid);
         }
+        (request.object, request.old_object) = (object, old_object);
         Ok(Self {
             version: wire.api_version,
+            twice,
             request,
         })
+    }
+
+    /// What is answered where the question itself is not to be trusted.
+    pub(crate) fn unanswerable(&self) -> Option<Answer> {
+        let key = self.twice.as_ref()?;
+        Some(Answer::Deny(format!(
+            "the key {key:?} is there twice in one object, and readers disagree which of them counts; leave one of them"
+        )))
     }
 
     /// The `AdmissionReview` that answers this one.
@@ -129,11 +203,8 @@ impl Review {
                 let patch = base64::engine::general_purpose::STANDARD.encode(json!(patch).to_string());
                 json!({"uid": uid, "allowed": true, "patchType": "JSONPatch", "patch": patch})
             }
-            Answer::Deny(message) => {
-                let status =
-                    json!({"status": "Failure", "code": 403, "reason": "Forbidden", "message": message});
-                json!({"uid": uid, "allowed": false, "status": status})
-            }
+            Answer::Deny(message) => refused(uid, message),
+            Answer::Judged(verdict) => judged_response(uid, verdict),
             Answer::Later(message) => {
                 let status = json!({
                     "status": "Failure", "code": 503, "reason": "ServiceUnavailable", "message": message,
@@ -152,29 +223,57 @@ impl Request {
     /// Finalizers and owners of an object may always change: what is refused today could otherwise neither be
     /// deleted nor cleaned up.
     pub(crate) fn changes_bookkeeping_only(&self) -> bool {
-        let (new, old) = (judged(&self.object), judged(&self.old_object));
-        self.operation == Operation::Update && new.is_some() && new == old
+        let (Some(new), Some(old)) = (self.object.as_object(), self.old_object.as_object()) else {
+            return false;
+        };
+        self.operation == Operation::Update
+            && equal_but(new, old, &["metadata", "status"])
+            && match (new.get("metadata"), old.get("metadata")) {
+                (Some(Value::Object(new)), Some(Value::Object(old))) => equal_but(new, old, &HOUSEKEEPING),
+                (new, old) => new == old,
+            }
     }
 }
 
-/// The object without what only Kubernetes' own housekeeping reads.
-fn judged(object: &Value) -> Option<Value> {
-    let mut object = object.as_object()?.clone();
-    object.remove("status");
-    if let Some(metadata) = object.get_mut("metadata").and_then(Value::as_object_mut) {
-        for field in [
-            "deletionGracePeriodSeconds",
-            "deletionTimestamp",
-            "finalizers",
-            "generation",
-            "managedFields",
-            "ownerReferences",
-            "resourceVersion",
-        ] {
-            metadata.remove(field);
-        }
+/// What of an object's metadata only Kubernetes' own housekeeping reads.
+const HOUSEKEEPING: [&str; 7] = [
+    "deletionGracePeriodSeconds",
+    "deletionTimestamp",
+    "finalizers",
+    "generation",
+    "managedFields",
+    "ownerReferences",
+    "resourceVersion",
+];
+
+/// Whether two objects are the same, these fields apart.
+fn equal_but(new: &Map<String, Value>, old: &Map<String, Value>, apart: &[&str]) -> bool {
+    let counted = |(key, _): &(&String, &Value)| !apart.contains(&key.as_str());
+    new.iter().filter(counted).eq(old.iter().filter(counted))
+}
+
+fn refused(uid: &str, message: &str) -> Value {
+    let status = json!({"status": "Failure", "code": 403, "reason": "Forbidden", "message": message});
+    json!({"uid": uid, "allowed": false, "status": status})
+}
+
+/// The answer with the warnings, and with the rules that were broken for the audit log.
+fn judged_response(uid: &str, verdict: &Verdict) -> Value {
+    let mut response = if verdict.is_allowed() {
+        json!({"uid": uid, "allowed": true})
+    } else {
+        refused(uid, &verdict.message())
+    };
+    if !verdict.warnings().is_empty() {
+        let texts = verdict.warnings().iter().map(Warning::to_string);
+        response["warnings"] = texts.collect();
     }
-    Some(Value::Object(object))
+    let rules: BTreeSet<&str> = verdict.offences().iter().map(|offence| offence.rule).collect();
+    if !rules.is_empty() {
+        let rules: Vec<&str> = rules.into_iter().collect();
+        response["auditAnnotations"] = json!({RULES: rules.join(",")});
+    }
+    response
 }
 
 #[cfg(test)]

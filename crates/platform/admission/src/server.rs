@@ -1,95 +1,148 @@
-//! The HTTPS server: one path per guard, health and readiness.
+//! The HTTPS server: one path per guard, health, readiness and metrics.
 
 use std::sync::Arc;
+use std::time::{Instant, SystemTime};
 
 use axum::Router;
-use axum::body::Bytes;
-use axum::extract::{DefaultBodyLimit, State};
-use axum::http::StatusCode;
+use axum::extract::{Request, State};
+use axum::http::{StatusCode, header::CONTENT_TYPE};
 use axum::response::{IntoResponse, Json, Response};
 use axum::routing::{get, post};
 use kube::Client;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use toolforge_policy::Policies;
+use toolforge_serve::Presented;
 
 use crate::accounts::Accounts;
+use crate::body::Room;
 use crate::error::AdmissionError;
 use crate::guard::Guard;
-use crate::review::{Answer, Review};
+use crate::metrics::{Metrics, OPEN_METRICS, Reviewed};
+use crate::review::Review;
 
-/// The largest review in bytes: the API takes objects of 3 MiB, an update carries two, and there is some wrapping.
-const LARGEST_REVIEW: usize = 8 << 20;
+/// Connections at once: an API server keeps some dozens, and anybody who reaches the port can make one.
+const CONNECTIONS: usize = 1024;
 
 #[derive(Clone)]
 struct Shared {
     policies: Arc<Policies>,
     accounts: Accounts,
+    metrics: Arc<Metrics>,
+    certificate: Presented,
+    room: Room,
 }
 
 /// Answers admission reviews on `listener` until `shutdown`.
 ///
 /// The client must be allowed to get, list and watch namespaces.
+///
+/// # Errors
+/// When the listener fails.
 pub async fn run(
     client: Client,
     listener: TcpListener,
-    tls: Arc<rustls::ServerConfig>,
+    certificate: Presented,
     policies: Policies,
     shutdown: CancellationToken,
 ) -> Result<(), AdmissionError> {
-    let policies = Arc::new(policies);
-    let accounts = Accounts::follow(client, shutdown.clone());
-    tracing::info!(?policies, "admission guards are up");
-    toolforge_serve::serve(
-        listener,
-        Some(tls),
-        router(Shared { policies, accounts }),
-        shutdown,
-    )
-    .await?;
+    let metrics = Arc::new(Metrics::new());
+    let shared = Shared {
+        policies: Arc::new(policies),
+        accounts: Accounts::follow(client, Arc::clone(&metrics), shutdown.clone()),
+        metrics,
+        certificate,
+        room: Room::new(),
+    };
+    tracing::info!(policies = ?shared.policies, "admission guards are up");
+    let tls = shared.certificate.server_config();
+    toolforge_serve::serve_at_most(CONNECTIONS, listener, Some(tls), router(shared), shutdown).await?;
     Ok(())
 }
 
 fn router(shared: Shared) -> Router {
-    let guard = |guard: Guard| post(move |shared: State<Shared>, body: Bytes| review(guard, shared, body));
-    Router::new()
-        .route("/validate/ingress", guard(Guard::Ingress))
-        .route("/validate/images", guard(Guard::Images))
-        .route("/validate/pod", guard(Guard::Pod))
-        .route("/validate/service", guard(Guard::Service))
-        .route("/validate/endpoints", guard(Guard::Endpoints))
-        .route("/validate/volumes", guard(Guard::Volumes))
-        .route("/mutate/volumes", guard(Guard::MutateVolumes))
-        .route("/mutate/pod", guard(Guard::MutatePod))
+    let mut router = Router::new();
+    for guard in Guard::ALL {
+        let handler = move |shared: State<Shared>, request: Request| review(guard, shared, request);
+        router = router.route(guard.path(), post(handler));
+    }
+    router
         .route("/livez", get(async || "ok"))
         .route("/readyz", get(ready))
-        .layer(DefaultBodyLimit::max(LARGEST_REVIEW))
+        .route("/metrics", get(metrics))
         .with_state(shared)
 }
 
-async fn review(guard: Guard, State(shared): State<Shared>, body: Bytes) -> Response {
-    let review = match Review::read(&body) {
-        Ok(review) => review,
-        Err(error) => return (StatusCode::BAD_REQUEST, format!("{error}\n")).into_response(),
+async fn review(guard: Guard, State(shared): State<Shared>, request: Request) -> Response {
+    let held = match shared.room.read(request).await {
+        Ok(held) => held,
+        Err(error) => return unreadable(&shared, error.status(), error.reason(), &error.to_string()),
     };
-    let answer = guard
-        .answer(&shared.policies, &shared.accounts, &review.request)
-        .await;
-    if let Answer::Deny(message) | Answer::Later(message) = &answer {
+    let began = Instant::now();
+    let review = match Review::read(&held.bytes) {
+        Ok(review) => review,
+        Err(error) => {
+            return unreadable(
+                &shared,
+                StatusCode::BAD_REQUEST,
+                error.reason(),
+                &error.to_string(),
+            );
+        }
+    };
+    let answer = match review.unanswerable() {
+        Some(answer) => answer,
+        None => {
+            guard
+                .answer(&shared.policies, &shared.accounts, &review.request)
+                .await
+        }
+    };
+    if let Some(message) = answer.refusal() {
         let namespace = review.request.namespace.as_deref().unwrap_or_default();
-        tracing::info!(?guard, namespace, uid = review.request.uid, message, "refused");
+        tracing::info!(guard = guard.name(), namespace, uid = review.request.uid, %message, "refused");
     }
-    Json(review.answered(&answer)).into_response()
+    let reviewed = Reviewed {
+        guard: guard.name(),
+        operation: review.request.operation.name(),
+        verdict: answer.name(),
+    };
+    let response = Json(review.answered(&answer)).into_response();
+    shared.metrics.answered(&reviewed, began.elapsed());
+    response
+}
+
+fn unreadable(shared: &Shared, status: StatusCode, reason: &'static str, error: &str) -> Response {
+    shared.metrics.unreadable(reason);
+    tracing::debug!(%status, error, "a request that is no review");
+    (status, format!("{error}\n")).into_response()
 }
 
 async fn ready(State(shared): State<Shared>) -> Response {
-    if shared.accounts.are_known() {
-        "ok".into_response()
-    } else {
-        (
-            StatusCode::SERVICE_UNAVAILABLE,
-            "the namespaces of tools have not been read yet\n",
-        )
-            .into_response()
+    let mut missing = Vec::new();
+    if !shared.accounts.are_known() {
+        missing.push("the namespaces of tools have not been read yet");
+    }
+    if shared
+        .certificate
+        .not_after()
+        .is_some_and(|ends| ends < SystemTime::now())
+    {
+        missing.push("the certificate has expired");
+    }
+    if missing.is_empty() {
+        return "ok".into_response();
+    }
+    (
+        StatusCode::SERVICE_UNAVAILABLE,
+        format!("{}\n", missing.join("\n")),
+    )
+        .into_response()
+}
+
+async fn metrics(State(shared): State<Shared>) -> Response {
+    match shared.metrics.text(shared.certificate.not_after()) {
+        Ok(text) => ([(CONTENT_TYPE, OPEN_METRICS)], text).into_response(),
+        Err(_) => StatusCode::INTERNAL_SERVER_ERROR.into_response(),
     }
 }

@@ -3,7 +3,6 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 use std::convert::Infallible;
-use std::sync::Arc;
 
 use axum::Router;
 use axum::body::Body;
@@ -17,8 +16,9 @@ use serde_json::{Value, json};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use toolforge_admission::run;
-use toolforge_pki::{Authority, server_config};
+use toolforge_pki::Authority;
 use toolforge_policy::{Policies, PolicySettings};
+use toolforge_serve::Presented;
 
 const GOOD: &str = "docker-registry.tools.wmflabs.org/toolforge-php73-sssd-web:latest";
 const OTHER: &str = "tools-harbor.wmcloud.org/tool-alpha/web:1";
@@ -46,12 +46,12 @@ impl Guards {
     async fn start(api: Router) -> Self {
         let authority = Authority::create("test authority").unwrap();
         let identity = authority.issue_server(&["127.0.0.1"]).unwrap();
-        let tls = Arc::new(server_config(&identity, None).unwrap());
+        let certificate = Presented::of(&identity).unwrap();
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("https://{}", listener.local_addr().unwrap());
         let shutdown = CancellationToken::new();
         let kube = kube::Client::new(api, "default");
-        tokio::spawn(run(kube, listener, tls, policies(), shutdown.clone()));
+        tokio::spawn(run(kube, listener, certificate, policies(), shutdown.clone()));
         let trust = reqwest::Certificate::from_pem(authority.certificate_pem().as_bytes()).unwrap();
         let client = reqwest::Client::builder()
             .use_rustls_tls()
@@ -68,6 +68,7 @@ impl Guards {
     async fn post(&self, path: &str, body: String) -> reqwest::Response {
         self.client
             .post(format!("{}{path}", self.url))
+            .header("content-type", "application/json")
             .body(body)
             .send()
             .await

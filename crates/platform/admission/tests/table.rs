@@ -9,53 +9,49 @@
 #[path = "../../../core/policy/tests/cases/table.rs"]
 mod cases;
 
-use std::sync::Arc;
-
 use axum::Router;
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
-use toolforge_admission::{Config, run};
-use toolforge_pki::{Authority, server_config};
+use toolforge_admission::run;
+use toolforge_pki::Authority;
+use toolforge_policy::{EndpointSettings, Policies, PolicySettings, ServiceSettings, VolumeSettings};
+use toolforge_serve::Presented;
 
 use cases::{Case, Outcome, Settings, tables};
 
-fn config(settings: &Settings) -> Config {
-    Config {
-        domains: settings
-            .domains
-            .iter()
-            .map(|domain| domain.parse().unwrap())
-            .collect(),
+fn policies(settings: &Settings) -> Policies {
+    let file = PolicySettings {
+        domains: settings.domains.clone(),
         registries: settings.registries.clone(),
-        legacy_hosts: settings
-            .legacy_hosts
-            .iter()
-            .map(|host| host.parse().unwrap())
-            .collect(),
+        legacy_domains: settings.legacy_hosts.clone(),
         digests_required_in: settings.digests_required_in.clone(),
-        mounts: settings.mounts.clone(),
-        mount_node_selector: settings.mount_node_selector.clone(),
-        service_types: settings.service_types.clone(),
-        service_external_ips: settings.service_external_ips,
-        endpoint_networks: settings
-            .endpoint_networks
-            .iter()
-            .map(|network| network.parse().unwrap())
-            .collect(),
-        ..Config::new("toolforge.org".parse().unwrap(), "r.example")
-    }
+        volumes: VolumeSettings {
+            mounts: settings.mounts.clone(),
+            node_selector: settings.mount_node_selector.clone(),
+        },
+        services: ServiceSettings {
+            allowed_types: settings.service_types.clone(),
+            external_ips: settings.service_external_ips,
+        },
+        endpoints: EndpointSettings {
+            networks: settings.endpoint_networks.clone(),
+            ..EndpointSettings::default()
+        },
+        ..PolicySettings::default()
+    };
+    file.resolve().unwrap()
 }
 
 /// A server under these settings, and a client that trusts it.
 async fn start(settings: &Settings, shutdown: CancellationToken) -> (String, reqwest::Client) {
     let authority = Authority::create("test authority").unwrap();
     let identity = authority.issue_server(&["127.0.0.1"]).unwrap();
-    let tls = Arc::new(server_config(&identity, None).unwrap());
+    let certificate = Presented::of(&identity).unwrap();
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("https://{}", listener.local_addr().unwrap());
     let kube = kube::Client::new(Router::new(), "default");
-    tokio::spawn(run(kube, listener, tls, config(settings), shutdown));
+    tokio::spawn(run(kube, listener, certificate, policies(settings), shutdown));
     let trust = reqwest::Certificate::from_pem(authority.certificate_pem().as_bytes()).unwrap();
     let client = reqwest::Client::builder()
         .use_rustls_tls()
@@ -88,7 +84,13 @@ fn review(case: &Case) -> String {
 
 async fn outcome(url: &str, client: &reqwest::Client, case: &Case) -> Outcome {
     let address = format!("{url}/validate/{}", case.guard);
-    let answer = client.post(address).body(review(case)).send().await.unwrap();
+    let answer = client
+        .post(address)
+        .header("content-type", "application/json")
+        .body(review(case))
+        .send()
+        .await
+        .unwrap();
     let status = answer.status();
     let body = answer.text().await.unwrap();
     if status == 400 {

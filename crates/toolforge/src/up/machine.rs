@@ -76,11 +76,11 @@ impl Machine<'_> {
     ) -> anyhow::Result<()> {
         let client = self.client("toolforge:admission").await?;
         let identity = self.cluster.issue_server(&LOOPBACK)?;
-        let tls = Arc::new(toolforge_pki::server_config(&identity, None)?);
+        let certificate = toolforge_serve::Presented::of(&identity)?;
         let policies = self.request.policies.clone();
         let url = format!("https://{}", listener.local_addr()?);
         parts.start("admission webhooks", Stop::Last, |stop| {
-            toolforge_admission::run(client, listener, tls, policies, stop)
+            toolforge_admission::run(client, listener, certificate, policies, stop)
         });
         let base = toolforge_admission::ClientConfigBase::Url(url);
         let hooks = toolforge_admission::webhook_configurations(&base, self.cluster.certificate_pem());

@@ -1,0 +1,120 @@
+//! `/metrics`: how much the guards are asked, what they answer, how long they take, and until when the certificate is
+//! good. Every label has values from a fixed list: whoever asks cannot make series.
+
+use std::fmt;
+use std::sync::atomic::AtomicI64;
+use std::time::{Duration, SystemTime};
+
+use prometheus_client::encoding::EncodeLabelSet;
+use prometheus_client::encoding::text::encode;
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::metrics::histogram::Histogram;
+use prometheus_client::registry::{Registry, Unit};
+
+/// The form of the answer.
+pub(crate) const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+/// Upper bounds in seconds: a verdict takes microseconds, a look at the API milliseconds, and after ten seconds nobody
+/// waits any longer.
+const SECONDS: [f64; 12] = [
+    0.000_05, 0.000_1, 0.000_25, 0.000_5, 0.001, 0.002_5, 0.005, 0.025, 0.1, 0.5, 2.5, 10.0,
+];
+
+/// One answer.
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+pub(crate) struct Reviewed {
+    pub(crate) guard: &'static str,
+    pub(crate) operation: &'static str,
+    /// `allowed`, `refused`, or `later` where nobody could say yet.
+    pub(crate) verdict: &'static str,
+}
+
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct Of {
+    guard: &'static str,
+}
+
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct Because {
+    reason: &'static str,
+}
+
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct Found {
+    result: &'static str,
+}
+
+/// All counters of the server.
+#[derive(Debug)]
+pub(crate) struct Metrics {
+    registry: Registry,
+    reviews: Family<Reviewed, Counter>,
+    durations: Family<Of, Histogram, fn() -> Histogram>,
+    unreadable: Family<Because, Counter>,
+    look_ups: Family<Found, Counter>,
+    certificate_expiry: Gauge<i64, AtomicI64>,
+}
+
+impl Metrics {
+    pub(crate) fn new() -> Self {
+        let mut metrics = Self {
+            registry: Registry::with_prefix("toolforge_admission"),
+            reviews: Family::default(),
+            durations: Family::new_with_constructor(|| Histogram::new(SECONDS)),
+            unreadable: Family::default(),
+            look_ups: Family::default(),
+            certificate_expiry: Gauge::default(),
+        };
+        let registry = &mut metrics.registry;
+        registry.register("reviews", "Reviews that were answered", metrics.reviews.clone());
+        registry.register_with_unit(
+            "review_duration",
+            "Time from a read review to its answer",
+            Unit::Seconds,
+            metrics.durations.clone(),
+        );
+        registry.register(
+            "unreadable_requests",
+            "Requests that were no review, and were answered with an HTTP error",
+            metrics.unreadable.clone(),
+        );
+        registry.register(
+            "account_lookups",
+            "Looks at the API for the account of a tool that was not known yet",
+            metrics.look_ups.clone(),
+        );
+        registry.register_with_unit(
+            "certificate_expiry_timestamp",
+            "When the certificate that is presented ends",
+            Unit::Seconds,
+            metrics.certificate_expiry.clone(),
+        );
+        metrics
+    }
+
+    pub(crate) fn answered(&self, review: &Reviewed, took: Duration) {
+        let of = Of { guard: review.guard };
+        self.durations.get_or_create(&of).observe(took.as_secs_f64());
+        self.reviews.get_or_create(review).inc();
+    }
+
+    pub(crate) fn unreadable(&self, reason: &'static str) {
+        self.unreadable.get_or_create(&Because { reason }).inc();
+    }
+
+    /// `found`, `missing` or `failed`.
+    pub(crate) fn looked_up(&self, result: &'static str) {
+        self.look_ups.get_or_create(&Found { result }).inc();
+    }
+
+    /// The counters as text, with the end of the certificate that is presented now.
+    pub(crate) fn text(&self, certificate_ends: Option<SystemTime>) -> Result<String, fmt::Error> {
+        let ends = certificate_ends.and_then(|ends| ends.duration_since(SystemTime::UNIX_EPOCH).ok());
+        let ends = ends.and_then(|since| i64::try_from(since.as_secs()).ok());
+        self.certificate_expiry.set(ends.unwrap_or_default());
+        let mut text = String::new();
+        encode(&mut text, &self.registry)?;
+        Ok(text)
+    }
+}
