@@ -61,6 +61,11 @@ impl Target {
         Self::new(url, authority_pem, None, Some(token))
     }
 
+    /// A server that asks nobody who they are.
+    pub(crate) fn public(url: &str, authority_pem: &str) -> anyhow::Result<Self> {
+        Self::new(url, authority_pem, None, None)
+    }
+
     fn new(
         url: &str,
         authority_pem: &str,

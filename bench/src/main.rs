@@ -1,6 +1,7 @@
 //! The load generator behind `cargo xtask bench NAME`: it starts a release platform of its own, loads it as clients
 //! do, and prints medians of several runs. Never a test, and no part of the program.
 
+mod admission;
 mod api;
 mod client;
 mod etcd;
@@ -27,6 +28,11 @@ enum Bench {
     Start(Runs),
     /// The built-in Kubernetes API: creates, gets, lists, watches, memory; beside a kube-apiserver when one is named
     Api(api::Arguments),
+    /// The webhook server: reviews a second beside an echo on the same stack, the time of a verdict, memory
+    Admission(Runs),
+    /// The peer of `admission`
+    #[command(hide = true)]
+    Echo(admission::Echo),
 }
 
 /// What every measurement is told.
@@ -44,6 +50,8 @@ fn main() -> ExitCode {
     let outcome = match Cli::parse().bench {
         Bench::Start(runs) => start::run(&runs),
         Bench::Api(arguments) => api::run(&arguments),
+        Bench::Admission(runs) => admission::run(&runs),
+        Bench::Echo(echo) => admission::serve_echo(&echo),
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,

@@ -1,0 +1,213 @@
+//! `bench admission`: what the webhook server does a second, beside an echo on the same HTTP stack in the same run, and
+//! what a verdict costs by itself.
+//!
+//! Both servers are processes of their own, and one thread makes all the load: on two cores the server has one.
+
+mod echo;
+mod reviews;
+mod verdicts;
+
+use std::{
+    net::SocketAddr,
+    path::Path,
+    process::{Child, Command, Stdio},
+    time::{Duration, Instant},
+};
+
+use anyhow::{Context as _, bail};
+
+use crate::{
+    Runs,
+    client::{Call, Target},
+    figures::{Figure, percentile, shown},
+    platform::{Platform, Ports, data_folder},
+    process,
+};
+pub(crate) use echo::{Echo, serve as serve_echo};
+use reviews::Review;
+
+/// Connections at once, each with one review at a time: more than an API server keeps.
+const CONNECTIONS: usize = 100;
+/// How long each load is measured.
+const LOAD: Duration = Duration::from_secs(4);
+/// Load before that which counts.
+const WARM_UP: Duration = Duration::from_millis(500);
+/// How long a server may take to answer its first request.
+const START: Duration = Duration::from_secs(20);
+/// Between two looks whether it answers.
+const LOOK: Duration = Duration::from_millis(50);
+
+/// What one load came to.
+#[derive(Debug, Default)]
+struct Row {
+    per_second: Figure,
+    /// By a second of the server's processor time.
+    per_core: Figure,
+    p99_milliseconds: Figure,
+}
+
+pub(crate) fn run(runs: &Runs) -> anyhow::Result<()> {
+    let folder = data_folder()?;
+    let (platform, _) = Platform::start(&runs.program, folder.path(), &Ports::free()?)?;
+    let authority = toolforge_pki::Authority::create("bench")?;
+    let identity = authority.issue_server(&["127.0.0.1"])?;
+    let (certificate, key) = (folder.path().join("bench.crt"), folder.path().join("bench.key"));
+    toolforge_pki::write_private(&certificate, identity.certificate_pem.as_bytes())?;
+    toolforge_pki::write_private(&key, identity.key_pem.as_bytes())?;
+
+    let guards = Server::start(
+        &runs.program,
+        "admission",
+        &certificate,
+        &key,
+        &[
+            "--kubeconfig".into(),
+            platform.kubeconfig().into(),
+            "--domain".into(),
+            "toolforge.org".into(),
+            "--registry".into(),
+            "registry.example".into(),
+        ],
+    )?;
+    let own = std::env::current_exe()?;
+    let echo = Server::start(&own, "echo", &certificate, &key, &[])?;
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()?;
+    let ca = authority.certificate_pem();
+    runtime.block_on(guards.ready(ca))?;
+    runtime.block_on(echo.ready(ca))?;
+    let idle = process::memory_megabytes(guards.process.id())?;
+
+    let reviews = reviews::all();
+    let mut rows: Vec<(Row, Row)> = reviews.iter().map(|_| <(Row, Row)>::default()).collect();
+    for _ in 0..runs.runs {
+        for (review, (ours, theirs)) in reviews.iter().zip(&mut rows) {
+            runtime.block_on(load(&guards, ca, review.path, review, ours))?;
+            runtime.block_on(load(&echo, ca, "/echo", review, theirs))?;
+        }
+    }
+    report(&reviews, &rows);
+    let loaded = process::memory_megabytes(guards.process.id())?;
+    println!(
+        "memory of the server (PSS): {} MB at the start, {} MB after the load",
+        shown(idle),
+        shown(loaded)
+    );
+    verdicts::measure()
+}
+
+fn report(reviews: &[Review], rows: &[(Row, Row)]) {
+    let value = |figure: &Figure| figure.median().map_or_else(|| "-".to_owned(), shown);
+    println!(
+        "{:<10} {:>7} {:>10} {:>10} {:>7} {:>10} {:>10} {:>9} {:>9}",
+        "review", "bytes", "reviews/s", "echo/s", "ratio", "per core", "echo", "p99 ms", "echo"
+    );
+    for (review, (ours, theirs)) in reviews.iter().zip(rows) {
+        let ratio = ours.per_second.median().zip(theirs.per_second.median());
+        println!(
+            "{:<10} {:>7} {:>10} {:>10} {:>7} {:>10} {:>10} {:>9} {:>9}",
+            review.name,
+            review.body.len(),
+            value(&ours.per_second),
+            value(&theirs.per_second),
+            ratio.map_or_else(|| "-".to_owned(), |(ours, theirs)| shown(ours / theirs)),
+            value(&ours.per_core),
+            value(&theirs.per_core),
+            value(&ours.p99_milliseconds),
+            value(&theirs.p99_milliseconds),
+        );
+    }
+}
+
+/// Posts the review over all connections, each as fast as it is answered.
+async fn load(server: &Server, ca: &str, path: &str, review: &Review, row: &mut Row) -> anyhow::Result<()> {
+    let target = Target::public(&server.url(), ca)?;
+    let begins = Instant::now() + WARM_UP;
+    let ends = begins + LOAD;
+    let mut tasks = tokio::task::JoinSet::new();
+    for _ in 0..CONNECTIONS {
+        let mut connection = target.connect().await?;
+        let (path, body) = (path.to_owned(), review.body.clone());
+        tasks.spawn(async move {
+            let mut took = Vec::new();
+            while Instant::now() < ends {
+                let sent = Instant::now();
+                connection.drain(Call::post(path.clone(), body.clone())).await?;
+                if sent >= begins {
+                    took.push(sent.elapsed());
+                }
+            }
+            anyhow::Ok(took)
+        });
+    }
+    tokio::time::sleep_until(begins.into()).await;
+    let before = process::processor_time(server.process.id())?;
+    tokio::time::sleep_until(ends.into()).await;
+    let worked = process::processor_time(server.process.id())?.saturating_sub(before);
+    let mut took = Vec::new();
+    while let Some(done) = tasks.join_next().await {
+        took.extend(done??);
+    }
+    let count = u32::try_from(took.len()).map(f64::from)?;
+    row.per_second.add(count / LOAD.as_secs_f64());
+    row.per_core.add(count / worked.as_secs_f64());
+    row.p99_milliseconds
+        .add(percentile(&mut took, 99).as_secs_f64() * 1e3);
+    Ok(())
+}
+
+/// A server under measurement; ends when dropped.
+struct Server {
+    process: Child,
+    address: SocketAddr,
+}
+
+impl Server {
+    fn start(
+        program: &Path,
+        command: &str,
+        certificate: &Path,
+        key: &Path,
+        arguments: &[std::ffi::OsString],
+    ) -> anyhow::Result<Self> {
+        let address = std::net::TcpListener::bind("127.0.0.1:0")?.local_addr()?;
+        let process = Command::new(program)
+            .arg(command)
+            .args(["--listen", &address.to_string(), "--tls-cert"])
+            .arg(certificate)
+            .arg("--tls-key")
+            .arg(key)
+            .args(arguments)
+            .env("RUST_LOG", "error")
+            .stdout(Stdio::null())
+            .spawn()
+            .with_context(|| format!("{} {command} cannot be run", program.display()))?;
+        Ok(Self { process, address })
+    }
+
+    fn url(&self) -> String {
+        format!("https://{}", self.address)
+    }
+
+    async fn ready(&self, ca: &str) -> anyhow::Result<()> {
+        let target = Target::public(&self.url(), ca)?;
+        let ends = Instant::now() + START;
+        while Instant::now() < ends {
+            if let Ok(mut connection) = target.connect().await
+                && connection.drain(Call::get("/readyz")).await.is_ok()
+            {
+                return Ok(());
+            }
+            tokio::time::sleep(LOOK).await;
+        }
+        bail!("the server at {} did not get ready", self.address)
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}

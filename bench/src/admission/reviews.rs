@@ -1,0 +1,106 @@
+//! What the guards are asked in the measurement: objects as `webservice` writes them, with the fields that managers leave.
+
+use bytes::Bytes;
+use serde_json::{Value, json};
+
+/// One question.
+#[derive(Debug)]
+pub(crate) struct Review {
+    pub(crate) name: &'static str,
+    pub(crate) path: &'static str,
+    pub(crate) body: Bytes,
+}
+
+/// One for each guard that validates.
+pub(crate) fn all() -> Vec<Review> {
+    let workload = ["", "v1", "Pod"];
+    vec![
+        review(
+            "ingress",
+            "/validate/ingress",
+            ["networking.k8s.io", "v1", "Ingress"],
+            &ingress(),
+        ),
+        review("images", "/validate/images", workload, &pod()),
+        review("volumes", "/validate/volumes", workload, &pod()),
+        review("service", "/validate/service", ["", "v1", "Service"], &service()),
+    ]
+}
+
+pub(crate) fn ingress() -> Value {
+    json!({
+        "apiVersion": "networking.k8s.io/v1", "kind": "Ingress", "metadata": metadata("hello-subdomain"),
+        "spec": {"ingressClassName": "toolforge", "rules": [{"host": "hello.toolforge.org", "http": {"paths": [
+            {"path": "/", "pathType": "Prefix", "backend": {"service": {"name": "hello", "port": {"number": 8000}}}},
+        ]}}]},
+    })
+}
+
+pub(crate) fn service() -> Value {
+    json!({
+        "apiVersion": "v1", "kind": "Service", "metadata": metadata("hello"),
+        "spec": {"type": "ClusterIP", "selector": {"name": "hello"}, "ports": [{"name": "http", "port": 8000, "targetPort": 8000}]},
+    })
+}
+
+pub(crate) fn pod() -> Value {
+    let container = |name: &str| {
+        json!({
+            "name": name, "image": "registry.example/toolforge-python311-sssd-web:latest",
+            "command": ["/usr/bin/webservice-runner", "--type", "python", "--port", "8000"],
+            "env": [{"name": "HOME", "value": "/data/project/hello"}, {"name": "PORT", "value": "8000"}],
+            "ports": [{"name": "http", "containerPort": 8000, "protocol": "TCP"}],
+            "resources": {"limits": {"cpu": "500m", "memory": "512Mi"}, "requests": {"cpu": "250m", "memory": "256Mi"}},
+            "securityContext": {
+                "allowPrivilegeEscalation": false, "privileged": false, "capabilities": {"drop": ["ALL"]},
+                "runAsUser": 52001, "runAsGroup": 52001, "seccompProfile": {"type": "RuntimeDefault"},
+            },
+        })
+    };
+    json!({
+        "apiVersion": "v1", "kind": "Pod", "metadata": metadata("hello-5d8c7"),
+        "spec": {
+            "automountServiceAccountToken": false, "restartPolicy": "Always",
+            "securityContext": {
+                "fsGroup": 52001, "runAsUser": 52001, "runAsGroup": 52001,
+                "seccompProfile": {"type": "RuntimeDefault"},
+            },
+            "containers": [container("webservice")],
+        },
+    })
+}
+
+fn metadata(name: &str) -> Value {
+    let fields = json!({"f:metadata": {"f:labels": {".": {}, "f:name": {}, "f:toolforge": {}}},
+        "f:spec": {"f:selector": {}, "f:ports": {".": {}, "k:{\"port\":8000}": {".": {}, "f:port": {}, "f:targetPort": {}}}}});
+    json!({
+        "name": name, "namespace": "tool-hello", "uid": "0a3d0e3e-3a4a-4b5b-9c6c-7d7d8e8e9f9f",
+        "creationTimestamp": "2026-11-25T10:00:00Z",
+        "labels": {"name": "hello", "app.kubernetes.io/component": "web", "app.kubernetes.io/managed-by": "webservice"},
+        "managedFields": [{"manager": "webservice", "operation": "Apply", "apiVersion": "v1", "fieldsType": "FieldsV1",
+            "time": "2026-11-25T10:00:00Z", "fieldsV1": fields}],
+    })
+}
+
+fn review(
+    name: &'static str,
+    path: &'static str,
+    [group, version, kind]: [&str; 3],
+    object: &Value,
+) -> Review {
+    let request = json!({
+        "uid": "705ab4f5-6393-11e8-b7cc-42010a800002",
+        "kind": {"group": group, "version": version, "kind": kind},
+        "resource": {"group": group, "version": version, "resource": "x"},
+        "name": object["metadata"]["name"], "namespace": "tool-hello", "operation": "CREATE",
+        "userInfo": {"username": "hello", "groups": ["toolforge", "system:authenticated"]},
+        "object": object, "oldObject": null, "dryRun": false,
+        "options": {"apiVersion": "meta.k8s.io/v1", "kind": "CreateOptions"},
+    });
+    let review = json!({"apiVersion": "admission.k8s.io/v1", "kind": "AdmissionReview", "request": request});
+    Review {
+        name,
+        path,
+        body: review.to_string().into(),
+    }
+}
