@@ -138,7 +138,7 @@ mod tests {
 
     #[test]
     fn after_a_restart_an_event_s_own_times_count_but_for_those_of_the_future() {
-        let event = |name: &str, value: Value| Arc::new(Stored::stamp(key(name), 1, value));
+        let event = |name: &str, value: Value| Arc::new(Stored::stamp(key(name), 1, value, "ADDED"));
         let mut queue = Queue::new(HOUR);
         let created = |time: &str| json!({"creationTimestamp": format!("2026-01-01T{time}Z")});
         queue.load(

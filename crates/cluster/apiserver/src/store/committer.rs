@@ -9,7 +9,7 @@ use serde_json::Value;
 use tokio::sync::{mpsc, oneshot};
 
 use super::disk::{Disk, DiskError, Write};
-use super::event::{Effect, Event};
+use super::event::{Effect, Event, word};
 use super::key::Key;
 use super::ledger::Ledger;
 use super::memory::Memory;
@@ -67,8 +67,10 @@ impl Committer {
         {
             let memory = self.memory.read();
             for entry in group {
-                let created = entry.effect == Effect::Put && memory.get(&entry.key).is_none();
-                let stored = Arc::new(Stored::stamp(entry.key, entry.revision, entry.value));
+                let there = memory.get(&entry.key).is_some();
+                let created = entry.effect == Effect::Put && !there;
+                let word = word(entry.effect, there);
+                let stored = Arc::new(Stored::stamp(entry.key, entry.revision, entry.value, word));
                 writes.push((entry.effect, created, stored));
                 waiters.push(entry.done);
             }

@@ -53,28 +53,43 @@ impl Event {
 
     /// The word for this event where no selector hides anything.
     pub(crate) fn word(&self) -> &'static str {
-        match (self.effect, &self.previous) {
-            (Effect::Removed, _) => "DELETED",
-            (Effect::Put, Previous::Nothing) => "ADDED",
-            (Effect::Put, _) => "MODIFIED",
-        }
+        word(self.effect, !matches!(self.previous, Previous::Nothing))
     }
 
     /// The line of a watch stream for [`Event::word`], encoded once for all watchers.
     pub(crate) fn line(&self) -> Bytes {
-        self.line
-            .get_or_init(|| watch_line(self.word(), &self.object.json))
-            .clone()
+        let word = self.word();
+        self.object.line(word).unwrap_or_else(|| {
+            let make = || watch_line(word, &self.object.json);
+            self.line.get_or_init(make).clone()
+        })
+    }
+}
+
+/// The word for an effect on an object that was `there` before or not, where no selector hides anything.
+pub(super) fn word(effect: Effect, there: bool) -> &'static str {
+    match (effect, there) {
+        (Effect::Removed, _) => "DELETED",
+        (Effect::Put, false) => "ADDED",
+        (Effect::Put, true) => "MODIFIED",
     }
 }
 
 /// `{"type":WORD,"object":OBJECT}` and a newline.
 pub(crate) fn watch_line(word: &str, object: &[u8]) -> Bytes {
     let mut line = Vec::with_capacity(object.len() + word.len() + 24);
+    begin_line(&mut line, word);
+    line.extend_from_slice(object);
+    line.extend_from_slice(LINE_END);
+    Bytes::from(line)
+}
+
+/// Writes what stands before the object.
+pub(super) fn begin_line(line: &mut Vec<u8>, word: &str) {
     line.extend_from_slice(b"{\"type\":\"");
     line.extend_from_slice(word.as_bytes());
     line.extend_from_slice(b"\",\"object\":");
-    line.extend_from_slice(object);
-    line.extend_from_slice(b"}\n");
-    Bytes::from(line)
 }
+
+/// What stands behind the object.
+pub(super) const LINE_END: &[u8] = b"}\n";

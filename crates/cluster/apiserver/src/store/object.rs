@@ -9,8 +9,12 @@ use bytes::Bytes;
 use parking_lot::Mutex;
 use serde_json::Value;
 
+use super::event::{LINE_END, begin_line};
 use super::key::Key;
 use super::recent;
+
+/// Bytes to begin with when an object is serialised: most need no more.
+const USUAL_BYTES: usize = 4096;
 
 /// One revision of one object. Immutable, shared by reference.
 #[derive(Debug)]
@@ -21,6 +25,8 @@ pub(crate) struct Stored {
     pub(crate) revision: u64,
     /// The object as JSON, resource version included.
     pub(crate) json: Bytes,
+    /// The line of a watch that the JSON is a part of, and its word: the event of the write keeps no copy.
+    line: Option<(&'static str, Bytes)>,
     value: Mutex<Weak<Value>>,
 }
 
@@ -31,23 +37,38 @@ impl Stored {
             key,
             revision,
             json,
+            line: None,
             value: Mutex::new(Weak::new()),
         }
     }
 
-    /// Stamps `value` with `revision` and serialises it.
-    pub(crate) fn stamp(key: Key, revision: u64, mut value: Value) -> Self {
+    /// Stamps `value` with `revision` and serialises it, within the line of a watch that begins with `word`.
+    pub(crate) fn stamp(key: Key, revision: u64, mut value: Value, word: &'static str) -> Self {
         stamp_revision(&mut value, revision);
-        Self::written(key, revision, value)
+        let mut line = Vec::with_capacity(USUAL_BYTES);
+        begin_line(&mut line, word);
+        let start = line.len();
+        let end = append_json(&mut line, &value);
+        line.extend_from_slice(LINE_END);
+        let line = exactly(line);
+        let json = line.slice(start..end);
+        Self::written(key, revision, value, json, Some((word, line)))
     }
 
     /// What a dry run would have written; it has no revision of its own.
     pub(crate) fn draft(key: Key, value: Value) -> Self {
-        Self::written(key, 0, value)
+        let mut json = Vec::with_capacity(USUAL_BYTES);
+        append_json(&mut json, &value);
+        Self::written(key, 0, value, json.into(), None)
     }
 
-    fn written(key: Key, revision: u64, value: Value) -> Self {
-        let json = Bytes::from(serde_json::to_vec(&value).expect("a JSON value always serialises"));
+    fn written(
+        key: Key,
+        revision: u64,
+        value: Value,
+        json: Bytes,
+        line: Option<(&'static str, Bytes)>,
+    ) -> Self {
         let value = Arc::new(value);
         let known = Mutex::new(Arc::downgrade(&value));
         recent::keep(value, json.len());
@@ -55,8 +76,15 @@ impl Stored {
             key,
             revision,
             json,
+            line,
             value: known,
         }
+    }
+
+    /// The line of a watch that says `word` of the object, when there is one already.
+    pub(super) fn line(&self, word: &str) -> Option<Bytes> {
+        let (known, line) = self.line.as_ref()?;
+        (*known == word).then(|| line.clone())
     }
 
     /// The object as a value.
@@ -82,6 +110,17 @@ impl Stored {
     }
 }
 
+/// Serialises behind what is there; gives the new length.
+fn append_json(bytes: &mut Vec<u8>, value: &Value) -> usize {
+    serde_json::to_writer(&mut *bytes, value).expect("a JSON value always serialises");
+    bytes.len()
+}
+
+/// Bytes that take no more memory than they are: they stay as long as the object does.
+pub(super) fn exactly(bytes: Vec<u8>) -> Bytes {
+    bytes.into_boxed_slice().into()
+}
+
 /// Writes `metadata.resourceVersion`.
 pub(crate) fn stamp_revision(value: &mut Value, revision: u64) {
     if let Some(metadata) = value.get_mut("metadata").and_then(Value::as_object_mut) {
@@ -94,7 +133,19 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::store::Resource;
+    use crate::store::{Resource, watch_line};
+
+    #[test]
+    fn the_line_of_a_watch_and_the_json_are_the_same_bytes() {
+        let resource = Resource::find("", "configmaps").unwrap();
+        let key = Key::new(resource, Some("a"), "b");
+        let stored = Stored::stamp(key, 7, json!({"metadata":{"name":"b"}}), "ADDED");
+        assert_eq!(stored.json, r#"{"metadata":{"name":"b","resourceVersion":"7"}}"#);
+        let line = stored.line("ADDED").unwrap();
+        assert_eq!(line, watch_line("ADDED", &stored.json));
+        assert!(line.as_ptr_range().contains(&stored.json.as_ptr()));
+        assert_eq!(stored.line("MODIFIED"), None);
+    }
 
     #[test]
     fn a_value_is_shared_while_somebody_has_it() {

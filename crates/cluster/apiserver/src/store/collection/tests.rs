@@ -17,6 +17,7 @@ fn stored(name: &str, revision: u64) -> Arc<Stored> {
         Key::new(resource, Some("a"), name),
         revision,
         value,
+        "ADDED",
     ))
 }
 

@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 
 use bytes::Bytes;
 
+use super::super::object::exactly;
 use super::frame::{HEAD_BYTES, Head, MAGIC, TAIL_BYTES};
 use super::header::{FileKind, HEADER_BYTES, Header, HeaderError};
 use super::problem::DiskError;
@@ -152,7 +153,7 @@ impl Scanner {
             let json = if record.sealed {
                 vault
                     .open(self.header.key, record.key, record.revision, record.body)
-                    .map(Bytes::from)
+                    .map(exactly)
                     .map_err(|_| damaged("a sealed value was changed or moved"))?
             } else {
                 Bytes::copy_from_slice(record.body)

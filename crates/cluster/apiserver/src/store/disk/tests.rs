@@ -67,7 +67,7 @@ fn write(plural: &str, name: &str, revision: u64, effect: Effect, data: &str) ->
     (
         effect,
         false,
-        Arc::new(Stored::stamp(key(plural, name), revision, value)),
+        Arc::new(Stored::stamp(key(plural, name), revision, value, "ADDED")),
     )
 }
 
@@ -175,7 +175,12 @@ fn objects_are_kept_whether_or_not_their_kind_is_known() {
         namespace: "a".to_owned(),
         name: "one".to_owned(),
     };
-    let stored = Arc::new(Stored::stamp(foreign, 1, json!({"metadata":{"name":"one"}})));
+    let stored = Arc::new(Stored::stamp(
+        foreign,
+        1,
+        json!({"metadata":{"name":"one"}}),
+        "ADDED",
+    ));
     disk.commit(&[(Effect::Put, true, stored)]).unwrap();
     drop(disk);
     for _ in 0..2 {
