@@ -8,6 +8,7 @@ mod annotations;
 mod endpoints;
 mod images;
 mod ingress;
+mod judge;
 mod pod;
 mod policies;
 pub mod psp;
@@ -23,6 +24,7 @@ pub use endpoints::{
 };
 pub use images::{RegistryPolicy, RegistryPolicyError, admit_images};
 pub use ingress::{IngressPolicy, IngressPolicyError, admit_ingress};
+pub use judge::{Guard, ObjectKind, Question, Unjudged};
 pub use policies::Policies;
 pub use service::{ServicePolicy, admit_service};
 pub use settings::{

@@ -1,14 +1,12 @@
 //! From a question to an answer: which guard looks at what, and with whose account.
 
-use k8s_openapi::api::core::v1::{Endpoints, Pod, Service};
-use k8s_openapi::api::discovery::v1::EndpointSlice;
-use k8s_openapi::api::networking::v1::Ingress;
+use k8s_openapi::api::core::v1::Pod;
 use serde::Deserialize;
 use toolforge_model::Namespace;
 use toolforge_policy::psp::{Phase, PodSecurityPolicy, Who, judge_pod, tool_policy};
 use toolforge_policy::{
-    Policies, Verdict, Workload, Writer, admit_endpoint_slice, admit_endpoints, admit_images, admit_ingress,
-    admit_service, admit_volumes, forgo_token, mutate_volumes,
+    Guard as Judge, ObjectKind, Policies, Question, Unjudged, Verdict, Workload, Writer, admit_volumes,
+    forgo_token, mutate_volumes,
 };
 
 use crate::accounts::Accounts;
@@ -89,34 +87,16 @@ impl Guard {
         if !request.object.is_object() {
             return Answer::Deny("the request carries no object to look at".to_owned());
         }
-        if !self.looks_at(request) {
-            let (group, kind) = (&request.kind.group, &request.kind.kind);
-            let shown: String = format!("Kind={kind}, Group={group}").chars().take(200).collect();
-            return Answer::Deny(format!(
-                "Unsupported {shown}: this guard does not know how to judge it"
-            ));
+        if !self.looks_at(kind_of(request)) {
+            return Answer::Deny(Unjudged::of_other_kind(kind_of(request)).to_string());
         }
         if request.changes_bookkeeping_only() {
             return Answer::Allow(vec![]);
         }
         match self {
-            Self::Ingress => match Ingress::deserialize(&request.object) {
-                Ok(ingress) => answer(&admit_ingress(&policies.ingress, namespace, &ingress)),
-                Err(error) => unreadable("Ingress", &error),
-            },
-            Self::Service => match Service::deserialize(&request.object) {
-                Ok(service) => answer(&admit_service(&policies.service, namespace, &service)),
-                Err(error) => unreadable("Service", &error),
-            },
-            Self::Images => match Workload::read(&request.kind.kind, namespace, &request.object) {
-                Ok(workload) => answer(&admit_images(&policies.registry, &workload)),
-                Err(error) => unreadable(&request.kind.kind, &error),
-            },
-            Self::Endpoints => judge_endpoints(policies, namespace, request),
-            Self::Volumes => match Workload::read(&request.kind.kind, namespace, &request.object) {
-                Ok(workload) => answer(&admit_volumes(&policies.volumes, &workload)),
-                Err(error) => unreadable(&request.kind.kind, &error),
-            },
+            Self::Ingress | Self::Images | Self::Service | Self::Endpoints | Self::Volumes => {
+                judged(self.judge(), policies, namespace, request)
+            }
             Self::MutateVolumes => give_volumes(policies, accounts, namespace, request).await,
             Self::Pod | Self::MutatePod => {
                 self.answer_about_pod(policies, accounts, namespace, request)
@@ -161,47 +141,53 @@ impl Guard {
         answer(judge_pod(vec![&policy], TOOL, &workload, phase).verdict())
     }
 
-    /// Whether the object is of a kind that this guard can judge.
-    fn looks_at(self, request: &Request) -> bool {
-        let kind = &request.kind;
-        let kind = (kind.group.as_str(), kind.version.as_str(), kind.kind.as_str());
+    /// Who judges, and knows which kinds.
+    fn judge(self) -> Judge {
         match self {
-            Self::Ingress => kind == ("networking.k8s.io", "v1", "Ingress"),
-            Self::Service => kind == ("", "v1", "Service"),
-            Self::Endpoints => matches!(
-                kind,
-                ("", "v1", "Endpoints") | ("discovery.k8s.io", "v1", "EndpointSlice")
-            ),
-            Self::MutatePod | Self::MutateVolumes => kind == ("", "v1", "Pod"),
-            Self::Images | Self::Pod | Self::Volumes => matches!(
-                kind,
-                ("", "v1", "Pod" | "PodTemplate" | "ReplicationController")
-                    | (
-                        "apps",
-                        "v1",
-                        "DaemonSet" | "Deployment" | "ReplicaSet" | "StatefulSet"
-                    )
-                    | ("batch", "v1", "CronJob" | "Job")
-            ),
+            Self::Ingress => Judge::Ingress,
+            Self::Images => Judge::Images,
+            Self::Pod | Self::MutatePod => Judge::Pod,
+            Self::Service => Judge::Service,
+            Self::Endpoints => Judge::Endpoints,
+            Self::Volumes | Self::MutateVolumes => Judge::Volumes,
+        }
+    }
+
+    /// Whether the object is of a kind that this guard can judge, or change.
+    fn looks_at(self, kind: ObjectKind<'_>) -> bool {
+        match self {
+            Self::MutatePod | Self::MutateVolumes => {
+                (kind.group, kind.version, kind.kind) == ("", "v1", "Pod")
+            }
+            _ => self.judge().judges(kind),
         }
     }
 }
 
-fn judge_endpoints(policies: &Policies, namespace: &str, request: &Request) -> Answer {
-    let writer = Writer {
-        user: &request.user_info.username,
-        groups: &request.user_info.groups,
-    };
-    let policy = &policies.endpoints;
-    if request.kind.kind == "EndpointSlice" {
-        return match EndpointSlice::deserialize(&request.object) {
-            Ok(slice) => answer(&admit_endpoint_slice(policy, namespace, writer, &slice)),
-            Err(error) => unreadable("EndpointSlice", &error),
-        };
+fn kind_of(request: &Request) -> ObjectKind<'_> {
+    ObjectKind {
+        group: &request.kind.group,
+        version: &request.kind.version,
+        kind: &request.kind.kind,
     }
-    match Endpoints::deserialize(&request.object) {
-        Ok(endpoints) => answer(&admit_endpoints(policy, namespace, writer, &endpoints)),
-        Err(error) => unreadable("Endpoints", &error),
+}
+
+/// What a guard says that needs to know nothing of the tool's account.
+fn judged(judge: Judge, policies: &Policies, namespace: &str, request: &Request) -> Answer {
+    let question = Question {
+        kind: kind_of(request),
+        namespace,
+        object: &request.object,
+        account: None,
+        writer: Writer {
+            user: &request.user_info.username,
+            groups: &request.user_info.groups,
+        },
+        phase: Phase::Final,
+    };
+    match judge.judge(policies, question) {
+        Ok(verdict) => answer(&verdict),
+        Err(unjudged) => Answer::Deny(unjudged.to_string()),
     }
 }
 
@@ -268,9 +254,5 @@ fn answer(verdict: &Verdict) -> Answer {
 
 /// The object does not have the shape of its kind; the error's own words name the field.
 fn unreadable(kind: &str, error: &dyn std::error::Error) -> Answer {
-    let source = error
-        .source()
-        .map(|source| format!(": {source}"))
-        .unwrap_or_default();
-    Answer::Deny(format!("the {kind} cannot be judged: {error}{source}"))
+    Answer::Deny(Unjudged::unreadable(kind, error).to_string())
 }
