@@ -6,6 +6,8 @@ use clap::{Args, Parser, Subcommand};
 
 use crate::policy::PolicyArgs;
 
+use crate::{check::CheckArgs, explain::PolicyCommand};
+
 /// A hosting platform for a community's web tools.
 #[derive(Debug, Parser)]
 #[command(name = "toolforge", version, propagate_version = true, max_term_width = 100)]
@@ -26,6 +28,10 @@ pub(crate) enum Command {
     Cluster(UpkeepArgs),
     /// Print the local certificate authority and how to install it
     Trust(DataArgs),
+    /// Judge files of objects as the platform's guards would, before they are applied
+    Check(CheckArgs),
+    /// Explain the rules that the guards go by
+    Policy(PolicyCommand),
     /// Start, stop and look at a tool's webservice (the maintainer's command)
     #[command(disable_help_flag = true)]
     Webservice(Rest),
@@ -293,12 +299,12 @@ pub(crate) struct FourohfourArgs {
 
 #[derive(Debug, Args)]
 pub(crate) struct ManifestsArgs {
-    /// The domain under which tools are served
-    #[arg(long)]
-    pub(crate) domain: String,
-    /// The only registry that tools' images may come from
-    #[arg(long, value_name = "HOST", default_value = crate::settings::DEFAULT_REGISTRY)]
-    pub(crate) registry: String,
+    #[command(flatten)]
+    pub(crate) policy: PolicyArgs,
+    /// A registry that images may come from; can be given more than once [default: that of the policy, else
+    /// docker-registry.tools.wmflabs.org]
+    #[arg(long = "registry", value_name = "HOST")]
+    pub(crate) registries: Vec<String>,
     /// The authority of the webhooks' certificate, PEM
     #[arg(long, value_name = "FILE")]
     pub(crate) webhook_ca: PathBuf,

@@ -17,7 +17,7 @@ use crate::{
     client, logging,
     objects::{self, Public},
     policy::{self, PolicyArgs},
-    settings::PROJECT,
+    settings::{DEFAULT_REGISTRY, PROJECT},
     up::stop_on_signals,
 };
 
@@ -92,12 +92,19 @@ pub(crate) fn fourohfour(arguments: &FourohfourArgs) -> anyhow::Result<ExitCode>
 
 /// Prints what a cluster must hold, as a `List` that `kubectl apply -f -` takes.
 pub(crate) fn manifests(arguments: &ManifestsArgs) -> anyhow::Result<ExitCode> {
-    domain_of(&arguments.domain)?;
+    let PolicyArgs { policy, domains } = &arguments.policy;
+    let mut policy = policy::filled(policy.as_deref(), domains, &arguments.registries)?;
+    if policy.registries.is_empty() {
+        policy.registries = vec![DEFAULT_REGISTRY.to_owned()];
+    }
+    policy.resolve()?;
+    let domain = policy.domains.first().context("the policy has no domain")?;
     let public = Public {
-        domain: arguments.domain.clone(),
+        domain: domain.clone(),
         project: PROJECT.to_owned(),
-        registry: arguments.registry.clone(),
-        url: format!("https://{{tool}}.{}/", arguments.domain),
+        registry: policy.registries.first().cloned().unwrap_or_default(),
+        url: format!("https://{{tool}}.{domain}/"),
+        policy: policy.clone(),
         gateway_address: None,
         ca_pem: None,
     };

@@ -3,13 +3,16 @@
 //! maintainer's command and the runner that starts a tool.
 
 mod become_tool;
+mod check;
 mod cli;
 mod client;
 mod component;
+mod explain;
 mod logging;
 mod objects;
 mod outcome;
 mod policy;
+mod rules;
 mod settings;
 mod tool;
 mod trust;
@@ -50,6 +53,8 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Tool(arguments) => tool::run(arguments),
         Command::Cluster(arguments) => upkeep::run(arguments),
         Command::Trust(arguments) => trust::run(&arguments),
+        Command::Check(arguments) => Ok(check::run(&arguments)),
+        Command::Policy(arguments) => explain::run(&arguments),
         Command::Accounts(arguments) => component::accounts(arguments),
         Command::Admission(arguments) => component::admission(&arguments),
         Command::Gateway(arguments) => component::gateway(arguments),

@@ -60,18 +60,25 @@ fn fourohfour_service() -> Value {
 
 #[cfg(test)]
 mod tests {
+    use toolforge_policy::PolicySettings;
+
     use super::*;
 
-    #[test]
-    fn every_object_has_what_identifies_it() {
-        let public = Public {
+    fn public() -> Public {
+        Public {
             domain: "toolforge.example".to_owned(),
             project: "tools".to_owned(),
             registry: "registry.example".to_owned(),
+            policy: PolicySettings::with("toolforge.example", "registry.example"),
             url: "https://{tool}.toolforge.example/".to_owned(),
             gateway_address: None,
             ca_pem: None,
-        };
+        }
+    }
+
+    #[test]
+    fn every_object_has_what_identifies_it() {
+        let public = public();
         for object in foundation(&public) {
             for field in ["/apiVersion", "/kind", "/metadata/name"] {
                 assert!(
@@ -80,5 +87,20 @@ mod tests {
                 );
             }
         }
+    }
+
+    #[test]
+    fn the_published_policy_is_read_back_as_it_is() {
+        let settings =
+            "domains: [toolforge.example]\nregistries: [r.example]\nvolumes: {mounts: [{name: a, path: /a}]}";
+        let public = Public {
+            policy: PolicySettings::read(settings).unwrap(),
+            ..public()
+        };
+        let published = foundation(&public);
+        let text = published
+            .iter()
+            .find_map(|object| object.pointer("/data/policy.yaml")?.as_str());
+        assert_eq!(PolicySettings::read(text.unwrap()).unwrap(), public.policy);
     }
 }

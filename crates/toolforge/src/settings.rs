@@ -17,7 +17,7 @@ pub(crate) const PROJECT: &str = "tools";
 /// The internal registry of the original.
 pub(crate) const DEFAULT_REGISTRY: &str = "docker-registry.tools.wmflabs.org";
 /// Resolves to this machine everywhere (RFC 6761 section 6.3), so that nothing is to be configured.
-const DEFAULT_DOMAIN: &str = "toolforge.localhost";
+pub(crate) const DEFAULT_DOMAIN: &str = "toolforge.localhost";
 
 /// What `up` goes by.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

@@ -44,7 +44,8 @@ pub(crate) fn run(arguments: &UpArgs) -> anyhow::Result<ExitCode> {
         earlier.as_ref(),
         &layout.tool_homes(),
     )?;
-    let policies = settings.fill(rules).resolve()?;
+    let rules = settings.fill(rules);
+    let policies = rules.resolve()?;
     if earlier.is_none() {
         // Only for a new platform: later, a folder that is not there is a file system that is not mounted.
         std::fs::create_dir_all(&settings.homes)
@@ -54,6 +55,7 @@ pub(crate) fn run(arguments: &UpArgs) -> anyhow::Result<ExitCode> {
     let outcome = runtime.block_on(start::everything(start::Request {
         layout,
         settings,
+        rules,
         policies,
         ldif,
         audit: arguments.audit_log.clone().map(|path| (path, audit_policy)),

@@ -96,3 +96,92 @@ fn quota_and_limits_hold() {
         "{refused}"
     );
 }
+
+/// The verdict of `toolforge check` with the platform's own policy and the tool's account: whether the object is
+/// allowed, and what is said about it.
+fn foretold(scratch: &Scratch, tool: &str, object: &Value) -> (bool, String) {
+    let file = scratch.path().join("foretold.json");
+    std::fs::write(&file, object.to_string()).expect("the scratch folder can be written");
+    let kubeconfig = scratch.home(tool).join(".kube/config");
+    let mut check = scratch.command(&["check", "--from-platform", "--as-tool", tool, "-o", "json", "-f"]);
+    let outcome = Outcome::of(check.arg(&file).arg("--kubeconfig").arg(&kubeconfig));
+    assert!(matches!(outcome.code, 0 | 1), "{}", outcome.stderr);
+    let json: Value = serde_json::from_str(&outcome.stdout).expect("check prints JSON");
+    (outcome.code == 0, json[0]["offences"].to_string())
+}
+
+#[test]
+fn check_foretells_what_the_webhooks_say() {
+    let scratch = Scratch::new(PROGRAM);
+    let _platform = scratch.start(&[]);
+    let internal = "docker-registry.tools.wmflabs.org/toolforge-static-sssd-web:latest";
+    let mut class = ingress("hello.toolforge.localhost");
+    class["metadata"]["annotations"] = json!({"nginx.ingress.kubernetes.io/server-alias": "x"});
+    let service = |spec: &Value| json!({"apiVersion": "v1", "kind": "Service", "metadata": {"name": "mine"}, "spec": spec});
+    let deployment = |image: &str| {
+        let template = json!({"metadata": {"labels": {"a": "b"}}, "spec": pod(image, &json!({}))["spec"]});
+        json!({
+            "apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": "mine"},
+            "spec": {"selector": {"matchLabels": {"a": "b"}}, "template": template},
+        })
+    };
+    let mut host = pod(internal, &json!({}));
+    host["spec"]["volumes"] = json!([{"name": "x", "hostPath": {"path": "/etc"}}]);
+    host["spec"]["hostNetwork"] = json!(true);
+    let own = json!({"runAsUser": uid_of(&scratch, "hello")});
+    for (object, rule) in [
+        (ingress("hello.toolforge.localhost"), None),
+        (ingress("clock.toolforge.localhost"), Some("ingress/host")),
+        (class, Some("ingress/annotation")),
+        (pod(internal, &json!({})), None),
+        (pod(internal, &own), None),
+        (pod("nginx", &json!({})), Some("images/registry")),
+        (pod(internal, &json!({"runAsUser": 0})), Some("pod/")),
+        (pod(internal, &json!({"privileged": true})), Some("pod/")),
+        (host, Some("pod/")),
+        (service(&json!({"ports": [{"port": 80}]})), None),
+        (
+            service(&json!({"type": "NodePort", "ports": [{"port": 80}]})),
+            Some("service/type"),
+        ),
+        (deployment(internal), None),
+        (deployment("docker.io/x"), Some("images/registry")),
+    ] {
+        let (allowed, offences) = foretold(&scratch, "hello", &object);
+        assert_eq!(allowed, rule.is_none(), "{offences} of {object}");
+        assert!(
+            rule.is_none_or(|rule| offences.contains(rule)),
+            "{offences} of {object}"
+        );
+        let file = scratch.path().join("object.json");
+        std::fs::write(&file, object.to_string()).expect("the scratch folder can be written");
+        let file = file.to_string_lossy();
+        let applied = scratch.kubectl_as("hello", &["create", "--dry-run=server", "-f", &file]);
+        assert_eq!(applied.code == 0, allowed, "{} of {object}", applied.stderr);
+        let denied = applied.stderr.contains("denied the request");
+        assert_eq!(denied, !allowed, "{} of {object}", applied.stderr);
+    }
+    let mut explain = scratch.command(&[
+        "policy",
+        "explain",
+        "--from-platform",
+        "--as-tool",
+        "hello",
+        "--kubeconfig",
+    ]);
+    let words = Outcome::of(explain.arg(scratch.home("hello").join(".kube/config"))).ok();
+    assert!(
+        words.contains("hello.toolforge.localhost") && words.contains(&uid_of(&scratch, "hello").to_string()),
+        "{words}"
+    );
+}
+
+/// The user id of a tool.
+fn uid_of(scratch: &Scratch, tool: &str) -> u32 {
+    let namespace = format!("tool-{tool}");
+    let template = r"jsonpath={.metadata.annotations.toolforge\.org/uid}";
+    let uid = scratch
+        .kubectl(&["get", "namespace", &namespace, "-o", template])
+        .ok();
+    uid.parse().expect("the account service writes a number")
+}

@@ -4,6 +4,10 @@
 pub const PUBLIC_NAMESPACE: &str = "tf-public";
 /// `ConfigMap` in [`PUBLIC_NAMESPACE`] with the platform's domain, registry and addresses.
 pub const PLATFORM_CONFIG_MAP: &str = "platform";
+/// `ConfigMap` in [`PUBLIC_NAMESPACE`] with the rules of the guards.
+pub const POLICY_CONFIG_MAP: &str = "policy";
+/// Key of [`POLICY_CONFIG_MAP`] under which the policy file stands.
+pub const POLICY_KEY: &str = "policy.yaml";
 /// `ConfigMap` in [`PUBLIC_NAMESPACE`] with the images of webservice types.
 pub const IMAGE_CONFIG_MAP: &str = "image-config";
 /// The platform's `IngressClass`.

@@ -8,7 +8,7 @@ const NOTES: [&str; 2] = [
     "kubernetes.io/change-cause",
 ];
 /// Families in which clients leave notes.
-const NOTE_FAMILIES: [&str; 3] = ["app.kubernetes.io", "helm.sh", "meta.helm.sh"];
+pub(crate) const NOTE_FAMILIES: [&str; 3] = ["app.kubernetes.io", "helm.sh", "meta.helm.sh"];
 
 /// Whether an annotation is a note: of a client, of one of these families, or of a person, with a key without family.
 pub(crate) fn is_note(key: &str, families: &[&str]) -> bool {

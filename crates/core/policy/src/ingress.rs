@@ -11,6 +11,8 @@ use std::collections::BTreeSet;
 use k8s_openapi::api::networking::v1::{Ingress, IngressRule, IngressSpec, IngressTLS};
 use toolforge_model::{Domain, Namespace, ToolName};
 
+pub(crate) use annotations::{NGINX, NGINX_ALLOWED};
+
 use crate::Verdict;
 use crate::verdict::{Law, Offences, quoted};
 

@@ -5,7 +5,9 @@
 //! reads a clock, a file or a socket.
 
 mod annotations;
+mod complete;
 mod endpoints;
+mod explain;
 mod images;
 mod ingress;
 mod judge;
@@ -19,9 +21,11 @@ mod verdict;
 mod volumes;
 mod workload;
 
+pub use complete::{completed_pod, pod_of_template, with_completed_template};
 pub use endpoints::{
     EndpointsPolicy, IpNetwork, IpNetworkError, Writer, admit_endpoint_slice, admit_endpoints,
 };
+pub use explain::{Chapter, Reader, explain};
 pub use images::{RegistryPolicy, RegistryPolicyError, admit_images};
 pub use ingress::{IngressPolicy, IngressPolicyError, admit_ingress};
 pub use judge::{Guard, ObjectKind, Question, Unjudged};

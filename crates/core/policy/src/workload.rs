@@ -42,22 +42,41 @@ pub enum WorkloadError {
     },
 }
 
+/// Where the template of Pods stands in an object.
+pub(crate) struct TemplatePlace {
+    /// Pointer to what has metadata and specification; empty when it is the object itself.
+    pub(crate) template: &'static str,
+    /// Pointer to the specification.
+    pub(crate) spec: &'static str,
+    /// The same as verdicts write it.
+    path: &'static str,
+}
+
+/// Where objects of this kind have their template; none for kinds that carry no Pods.
+pub(crate) fn template_of(kind: &str) -> Option<TemplatePlace> {
+    let (template, path, spec) = match kind {
+        "Pod" => ("", "spec", "/spec"),
+        "PodTemplate" => ("/template", "template.spec", "/template/spec"),
+        "Deployment" | "ReplicaSet" | "StatefulSet" | "DaemonSet" | "ReplicationController" | "Job" => {
+            ("/spec/template", "spec.template.spec", "/spec/template/spec")
+        }
+        "CronJob" => (
+            "/spec/jobTemplate/spec/template",
+            "spec.jobTemplate.spec.template.spec",
+            "/spec/jobTemplate/spec/template/spec",
+        ),
+        _ => return None,
+    };
+    Some(TemplatePlace { template, spec, path })
+}
+
 impl Workload {
     /// Reads the Pod specification out of an object of this kind.
     pub fn read(kind: &str, namespace: &str, object: &Value) -> Result<Self, WorkloadError> {
-        let (template, path, pointer) = match kind {
-            "Pod" => ("", "spec", "/spec"),
-            "PodTemplate" => ("/template", "template.spec", "/template/spec"),
-            "Deployment" | "ReplicaSet" | "StatefulSet" | "DaemonSet" | "ReplicationController" | "Job" => {
-                ("/spec/template", "spec.template.spec", "/spec/template/spec")
-            }
-            "CronJob" => (
-                "/spec/jobTemplate/spec/template",
-                "spec.jobTemplate.spec.template.spec",
-                "/spec/jobTemplate/spec/template/spec",
-            ),
-            other => return Err(WorkloadError::UnsupportedKind(crate::verdict::bare(other))),
+        let Some(place) = template_of(kind) else {
+            return Err(WorkloadError::UnsupportedKind(crate::verdict::bare(kind)));
         };
+        let (template, path, pointer) = (place.template, place.path, place.spec);
         let spec = object.pointer(pointer).ok_or(WorkloadError::Missing(path))?;
         let unreadable = |source| WorkloadError::Unreadable { field: path, source };
         let metadata = match object.pointer(&format!("{template}/metadata")) {

@@ -3,8 +3,10 @@
 
 use serde_json::{Value, json};
 use toolforge_model::names::{
-    FOUROHFOUR_NAMESPACE, FOUROHFOUR_SERVICE, IMAGE_CONFIG_MAP, PLATFORM_CONFIG_MAP, PUBLIC_NAMESPACE,
+    FOUROHFOUR_NAMESPACE, FOUROHFOUR_SERVICE, IMAGE_CONFIG_MAP, PLATFORM_CONFIG_MAP, POLICY_CONFIG_MAP,
+    POLICY_KEY, PUBLIC_NAMESPACE,
 };
+use toolforge_policy::PolicySettings;
 
 /// What maintainers' commands need to know of the platform.
 #[derive(Debug, Clone)]
@@ -12,6 +14,8 @@ pub(crate) struct Public {
     pub(crate) domain: String,
     pub(crate) project: String,
     pub(crate) registry: String,
+    /// What the guards go by, with everything that the policy file leaves out.
+    pub(crate) policy: PolicySettings,
     /// Where a tool is served, with `{tool}` for its name.
     pub(crate) url: String,
     /// Where the gateway is, when the name of a tool does not lead there for everybody.
@@ -21,7 +25,13 @@ pub(crate) struct Public {
 }
 
 pub(super) fn all(public: &Public) -> Vec<Value> {
-    vec![platform(public), images(public), reader(), reader_binding()]
+    vec![
+        platform(public),
+        policy(public),
+        images(public),
+        reader(),
+        reader_binding(),
+    ]
 }
 
 /// Where the fourohfour pages listen on this machine, written beside their Service.
@@ -57,6 +67,12 @@ fn platform(public: &Public) -> Value {
         data["ca.crt"] = json!(pem);
     }
     config_map(PLATFORM_CONFIG_MAP, &data)
+}
+
+/// The policy file, from which everybody can tell beforehand what the guards will say.
+fn policy(public: &Public) -> Value {
+    let text = serde_saphyr::to_string(&public.policy).expect("settings are plain data");
+    config_map(POLICY_CONFIG_MAP, &json!({ POLICY_KEY: text }))
 }
 
 /// The types of webservice (facts section 8): name, state, aliases and the image of each.

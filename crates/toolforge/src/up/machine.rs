@@ -285,6 +285,7 @@ impl Machine<'_> {
             domain: settings.domain.clone(),
             project: PROJECT.to_owned(),
             registry: settings.registry.clone(),
+            policy: self.request.rules.clone(),
             url: settings.url("{tool}"),
             gateway_address: Some(format!("127.0.0.1:{}", settings.ports.https)),
             ca_pem: Some(self.web.certificate_pem().to_owned()),

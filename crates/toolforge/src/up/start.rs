@@ -8,7 +8,7 @@ use std::{path::PathBuf, sync::Arc, time::Instant};
 
 use tokio_util::sync::CancellationToken;
 use toolforge_pki::Authority;
-use toolforge_policy::Policies;
+use toolforge_policy::{Policies, PolicySettings};
 
 use super::{
     layout::Layout, listeners, machine::Machine, network::Network, parts::Parts, program, progress::Progress,
@@ -20,7 +20,9 @@ use crate::{objects, settings::Settings};
 pub(super) struct Request {
     pub(super) layout: Layout,
     pub(super) settings: Settings,
-    /// What the guards go by.
+    /// What the guards go by, as it is published.
+    pub(super) rules: PolicySettings,
+    /// What the guards go by, as they ask it.
     pub(super) policies: Policies,
     /// The directory to begin with, on a new data folder.
     pub(super) ldif: Option<String>,

@@ -9,9 +9,9 @@ use crate::verdict::{Law, Offences, quoted};
 /// The old way to name an ingress class.
 const CLASS: &str = "kubernetes.io/ingress.class";
 /// The family of the widespread controller, of which a few are allowed.
-const NGINX: &str = "nginx.ingress.kubernetes.io";
+pub(crate) const NGINX: &str = "nginx.ingress.kubernetes.io";
 /// Those that change how the tool's own traffic is carried, never where it goes.
-const NGINX_ALLOWED: [&str; 9] = [
+pub(crate) const NGINX_ALLOWED: [&str; 9] = [
     "force-ssl-redirect",
     "proxy-body-size",
     "proxy-buffer-size",

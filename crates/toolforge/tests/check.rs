@@ -1,0 +1,233 @@
+//! `toolforge check` from outside: files in, text, JSON and exit codes out. No platform runs.
+
+use std::{io::Write as _, process::Stdio};
+
+use serde_json::Value;
+use tempfile::TempDir;
+use toolforge_testkit::Outcome;
+
+const PROGRAM: &str = env!("CARGO_BIN_EXE_toolforge");
+
+const GOOD: &str = "\
+apiVersion: v1
+kind: Pod
+metadata:
+  name: web
+spec:
+  containers:
+  - name: web
+    image: registry.example/web:1
+";
+const BAD: &str = "\
+apiVersion: networking.k8s.io/v1
+kind: Ingress
+metadata:
+  name: web
+  annotations:
+    nginx.ingress.kubernetes.io/configuration-snippet: x
+spec:
+  rules:
+  - host: alpha.tools.example.evil.com
+    http:
+      paths:
+      - path: /
+        pathType: Prefix
+        backend: {service: {name: web, port: {number: 8000}}}
+";
+const OTHER: &str = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: data}\n";
+
+/// A folder with files, and the program in it.
+struct Folder(TempDir);
+
+impl Folder {
+    fn with(files: &[(&str, &str)]) -> Self {
+        let folder = Self(tempfile::tempdir().expect("a scratch folder"));
+        folder.write(
+            "policy.txt",
+            "domains: [tools.example]\nregistries: [registry.example]\n",
+        );
+        for (name, text) in files {
+            folder.write(name, text);
+        }
+        folder
+    }
+
+    fn write(&self, name: &str, text: &str) {
+        std::fs::write(self.0.path().join(name), text).expect("the scratch folder can be written");
+    }
+
+    fn command(&self, arguments: &[&str]) -> std::process::Command {
+        let mut command = std::process::Command::new(PROGRAM);
+        command
+            .current_dir(self.0.path())
+            .env_remove("KUBECONFIG")
+            .args(arguments);
+        command
+    }
+
+    fn check(&self, arguments: &[&str]) -> Outcome {
+        let whole = [
+            &["check", "--policy", "policy.txt", "--as-tool", "alpha"],
+            arguments,
+        ]
+        .concat();
+        Outcome::of(self.command(&whole).stdin(Stdio::null()))
+    }
+
+    fn json(&self, arguments: &[&str]) -> (i32, Value) {
+        let outcome = self.check(&[arguments, &["-o", "json"]].concat());
+        let json = serde_json::from_str(&outcome.stdout).expect("check prints JSON");
+        (outcome.code, json)
+    }
+}
+
+#[test]
+fn the_exit_code_says_what_became_of_the_files() {
+    let folder = Folder::with(&[
+        ("good.yaml", GOOD),
+        ("bad.yaml", BAD),
+        ("other.yaml", OTHER),
+        ("broken.yaml", "a: [\n"),
+        ("empty.yaml", "# nothing\n"),
+    ]);
+    for (files, code) in [
+        (&["good.yaml"][..], 0),
+        (&["other.yaml"], 0),
+        (&["empty.yaml"], 0),
+        (&["good.yaml", "bad.yaml"], 1),
+        (&["broken.yaml"], 2),
+        (&["bad.yaml", "broken.yaml"], 2),
+        (&["missing.yaml"], 2),
+        (&["."], 2),
+    ] {
+        let mut arguments = Vec::new();
+        for file in files {
+            arguments.extend(["-f", file]);
+        }
+        for format in ["text", "json", "yaml"] {
+            let outcome = folder.check(&[arguments.as_slice(), &["-o", format]].concat());
+            assert_eq!(
+                outcome.code, code,
+                "{files:?} {format}: {}{}",
+                outcome.stdout, outcome.stderr
+            );
+        }
+    }
+    for wrong in [
+        &["check"][..],
+        &["check", "-f", "good.yaml", "--as-tool", "No_Name"],
+    ] {
+        assert_eq!(Outcome::of(&mut folder.command(wrong)).code, 2);
+    }
+    folder.write("policy.txt", "domain: tools.example\n");
+    let outcome = folder.check(&["-f", "good.yaml"]);
+    assert_eq!(outcome.code, 2);
+    assert!(
+        outcome.stderr.contains("policy.txt") && outcome.stderr.contains("domain"),
+        "{}",
+        outcome.stderr
+    );
+}
+
+#[test]
+fn text_has_a_line_for_each_object_its_offences_below_and_a_sum() {
+    let folder = Folder::with(&[("a.yaml", &format!("{GOOD}---\n{OTHER}")), ("b.yaml", BAD)]);
+    let text = folder.check(&["-f", "."]).stdout;
+    insta::assert_snapshot!("check_text", text);
+}
+
+#[test]
+fn colours_are_for_terminals_that_want_them() {
+    let folder = Folder::with(&[("bad.yaml", BAD)]);
+    let colours = |name: &str, value: &str| {
+        let arguments = ["check", "--as-tool", "alpha", "-f", "bad.yaml"];
+        let mut command = folder.command(&arguments);
+        command
+            .env_remove("NO_COLOR")
+            .env_remove("CLICOLOR_FORCE")
+            .env(name, value);
+        Outcome::of(&mut command).stdout.contains('\u{1b}')
+    };
+    assert!(!colours("X", "1") && !colours("NO_COLOR", "1") && colours("CLICOLOR_FORCE", "1"));
+}
+
+#[test]
+fn json_has_names_that_stay() {
+    let folder = Folder::with(&[
+        ("a.yaml", &format!("{GOOD}---\n{OTHER}")),
+        ("b.yaml", BAD),
+        ("c.yaml", "a: 1\na: 2\n"),
+    ]);
+    let (code, json) = folder.json(&["-f", "."]);
+    assert_eq!(code, 2);
+    insta::assert_json_snapshot!("check_json", json);
+}
+
+#[test]
+fn lists_json_and_the_standard_input_are_read() {
+    let folder = Folder::with(&[]);
+    let list = r#"{"apiVersion": "v1", "kind": "List", "items": [
+        {"apiVersion": "v1", "kind": "Service", "metadata": {"name": "one"}, "spec": {"type": "NodePort"}},
+        {"apiVersion": "v1", "kind": "Service", "metadata": {"name": "two"}}
+    ]}"#;
+    let mut command = folder.command(&["check", "--as-tool", "alpha", "-f", "-", "-o", "json"]);
+    let mut process = command
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .expect("the program runs");
+    let mut input = process.stdin.take().expect("a pipe");
+    input.write_all(list.as_bytes()).expect("the program reads");
+    drop(input);
+    let output = process.wait_with_output().expect("the program ends");
+    assert_eq!(output.status.code(), Some(1));
+    let json: Value = serde_json::from_slice(&output.stdout).expect("JSON");
+    assert_eq!(json[0]["file"], "-");
+    assert_eq!(
+        (
+            &json[0]["verdict"],
+            &json[0]["line"],
+            &json[0]["offences"][0]["line"]
+        ),
+        (&"refused".into(), &2.into(), &2.into())
+    );
+    assert_eq!(json[1]["verdict"], "allowed");
+}
+
+#[test]
+fn the_completed_object_can_be_seen_and_checked_again() {
+    let folder = Folder::with(&[("good.yaml", GOOD)]);
+    let text = folder.check(&["-f", "good.yaml", "--show"]).ok();
+    assert!(text.contains("runAsUser: <the tool's uid>"), "{text}");
+    let account = ["--uid", "52001", "--home", "/home/alpha"];
+    let yaml = folder
+        .check(&[&account[..], &["-f", "good.yaml", "-o", "yaml"]].concat())
+        .ok();
+    assert!(
+        yaml.contains("runAsUser: 52001") && yaml.contains("namespace: tool-alpha"),
+        "{yaml}"
+    );
+    folder.write("again.yaml", &yaml);
+    let again = folder
+        .check(&[&account[..], &["-f", "again.yaml", "-o", "yaml"]].concat())
+        .ok();
+    assert_eq!(again, yaml);
+    let (code, json) = folder.json(&["-f", "again.yaml", "--uid", "52002", "--show"]);
+    assert_eq!((code, &json[0]["verdict"]), (1, &"refused".into()));
+    assert!(json[0]["completed"]["spec"].is_object());
+}
+
+#[test]
+fn a_file_cannot_give_orders_to_the_terminal() {
+    let folder = Folder::with(&[(
+        "x.yaml",
+        "apiVersion: v1\nkind: \"Pod\\e[2J\"\nmetadata: {name: \"\\u202e\\n\"}\n",
+    )]);
+    let text = folder.check(&["-f", "x.yaml"]).stdout;
+    assert!(!text.contains('\u{1b}') && !text.contains('\u{202e}'), "{text:?}");
+    assert_eq!(
+        text.lines().filter(|line| line.starts_with("x.yaml:1 ")).count(),
+        1,
+        "{text}"
+    );
+}
