@@ -1,8 +1,13 @@
 //! `toolforge check` from outside: files in, text, JSON and exit codes out. No platform runs.
 
+#![expect(clippy::panic, reason = "a test that cannot go on has failed")]
+
+#[path = "../../core/policy/tests/cases/table.rs"]
+mod cases;
+
 use std::{io::Write as _, process::Stdio};
 
-use serde_json::Value;
+use serde_json::{Value, json};
 use tempfile::TempDir;
 use toolforge_testkit::Outcome;
 
@@ -230,4 +235,116 @@ fn a_file_cannot_give_orders_to_the_terminal() {
         1,
         "{text}"
     );
+}
+
+/// What was found against an object, as the guards' own message has it.
+fn found(entry: &Value, guard: &str) -> cases::Outcome {
+    let offences: Vec<&Value> = entry["offences"].as_array().into_iter().flatten().collect();
+    let rule = |offence: &Value| match offence["rule"].as_str().unwrap_or_default() {
+        "object/shape" => "unreadable".to_owned(),
+        // Nobody could ask the guard.
+        "object/namespace" => format!("{guard}/namespace"),
+        rule => rule.to_owned(),
+    };
+    // A case is about one guard; check asks all of them.
+    let own = offences.iter().filter(|offence| {
+        let rule = rule(offence);
+        rule == "unreadable" || rule.split('/').next() == Some(guard)
+    });
+    let own: Vec<&Value> = own.copied().collect();
+    let text = |offence: &Value, key: &str| offence[key].as_str().unwrap_or_default().to_owned();
+    let told = own.iter().map(|offence| {
+        let [sentence, found, remedy] = ["sentence", "found", "remedy"].map(|key| text(offence, key));
+        format!("{sentence}: {found}; {remedy}")
+    });
+    cases::Outcome {
+        allowed: own.is_empty() && entry["verdict"] != "unreadable",
+        message: told.collect::<Vec<_>>().join(". ") + entry["problem"].as_str().unwrap_or_default(),
+        rules: (entry["verdict"] != "unreadable").then(|| own.iter().map(|offence| rule(offence)).collect()),
+        warnings: None,
+    }
+}
+
+#[test]
+fn nothing_gets_past_that_the_guards_refuse() {
+    let (mut count, mut complaints) = (0, Vec::new());
+    for table in cases::tables() {
+        let settings = &table.settings;
+        let policy = json!({
+            "domains": settings.domains,
+            "legacyDomains": settings.legacy_hosts,
+            "registries": settings.registries,
+            "digestsRequiredIn": settings.digests_required_in,
+            "services": {"allowedTypes": settings.service_types, "externalIPs": settings.service_external_ips},
+            "endpoints": {"networks": settings.endpoint_networks},
+            "volumes": {"mounts": settings.mounts, "nodeSelector": settings.mount_node_selector},
+        });
+        let folder = Folder::with(&[("policy.txt", &policy.to_string())]);
+        // Containers for debugging and the controllers' own writes are no files that somebody applies.
+        let cases = table
+            .cases
+            .iter()
+            .filter(|case| case.sub_resource.is_none() && case.writer == "alpha");
+        let cases: Vec<&cases::Case> = cases.collect();
+        for (i, case) in cases.iter().enumerate() {
+            let mut body = case.body.clone();
+            if let Ok(mut object) = serde_json::from_str::<Value>(&body)
+                && object["metadata"].is_object()
+                && object.to_string().len() == body.len()
+            {
+                object["metadata"]["namespace"] = json!(case.namespace);
+                body = object.to_string();
+            }
+            folder.write(&format!("{i:04}.json"), &body);
+        }
+        let arguments = ["check", "--policy", "policy.txt", "-f", ".", "-o", "json"];
+        let outcome = Outcome::of(folder.command(&arguments).stdin(Stdio::null()));
+        let entries: Vec<Value> = serde_json::from_str(&outcome.stdout).expect("check prints JSON");
+        for (i, case) in cases.iter().enumerate() {
+            let file = format!("./{i:04}.json");
+            let entry = entries.iter().find(|entry| entry["file"] == file.as_str());
+            let cases::Gvk { group, version, kind } = &case.kind;
+            let entry =
+                entry.unwrap_or_else(|| panic!("{group}/{version} {kind}: nothing is said of {}", case.name));
+            count += 1;
+            complaints.extend(case.complaint(table.file, &found(entry, &case.guard)));
+        }
+    }
+    assert!(count > 400, "{count} cases");
+    assert!(
+        complaints.is_empty(),
+        "{} of {count}:\n{}",
+        complaints.len(),
+        complaints.join("\n")
+    );
+}
+
+#[test]
+fn the_policy_is_explained_in_words_and_as_the_file_itself() {
+    let folder = Folder::with(&[]);
+    let explain = |arguments: &[&str]| {
+        let whole = [&["policy", "explain", "--policy", "policy.txt"], arguments].concat();
+        Outcome::of(folder.command(&whole).stdin(Stdio::null()))
+    };
+    let words = explain(&["--as-tool", "alpha"]).ok();
+    for word in [
+        "alpha.tools.example",
+        "registry.example",
+        "deployments",
+        "resourcequotas",
+    ] {
+        assert!(words.contains(word), "{word} in {words}");
+    }
+    assert!(explain(&[]).ok().contains("<toolname>.tools.example"));
+    let yaml = explain(&["--as-tool", "alpha", "-o", "yaml"]).ok();
+    let (file, object) = yaml.split_once("---\n").expect("two documents");
+    assert!(object.contains("name: tool-alpha-psp"), "{object}");
+    // What was printed is a policy file, and says the same.
+    folder.write("policy.txt", file);
+    assert_eq!(explain(&["--as-tool", "alpha", "-o", "yaml"]).ok(), yaml);
+    let json: Value =
+        serde_json::from_str(&explain(&["--as-tool", "alpha", "-o", "json"]).ok()).expect("JSON");
+    assert_eq!(json["policy"]["domains"], json!(["tools.example"]));
+    assert_eq!(json["podSecurityPolicy"]["kind"], "PodSecurityPolicy");
+    assert!(json["chapters"][0]["lines"].is_array());
 }

@@ -11,6 +11,8 @@ use crate::rules::{HOMES, Rules, UNKNOWN_UID};
 
 /// Fields that name a user or a group to run as.
 const ID_FIELDS: [&str; 3] = ["runAsUser", "runAsGroup", "fsGroup"];
+/// The field that lists further groups, of which the tool's own may be one.
+const GROUPS_FIELD: &str = "supplementalGroups";
 
 #[derive(Debug, Args)]
 pub(super) struct AccountArgs {
@@ -99,7 +101,7 @@ impl Accounts {
         let said = self.uid.or_else(|| known.map(|account| account.uid));
         let (number, uid) = match said {
             Some(number) => (number, Uid::Known),
-            None => match named_id(object) {
+            None => match named_id(object).or_else(|| named_group(object)) {
                 Some(number) => (number, Uid::Named),
                 None => (UNKNOWN_UID, Uid::Unknown),
             },
@@ -129,6 +131,19 @@ fn named_id(value: &Value) -> Option<u32> {
     }
 }
 
+/// The first further group that an object names.
+fn named_group(value: &Value) -> Option<u32> {
+    match value {
+        Value::Object(map) => {
+            let groups = map.get(GROUPS_FIELD).and_then(Value::as_array);
+            let named = groups.and_then(|groups| groups.iter().find_map(id));
+            named.or_else(|| map.values().find_map(named_group))
+        }
+        Value::Array(items) => items.iter().find_map(named_group),
+        _ => None,
+    }
+}
+
 fn id(value: &Value) -> Option<u32> {
     let number = u32::try_from(value.as_u64()?).ok()?;
     (1..UNKNOWN_UID).contains(&number).then_some(number)
@@ -152,6 +167,12 @@ fn collect(value: &Value, number: u32, field: &str, fields: &mut Vec<String>) {
                 };
                 if ID_FIELDS.contains(&key.as_str()) && id(value) == Some(number) {
                     fields.push(field);
+                } else if let (GROUPS_FIELD, Value::Array(groups)) = (key.as_str(), value) {
+                    let own = groups
+                        .iter()
+                        .enumerate()
+                        .filter(|(_, group)| id(group) == Some(number));
+                    fields.extend(own.map(|(i, _)| format!("{field}[{i}]")));
                 } else {
                     collect(value, number, &field, fields);
                 }
