@@ -244,6 +244,9 @@ pub(crate) struct AdmissionArgs {
     pub(crate) certificate: CertificateArgs,
     #[command(flatten)]
     pub(crate) policy: PolicyArgs,
+    /// The authority of the certificate, PEM: with it, the webhook configurations are kept as `manifests` prints them
+    #[arg(long, value_name = "FILE")]
+    pub(crate) webhook_ca: Option<PathBuf>,
     /// A registry that images may come from; can be given more than once
     #[arg(long = "registry", required_unless_present = "policy", value_name = "HOST")]
     pub(crate) registries: Vec<String>,

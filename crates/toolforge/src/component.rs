@@ -6,6 +6,7 @@ use std::{fs, future::Future, net::SocketAddr, path::Path, process::ExitCode};
 use anyhow::Context as _;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
+use toolforge_admission::{AuthoritySource, Registration, keep_configurations};
 use toolforge_model::Domain;
 use toolforge_pki::Identity;
 use toolforge_serve::Presented;
@@ -45,6 +46,14 @@ pub(crate) fn admission(arguments: &AdmissionArgs) -> anyhow::Result<ExitCode> {
     run(&arguments.cluster, move |client, stop| async move {
         let listener = listen(address).await?;
         let certificate = Presented::files(&files.tls_cert, &files.tls_key, stop.clone())?;
+        if let Some(path) = &arguments.webhook_ca {
+            let registration = Registration {
+                base: webhook_service(),
+                authority: AuthoritySource::File(path.clone()),
+            };
+            let (client, changes) = (client.clone(), certificate.changes());
+            tokio::spawn(keep_configurations(client, registration, changes, stop.clone()));
+        }
         Ok(toolforge_admission::run(client, listener, certificate, policies, stop).await?)
     })
 }
@@ -108,11 +117,7 @@ pub(crate) fn manifests(arguments: &ManifestsArgs) -> anyhow::Result<ExitCode> {
         gateway_address: None,
         ca_pem: None,
     };
-    let base = toolforge_admission::ClientConfigBase::Service {
-        namespace: objects::SERVICE_NAMESPACE.to_owned(),
-        name: "admission".to_owned(),
-        port: 443,
-    };
+    let base = webhook_service();
     let mut items = objects::foundation(&public);
     items.extend(toolforge_admission::webhook_configurations(
         &base,
@@ -121,6 +126,15 @@ pub(crate) fn manifests(arguments: &ManifestsArgs) -> anyhow::Result<ExitCode> {
     let list = serde_json::json!({ "apiVersion": "v1", "kind": "List", "items": items });
     anstream::println!("{list:#}");
     Ok(ExitCode::SUCCESS)
+}
+
+/// Where a cluster's API reaches the webhooks.
+fn webhook_service() -> toolforge_admission::ClientConfigBase {
+    toolforge_admission::ClientConfigBase::Service {
+        namespace: objects::SERVICE_NAMESPACE.to_owned(),
+        name: "admission".to_owned(),
+        port: 443,
+    }
 }
 
 fn run<F>(

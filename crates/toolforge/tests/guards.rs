@@ -50,6 +50,11 @@ fn what_a_tool_may_not_have_is_refused_with_a_reason() {
         "{hooks}"
     );
 
+    // Nobody gets out of the guards' reach by the labels of their namespace.
+    scratch
+        .kubectl_as("hello", &["label", "namespace", "tool-hello", "tenancy-"])
+        .refused();
+
     for host in [
         "clock.toolforge.localhost",
         "hello.toolforge.localhost.evil.com",

@@ -14,7 +14,10 @@ use rustls::{
     server::{ClientHello, ResolvesServerCert},
     sign::CertifiedKey,
 };
-use tokio::io::{Interest, unix::AsyncFd};
+use tokio::{
+    io::{Interest, unix::AsyncFd},
+    sync::watch,
+};
 use tokio_util::sync::CancellationToken;
 use toolforge_pki::{Identity, PkiError};
 
@@ -61,6 +64,7 @@ pub enum PresentedError {
 #[derive(Debug, Clone)]
 pub struct Presented {
     current: Arc<ArcSwap<Current>>,
+    changed: watch::Sender<()>,
 }
 
 #[derive(Debug)]
@@ -75,9 +79,7 @@ impl Presented {
     /// # Errors
     /// When it is none, or its key is another's.
     pub fn of(identity: &Identity) -> Result<Self, PkiError> {
-        Ok(Self {
-            current: Arc::new(ArcSwap::from_pointee(current(identity)?)),
-        })
+        Ok(Self::now(current(identity)?))
     }
 
     /// Presents what these PEM files hold, and what they hold after they change, until `shutdown`.
@@ -97,11 +99,22 @@ impl Presented {
         };
         // Watched before they are read: what changes meanwhile is read again.
         let notices = files.watch()?;
-        let presented = Self {
-            current: Arc::new(ArcSwap::from_pointee(files.read()?)),
-        };
+        let presented = Self::now(files.read()?);
         tokio::spawn(shutdown.run_until_cancelled_owned(follow(presented.clone(), files, notices)));
         Ok(presented)
+    }
+
+    fn now(current: Current) -> Self {
+        Self {
+            current: Arc::new(ArcSwap::from_pointee(current)),
+            changed: watch::Sender::new(()),
+        }
+    }
+
+    /// Hears of each change in the folders of the files, also of those that leave the certificate as it is: a file of its
+    /// authority may lie beside it.
+    pub fn changes(&self) -> watch::Receiver<()> {
+        self.changed.subscribe()
     }
 
     /// Presents this certificate from now on.
@@ -110,6 +123,7 @@ impl Presented {
     /// As [`Self::of`]; then the one before stays.
     pub fn change(&self, identity: &Identity) -> Result<(), PkiError> {
         self.current.store(Arc::new(current(identity)?));
+        self.changed.send_replace(());
         Ok(())
     }
 
@@ -225,5 +239,6 @@ async fn follow(presented: Presented, files: Files, notices: AsyncFd<rustix::fd:
                 tracing::warn!(%error, source, "the certificate's files changed, and the one before stays");
             }
         }
+        presented.changed.send_replace(());
     }
 }

@@ -10,10 +10,14 @@ mod error;
 mod guard;
 mod metrics;
 mod once;
+mod registration;
 mod review;
+mod rights;
 mod server;
 mod webhooks;
 
 pub use error::AdmissionError;
+pub use registration::{AuthoritySource, Registration, keep_configurations};
+pub use rights::service_rules;
 pub use server::run;
 pub use webhooks::{CONFIGURATION_NAME, ClientConfigBase, EXEMPT_NAMESPACES, webhook_configurations};

@@ -78,7 +78,7 @@ pub fn webhook_configurations(base: &ClientConfigBase, ca_pem: &str) -> Vec<Valu
         ),
     ];
     // In this order: whoever judges a Pod's security sees its mounts.
-    let mutating = [
+    let mut mutating = [
         for_pods_with_environment(webhook(
             "volumes-admission",
             &client("/mutate/volumes"),
@@ -87,6 +87,9 @@ pub fn webhook_configurations(base: &ClientConfigBase, ca_pem: &str) -> Vec<Valu
         )),
         webhook("pod-admission", &client("/mutate/pod"), &pods(), &of_tools()),
     ];
+    for webhook in &mut mutating {
+        webhook["reinvocationPolicy"] = json!("Never");
+    }
     vec![
         configuration("ValidatingWebhookConfiguration", &validating),
         configuration("MutatingWebhookConfiguration", &mutating),
@@ -108,6 +111,7 @@ fn webhook(name: &str, client: &Value, rules: &Value, namespaces: &Value) -> Val
         "clientConfig": client,
         "rules": rules,
         "namespaceSelector": namespaces,
+        "objectSelector": {},
         "failurePolicy": "Fail",
         "matchPolicy": "Equivalent",
         "sideEffects": "None",

@@ -13,7 +13,7 @@ pub(super) fn all() -> Vec<Value> {
         ("accounts", toolforge_accounts::service_role()),
         (
             "admission",
-            cluster_role("toolforge-admission", &[rule(&[""], &["namespaces"], &READ)]),
+            cluster_role("toolforge-admission", &toolforge_admission::service_rules()),
         ),
         ("gateway", cluster_role("toolforge-gateway", &gateway())),
         (

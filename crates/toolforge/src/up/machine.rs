@@ -5,6 +5,7 @@ use std::{convert::Infallible, net::Ipv4Addr, sync::Arc};
 use anyhow::{Context as _, anyhow};
 use kube::Client;
 use tokio::{net::TcpListener, sync::oneshot};
+use toolforge_admission::{AuthoritySource, ClientConfigBase, Registration};
 use toolforge_apiserver::{ApiServer, AuditLog};
 use toolforge_model::Domain;
 use toolforge_pki::{Authority, Identity};
@@ -79,12 +80,26 @@ impl Machine<'_> {
         let certificate = toolforge_serve::Presented::of(&identity)?;
         let policies = self.request.policies.clone();
         let url = format!("https://{}", listener.local_addr()?);
+        let (own, changes) = (client.clone(), certificate.changes());
         parts.start("admission webhooks", Stop::Last, |stop| {
             toolforge_admission::run(client, listener, certificate, policies, stop)
         });
-        let base = toolforge_admission::ClientConfigBase::Url(url);
-        let hooks = toolforge_admission::webhook_configurations(&base, self.cluster.certificate_pem());
-        objects::apply(admin, &hooks).await
+        let base = ClientConfigBase::Url(url);
+        let authority = self.cluster.certificate_pem();
+        objects::apply(
+            admin,
+            &toolforge_admission::webhook_configurations(&base, authority),
+        )
+        .await?;
+        let registration = Registration {
+            base,
+            authority: AuthoritySource::Pem(authority.to_owned()),
+        };
+        parts.start("admission's registration", Stop::First, |stop| async move {
+            toolforge_admission::keep_configurations(own, registration, changes, stop).await;
+            Ok::<(), Infallible>(())
+        });
+        Ok(())
     }
 
     /// The built-in cluster's controllers, over the in-process transport.

@@ -109,9 +109,28 @@ impl Caller {
                 answer => return answer,
             }
         }
+        // So may a new one, by a replica that dies: another may take its place. Kubernetes asks again on kept connections
+        // only, and lets the write fail.
+        match self.post_anew(pool, seconds, review.clone()).await {
+            Err(CallError::Http(error)) if is_stale(&error) => self.post_anew(pool, seconds, review).await,
+            Err(CallError::Tls(error)) if is_cut_off(&error) => self.post_anew(pool, seconds, review).await,
+            answer => answer,
+        }
+    }
+
+    async fn post_anew(&self, pool: &Arc<Pool>, seconds: u64, review: Bytes) -> Result<Bytes, CallError> {
         let connection = pool.connect(self.world.as_ref()).await?;
         send(pool, connection, seconds, review).await
     }
+}
+
+/// Whether the other side went away in the middle of the handshake.
+fn is_cut_off(error: &io::Error) -> bool {
+    use io::ErrorKind::{BrokenPipe, ConnectionAborted, ConnectionReset, UnexpectedEof};
+    matches!(
+        error.kind(),
+        BrokenPipe | ConnectionAborted | ConnectionReset | UnexpectedEof
+    )
 }
 
 /// Whether the connection broke before an answer came. Asking again is safe: a review changes nothing.
