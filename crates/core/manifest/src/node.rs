@@ -137,6 +137,9 @@ impl<'de> Deserialize<'de> for Content {
     }
 }
 
+/// Below this every whole number has a float of its own.
+const LARGEST_WHOLE: f64 = 9_007_199_254_740_992.0;
+
 struct ContentVisitor;
 
 impl<'de> Visitor<'de> for ContentVisitor {
@@ -171,7 +174,13 @@ impl<'de> Visitor<'de> for ContentVisitor {
     }
 
     fn visit_f64<E: Error>(self, value: f64) -> Result<Content, E> {
-        let number = Number::from_f64(value).ok_or_else(|| E::custom("this number is not finite"))?;
+        // Whole numbers arrive at the API without a point, whatever their spelling: 1e3 is 1000.
+        let whole = value.fract() == 0.0 && value.abs() < LARGEST_WHOLE;
+        let number = match format!("{value:.0}").parse::<i64>() {
+            Ok(number) if whole => Some(Number::from(number)),
+            _ => Number::from_f64(value),
+        };
+        let number = number.ok_or_else(|| E::custom("this number is not finite"))?;
         Ok(Content::Scalar(Value::Number(number)))
     }
 

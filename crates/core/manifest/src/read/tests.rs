@@ -80,11 +80,12 @@ fn takes_lists_apart_as_kubectl_does() {
 #[test]
 fn values_mean_what_they_mean_to_kubectl() {
     // As `kubectl label --local -f FILE -o json` 1.31 prints them.
-    let text = "a: yes\nb: off\nc: y\nd: 010\ne: 0x10\nf: 0o10\ng: ~\nh: 1e3\ni: \"yes\"\nj: 1_000\n";
+    let text = "a: yes\nb: off\nc: y\nd: 010\ne: 0x10\nf: 0o10\ng: ~\nh: 1e3\ni: \"yes\"\nj: 1_000\nk: 09\nl: -2.50\nm: 1e30\n";
     assert_eq!(
         objects(text),
         [json!({
-            "a": true, "b": false, "c": true, "d": 8, "e": 16, "f": 8, "g": null, "h": 1000.0, "i": "yes", "j": 1000,
+            "a": true, "b": false, "c": true, "d": 8, "e": 16, "f": 8, "g": null, "h": 1000, "i": "yes", "j": 1000,
+            "k": 9, "l": -2.5, "m": 1e30,
         })]
     );
     assert_eq!(
