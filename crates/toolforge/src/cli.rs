@@ -231,6 +231,9 @@ pub(crate) struct AccountsArgs {
     /// The folder below which admins' homes lie
     #[arg(long, value_name = "DIR", default_value = "/home")]
     pub(crate) admin_home_root: PathBuf,
+    /// The policy file of the guards: its mounts and its podSecurity go into each tool's Pod security policy
+    #[arg(long, value_name = "FILE")]
+    pub(crate) policy: Option<PathBuf>,
 }
 
 #[derive(Debug, Args)]

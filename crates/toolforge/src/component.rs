@@ -33,7 +33,10 @@ pub(crate) fn accounts(arguments: AccountsArgs) -> anyhow::Result<ExitCode> {
         base: arguments.base,
         project: arguments.project,
     };
-    let config = toolforge_accounts::Config::new(ldap, arguments.home_root, arguments.admin_home_root);
+    let mut config = toolforge_accounts::Config::new(ldap, arguments.home_root, arguments.admin_home_root);
+    if let Some(path) = &arguments.policy {
+        config.tool_class = policy::read(path)?.resolve_pods()?;
+    }
     run(&arguments.cluster, |client, stop| async move {
         Ok(toolforge_accounts::run(client, config, stop).await?)
     })
@@ -50,6 +53,7 @@ pub(crate) fn admission(arguments: &AdmissionArgs) -> anyhow::Result<ExitCode> {
             let registration = Registration {
                 base: webhook_service(),
                 authority: AuthoritySource::File(path.clone()),
+                pods_everywhere: policies.pod_everywhere,
             };
             let (client, changes) = (client.clone(), certificate.changes());
             tokio::spawn(keep_configurations(client, registration, changes, stop.clone()));
@@ -122,6 +126,7 @@ pub(crate) fn manifests(arguments: &ManifestsArgs) -> anyhow::Result<ExitCode> {
     items.extend(toolforge_admission::webhook_configurations(
         &base,
         &read(&arguments.webhook_ca)?,
+        policy.pod_security.all_namespaces,
     ));
     let list = serde_json::json!({ "apiVersion": "v1", "kind": "List", "items": items });
     anstream::println!("{list:#}");

@@ -3,6 +3,7 @@
 //! `up`, printed by `toolforge manifests`.
 
 mod apply;
+mod pod_security;
 mod public;
 mod roles;
 
@@ -22,6 +23,7 @@ pub(crate) fn foundation(public: &Public) -> Vec<Value> {
         namespace(FOUROHFOUR_NAMESPACE),
         namespace(SERVICE_NAMESPACE),
     ];
+    objects.extend(pod_security::all());
     objects.extend(roles::all());
     objects.extend(public::all(public));
     objects.push(ingress_class());

@@ -12,6 +12,8 @@ pub struct Policies {
     pub registry: RegistryPolicy,
     /// What Pods of tools may have beyond what is the same everywhere.
     pub pod: ToolClass,
+    /// Whether the Pod security guard stands before all namespaces, and not before those of tools only.
+    pub pod_everywhere: bool,
     /// What Services are held to.
     pub service: ServicePolicy,
     /// What endpoints are held to.

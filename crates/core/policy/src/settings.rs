@@ -95,6 +95,8 @@ pub struct VolumeSettings {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub struct PodSecuritySettings {
+    /// Whether Pods of all namespaces but the exempt ones need a `PodSecurityPolicy`, and not those of tools only.
+    pub all_namespaces: bool,
     /// Paths of the machine that Pods may mount, with everything below them.
     pub host_paths: Vec<HostPathSettings>,
     /// Supplemental groups that Pods may have beside the tool's own.

@@ -8,11 +8,11 @@ use std::{collections::HashMap, pin::pin, sync::Arc};
 use futures::StreamExt as _;
 use k8s_openapi::api::{
     core::v1::{ConfigMap, LimitRange, Namespace, ResourceQuota},
-    rbac::v1::{ClusterRoleBinding, RoleBinding},
+    rbac::v1::{ClusterRoleBinding, Role, RoleBinding},
 };
 use kube::{
     Api, Client,
-    api::{ApiResource, DynamicObject},
+    api::{ApiResource, DynamicObject, GroupVersionKind},
     runtime::{
         WatchStreamExt as _,
         watcher::{self, Event},
@@ -22,6 +22,7 @@ use parking_lot::RwLock;
 use serde_json::Value;
 use tokio::sync::{mpsc, watch};
 use toolforge_model::labels;
+use toolforge_policy::psp;
 
 use crate::{desired::MANAGER, plan::ObjectKey};
 
@@ -31,16 +32,20 @@ pub(crate) enum Owned {
     Namespace,
     ResourceQuota,
     LimitRange,
+    PodSecurityPolicy,
+    Role,
     RoleBinding,
     ConfigMap,
     ClusterRoleBinding,
 }
 
 impl Owned {
-    pub(crate) const ALL: [Self; 6] = [
+    pub(crate) const ALL: [Self; 8] = [
         Self::Namespace,
         Self::ResourceQuota,
         Self::LimitRange,
+        Self::PodSecurityPolicy,
+        Self::Role,
         Self::RoleBinding,
         Self::ConfigMap,
         Self::ClusterRoleBinding,
@@ -57,6 +62,11 @@ impl Owned {
             Self::Namespace => ApiResource::erase::<Namespace>(&()),
             Self::ResourceQuota => ApiResource::erase::<ResourceQuota>(&()),
             Self::LimitRange => ApiResource::erase::<LimitRange>(&()),
+            Self::PodSecurityPolicy => {
+                let kind = GroupVersionKind::gvk(psp::GROUP, psp::VERSION, psp::KIND);
+                ApiResource::from_gvk_with_plural(&kind, psp::PLURAL)
+            }
+            Self::Role => ApiResource::erase::<Role>(&()),
             Self::RoleBinding => ApiResource::erase::<RoleBinding>(&()),
             Self::ConfigMap => ApiResource::erase::<ConfigMap>(&()),
             Self::ClusterRoleBinding => ApiResource::erase::<ClusterRoleBinding>(&()),

@@ -5,6 +5,7 @@
 use std::{fmt, path::PathBuf, time::Duration};
 
 use tokio::sync::oneshot;
+use toolforge_policy::psp::ToolClass;
 
 /// How long before their end credentials are renewed, at most: a month is time enough to notice a
 /// signer that does not sign.
@@ -61,6 +62,8 @@ pub struct Config {
     pub certificate_lifetime: Option<Duration>,
     /// How long before their end credentials are renewed; never more than a third of their lifetime.
     pub renew_before: Duration,
+    /// What the Pods of tools may have beyond what is the same everywhere: it goes into the policy of each tool.
+    pub tool_class: ToolClass,
     /// Told once, when every account of the directory has been looked at for the first time.
     pub on_first_pass: Option<oneshot::Sender<Summary>>,
 }
@@ -76,6 +79,7 @@ impl Config {
             ca_pem: None,
             certificate_lifetime: None,
             renew_before: RENEW_BEFORE,
+            tool_class: ToolClass::default(),
             on_first_pass: None,
         }
     }

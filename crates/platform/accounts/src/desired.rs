@@ -2,8 +2,11 @@
 //!
 //! Pure. `plan.rs` compares them with what is there; nothing here knows whether anything is.
 
+mod pod_security;
+
 use serde_json::{Value, json};
 use toolforge_model::labels;
+use toolforge_policy::psp::ToolClass;
 
 use crate::snapshot::{Admin, Tool};
 
@@ -31,8 +34,12 @@ pub(crate) const VIEW_ROLE: &str = "view";
 const RBAC: &str = "rbac.authorization.k8s.io";
 
 /// All objects of a tool, in the order in which they have to be made.
-pub fn desired_tool_objects(tool: &Tool) -> Vec<Value> {
-    vec![namespace(tool), quota(tool), limits(tool), tool_binding(tool)]
+///
+/// With the `uid` of its namespace the tool's policy, which is in no namespace, goes when the namespace goes.
+pub fn desired_tool_objects(tool: &Tool, class: &ToolClass, uid: Option<&str>) -> Vec<Value> {
+    let mut objects = vec![namespace(tool), quota(tool), limits(tool), tool_binding(tool)];
+    objects.extend(pod_security::objects(tool, class, uid));
+    objects
 }
 
 /// All objects of an admin.

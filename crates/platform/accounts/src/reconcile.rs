@@ -9,6 +9,7 @@ use jiff::Timestamp;
 use kube::Client;
 use serde_json::Value;
 use toolforge_pki::{Identity, PkiError};
+use toolforge_policy::psp::ToolClass;
 
 use crate::{
     cache::Cache,
@@ -33,6 +34,7 @@ pub(crate) struct Context {
     pub(crate) ca_pem: String,
     pub(crate) certificate_lifetime: Option<Duration>,
     pub(crate) renew_before: Duration,
+    pub(crate) tool_class: ToolClass,
 }
 
 /// How a turn went well.
@@ -75,7 +77,10 @@ impl From<FileError> for ReconcileError {
 pub(crate) async fn tool(context: &Context, tool: &Tool) -> Result<Outcome, ReconcileError> {
     let place = Place::new(&context.home_root, &tool.home, home::TOOL, tool.uid, tool.uid)?;
     let namespace = tool.name.namespace();
-    objects(context, desired::desired_tool_objects(tool), namespace.as_str()).await?;
+    let known = context.cache.find(&namespace_key(namespace.as_str()));
+    let uid = known.as_ref().and_then(|found| found["metadata"]["uid"].as_str());
+    let desired = desired::desired_tool_objects(tool, &context.tool_class, uid);
+    objects(context, desired, namespace.as_str()).await?;
     let key = ObjectKey {
         kind: "ConfigMap".to_owned(),
         namespace: namespace.to_string(),
@@ -133,11 +138,7 @@ pub(crate) async fn admin(context: &Context, admin: &Admin) -> Result<Outcome, R
 }
 
 async fn objects(context: &Context, desired: Vec<Value>, namespace: &str) -> Result<(), ReconcileError> {
-    let key = ObjectKey {
-        kind: "Namespace".to_owned(),
-        namespace: String::new(),
-        name: namespace.to_owned(),
-    };
+    let key = namespace_key(namespace);
     let leaving = |found: &Value| found["metadata"]["deletionTimestamp"].is_string();
     if context.cache.find(&key).is_some_and(|found| leaving(&found)) {
         return Err(ReconcileError::Leaving(namespace.to_owned()));
@@ -148,6 +149,14 @@ async fn objects(context: &Context, desired: Vec<Value>, namespace: &str) -> Res
         execute::execute(&context.client, action).await?;
     }
     Ok(())
+}
+
+fn namespace_key(name: &str) -> ObjectKey {
+    ObjectKey {
+        kind: "Namespace".to_owned(),
+        namespace: String::new(),
+        name: name.to_owned(),
+    }
 }
 
 /// Where the end of an account's credentials is written down.

@@ -4,6 +4,7 @@
 //! Data only. Whoever sets up a cluster applies them; the account service has no right to change them.
 
 use serde_json::{Value, json};
+use toolforge_policy::psp::{GROUP, PLURAL};
 
 use crate::desired::{ADMIN_ROLE, TOOL_ROLE, VIEW_ROLE};
 
@@ -121,6 +122,17 @@ pub fn service_role() -> Value {
                 "rbac.authorization.k8s.io",
                 &["rolebindings", "clusterrolebindings"],
                 &["get", "list", "watch", "create", "patch", "update", "delete"],
+            ),
+            rule(
+                "rbac.authorization.k8s.io",
+                &["roles"],
+                &["get", "list", "watch", "create", "patch", "update"],
+            ),
+            // Nobody may grant what they lack: to give each tool the use of its policy, the service holds it for all.
+            rule(
+                GROUP,
+                &[PLURAL],
+                &["get", "list", "watch", "create", "patch", "update", "use"],
             ),
             bind,
             rule(

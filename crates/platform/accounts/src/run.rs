@@ -68,6 +68,7 @@ pub async fn run(client: Client, config: Config, shutdown: CancellationToken) ->
         ca_pem: cluster.ca_pem,
         certificate_lifetime: config.certificate_lifetime,
         renew_before: config.renew_before,
+        tool_class: config.tool_class,
     };
     let mut service = Service::new(Arc::new(context), config.on_first_pass);
     service.serve(news, changes, &shutdown).await;

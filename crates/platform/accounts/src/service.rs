@@ -17,6 +17,7 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 use toolforge_model::Namespace;
+use toolforge_policy::psp;
 
 use crate::{
     account::Account,
@@ -210,10 +211,11 @@ impl Service {
     }
 
     fn changed(&mut self, key: &ObjectKey) {
-        let namespace = if key.kind == "Namespace" {
-            &key.name
-        } else {
-            &key.namespace
+        let namespace = match key.kind.as_str() {
+            "Namespace" => key.name.as_str(),
+            // A tool's policy is called like its namespace, with this at the end.
+            psp::KIND => key.name.strip_suffix("-psp").unwrap_or_default(),
+            _ => key.namespace.as_str(),
         };
         if let Some(tool) = namespace
             .parse::<Namespace>()

@@ -1,15 +1,13 @@
 //! From a question to an answer: which guard looks at what, and with whose account.
 
-use k8s_openapi::api::core::v1::Pod;
-use serde::Deserialize;
-use toolforge_model::Namespace;
-use toolforge_policy::psp::{Phase, PodSecurityPolicy, Who, judge_pod, tool_policy};
+use toolforge_policy::psp::Phase;
 use toolforge_policy::{
     Guard as Judge, ObjectKind, Policies, Question, Unjudged, Verdict, Workload, Writer, admit_volumes,
-    forgo_token, mutate_volumes,
+    mutate_volumes,
 };
 
 use crate::accounts::Accounts;
+use crate::pods::{self, Known};
 use crate::review::{Answer, Operation, Request};
 
 /// The guards, one per path.
@@ -26,7 +24,7 @@ pub(crate) enum Guard {
 }
 
 /// Subresource through which containers are added to a running Pod.
-const EPHEMERAL_CONTAINERS: &str = "ephemeralcontainers";
+pub(crate) const EPHEMERAL_CONTAINERS: &str = "ephemeralcontainers";
 
 impl Guard {
     /// All of them.
@@ -70,7 +68,7 @@ impl Guard {
     }
 
     /// Answers one question.
-    pub(crate) async fn answer(self, policies: &Policies, accounts: &Accounts, request: &Request) -> Answer {
+    pub(crate) async fn answer(self, policies: &Policies, known: Known<'_>, request: &Request) -> Answer {
         // Taking away is always allowed; neither is ever asked for, see the webhook configurations.
         if matches!(request.operation, Operation::Delete | Operation::Connect) {
             return Answer::Allow(vec![]);
@@ -97,48 +95,10 @@ impl Guard {
             Self::Ingress | Self::Images | Self::Service | Self::Endpoints | Self::Volumes => {
                 judged(self.judge(), policies, namespace, request)
             }
-            Self::MutateVolumes => give_volumes(policies, accounts, namespace, request).await,
-            Self::Pod | Self::MutatePod => {
-                self.answer_about_pod(policies, accounts, namespace, request)
-                    .await
-            }
+            Self::MutateVolumes => give_volumes(policies, known.accounts, namespace, request).await,
+            Self::Pod => pods::validate(known, namespace, request).await,
+            Self::MutatePod => pods::complete(known, namespace, request).await,
         }
-    }
-
-    async fn answer_about_pod(
-        self,
-        policies: &Policies,
-        accounts: &Accounts,
-        namespace: &str,
-        request: &Request,
-    ) -> Answer {
-        let Some(tool) = namespace
-            .parse::<Namespace>()
-            .ok()
-            .and_then(|namespace| namespace.tool())
-        else {
-            return Answer::Deny(format!(
-                "namespace {namespace:?} is not the namespace tool-<toolname> of a tool"
-            ));
-        };
-        let workload = match Workload::read(&request.kind.kind, namespace, &request.object) {
-            Ok(workload) => workload,
-            Err(error) => return unreadable(&request.kind.kind, &error),
-        };
-        let account = match accounts.of(namespace).await {
-            Ok(account) => account,
-            Err(answer) => return answer,
-        };
-        let policy = tool_policy(&tool, &account, &policies.pod);
-        if self == Self::MutatePod {
-            return completed(&policy, request);
-        }
-        let phase = if workload.is_pod() {
-            Phase::Final
-        } else {
-            Phase::Template
-        };
-        answer(judge_pod(vec![&policy], TOOL, &workload, phase).verdict())
     }
 
     /// Who judges, and knows which kinds.
@@ -218,41 +178,11 @@ async fn give_volumes(
     }
 }
 
-/// A Pod of a tool is asked about.
-const TOOL: Who<'_> = Who { user: "", tool: true };
-
-/// What a Pod gets: everything when it is created, only its new containers when those are added later.
-fn completed(policy: &PodSecurityPolicy, request: &Request) -> Answer {
-    let phase = match (request.operation, request.sub_resource.as_deref()) {
-        (Operation::Create, None | Some("")) => Phase::Create,
-        (Operation::Update, Some(EPHEMERAL_CONTAINERS)) => Phase::EphemeralContainers,
-        _ => return Answer::Allow(vec![]),
-    };
-    // Only what reads as a Pod is changed; anything else the API refuses in its own words.
-    if let Err(error) = Pod::deserialize(&request.object) {
-        return unreadable("Pod", &error);
-    }
-    let mut changed = request.object.clone();
-    if phase == Phase::Create {
-        forgo_token(&mut changed);
-    }
-    let workload = match Workload::read("Pod", request.namespace.as_deref().unwrap_or_default(), &changed) {
-        Ok(workload) => workload,
-        Err(error) => return unreadable("Pod", &error),
-    };
-    let judgement = judge_pod(vec![policy], TOOL, &workload, phase);
-    if !judgement.verdict().is_allowed() {
-        return answer(judgement.verdict());
-    }
-    judgement.complete(&mut changed);
-    Answer::Allow(json_patch::diff(&request.object, &changed).0)
-}
-
-fn answer(verdict: &Verdict) -> Answer {
+pub(crate) fn answer(verdict: &Verdict) -> Answer {
     Answer::Judged(verdict.clone())
 }
 
 /// The object does not have the shape of its kind; the error's own words name the field.
-fn unreadable(kind: &str, error: &dyn std::error::Error) -> Answer {
+pub(crate) fn unreadable(kind: &str, error: &dyn std::error::Error) -> Answer {
     Answer::Deny(Unjudged::unreadable(kind, error).to_string())
 }

@@ -7,9 +7,11 @@
 mod accounts;
 mod body;
 mod error;
+mod grants;
 mod guard;
 mod metrics;
 mod once;
+mod pods;
 mod registration;
 mod review;
 mod rights;

@@ -35,6 +35,8 @@ pub struct Registration {
     pub base: ClientConfigBase,
     /// The authority of its certificate.
     pub authority: AuthoritySource,
+    /// Whether the Pod security guard stands before all namespaces but the exempt ones.
+    pub pods_everywhere: bool,
 }
 
 /// Where the authority of the server's certificate is known from.
@@ -52,7 +54,7 @@ impl Registration {
             AuthoritySource::Pem(pem) => pem.clone(),
             AuthoritySource::File(path) => std::fs::read_to_string(path)?,
         };
-        Ok(webhook_configurations(&self.base, &pem))
+        Ok(webhook_configurations(&self.base, &pem, self.pods_everywhere))
     }
 }
 

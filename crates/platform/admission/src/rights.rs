@@ -1,6 +1,8 @@
-//! What the server may do in the cluster: read the namespaces of tools, and keep its own two configurations right.
+//! What the server may do in the cluster: read the namespaces of tools and who may use which Pod security policy, and
+//! keep its own two configurations right.
 
 use serde_json::{Value, json};
+use toolforge_policy::psp::{GROUP, PLURAL};
 
 use crate::webhooks::CONFIGURATION_NAME;
 
@@ -8,6 +10,12 @@ use crate::webhooks::CONFIGURATION_NAME;
 pub fn service_rules() -> Vec<Value> {
     vec![
         json!({"apiGroups": [""], "resources": ["namespaces"], "verbs": ["get", "list", "watch"]}),
+        json!({"apiGroups": [GROUP], "resources": [PLURAL], "verbs": ["get", "list", "watch"]}),
+        json!({
+            "apiGroups": ["rbac.authorization.k8s.io"],
+            "resources": ["clusterrolebindings", "clusterroles", "rolebindings", "roles"],
+            "verbs": ["get", "list", "watch"],
+        }),
         json!({
             "apiGroups": ["admissionregistration.k8s.io"],
             "resources": ["mutatingwebhookconfigurations", "validatingwebhookconfigurations"],

@@ -17,8 +17,10 @@ use toolforge_serve::Presented;
 use crate::accounts::Accounts;
 use crate::body::Room;
 use crate::error::AdmissionError;
+use crate::grants::Grants;
 use crate::guard::Guard;
 use crate::metrics::{Metrics, OPEN_METRICS, Reviewed};
+use crate::pods::Known;
 use crate::review::Review;
 
 /// Connections at once: an API server keeps some dozens, and anybody who reaches the port can make one.
@@ -28,6 +30,7 @@ const CONNECTIONS: usize = 1024;
 struct Shared {
     policies: Arc<Policies>,
     accounts: Accounts,
+    grants: Grants,
     metrics: Arc<Metrics>,
     certificate: Presented,
     room: Room,
@@ -35,7 +38,7 @@ struct Shared {
 
 /// Answers admission reviews on `listener` until `shutdown`.
 ///
-/// The client must be allowed to get, list and watch namespaces.
+/// The client must be allowed to get, list and watch namespaces, roles, their bindings, and Pod security policies.
 ///
 /// # Errors
 /// When the listener fails.
@@ -49,6 +52,7 @@ pub async fn run(
     let metrics = Arc::new(Metrics::new());
     let shared = Shared {
         policies: Arc::new(policies),
+        grants: Grants::follow(&client, &shutdown),
         accounts: Accounts::follow(client, Arc::clone(&metrics), shutdown.clone()),
         metrics,
         certificate,
@@ -90,13 +94,14 @@ async fn review(guard: Guard, State(shared): State<Shared>, request: Request) ->
             );
         }
     };
+    let known = Known {
+        accounts: &shared.accounts,
+        grants: &shared.grants,
+        everywhere: shared.policies.pod_everywhere,
+    };
     let answer = match review.unanswerable() {
         Some(answer) => answer,
-        None => {
-            guard
-                .answer(&shared.policies, &shared.accounts, &review.request)
-                .await
-        }
+        None => guard.answer(&shared.policies, known, &review.request).await,
     };
     if let Some(message) = answer.refusal() {
         let namespace = review.request.namespace.as_deref().unwrap_or_default();
@@ -122,6 +127,9 @@ async fn ready(State(shared): State<Shared>) -> Response {
     let mut missing = Vec::new();
     if !shared.accounts.are_known() {
         missing.push("the namespaces of tools have not been read yet");
+    }
+    if !shared.grants.are_known() {
+        missing.push("the Pod security policies and their grants have not been read yet");
     }
     if shared
         .certificate

@@ -37,7 +37,14 @@ pub enum ClientConfigBase {
 }
 
 /// The `ValidatingWebhookConfiguration` and the `MutatingWebhookConfiguration` that put the guards in place.
-pub fn webhook_configurations(base: &ClientConfigBase, ca_pem: &str) -> Vec<Value> {
+///
+/// With `pods_everywhere` the Pod security guard stands before all namespaces but the exempt ones.
+pub fn webhook_configurations(base: &ClientConfigBase, ca_pem: &str, pods_everywhere: bool) -> Vec<Value> {
+    let judged = if pods_everywhere {
+        everywhere(&[])
+    } else {
+        of_tools()
+    };
     let client = |path: &str| client_config(base, ca_pem, path);
     let validating = [
         webhook(
@@ -52,12 +59,7 @@ pub fn webhook_configurations(base: &ClientConfigBase, ca_pem: &str) -> Vec<Valu
             &workloads(),
             &everywhere(&[]),
         ),
-        webhook(
-            "pod-admission",
-            &client("/validate/pod"),
-            &workloads(),
-            &of_tools(),
-        ),
+        webhook("pod-admission", &client("/validate/pod"), &workloads(), &judged),
         webhook(
             "service-admission",
             &client("/validate/service"),
@@ -85,7 +87,7 @@ pub fn webhook_configurations(base: &ClientConfigBase, ca_pem: &str) -> Vec<Valu
             &pods(),
             &everywhere(&[]),
         )),
-        webhook("pod-admission", &client("/mutate/pod"), &pods(), &of_tools()),
+        again_if_changed(webhook("pod-admission", &client("/mutate/pod"), &pods(), &judged)),
     ];
     for webhook in &mut mutating {
         webhook["reinvocationPolicy"] = json!("Never");
@@ -130,6 +132,12 @@ fn not_for_controllers(mut webhook: Value) -> Value {
             "expression": "!('system:serviceaccounts:kube-system' in request.userInfo.groups)",
         },
     ]);
+    webhook
+}
+
+/// Others may add containers after this one; those are completed as well.
+fn again_if_changed(mut webhook: Value) -> Value {
+    webhook["reinvocationPolicy"] = json!("IfNeeded");
     webhook
 }
 
@@ -234,7 +242,7 @@ mod tests {
 
     fn all_webhooks() -> Vec<Value> {
         let base = ClientConfigBase::Url("https://127.0.0.1:9443/".to_owned());
-        let configurations = webhook_configurations(&base, "PEM");
+        let configurations = webhook_configurations(&base, "PEM", false);
         configurations
             .iter()
             .flat_map(|c| c["webhooks"].as_array().unwrap().clone())
@@ -248,7 +256,7 @@ mod tests {
             name: "b".to_owned(),
             port: 443,
         };
-        let [validating, mutating] = webhook_configurations(&base, "PEM").try_into().unwrap();
+        let [validating, mutating] = webhook_configurations(&base, "PEM", false).try_into().unwrap();
         let validating: ValidatingWebhookConfiguration = serde_json::from_value(validating).unwrap();
         let mutating: MutatingWebhookConfiguration = serde_json::from_value(mutating).unwrap();
         assert_eq!(validating.webhooks.unwrap().len(), 6);
@@ -285,6 +293,21 @@ mod tests {
                     .iter()
                     .all(|namespace| exempt.iter().any(|value| value == namespace))
             );
+        }
+    }
+
+    #[test]
+    fn of_pods_stand_before_tools_or_before_everybody() {
+        let base = ClientConfigBase::Url("https://127.0.0.1:9443".to_owned());
+        for everywhere in [false, true] {
+            for configuration in webhook_configurations(&base, "PEM", everywhere) {
+                let webhooks = configuration["webhooks"].as_array().unwrap();
+                let pods = webhooks
+                    .iter()
+                    .find(|webhook| webhook["name"] == "pod-admission.toolforge.org");
+                let labels = &pods.unwrap()["namespaceSelector"]["matchLabels"];
+                assert_eq!(labels.is_null(), everywhere);
+            }
         }
     }
 

@@ -69,7 +69,7 @@ impl Cluster {
     /// The configurations of webhooks that are at this address.
     async fn register(&self, address: SocketAddr) -> ClientConfigBase {
         let base = ClientConfigBase::Url(format!("https://{address}"));
-        for configuration in webhook_configurations(&base, self.authority.certificate_pem()) {
+        for configuration in webhook_configurations(&base, self.authority.certificate_pem(), false) {
             self.create(&configuration).await.unwrap();
         }
         base
@@ -345,6 +345,7 @@ async fn configurations_that_drift_are_put_right_with_rights_on_nothing_else() {
     let registration = Registration {
         base,
         authority: AuthoritySource::File(ca.clone()),
+        pods_everywhere: false,
     };
     let shutdown = CancellationToken::new();
     tokio::spawn(keep_configurations(own, registration, renewed, shutdown.clone()));

@@ -16,7 +16,9 @@ use serde_json::{Value, json};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use toolforge_admission::run;
+use toolforge_model::ToolAccount;
 use toolforge_pki::Authority;
+use toolforge_policy::psp::{ToolClass, tool_policy};
 use toolforge_policy::{Policies, PolicySettings};
 use toolforge_serve::Presented;
 
@@ -107,6 +109,88 @@ fn api() -> Router {
     Router::new()
         .route("/api/v1/namespaces", get(list))
         .route("/api/v1/namespaces/{name}", get(one))
+        .merge(grants())
+}
+
+/// The roles, bindings and policies of `alpha` for everybody, those of `late` for who asks about its namespace.
+fn grants() -> Router {
+    const RBAC: &str = "/apis/rbac.authorization.k8s.io/v1";
+    const POLICIES: &str = "/apis/policy.toolforge.org/v1/podsecuritypolicies";
+    let all = |kind: &'static str| {
+        get(
+            move |query: Query<ListQuery>| async move { listed(kind, &query, &grants_of("tool-alpha", kind)) },
+        )
+    };
+    let of = |kind: &'static str| {
+        get(
+            move |Path(namespace): Path<String>, query: Query<ListQuery>| async move {
+                listed(kind, &query, &grants_of(&namespace, kind))
+            },
+        )
+    };
+    Router::new()
+        .route(&format!("{RBAC}/roles"), all("Role"))
+        .route(&format!("{RBAC}/rolebindings"), all("RoleBinding"))
+        .route(&format!("{RBAC}/clusterroles"), all("ClusterRole"))
+        .route(&format!("{RBAC}/clusterrolebindings"), all("ClusterRoleBinding"))
+        .route(POLICIES, all("PodSecurityPolicy"))
+        .route(&format!("{RBAC}/namespaces/{{namespace}}/roles"), of("Role"))
+        .route(
+            &format!("{RBAC}/namespaces/{{namespace}}/rolebindings"),
+            of("RoleBinding"),
+        )
+        .route(
+            &format!("{POLICIES}/{{name}}"),
+            get(async |Path(name): Path<String>| {
+                Json(grants_of(name.trim_end_matches("-psp"), "PodSecurityPolicy")[0].clone())
+            }),
+        )
+}
+
+fn listed(kind: &str, query: &ListQuery, items: &[Value]) -> Response {
+    if query.watch.is_some() {
+        return Body::from_stream(futures::stream::pending::<Result<String, Infallible>>()).into_response();
+    }
+    let version = if kind == "PodSecurityPolicy" {
+        "policy.toolforge.org/v1"
+    } else {
+        "rbac.authorization.k8s.io/v1"
+    };
+    Json(json!({
+        "apiVersion": version, "kind": format!("{kind}List"), "metadata": {"resourceVersion": "1"}, "items": items,
+    }))
+    .into_response()
+}
+
+/// What the account service makes for a tool, of this kind.
+fn grants_of(namespace: &str, kind: &str) -> Vec<Value> {
+    let uid = match namespace {
+        "tool-alpha" => 52_001,
+        "tool-late" => 52_002,
+        _ => return vec![],
+    };
+    let name = format!("{namespace}-psp");
+    let metadata = json!({"name": name, "namespace": namespace});
+    vec![match kind {
+        "PodSecurityPolicy" => {
+            let account = ToolAccount {
+                uid,
+                home: "/data/project/x".to_owned(),
+            };
+            let tool = namespace.trim_start_matches("tool-").parse().unwrap();
+            tool_policy(&tool, &account, &ToolClass::default()).to_object()
+        }
+        "Role" => json!({"metadata": metadata, "rules": [{
+            "apiGroups": ["policy.toolforge.org"], "resources": ["podsecuritypolicies"], "resourceNames": [name],
+            "verbs": ["use"],
+        }]}),
+        "RoleBinding" => json!({
+            "metadata": metadata,
+            "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "Role", "name": name},
+            "subjects": [{"kind": "ServiceAccount", "name": "default", "namespace": namespace}],
+        }),
+        _ => return vec![],
+    }]
 }
 
 /// An API that is down.

@@ -1,15 +1,21 @@
 //! Brings objects into a cluster by server-side apply: idempotent, and it leaves what others own alone.
 
+use std::time::Duration;
+
 use anyhow::{Context as _, anyhow};
+use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
 use kube::{
     Api, Client,
     api::{DynamicObject, Patch, PatchParams},
     core::{ApiResource, GroupVersionKind},
+    runtime::wait::{await_condition, conditions::is_crd_established},
 };
 use serde_json::Value;
 
 /// The name under which the API records what is ours.
 const MANAGER: &str = "toolforge";
+/// How long the API may take to serve a kind that it was given.
+const ESTABLISHED: Duration = Duration::from_secs(30);
 
 /// Applies every object in order.
 pub(crate) async fn apply(client: &Client, objects: &[Value]) -> anyhow::Result<()> {
@@ -42,6 +48,19 @@ async fn apply_one(client: &Client, object: &Value) -> anyhow::Result<()> {
         .ok_or_else(|| anyhow!("it has no name"))?;
     api.patch(name, &PatchParams::apply(MANAGER).force(), &Patch::Apply(object))
         .await?;
+    if kind == "CustomResourceDefinition" {
+        established(client, name).await?;
+    }
+    Ok(())
+}
+
+/// Waits until the API serves a kind of ours: what comes next may be of it.
+async fn established(client: &Client, name: &str) -> anyhow::Result<()> {
+    let definitions: Api<CustomResourceDefinition> = Api::all(client.clone());
+    let established = await_condition(definitions, name, is_crd_established());
+    tokio::time::timeout(ESTABLISHED, established)
+        .await
+        .context("the API does not serve it")??;
     Ok(())
 }
 

@@ -85,15 +85,17 @@ impl Machine<'_> {
             toolforge_admission::run(client, listener, certificate, policies, stop)
         });
         let base = ClientConfigBase::Url(url);
+        let pods_everywhere = self.request.policies.pod_everywhere;
         let authority = self.cluster.certificate_pem();
         objects::apply(
             admin,
-            &toolforge_admission::webhook_configurations(&base, authority),
+            &toolforge_admission::webhook_configurations(&base, authority, pods_everywhere),
         )
         .await?;
         let registration = Registration {
             base,
             authority: AuthoritySource::Pem(authority.to_owned()),
+            pods_everywhere,
         };
         parts.start("admission's registration", Stop::First, |stop| async move {
             toolforge_admission::keep_configurations(own, registration, changes, stop).await;
@@ -338,6 +340,7 @@ impl Machine<'_> {
         let mut config = toolforge_accounts::Config::new(ldap, settings.homes.clone(), layout.user_homes());
         config.server = Some(self.api_url());
         config.ca_pem = Some(self.cluster.certificate_pem().to_owned());
+        config.tool_class = self.request.policies.pod.clone();
         config.on_first_pass = Some(first_pass);
         Ok(config)
     }

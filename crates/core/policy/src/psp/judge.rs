@@ -27,6 +27,7 @@ pub struct Judgement<'a> {
     policy: Option<&'a PodSecurityPolicy>,
     defaults: Defaults<'a>,
     verdict: Verdict,
+    fits: bool,
 }
 
 impl<'a> Judgement<'a> {
@@ -38,6 +39,11 @@ impl<'a> Judgement<'a> {
     /// What is wrong with the Pod, by every policy that was tried.
     pub fn verdict(&self) -> &Verdict {
         &self.verdict
+    }
+
+    /// Whether every policy that was tried refuses, so that another one might change the verdict.
+    pub fn wants_another_policy(&self) -> bool {
+        !self.fits
     }
 
     /// Takes the verdict out.
@@ -109,6 +115,7 @@ pub fn judge_pod<'a>(
     let verdict = Verdict::of(refusals.into_iter().chain([ground.into_verdict()]));
     let (policy, defaults) = found.unzip();
     Judgement {
+        fits: policy.is_some(),
         policy: policy.filter(|_| verdict.is_allowed()),
         defaults: defaults.unwrap_or_default(),
         verdict,

@@ -28,17 +28,13 @@ impl PolicySettings {
         let service = self.service(&mut problems);
         let endpoints = self.endpoints(&mut problems);
         let volumes = self.volumes(&mut problems);
-        let mut pod = pod(&self.pod_security, &mut problems);
-        pod.host_paths
-            .extend(self.volumes.mounts.iter().map(|mount| HostPath {
-                prefix: mount.path.clone(),
-                read_only: mount.read_only,
-            }));
+        let pod = self.pods(&mut problems);
         match (ingress, registry, volumes) {
             (Some(ingress), Some(registry), Some(volumes)) if problems.is_empty() => Ok(Policies {
                 ingress,
                 registry,
                 pod,
+                pod_everywhere: self.pod_security.all_namespaces,
                 service,
                 endpoints,
                 volumes,
@@ -57,6 +53,30 @@ impl PolicySettings {
             Some(policy) if problems.is_empty() => Ok(policy),
             _ => Err(problems.into()),
         }
+    }
+
+    /// What Pods of tools may have, alone, for who writes it into the policies of tools.
+    ///
+    /// # Errors
+    /// As [`Self::resolve`].
+    pub fn resolve_pods(&self) -> Result<ToolClass, PolicySettingsError> {
+        let mut problems = Problems::default();
+        let class = self.pods(&mut problems);
+        if problems.is_empty() {
+            Ok(class)
+        } else {
+            Err(problems.into())
+        }
+    }
+
+    fn pods(&self, problems: &mut Problems) -> ToolClass {
+        let mut class = pod(&self.pod_security, problems);
+        let mounts = self.volumes.mounts.iter().map(|mount| HostPath {
+            prefix: mount.path.clone(),
+            read_only: mount.read_only,
+        });
+        class.host_paths.extend(mounts);
+        class
     }
 
     fn ingress(&self, problems: &mut Problems) -> Option<IngressPolicy> {

@@ -15,7 +15,7 @@ fn tool() -> Tool {
 }
 
 fn named(kind: &str) -> Value {
-    desired_tool_objects(&tool())
+    desired_tool_objects(&tool(), &ToolClass::default(), None)
         .into_iter()
         .find(|object| object["kind"] == kind)
         .unwrap()
@@ -99,4 +99,33 @@ fn moments_are_written_as_the_original_does_and_read_back() {
         assert_eq!(read_iso(text), Some(at), "{text}");
     }
     assert_eq!(read_iso("soon"), None);
+}
+
+#[test]
+fn the_tool_and_its_service_account_may_use_the_tools_own_policy() {
+    let objects = desired_tool_objects(&tool(), &ToolClass::default(), Some("u-1"));
+    let policy = objects
+        .iter()
+        .find(|object| object["kind"] == "PodSecurityPolicy")
+        .unwrap();
+    assert_eq!(policy["metadata"]["name"], "tool-alpha-psp");
+    assert_eq!(policy["metadata"]["ownerReferences"][0]["uid"], "u-1");
+    assert_eq!(
+        policy["spec"]["runAsUser"]["ranges"],
+        json!([{ "min": 50001, "max": 50001 }])
+    );
+    let role = objects.iter().find(|object| object["kind"] == "Role").unwrap();
+    assert_eq!(role["rules"][0]["resourceNames"], json!(["tool-alpha-psp"]));
+    let subjects: Vec<(&Value, &Value)> = objects
+        .iter()
+        .filter(|object| object["roleRef"]["name"] == "tool-alpha-psp")
+        .map(|object| (&object["metadata"]["name"], &object["subjects"][0]["name"]))
+        .collect();
+    assert_eq!(
+        subjects,
+        [
+            (&json!("tool-alpha-psp-binding"), &json!("alpha")),
+            (&json!("default-alpha-psp-binding"), &json!("default")),
+        ]
+    );
 }

@@ -8,10 +8,11 @@ use std::{
 };
 
 use k8s_openapi::api::core::v1::ConfigMap;
+use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
 use kube::{
     Api, Client,
     api::{Patch, PatchParams},
-    runtime::wait::{Condition, await_condition},
+    runtime::wait::{Condition, await_condition, conditions::is_crd_established},
 };
 use serde_json::{Value, json};
 use tokio::{net::TcpListener, sync::oneshot, task::JoinHandle};
@@ -141,6 +142,10 @@ impl Platform {
         }
         self.apply::<k8s_openapi::api::rbac::v1::ClusterRoleBinding>(&binding)
             .await;
+        let definition = toolforge_policy::psp::definition();
+        self.apply::<CustomResourceDefinition>(&definition).await;
+        let name = definition["metadata"]["name"].as_str().unwrap();
+        wait(Api::all(self.admin.clone()), name, is_crd_established()).await;
     }
 
     async fn apply<K>(&self, object: &Value)

@@ -1,0 +1,174 @@
+//! A look at the API itself, before a refusal is final.
+//!
+//! **Invariant:** its answers do not go into the index, for only the watches know what came after what. However many
+//! Pods are refused, a namespace is looked at by one look at a time, few times a second, and few namespaces at once:
+//! whoever waits shares the next look that begins.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::time::Duration;
+
+use k8s_openapi::api::rbac::v1::ClusterRole;
+use kube::api::{DynamicObject, ListParams};
+use kube::{Api, Client};
+use tokio::sync::Semaphore;
+use tokio::time::Instant;
+
+use super::follow::{Lists, policies, read_policy};
+use super::set::PolicySet;
+use super::{Given, Index, Namespaced};
+
+/// How long one look may take, waiting included: Kubernetes gives a webhook ten seconds.
+const LOOK_UP: Duration = Duration::from_secs(5);
+/// How long after the last look at a namespace the next one may begin.
+const SPACING: Duration = Duration::from_millis(200);
+/// How many namespaces are looked at at once.
+const AT_ONCE: usize = 4;
+/// How many roles and bindings of a namespace are read; a tool's has a handful.
+const MOST_ITEMS: u32 = 500;
+/// How many policies and cluster roles are read anew for one look.
+const MOST_NAMES: usize = 20;
+/// How many namespaces may be waited for before those that nobody waits for are forgotten.
+const KEPT_GATES: usize = 256;
+
+/// Why nobody can say.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum LookError {
+    #[error("the API did not answer in time")]
+    Late,
+    #[error("the API cannot be asked")]
+    Api(#[source] Arc<kube::Error>),
+}
+
+type Answer = Result<Arc<Index>, Arc<kube::Error>>;
+/// The last look at a namespace: when it began, and what it saw.
+type Gate = tokio::sync::Mutex<Option<(Instant, Answer)>>;
+
+/// The looks that are under way.
+pub(super) struct Looks {
+    client: Client,
+    gates: Mutex<HashMap<String, Arc<Gate>>>,
+    permits: Semaphore,
+}
+
+impl Looks {
+    pub(super) fn new(client: Client) -> Self {
+        Self {
+            client,
+            gates: Mutex::default(),
+            permits: Semaphore::new(AT_ONCE),
+        }
+    }
+
+    /// What the API says now of this namespace, on top of what is known of the cluster.
+    pub(super) async fn look(&self, namespace: &str, known: &RwLock<Index>) -> Result<Arc<Index>, LookError> {
+        let asked = Instant::now();
+        let gate = self.gate(namespace);
+        let look = async {
+            let mut last = gate.lock().await;
+            if let Some((began, answer)) = last.as_ref() {
+                if *began >= asked {
+                    return answer.clone();
+                }
+                tokio::time::sleep_until(*began + SPACING).await;
+            }
+            // The semaphore is never closed; without a permit the time limit is what protects the API.
+            let _permit = self.permits.acquire().await.ok();
+            let began = Instant::now();
+            let answer = self.fetch(namespace, known).await.map(Arc::new).map_err(Arc::new);
+            *last = Some((began, answer.clone()));
+            answer
+        };
+        match tokio::time::timeout(LOOK_UP, look).await {
+            Ok(answer) => answer.map_err(LookError::Api),
+            Err(_) => Err(LookError::Late),
+        }
+    }
+
+    fn gate(&self, namespace: &str) -> Arc<Gate> {
+        let mut gates = self.gates.lock().unwrap_or_else(PoisonError::into_inner);
+        if gates.len() >= KEPT_GATES {
+            gates.retain(|_, gate| Arc::strong_count(gate) > 1);
+        }
+        Arc::clone(gates.entry(namespace.to_owned()).or_default())
+    }
+
+    async fn fetch(&self, namespace: &str, known: &RwLock<Index>) -> Result<Index, kube::Error> {
+        let (roles, bindings) = self.lists(namespace).await?;
+        let mut fresh = {
+            let known = known.read().unwrap_or_else(PoisonError::into_inner);
+            Index {
+                namespaces: HashMap::from([(namespace.to_owned(), Namespaced::default())]),
+                policies: known.policies.clone(),
+                cluster_roles: known.cluster_roles.clone(),
+                cluster_bindings: known.cluster_bindings.clone(),
+            }
+        };
+        for role in &roles {
+            fresh.put_role(role);
+        }
+        for binding in &bindings {
+            fresh.put_binding(binding);
+        }
+        self.fetch_cluster_roles(namespace, &mut fresh).await?;
+        self.fetch_policies(namespace, &mut fresh).await?;
+        Ok(fresh)
+    }
+
+    async fn lists(&self, namespace: &str) -> Result<Lists, kube::Error> {
+        let limit = ListParams::default().limit(MOST_ITEMS);
+        let roles = Api::namespaced(self.client.clone(), namespace);
+        let bindings = Api::namespaced(self.client.clone(), namespace);
+        let (roles, bindings) = futures::try_join!(roles.list(&limit), bindings.list(&limit))?;
+        Ok((roles.items, bindings.items))
+    }
+
+    /// Cluster roles that are bound here and give nothing, as far as is known.
+    async fn fetch_cluster_roles(&self, namespace: &str, fresh: &mut Index) -> Result<(), kube::Error> {
+        let here = fresh.namespaces.get(namespace);
+        let mut names: Vec<String> = here
+            .into_iter()
+            .flat_map(|here| here.bindings.values())
+            .filter_map(|binding| match &binding.given {
+                Given::ClusterRole(name) => Some(name.clone()),
+                Given::Role(_) => None,
+            })
+            .filter(|name| !fresh.cluster_roles.contains_key(name))
+            .collect();
+        names.sort_unstable();
+        names.dedup();
+        let api: Api<ClusterRole> = Api::all(self.client.clone());
+        for name in names.iter().take(MOST_NAMES) {
+            if let Some(role) = api.get_opt(name).await? {
+                fresh.put_cluster_role(&role);
+            }
+        }
+        Ok(())
+    }
+
+    /// The policies that are given here, as they are now.
+    async fn fetch_policies(&self, namespace: &str, fresh: &mut Index) -> Result<(), kube::Error> {
+        let mut names = PolicySet::default();
+        if let Some(here) = fresh.namespaces.get(namespace) {
+            for binding in here.bindings.values() {
+                names.extend(match &binding.given {
+                    Given::ClusterRole(role) => fresh.cluster_roles.get(role),
+                    Given::Role(role) => here.roles.get(role),
+                });
+            }
+        }
+        let PolicySet::Named(names) = names else {
+            return Ok(());
+        };
+        let api: Api<DynamicObject> = Api::all_with(self.client.clone(), &policies());
+        for name in names.into_iter().take(MOST_NAMES) {
+            match api.get_opt(&name).await?.as_ref().and_then(read_policy) {
+                Some(policy) => fresh.put_policy(policy),
+                None => {
+                    fresh.policies.remove(&name);
+                }
+            }
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,135 @@
+//! The Pod security guard: which policies somebody may use here, what they say, and a second look before a refusal.
+
+use std::sync::Arc;
+
+use k8s_openapi::api::core::v1::Pod;
+use serde::Deserialize;
+use serde_json::Value;
+use toolforge_model::Namespace;
+use toolforge_policy::psp::{Phase, PodSecurityPolicy, Who, judge_pod};
+use toolforge_policy::{Verdict, Workload, forgo_token};
+
+use crate::accounts::Accounts;
+use crate::grants::{Grants, Holder, LookError, ServiceAccount};
+use crate::guard::{EPHEMERAL_CONTAINERS, answer, unreadable};
+use crate::review::{Answer, Operation, Request};
+
+/// What the guard knows of the cluster.
+#[derive(Clone, Copy)]
+pub(crate) struct Known<'a> {
+    pub(crate) accounts: &'a Accounts,
+    pub(crate) grants: &'a Grants,
+    /// Whether it stands before all namespaces, and not before those of tools only.
+    pub(crate) everywhere: bool,
+}
+
+/// Judges a Pod, or a template of Pods, as it is about to be stored.
+pub(crate) async fn validate(known: Known<'_>, namespace: &str, request: &Request) -> Answer {
+    let workload = match Workload::read(&request.kind.kind, namespace, &request.object) {
+        Ok(workload) => workload,
+        Err(error) => return unreadable(&request.kind.kind, &error),
+    };
+    let phase = if workload.is_pod() {
+        Phase::Final
+    } else {
+        Phase::Template
+    };
+    match judge(known, namespace, request, &workload, phase, None).await {
+        Ok(()) => Answer::Allow(vec![]),
+        Err(answer) => answer,
+    }
+}
+
+/// Gives a Pod what it gets: everything when it is created, only its new containers when those are added later.
+pub(crate) async fn complete(known: Known<'_>, namespace: &str, request: &Request) -> Answer {
+    let phase = match (request.operation, request.sub_resource.as_deref()) {
+        (Operation::Create, None | Some("")) => Phase::Create,
+        (Operation::Update, Some(EPHEMERAL_CONTAINERS)) => Phase::EphemeralContainers,
+        _ => return Answer::Allow(vec![]),
+    };
+    // Only what reads as a Pod is changed; anything else the API refuses in its own words.
+    if let Err(error) = Pod::deserialize(&request.object) {
+        return unreadable("Pod", &error);
+    }
+    let mut changed = request.object.clone();
+    if phase == Phase::Create && is_of_tool(namespace) {
+        forgo_token(&mut changed);
+    }
+    let workload = match Workload::read("Pod", namespace, &changed) {
+        Ok(workload) => workload,
+        Err(error) => return unreadable("Pod", &error),
+    };
+    match judge(known, namespace, request, &workload, phase, Some(&mut changed)).await {
+        Ok(()) => Answer::Allow(json_patch::diff(&request.object, &changed).0),
+        Err(answer) => answer,
+    }
+}
+
+fn is_of_tool(namespace: &str) -> bool {
+    namespace
+        .parse::<Namespace>()
+        .is_ok_and(|namespace| namespace.tool().is_some())
+}
+
+/// Asks the policies that are known; when none lets the Pod in, asks those that the API knows now.
+async fn judge(
+    known: Known<'_>,
+    namespace: &str,
+    request: &Request,
+    workload: &Workload,
+    phase: Phase,
+    mut changed: Option<&mut Value>,
+) -> Result<(), Answer> {
+    let who = Who {
+        user: &request.user_info.username,
+        tool: is_of_tool(namespace),
+    };
+    if !who.tool && !known.everywhere {
+        return Err(Answer::Deny(format!(
+            "namespace {namespace:?} is not the namespace tool-<toolname> of a tool"
+        )));
+    }
+    let account = ServiceAccount::new(namespace, workload.service_account());
+    let maker = Holder {
+        user: who.user,
+        groups: &request.user_info.groups,
+    };
+    let holders = [maker, account.holder()];
+    let mut ask = |policies: &[Arc<PodSecurityPolicy>]| {
+        let judgement = judge_pod(policies.iter().map(Arc::as_ref).collect(), who, workload, phase);
+        if let Some(changed) = changed.as_deref_mut() {
+            judgement.complete(changed);
+        }
+        (judgement.wants_another_policy(), judgement.into_verdict())
+    };
+    let (may_change, verdict) = ask(&known.grants.usable(namespace, &holders));
+    if !may_change {
+        return refuse(&verdict);
+    }
+    // What was granted a moment ago may not have arrived here yet.
+    let policies = known
+        .grants
+        .look(namespace, &holders)
+        .await
+        .map_err(|error| later(namespace, &error))?;
+    if policies.is_empty() && who.tool {
+        known.accounts.of(namespace).await?;
+    }
+    refuse(&ask(&policies).1)
+}
+
+fn refuse(verdict: &Verdict) -> Result<(), Answer> {
+    if verdict.is_allowed() {
+        Ok(())
+    } else {
+        Err(answer(verdict))
+    }
+}
+
+fn later(namespace: &str, error: &LookError) -> Answer {
+    let source = std::error::Error::source(error);
+    tracing::warn!(namespace, %error, source, "the Pod security policies of a namespace cannot be read");
+    Answer::Later(format!(
+        "the Pod security policies of namespace {namespace} cannot be read at the moment; try again in a moment"
+    ))
+}

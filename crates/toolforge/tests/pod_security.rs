@@ -1,0 +1,170 @@
+//! Pod security policies, from outside: a tool's own applies from the start, and an operator grants another one with
+//! the YAML of old and a `RoleBinding`.
+
+use serde_json::{Value, json};
+use toolforge_testkit::{Outcome, Scratch, eventually};
+
+const PROGRAM: &str = env!("CARGO_BIN_EXE_toolforge");
+const IMAGE: &str = "docker-registry.tools.wmflabs.org/toolforge-static-sssd-web:latest";
+
+/// A policy as it was written for Kubernetes 1.24; only its group is another one.
+const OLD_POLICY: &str = r"
+apiVersion: policy.toolforge.org/v1
+kind: PodSecurityPolicy
+metadata:
+  name: fixed-user
+  annotations:
+    seccomp.security.alpha.kubernetes.io/allowedProfileNames: '*'
+spec:
+  privileged: false
+  allowPrivilegeEscalation: false
+  requiredDropCapabilities: [ALL]
+  volumes: [emptyDir, configMap, secret, projected, downwardAPI]
+  hostNetwork: false
+  runAsUser:
+    rule: MustRunAs
+    ranges: [{min: 61312, max: 61312}]
+  seLinux: {rule: RunAsAny}
+  supplementalGroups: {rule: RunAsAny}
+  fsGroup: {rule: RunAsAny}
+";
+
+/// What gives it; `kubectl create role` does not know the verb for this group.
+const ROLE: &str = r"
+apiVersion: rbac.authorization.k8s.io/v1
+kind: Role
+metadata: {name: fixed-user, namespace: tool-hello}
+rules:
+  - apiGroups: [policy.toolforge.org]
+    resources: [podsecuritypolicies]
+    resourceNames: [fixed-user]
+    verbs: [use]
+";
+
+/// Creates objects, as JSON or YAML, with what does it.
+fn create(scratch: &Scratch, text: &str, run: impl Fn(&[&str]) -> Outcome) -> Outcome {
+    let file = scratch.path().join("object.yaml");
+    std::fs::write(&file, text).expect("the scratch folder can be written");
+    run(&["create", "-f", &file.to_string_lossy()])
+}
+
+fn pod(name: &str, spec: &Value, security: &Value) -> String {
+    let mut pod = json!({
+        "apiVersion": "v1", "kind": "Pod", "metadata": { "name": name },
+        "spec": { "containers": [
+            { "name": "main", "image": IMAGE, "command": ["sleep", "600"], "securityContext": security },
+        ] },
+    });
+    for (field, value) in spec.as_object().into_iter().flatten() {
+        pod["spec"][field] = value.clone();
+    }
+    pod.to_string()
+}
+
+fn read(scratch: &Scratch, what: &[&str]) -> Value {
+    let arguments = [what, &["-o", "json"]].concat();
+    serde_json::from_str(&scratch.kubectl(&arguments).ok()).expect("kubectl prints JSON")
+}
+
+#[test]
+fn a_tools_pods_run_as_the_tool_unless_an_operator_grants_another_policy() {
+    let scratch = Scratch::new(PROGRAM);
+    let _platform = scratch.start(&[]);
+    let hello = |arguments: &[&str]| scratch.kubectl_as("hello", arguments);
+    let admin = |arguments: &[&str]| scratch.kubectl(arguments);
+    let nothing = json!({});
+
+    // The classes and their columns are there.
+    let classes = admin(&["get", "psp"]).ok();
+    for word in [
+        "PRIV",
+        "RUNASUSER",
+        "privileged-psp",
+        "default",
+        "tool-hello-psp",
+        "MustRunAs",
+    ] {
+        assert!(classes.contains(word), "{classes}");
+    }
+
+    // A Pod that names nothing gets what the tool's policy gives.
+    create(&scratch, &pod("plain", &nothing, &nothing), hello).ok();
+    let made = read(&scratch, &["get", "pod", "plain", "-n", "tool-hello"]);
+    let namespace = read(&scratch, &["get", "namespace", "tool-hello"]);
+    let uid = namespace["metadata"]["annotations"]["toolforge.org/uid"]
+        .as_str()
+        .unwrap_or_default()
+        .to_owned();
+    assert_eq!(
+        made["metadata"]["annotations"]["kubernetes.io/psp"],
+        "tool-hello-psp"
+    );
+    assert_eq!(
+        made["spec"]["containers"][0]["securityContext"]["runAsUser"].to_string(),
+        uid
+    );
+    assert_eq!(made["spec"]["securityContext"]["fsGroup"].to_string(), uid);
+
+    // What it does not allow is refused in words, with every reason at once.
+    let root = json!({ "runAsUser": 0, "privileged": true });
+    let etc = json!({ "volumes": [{ "name": "etc", "hostPath": { "path": "/etc" } }] });
+    let refused = create(&scratch, &pod("root", &etc, &root), hello).refused();
+    for words in [
+        &format!(
+            "Pods must run as user {uid}: spec.containers[0].securityContext.runAsUser is 0; leave it out"
+        ),
+        "Containers must not be privileged",
+        "spec.volumes[0].hostPath.path is \"/etc\"",
+    ] {
+        assert!(refused.contains(words), "{refused}");
+    }
+    let template = json!({
+        "apiVersion": "apps/v1", "kind": "Deployment", "metadata": { "name": "web" },
+        "spec": { "selector": { "matchLabels": { "a": "b" } }, "template": {
+            "metadata": { "labels": { "a": "b" } },
+            "spec": { "containers": [{ "name": "web", "image": IMAGE, "securityContext": { "runAsUser": 0 } }] },
+        } },
+    });
+    let refused = create(&scratch, &template.to_string(), hello).refused();
+    assert!(
+        refused.contains("spec.template.spec.containers[0].securityContext.runAsUser"),
+        "{refused}"
+    );
+
+    // Another policy, granted: at once, and gone with the grant.
+    let fixed = json!({ "runAsUser": 61312 });
+    create(&scratch, &pod("before", &nothing, &fixed), hello).refused();
+    create(&scratch, OLD_POLICY, admin).ok();
+    create(&scratch, ROLE, admin).ok();
+    admin(&[
+        "create",
+        "rolebinding",
+        "fixed-user",
+        "-n",
+        "tool-hello",
+        "--role=fixed-user",
+        "--user=hello",
+    ])
+    .ok();
+    create(&scratch, &pod("granted", &nothing, &fixed), hello).ok();
+    let made = read(&scratch, &["get", "pod", "granted", "-n", "tool-hello"]);
+    assert_eq!(made["metadata"]["annotations"]["kubernetes.io/psp"], "fixed-user");
+    admin(&["delete", "rolebinding", "fixed-user", "-n", "tool-hello"]).ok();
+    eventually("the grant is gone", || {
+        let tried = create(&scratch, &pod("after", &nothing, &fixed), |arguments| {
+            hello(&[arguments, &["--dry-run=server"]].concat())
+        });
+        if tried.code == 0 {
+            Err("the Pod is still let in".to_owned())
+        } else {
+            Ok(())
+        }
+    });
+
+    // A mistyped policy is refused by its schema.
+    let mistyped = OLD_POLICY
+        .replace("fixed-user", "half")
+        .replace("ranges: [{min: 61312, max: 61312}]", "");
+    let refused = create(&scratch, &mistyped, admin).refused();
+    assert!(refused.contains("this rule needs ranges"), "{refused}");
+}
