@@ -43,6 +43,18 @@ impl Accounts {
         Self { known, api, metrics }
     }
 
+    /// Knows this one, and asks the API for others.
+    #[cfg(fuzzing)]
+    pub(crate) fn fixed(client: Client, metrics: Arc<Metrics>, namespace: Namespace) -> Self {
+        let (known, mut writer) = reflector::store();
+        writer.apply_watcher_event(&watcher::Event::Apply(namespace));
+        Self {
+            known,
+            api: Api::all(client),
+            metrics,
+        }
+    }
+
     /// Whether the namespaces have been read once.
     pub(crate) fn are_known(&self) -> bool {
         matches!(self.known.wait_until_ready().now_or_never(), Some(Ok(())))

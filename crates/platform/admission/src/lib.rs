@@ -7,6 +7,8 @@
 mod accounts;
 mod body;
 mod error;
+#[cfg(fuzzing)]
+pub mod fuzzing;
 mod grants;
 mod guard;
 mod metrics;
