@@ -62,7 +62,11 @@ impl Api {
         tokens: Tokens,
     ) -> Self {
         let metrics = Arc::new(Metrics::new(store.clone(), kinds.clone()));
-        let chain = Chain::new(Arc::new(StoredWorld(store.clone()))).observed_by(metrics.clone());
+        let world = StoredWorld {
+            store: store.clone(),
+            kinds: kinds.clone(),
+        };
+        let chain = Chain::new(Arc::new(world)).observed_by(metrics.clone());
         Self {
             store,
             access,

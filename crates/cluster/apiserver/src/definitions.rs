@@ -96,6 +96,15 @@ impl Kinds {
             .collect()
     }
 
+    /// The versions of one kind, those first that Kubernetes prefers.
+    pub(crate) fn versions(&self, group: &str, plural: &str) -> Vec<&'static Kind> {
+        let state = self.state.load();
+        let kinds = state.kinds.iter().copied();
+        kinds
+            .filter(|kind| (kind.group, kind.plural) == (group, plural))
+            .collect()
+    }
+
     /// Where objects of custom kinds are stored.
     pub(crate) fn resources(&self) -> Vec<Resource> {
         let state = self.state.load();

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use serde_json::Value;
+use toolforge_kinds::Kind;
 
 /// The stored objects, as they are now. The API server implements it over its store; answers must be current, for
 /// quota is counted from them.
@@ -12,6 +13,13 @@ pub trait World: Send + Sync {
 
     /// One object.
     fn get(&self, group: &str, plural: &str, namespace: Option<&str>, name: &str) -> Option<Arc<Value>>;
+
+    /// The versions in which the objects of a user's kind can be had, those first that Kubernetes prefers; none for kinds
+    /// that users have not defined.
+    fn versions(&self, group: &str, plural: &str) -> Vec<&'static Kind> {
+        let _ = (group, plural);
+        Vec::new()
+    }
 
     /// A number that changes with every change of any object of a resource, so that what was read of them need not be
     /// read again; `None` where nobody counts.

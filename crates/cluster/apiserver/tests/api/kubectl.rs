@@ -6,6 +6,7 @@ mod reading;
 mod refusals;
 mod rollouts;
 mod tokens;
+mod verbs;
 mod writing;
 
 use std::path::PathBuf;

@@ -17,6 +17,7 @@ use tokio::sync::Semaphore;
 use tokio_util::sync::{CancellationToken, DropGuard};
 use toolforge_pki::Authority;
 
+use crate::custom;
 use crate::harness::{DEADLINE, Harness};
 use crate::objects::{config_map, pod};
 
@@ -43,11 +44,32 @@ async fn answer(State(webhook): State<Arc<Webhook>>, body: Bytes) -> String {
     json!({"apiVersion": "admission.k8s.io/v1", "kind": "AdmissionReview", "response": response}).to_string()
 }
 
+fn configurations(api: &Harness) -> Api<DynamicObject> {
+    let kind = kube::core::GroupVersionKind::gvk(
+        "admissionregistration.k8s.io",
+        "v1",
+        "MutatingWebhookConfiguration",
+    );
+    Api::all_with(api.admin(), &ApiResource::from_gvk(&kind))
+}
+
 impl Webhook {
     /// A webhook that answers so many questions, registered for these resources and all operations.
     async fn register(
         api: &Harness,
         resources: &[&str],
+        answers: usize,
+        handler: Handler,
+    ) -> (Arc<Self>, DropGuard) {
+        let rules = json!({"rules": [
+            {"apiGroups": ["*"], "apiVersions": ["*"], "operations": ["*"], "resources": resources}]});
+        Self::register_as(api, &rules, answers, handler).await
+    }
+
+    /// The same with rules, and other fields, of its own.
+    async fn register_as(
+        api: &Harness,
+        fields: &Value,
         answers: usize,
         handler: Handler,
     ) -> (Arc<Self>, DropGuard) {
@@ -70,23 +92,19 @@ impl Webhook {
             router,
             shutdown.clone(),
         ));
-        let configuration = json!({
+        let mut configuration: Value = json!({
             "apiVersion": "admissionregistration.k8s.io/v1", "kind": "MutatingWebhookConfiguration",
             "metadata": {"name": "watching"},
             "webhooks": [{
                 "name": "watching.example.org", "admissionReviewVersions": ["v1"], "sideEffects": "None",
                 "clientConfig": {"url": format!("https://{address}/"), "caBundle": STANDARD.encode(authority.certificate_pem())},
-                "rules": [{"apiGroups": ["*"], "apiVersions": ["*"], "operations": ["*"], "resources": resources}],
             }],
         });
-        let kind = kube::core::GroupVersionKind::gvk(
-            "admissionregistration.k8s.io",
-            "v1",
-            "MutatingWebhookConfiguration",
-        );
-        let configurations: Api<DynamicObject> = Api::all_with(api.admin(), &ApiResource::from_gvk(&kind));
+        for (name, value) in fields.as_object().unwrap() {
+            configuration["webhooks"][0][name] = value.clone();
+        }
         let configuration = serde_json::from_value(configuration).unwrap();
-        configurations
+        configurations(api)
             .create(&PostParams::default(), &configuration)
             .await
             .unwrap();
@@ -272,5 +290,60 @@ async fn webhooks_are_asked_who_may_connect_to_a_pod() {
             "CONNECT pods/proxy PodProxyOptions PodProxyOptions -",
         ]
     );
+    api.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_webhook_sees_a_custom_object_in_the_version_that_it_knows() {
+    let api = Harness::start().await;
+    custom::define(&api, custom::crates()).await;
+    let rules = |versions: &[&str]| {
+        json!([{"apiGroups": [custom::GROUP], "apiVersions": versions, "operations": ["CREATE", "UPDATE"],
+            "resources": ["crates", "crates/status"]}])
+    };
+    let paint = |request: &Value| {
+        let is_main = request.get("subResource").is_none();
+        let patch = json!([{"op": "add", "path": "/spec/color", "value": "blue"}]).to_string();
+        if is_main && request["operation"] == "CREATE" {
+            json!({"allowed": true, "patchType": "JSONPatch", "patch": STANDARD.encode(patch)})
+        } else {
+            json!({"allowed": true})
+        }
+    };
+    let (webhook, _guard) =
+        Webhook::register_as(&api, &json!({"rules": rules(&["v1beta1"])}), 9, Box::new(paint)).await;
+    let all = custom::of(api.admin(), "v1");
+    let made = all
+        .create(&PostParams::default(), &custom::one("a", &json!({})))
+        .await
+        .unwrap();
+    assert_eq!(made.types.unwrap().api_version, format!("{}/v1", custom::GROUP));
+    assert_eq!(made.data["spec"]["color"], "blue");
+    let status = json!({"status": {"phase": "Ready"}});
+    all.patch_status("a", &PatchParams::default(), &Patch::Merge(&status))
+        .await
+        .unwrap();
+    let questions = webhook.questions.lock().unwrap().clone();
+    assert_eq!(questions.len(), 2);
+    for question in &questions {
+        assert_eq!(question["kind"]["version"], "v1beta1");
+        assert_eq!(question["resource"]["version"], "v1beta1");
+        assert_eq!(question["requestKind"]["version"], "v1");
+    }
+    let seen = format!("{}/v1beta1", custom::GROUP);
+    assert_eq!(questions[0]["object"]["apiVersion"], seen);
+    assert_eq!(questions[1]["subResource"], "status");
+    // Whoever insists on a version is asked about no other.
+    let configurations = configurations(&api);
+    let exact = json!([{"op": "add", "path": "/webhooks/0/matchPolicy", "value": "Exact"}]);
+    let exact: json_patch::Patch = serde_json::from_value(exact).unwrap();
+    configurations
+        .patch("watching", &PatchParams::default(), &Patch::Json::<()>(exact))
+        .await
+        .unwrap();
+    all.create(&PostParams::default(), &custom::one("b", &json!({})))
+        .await
+        .unwrap();
+    assert_eq!(webhook.questions.lock().unwrap().len(), 2);
     api.stop().await;
 }

@@ -21,7 +21,7 @@ pub(super) fn wanted_kind(
     object: Option<&Value>,
     old: Option<&Value>,
 ) -> Option<&'static Kind> {
-    let kind = kind_by_rules(webhook, attributes)?;
+    let kind = kind_by_rules(world, webhook, attributes)?;
     let selected = matches_namespace(
         world,
         webhook.namespace_selector.as_ref(),
@@ -33,7 +33,7 @@ pub(super) fn wanted_kind(
 }
 
 /// The kind of the request, or with match policy Equivalent another in which the same objects can be had.
-fn kind_by_rules(webhook: &Webhook, attributes: &Attributes) -> Option<&'static Kind> {
+fn kind_by_rules(world: &dyn World, webhook: &Webhook, attributes: &Attributes) -> Option<&'static Kind> {
     let rules = webhook.rules.as_deref().unwrap_or_default();
     let wants = |kind: &Kind| rules.iter().any(|rule| rule.matches(attributes, kind));
     if wants(attributes.kind) {
@@ -41,6 +41,11 @@ fn kind_by_rules(webhook: &Webhook, attributes: &Attributes) -> Option<&'static 
     }
     if webhook.match_policy == Some(MatchPolicy::Exact) {
         return None;
+    }
+    let kind = attributes.kind;
+    if kind.custom {
+        let others = world.versions(kind.group, kind.plural);
+        return others.into_iter().find(|other| *other != kind && wants(other));
     }
     all()
         .iter()
