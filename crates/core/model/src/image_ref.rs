@@ -39,7 +39,7 @@ pub enum ImageRefError {
     /// The repository has a part that is not allowed.
     #[error("repository of the image may have lower-case letters, digits and single separators only")]
     Repository,
-    /// The repository is 64 hexadecimal digits, which runtimes take for an image id.
+    /// It is 64 hexadecimal digits, or such digits with their algorithm, which runtimes take for an image id.
     #[error("image reference looks like an image id; name a repository")]
     LooksLikeId,
     /// The name is too long.
@@ -85,6 +85,10 @@ impl FromStr for ImageRef {
     fn from_str(text: &str) -> Result<Self, ImageRefError> {
         if text.is_empty() {
             return Err(ImageRefError::Empty);
+        }
+        // A runtime that is asked for a bare digest takes the image of that id, wherever it came from.
+        if parsed_digest(text).is_ok() {
+            return Err(ImageRefError::LooksLikeId);
         }
         let (named, digest) = match text.split_once('@') {
             Some((named, digest)) => (named, Some(parsed_digest(digest)?)),
@@ -159,18 +163,22 @@ fn split_registry(name: &str) -> Result<(String, String), ImageRefError> {
     if !repository.split('/').all(is_repository_part) {
         return Err(ImageRefError::Repository);
     }
-    // Docker's old name for its registry.
-    let registry = if registry == "index.docker.io" {
-        DEFAULT_REGISTRY.to_owned()
-    } else {
-        registry
-    };
+    let registry = in_normal_form(registry);
     let repository = if registry == DEFAULT_REGISTRY && !repository.contains('/') {
         format!("{DEFAULT_PART}/{repository}")
     } else {
         repository.to_owned()
     };
     Ok((registry, repository))
+}
+
+/// Docker's registry has an old name besides the one that it is known by.
+pub(crate) fn in_normal_form(registry: String) -> String {
+    if registry == "index.docker.io" {
+        DEFAULT_REGISTRY.to_owned()
+    } else {
+        registry
+    }
 }
 
 /// Whether this is `host[:port]` in lower case, where the host may be an IPv6 address in brackets.

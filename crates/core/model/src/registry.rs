@@ -5,7 +5,7 @@ use std::str::FromStr;
 use serde::{Deserialize, Serialize};
 
 use crate::ImageRef;
-use crate::image_ref::{is_registry, is_repository_part};
+use crate::image_ref::{in_normal_form, is_registry, is_repository_part};
 use crate::text::text_newtype;
 
 /// Host and optional port of a registry, and optionally the first parts of its repositories, such as
@@ -42,7 +42,7 @@ impl FromStr for Registry {
         let (host, path) = text
             .split_once('/')
             .map_or((text, None), |(host, path)| (host, Some(path)));
-        let host = host.to_ascii_lowercase();
+        let host = in_normal_form(host.to_ascii_lowercase());
         if !is_registry(&host) {
             return Err(RegistryError);
         }
@@ -72,6 +72,7 @@ mod tests {
         assert!(holds("r.example", "r.example/x:1"));
         assert!(holds("R.example/", "r.example/a/b"));
         assert!(holds("r.example/a", "r.example/a/b"));
+        assert!(holds("index.docker.io", "nginx") && holds("docker.io", "index.docker.io/nginx"));
         assert!(!holds("r.example", "r.example.evil/x"));
         assert!(!holds("r.example", "r.example:443/x"));
         assert!(!holds("r.example", "x.r.example/x"));

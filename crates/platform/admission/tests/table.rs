@@ -15,43 +15,26 @@ use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use toolforge_admission::run;
 use toolforge_pki::Authority;
-use toolforge_policy::{EndpointSettings, Policies, PolicySettings, ServiceSettings, VolumeSettings};
+use toolforge_policy::PolicySettings;
 use toolforge_serve::Presented;
 
-use cases::{Case, Outcome, Settings, tables};
-
-fn policies(settings: &Settings) -> Policies {
-    let file = PolicySettings {
-        domains: settings.domains.clone(),
-        registries: settings.registries.clone(),
-        legacy_domains: settings.legacy_hosts.clone(),
-        digests_required_in: settings.digests_required_in.clone(),
-        volumes: VolumeSettings {
-            mounts: settings.mounts.clone(),
-            node_selector: settings.mount_node_selector.clone(),
-        },
-        services: ServiceSettings {
-            allowed_types: settings.service_types.clone(),
-            external_ips: settings.service_external_ips,
-        },
-        endpoints: EndpointSettings {
-            networks: settings.endpoint_networks.clone(),
-            ..EndpointSettings::default()
-        },
-        ..PolicySettings::default()
-    };
-    file.resolve().unwrap()
-}
+use cases::{Case, Expected, Outcome, tables};
 
 /// A server under these settings, and a client that trusts it.
-async fn start(settings: &Settings, shutdown: CancellationToken) -> (String, reqwest::Client) {
+async fn start(settings: &PolicySettings, shutdown: CancellationToken) -> (String, reqwest::Client) {
     let authority = Authority::create("test authority").unwrap();
     let identity = authority.issue_server(&["127.0.0.1"]).unwrap();
     let certificate = Presented::of(&identity).unwrap();
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("https://{}", listener.local_addr().unwrap());
     let kube = kube::Client::new(Router::new(), "default");
-    tokio::spawn(run(kube, listener, certificate, policies(settings), shutdown));
+    tokio::spawn(run(
+        kube,
+        listener,
+        certificate,
+        settings.resolve().unwrap(),
+        shutdown,
+    ));
     let trust = reqwest::Certificate::from_pem(authority.certificate_pem().as_bytes()).unwrap();
     let client = reqwest::Client::builder()
         .use_rustls_tls()
@@ -107,6 +90,10 @@ async fn outcome(url: &str, client: &reqwest::Client, case: &Case) -> Outcome {
         .unwrap_or_default()
         .to_owned();
     assert!(response["allowed"] == true || !message.is_empty(), "{response}");
+    if matches!(case.expected, Expected::Warned { .. }) {
+        let warnings = response["warnings"].as_array().map_or(0, Vec::len);
+        assert!(warnings > 0, "{}: {response}", case.name);
+    }
     Outcome {
         allowed: response["allowed"] == true,
         message,

@@ -9,6 +9,7 @@ use std::path::Path;
 
 use serde::Deserialize;
 use serde_json::{Value, json};
+use toolforge_policy::PolicySettings;
 
 /// The files of the table.
 const FILES: [&str; 10] = [
@@ -24,26 +25,11 @@ const FILES: [&str; 10] = [
     "volumes-mounts.yaml",
 ];
 
-/// The policy under which the cases of a file are judged.
-#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
-#[serde(default, deny_unknown_fields, rename_all = "camelCase")]
-pub(crate) struct Settings {
-    pub(crate) domains: Vec<String>,
-    pub(crate) legacy_hosts: Vec<String>,
-    pub(crate) registries: Vec<String>,
-    pub(crate) digests_required_in: Vec<String>,
-    pub(crate) mounts: Vec<toolforge_policy::Mount>,
-    pub(crate) mount_node_selector: BTreeMap<String, String>,
-    pub(crate) service_types: Vec<String>,
-    pub(crate) service_external_ips: bool,
-    pub(crate) endpoint_networks: Vec<String>,
-}
-
 /// The cases of one file.
 #[derive(Debug)]
 pub(crate) struct Table {
     pub(crate) file: &'static str,
-    pub(crate) settings: Settings,
+    pub(crate) settings: PolicySettings,
     pub(crate) cases: Vec<Case>,
 }
 
@@ -90,8 +76,7 @@ pub(crate) struct Outcome {
 #[serde(deny_unknown_fields)]
 struct File {
     guard: String,
-    #[serde(default)]
-    policy: Settings,
+    policy: PolicySettings,
     cases: Vec<Row>,
 }
 
