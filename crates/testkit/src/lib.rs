@@ -14,6 +14,7 @@ mod platform;
 mod until;
 mod visitor;
 
+pub use network::Network;
 pub use outcome::Outcome;
 pub use platform::{Platform, Scratch};
 pub use until::{DEADLINE, eventually};

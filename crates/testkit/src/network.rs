@@ -8,15 +8,18 @@ const LAST: u8 = 95;
 
 /// The second number of a network 127.N.0.0/16. Nobody else's until it is dropped, also while no platform runs on it.
 #[derive(Debug)]
-pub(crate) struct Network {
+pub struct Network {
     number: u8,
     _claim: File,
 }
 
 impl Network {
     /// One that nobody holds.
+    ///
+    /// # Panics
+    /// When all are held.
     #[track_caller]
-    pub(crate) fn claim() -> Self {
+    pub fn claim() -> Self {
         let folder = env::temp_dir();
         for number in FIRST..=LAST {
             // The lock goes with the process, whatever becomes of it. The file stays: removing it would let two hold it.
@@ -32,8 +35,8 @@ impl Network {
         panic!("all scratch networks, 127.{FIRST}.0.0 to 127.{LAST}.0.0, are in use")
     }
 
-    /// As `--network` takes it.
-    pub(crate) fn number(&self) -> u8 {
+    /// What `--network` takes; Services have the network 32 above.
+    pub fn number(&self) -> u8 {
         self.number
     }
 }

@@ -6,6 +6,7 @@ mod commands;
 mod forward;
 mod logs;
 mod query;
+mod silence;
 
 use std::{fmt, sync::Arc};
 

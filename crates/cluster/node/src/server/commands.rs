@@ -7,7 +7,6 @@ use axum::{
 };
 use futures::StreamExt as _;
 use tokio::{io::AsyncWriteExt as _, task::JoinSet};
-use tokio_util::sync::CancellationToken;
 use toolforge_streams::{
     CommandConnection, CommandStreams, Incoming, OpenError, Outgoing, Resizes, Verdict, Wanted,
     accept_command,
@@ -17,6 +16,7 @@ use super::{
     Server,
     answer::{refused, switched},
     query::Pairs,
+    silence::{self, Silence},
 };
 use crate::{
     runtime::{ContainerId, Runtime, StartError},
@@ -102,7 +102,15 @@ async fn serve<R: Runtime>(
         What::Container => server.runtime.attach(&id, wanted).await,
     };
     match session {
-        Ok(session) => bring_together(streams, session, what, &server.shutdown).await,
+        Ok(session) => {
+            let silence = Silence::begin();
+            tokio::select! {
+                () = bring_together(streams, session, what, &silence) => {}
+                // What is dropped here is closed: input ends, the terminal hangs up.
+                () = silence.long(silence::LONGEST) => tracing::info!("a session was silent for too long"),
+                () = server.shutdown.cancelled() => {}
+            }
+        }
         Err(StartError(why)) => {
             let doing = match what {
                 What::Command(_) => "executing command in",
@@ -114,12 +122,7 @@ async fn serve<R: Runtime>(
     }
 }
 
-async fn bring_together(
-    mut streams: CommandStreams,
-    session: Session,
-    what: What,
-    shutdown: &CancellationToken,
-) {
+async fn bring_together(mut streams: CommandStreams, session: Session, what: What, silence: &Silence) {
     let Session {
         stdin,
         stdout,
@@ -129,15 +132,15 @@ async fn bring_together(
     } = session;
     let mut inputs = JoinSet::new();
     if let (Some(from), Some(to)) = (streams.stdin.take(), stdin) {
-        inputs.spawn(pass_input(from, to));
+        inputs.spawn(pass_input(from, to, silence.clone()));
     }
     if let (Some(sizes), Some(resize)) = (streams.resizes.take(), resize) {
-        inputs.spawn(pass_sizes(sizes, resize));
+        inputs.spawn(pass_sizes(sizes, resize, silence.clone()));
     }
     let mut outputs = JoinSet::new();
     for (from, to) in [(stdout, streams.stdout.take()), (stderr, streams.stderr.take())] {
         match from {
-            Some(from) => drop(outputs.spawn(pass_output(from, to))),
+            Some(from) => drop(outputs.spawn(pass_output(from, to, silence.clone()))),
             None => drop(to),
         }
     }
@@ -155,9 +158,7 @@ async fn bring_together(
     };
     let code = tokio::select! {
         code = whole => code,
-        // What is dropped here is closed: input ends, the terminal hangs up.
         () = gone.cancelled() => return,
-        () = shutdown.cancelled() => return,
     };
     let verdict = match what {
         What::Command(command) if code != 0 => Verdict::ExitCode { code, command },
@@ -166,26 +167,31 @@ async fn bring_together(
     streams.finish(&verdict).await;
 }
 
-async fn pass_input(mut from: Incoming, mut to: Input) {
+async fn pass_input(mut from: Incoming, mut to: Input, silence: Silence) {
     while let Some(bytes) = from.next().await {
+        silence.broken();
         // It may have closed its input, or ended; what still comes is dropped.
         if to.write_all(&bytes).await.is_err() {
             break;
         }
     }
     drop(to);
-    while from.next().await.is_some() {}
+    while from.next().await.is_some() {
+        silence.broken();
+    }
 }
 
-async fn pass_sizes(mut sizes: Resizes, resize: Resizer) {
+async fn pass_sizes(mut sizes: Resizes, resize: Resizer, silence: Silence) {
     while let Some(size) = sizes.next().await {
+        silence.broken();
         resize(size);
     }
 }
 
 /// Passes on what a program writes; without anybody who wants it, it is read and dropped.
-async fn pass_output(mut from: Output, to: Option<Outgoing>) {
+async fn pass_output(mut from: Output, to: Option<Outgoing>, silence: Silence) {
     while let Some(bytes) = from.next().await {
+        silence.broken();
         if let Some(to) = &to
             && to.send(bytes).await.is_err()
         {

@@ -24,6 +24,7 @@ use super::{
     Server,
     answer::{failed, refused, switched},
     query::Pairs,
+    silence::{self, Silence},
 };
 use crate::runtime::Runtime;
 
@@ -76,14 +77,19 @@ async fn serve(connection: ForwardConnection, target: Target, shutdown: Cancella
         Err(problem) => return tracing::debug!(%problem, "a port-forward does not open"),
     };
     let gone = forwards.gone();
+    let silence = Silence::begin();
     let mut connections = JoinSet::new();
     let mut more = true;
     loop {
         tokio::select! {
             () = gone.cancelled() => return,
             () = shutdown.cancelled() => return,
+            () = silence.long(silence::LONGEST) => return tracing::info!("a port-forward was silent for too long"),
             forward = forwards.next(), if more && connections.len() < MOST_CONNECTIONS => match forward {
-                Some(forward) => drop(connections.spawn(one(forward, target.clone()))),
+                Some(forward) => {
+                    silence.broken();
+                    connections.spawn(one(forward, target.clone(), silence.clone()));
+                }
                 None => more = false,
             },
             Some(_) = connections.join_next() => {}
@@ -94,7 +100,7 @@ async fn serve(connection: ForwardConnection, target: Target, shutdown: Cancella
 }
 
 /// One connection, from its beginning to its end.
-async fn one(forward: Forward, target: Target) {
+async fn one(forward: Forward, target: Target, silence: Silence) {
     let Forward {
         port,
         incoming,
@@ -107,7 +113,7 @@ async fn one(forward: Forward, target: Target) {
             // Small pieces go out at once; failing to say so costs only time.
             let _ = stream.set_nodelay(true);
             let (reader, writer) = stream.into_split();
-            relay(reader, writer, incoming, &outgoing).await.err()
+            relay(reader, writer, (incoming, &outgoing), &silence).await.err()
         }
         Ok(Err(problem)) => Some(problem),
         Err(_) => Some(std::io::ErrorKind::TimedOut.into()),
@@ -126,10 +132,10 @@ async fn one(forward: Forward, target: Target) {
 async fn relay(
     mut reader: OwnedReadHalf,
     writer: OwnedWriteHalf,
-    incoming: Incoming,
-    outgoing: &Outgoing,
+    (incoming, outgoing): (Incoming, &Outgoing),
+    silence: &Silence,
 ) -> std::io::Result<()> {
-    let to_program = tokio::spawn(send(incoming, writer));
+    let to_program = tokio::spawn(send(incoming, writer, silence.clone()));
     let from_program = async {
         let mut buffer = BytesMut::new();
         loop {
@@ -137,6 +143,7 @@ async fn relay(
             if reader.read_buf(&mut buffer).await? == 0 {
                 return Ok(());
             }
+            silence.broken();
             if outgoing.send(buffer.split().freeze()).await.is_err() {
                 return Ok(());
             }
@@ -150,8 +157,9 @@ async fn relay(
     end
 }
 
-async fn send(mut incoming: Incoming, mut writer: OwnedWriteHalf) {
+async fn send(mut incoming: Incoming, mut writer: OwnedWriteHalf, silence: Silence) {
     while let Some(bytes) = incoming.next().await {
+        silence.broken();
         // The program does not read any more; what it still says is passed on.
         if writer.write_all(&bytes).await.is_err() {
             return;

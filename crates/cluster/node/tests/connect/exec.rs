@@ -1,6 +1,7 @@
 //! `kubectl exec`.
 
 use serde_json::json;
+use tokio::io::{AsyncBufReadExt as _, BufReader};
 
 use crate::harness::{Cluster, WAYS};
 
@@ -94,21 +95,26 @@ async fn big_input_and_big_output_pass_whole() {
 async fn a_session_ends_with_its_container() {
     let cluster = Cluster::start().await;
     cluster.pod("p", "exec sleep 1000").await;
-    let running = cluster
+    let mut running = cluster
         .kubectl(
             "true",
             &["exec", "p", "--", "sh", "-c", "echo here; exec sleep 1000"],
         )
         .spawn()
         .unwrap();
+    // The session has begun when the command has spoken, and it has not ended by itself.
+    let mut lines = BufReader::new(running.stdout.take().unwrap()).lines();
+    let first = tokio::time::timeout(crate::harness::DEADLINE, lines.next_line());
+    assert_eq!(first.await.expect("it speaks").unwrap().as_deref(), Some("here"));
+    assert_eq!(running.try_wait().unwrap(), None, "it runs");
     let deleting = async {
         cluster.run("true", &["delete", "pod", "p"]).await.ok();
     };
     let (ended, ()) = tokio::join!(
-        tokio::time::timeout(crate::harness::DEADLINE, running.wait_with_output()),
+        tokio::time::timeout(crate::harness::DEADLINE, running.wait()),
         deleting
     );
-    assert_ne!(ended.expect("it ends").unwrap().status.code(), Some(0));
+    assert_ne!(ended.expect("it ends").unwrap().code(), Some(0));
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -3,7 +3,6 @@
 use std::net::{Ipv4Addr, SocketAddr};
 use std::process::Stdio;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use futures::StreamExt as _;
@@ -18,13 +17,12 @@ use tokio::process::{Child, Command};
 use tokio_util::sync::CancellationToken;
 use toolforge_apiserver::ApiServer;
 use toolforge_pki::Authority;
+use toolforge_testkit::Network;
 
 /// How long a condition may take on a loaded machine.
 pub(crate) const DEADLINE: Duration = Duration::from_mins(1);
 /// The name of the node.
 const NODE: &str = "one";
-/// Clusters of this program so far; each has networks of its own.
-static CLUSTERS: AtomicU32 = AtomicU32::new(0);
 
 /// The two ways in which `kubectl` speaks.
 pub(crate) const WAYS: [&str; 2] = ["true", "false"];
@@ -36,6 +34,7 @@ pub(crate) struct Cluster {
     server: Arc<ApiServer>,
     address: SocketAddr,
     shutdown: CancellationToken,
+    _network: Network,
 }
 
 /// How a command ended.
@@ -48,9 +47,8 @@ pub(crate) struct Ended {
 
 impl Cluster {
     pub(crate) async fn start() -> Self {
-        let count = CLUSTERS.fetch_add(1, Ordering::Relaxed);
-        // Another run of these tests on this machine must not listen on the same addresses.
-        let number = 64 + u8::try_from((std::process::id() * 5 + count) % 32).unwrap();
+        let network = Network::claim();
+        let number = network.number();
         toolforge_pki::install_provider();
         let folder = tempfile::tempdir().unwrap();
         let authority = Authority::create("test").unwrap();
@@ -96,6 +94,7 @@ impl Cluster {
             server,
             address,
             shutdown,
+            _network: network,
         };
         cluster.publish_authority().await;
         cluster.node_is_reachable().await;
