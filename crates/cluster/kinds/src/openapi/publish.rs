@@ -12,6 +12,15 @@ use crate::kind::Kind;
 const VERSION: &str = "APIVersion defines the versioned schema of this representation of an object.";
 const KIND: &str = "Kind is a string value representing the REST resource this object represents.";
 
+/// Types that are any JSON value, or an object as well as something else. The types that clients are generated from call
+/// them objects; published they have no type, and clients take whatever stands there.
+const OF_ANY_TYPE: [&str; 4] = [
+    "JSON",
+    "JSONSchemaPropsOrArray",
+    "JSONSchemaPropsOrBool",
+    "JSONSchemaPropsOrStringArray",
+];
+
 /// Makes all definitions look like the published ones.
 pub(super) fn publish(definitions: &mut Definitions, kinds: &[&Kind]) {
     add_lists(definitions, kinds);
@@ -24,6 +33,10 @@ pub(super) fn publish(definitions: &mut Definitions, kinds: &[&Kind]) {
     let mut defaults = Vec::new();
     for (name, schema) in &mut definitions.schemas {
         publish_schema(schema);
+        let last = name.rsplit('.').next().unwrap_or_default();
+        if let Some(map) = schema.as_object_mut().filter(|_| OF_ANY_TYPE.contains(&last)) {
+            map.remove("type");
+        }
         defaults.extend(extend(name, schema));
     }
     for (definition, field, default) in defaults {

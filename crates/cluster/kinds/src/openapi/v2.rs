@@ -245,6 +245,16 @@ mod tests {
     }
 
     #[test]
+    fn what_may_be_anything_has_no_type() {
+        let document = openapi_v2(&[]);
+        for name in ["JSON", "JSONSchemaPropsOrBool"] {
+            let name = format!("io.k8s.apiextensions-apiserver.pkg.apis.apiextensions.v1.{name}");
+            let schema = document["definitions"][&name].as_object().unwrap();
+            assert!(!schema.contains_key("type"), "{name}: {schema:?}");
+        }
+    }
+
+    #[test]
     fn every_reference_leads_somewhere() {
         let document = openapi_v2(&[]);
         let text = document.to_string();
