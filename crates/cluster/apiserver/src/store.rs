@@ -61,9 +61,10 @@ pub(crate) enum CommitError {
 /// What became of a write.
 pub(crate) type Outcome = Result<Arc<Stored>, CommitError>;
 
-/// Sees each event when it has become visible and before its writer is answered.
+/// Sees each event when it is on disk, before anybody who reads or watches can, and before its writer is answered.
 pub(crate) trait Observer: Send + Sync {
-    /// Called in the order of revisions, from one thread; must be quick.
+    /// Called in the order of revisions, from one thread. Readers wait meanwhile: it must be quick, must not ask the store,
+    /// and must not wait for a lock whose holder does.
     fn applied(&self, event: &Event);
 }
 

@@ -127,9 +127,11 @@ impl Committer {
                         .apply(*effect, stored.clone()),
                 );
             }
-        }
-        for event in &events {
-            self.observer.applied(event);
+            // Before anybody can see the writes: who reads or watches that a definition is established, or that rights
+            // were taken away, must find it so.
+            for event in &events {
+                self.observer.applied(event);
+            }
         }
         self.settle(&writes);
         self.visible.send_replace(last);

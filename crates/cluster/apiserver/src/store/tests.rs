@@ -156,6 +156,53 @@ async fn observers_see_every_write_in_order_before_it_is_answered() {
     assert_eq!(*recorder.0.lock(), [1, 2, 3]);
 }
 
+/// Says what a watch knows of the writes that it sees.
+#[derive(Debug, Default)]
+struct Tardy(Mutex<Vec<u64>>);
+
+impl Observer for Tardy {
+    fn applied(&self, event: &Event) {
+        // Long enough for a watch that is let in too early to get ahead.
+        for _ in 0..200 {
+            std::thread::yield_now();
+        }
+        self.0.lock().push(event.revision());
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn observers_see_every_write_before_a_watch_does() {
+    let folder = tempfile::tempdir().unwrap();
+    let observer = Arc::new(Tardy::default());
+    let store = Store::open(&folder.path().join("store"), observer.clone(), |_| {}).unwrap();
+    let store = Arc::new(store);
+    store.make_room(maps());
+    let mut changes = store.subscribe(maps()).unwrap();
+    let watching = tokio::spawn({
+        let (store, observer) = (store.clone(), observer.clone());
+        async move {
+            let mut seen = 0;
+            while seen < 100 {
+                changes.changed().await.unwrap();
+                let (events, until) = store.events_after(maps(), seen).unwrap();
+                let known = observer.0.lock().last().copied();
+                if let Some(last) = events.last() {
+                    assert!(known >= Some(last.revision()), "{known:?} of {until}");
+                }
+                seen = until;
+            }
+        }
+    });
+    for number in 0..100 {
+        let name = format!("map-{number}");
+        store.commit(put(&name, Expected::Absent, "1")).await.unwrap();
+    }
+    tokio::time::timeout(std::time::Duration::from_secs(30), watching)
+        .await
+        .expect("the watch sees all")
+        .unwrap();
+}
+
 #[tokio::test]
 async fn an_acknowledged_write_survives_a_crash() {
     let folder = tempfile::tempdir().unwrap();
