@@ -22,7 +22,7 @@ use crate::authz::{Attributes, refusal};
 use crate::metrics::Subject;
 use crate::query::Query;
 use crate::request::{RequestInfo, ResourceInfo};
-use crate::{backup, body, discovery, negotiate, respond, rest};
+use crate::{backup, body, discovery, held, negotiate, respond, rest};
 
 /// Answers one request.
 pub(crate) async fn handle(State(api): State<Arc<Api>>, mut request: Request<Body>) -> Response {
@@ -49,7 +49,7 @@ pub(crate) async fn handle(State(api): State<Arc<Api>>, mut request: Request<Bod
         let is_stream = response.body().size_hint().exact().is_none();
         let code = response.status().as_u16();
         if let Some(running) = api.metrics.answered(subject, code, begun.elapsed(), is_stream) {
-            response = response.map(|inner| running.with(inner));
+            response = response.map(|inner| held::until_end(inner, running));
         }
     }
     if yaml {

@@ -26,6 +26,7 @@ mod fail;
 #[cfg(fuzzing)]
 pub mod fuzzing;
 mod gate;
+mod held;
 mod metadata;
 mod metrics;
 mod negotiate;

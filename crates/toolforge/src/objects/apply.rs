@@ -6,7 +6,7 @@ use anyhow::{Context as _, anyhow};
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
 use kube::{
     Api, Client,
-    api::{DynamicObject, ListParams, Patch, PatchParams},
+    api::{DynamicObject, Patch, PatchParams},
     core::{ApiResource, GroupVersionKind},
     runtime::wait::{await_condition, conditions::is_crd_established},
 };
@@ -16,8 +16,6 @@ use serde_json::Value;
 const MANAGER: &str = "toolforge";
 /// How long the API may take to serve a kind that it was given.
 const ESTABLISHED: Duration = Duration::from_secs(30);
-/// Between two questions whether it serves it already.
-const SERVED: Duration = Duration::from_millis(20);
 
 /// Applies every object in order.
 pub(crate) async fn apply(client: &Client, objects: &[Value]) -> anyhow::Result<()> {
@@ -51,30 +49,14 @@ async fn apply_one(client: &Client, object: &Value) -> anyhow::Result<()> {
     api.patch(name, &PatchParams::apply(MANAGER).force(), &Patch::Apply(object))
         .await?;
     if kind == "CustomResourceDefinition" {
-        tokio::time::timeout(ESTABLISHED, established(client, name, object))
-            .await
-            .context("the API does not serve it")??;
-    }
-    Ok(())
-}
-
-/// Waits until the API serves a kind of ours: what comes next may be of it.
-async fn established(client: &Client, name: &str, definition: &Value) -> anyhow::Result<()> {
-    let definitions: Api<CustomResourceDefinition> = Api::all(client.clone());
-    await_condition(definitions, name, is_crd_established()).await?;
-    let kind = GroupVersionKind::gvk(
-        text(definition, "/spec/group"),
-        text(definition, "/spec/versions/0/name"),
-        text(definition, "/spec/names/kind"),
-    );
-    let resource = ApiResource::from_gvk_with_plural(&kind, text(definition, "/spec/names/plural"));
-    let objects: Api<DynamicObject> = Api::all_with(client.clone(), &resource);
-    // The condition comes a moment before the paths are there, and nothing tells when they are.
-    while let Err(error) = objects.list(&ListParams::default().limit(1)).await {
-        match error {
-            kube::Error::Api(status) if status.is_not_found() => tokio::time::sleep(SERVED).await,
-            other => return Err(other.into()),
-        }
+        // What comes next may be of this kind. The built-in API serves it before the condition can be seen.
+        let definitions: Api<CustomResourceDefinition> = Api::all(client.clone());
+        tokio::time::timeout(
+            ESTABLISHED,
+            await_condition(definitions, name, is_crd_established()),
+        )
+        .await
+        .context("the API does not serve it")??;
     }
     Ok(())
 }

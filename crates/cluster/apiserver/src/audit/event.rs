@@ -18,6 +18,7 @@ use super::stream::Watched;
 use crate::authn::User;
 use crate::authz::Attributes;
 use crate::body;
+use crate::held;
 
 /// The header that names a request in the log; clients may choose it.
 const AUDIT_ID: &str = "audit-id";
@@ -109,7 +110,7 @@ impl Audited {
         self.event["responseStatus"] = json!({ "metadata": {}, "code": response.status().as_u16() });
         let Some(length) = response.body().size_hint().exact() else {
             self.write(Stage::ResponseStarted).await;
-            return response.map(|inner| Body::new(Watched::new(inner, self)));
+            return response.map(|inner| held::until_end(inner, Watched(self)));
         };
         let failed = response.status().as_u16() >= 400;
         let headers = response.headers();
