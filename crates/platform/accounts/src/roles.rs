@@ -58,6 +58,8 @@ pub fn tool_role() -> Value {
                 ],
                 &ALL,
             ),
+            // Not in the facts: what `kubectl debug` does. The guards look at these containers as at all others.
+            rule("", &["pods/ephemeralcontainers"], &["get", "patch", "update"]),
             rule("apps", &["controllerrevisions", "daemonsets"], &READ),
             rule(
                 "apps",
