@@ -3,16 +3,18 @@
 //! `up`, printed by `toolforge manifests`.
 
 mod apply;
+mod classes;
 mod pod_security;
 mod public;
 mod roles;
 
 use serde_json::{Value, json};
 use toolforge_model::names::{
-    FOUROHFOUR_NAMESPACE, FOUROHFOUR_SERVICE, INGRESS_CLASS, INGRESS_CONTROLLER, PUBLIC_NAMESPACE,
+    FOUROHFOUR_NAMESPACE, FOUROHFOUR_SERVICE, INGRESS_CONTROLLER, PUBLIC_NAMESPACE,
 };
 
 pub(crate) use apply::apply;
+pub(crate) use classes::retire_other_classes;
 pub(crate) use public::{Public, default_backend_address};
 pub(crate) use roles::SERVICE_NAMESPACE;
 
@@ -26,7 +28,7 @@ pub(crate) fn foundation(public: &Public) -> Vec<Value> {
     objects.extend(pod_security::all());
     objects.extend(roles::all());
     objects.extend(public::all(public));
-    objects.push(ingress_class());
+    objects.push(ingress_class(&public.policy.ingress_class));
     objects.push(fourohfour_service());
     objects
 }
@@ -38,13 +40,14 @@ fn namespace(name: &str) -> Value {
     json!({ "apiVersion": "v1", "kind": "Namespace", "metadata": { "name": name, "labels": { "name": name } } })
 }
 
-fn ingress_class() -> Value {
+/// The class by which Ingresses are the gateway's, and which those that name none get.
+fn ingress_class(name: &str) -> Value {
     json!({
         "apiVersion": "networking.k8s.io/v1",
         "kind": "IngressClass",
         "metadata": {
-            "name": INGRESS_CLASS,
-            "annotations": { "ingressclass.kubernetes.io/is-default-class": "true" },
+            "name": name,
+            "annotations": { classes::IS_DEFAULT: "true" },
         },
         "spec": { "controller": INGRESS_CONTROLLER },
     })
@@ -89,6 +92,23 @@ mod tests {
                 );
             }
         }
+    }
+
+    #[test]
+    fn the_class_is_the_one_of_the_policy_file() {
+        let mut public = public();
+        public.policy.ingress_class = "edge".to_owned();
+        let objects = foundation(&public);
+        let classes: Vec<&Value> = objects
+            .iter()
+            .filter(|object| object["kind"] == "IngressClass")
+            .map(|class| &class["metadata"]["name"])
+            .collect();
+        assert_eq!(classes, [&json!("edge")]);
+        let published = objects
+            .iter()
+            .find_map(|object| object.pointer("/data/ingress-class"));
+        assert_eq!(published, Some(&json!("edge")));
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use serde_json::{Value, json};
-use toolforge_model::{Domain, ToolName, labels, names};
+use toolforge_model::{Domain, ToolName, labels};
 
 use crate::types::WebType;
 
@@ -109,8 +109,8 @@ pub(crate) fn service(tool: &ToolName) -> Value {
     })
 }
 
-/// The Ingress for the tool's own host name.
-pub(crate) fn ingress(tool: &ToolName, domain: &Domain) -> Value {
+/// The Ingress for the tool's own host name, of the class that the platform serves.
+pub(crate) fn ingress(tool: &ToolName, domain: &Domain, class: &str) -> Value {
     json!({
         "apiVersion": "networking.k8s.io/v1",
         "kind": "Ingress",
@@ -120,7 +120,7 @@ pub(crate) fn ingress(tool: &ToolName, domain: &Domain) -> Value {
             "labels": labels_of(tool),
         },
         "spec": {
-            "ingressClassName": names::INGRESS_CLASS,
+            "ingressClassName": class,
             "rules": [{
                 "host": domain.host_of(tool),
                 "http": { "paths": [{

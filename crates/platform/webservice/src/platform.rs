@@ -15,6 +15,8 @@ use crate::{
 #[derive(Debug, Clone)]
 pub(crate) struct Platform {
     pub(crate) domain: Domain,
+    /// The class of the Ingresses that the gateway serves.
+    pub(crate) ingress_class: String,
     url: String,
     /// Where the gateway is, when names do not lead there from everywhere.
     pub(crate) gateway: Option<SocketAddr>,
@@ -53,6 +55,10 @@ impl Platform {
             .ok_or_else(|| damaged("images-v1.yaml"))?;
         Ok(Self {
             domain: value("domain")?.parse().map_err(|_| damaged("domain"))?,
+            // Platforms that do not say it have the one that all had.
+            ingress_class: platform
+                .get("ingress-class")
+                .map_or_else(|| names::INGRESS_CLASS.to_owned(), Clone::clone),
             url: value("url")?,
             gateway,
             ca_pem: platform.get("ca.crt").cloned(),

@@ -59,6 +59,7 @@ fn platform(public: &Public) -> Value {
         "project": public.project,
         "registry": public.registry,
         "url": public.url,
+        "ingress-class": public.policy.ingress_class,
     });
     if let Some(address) = &public.gateway_address {
         data["gateway-address"] = json!(address);

@@ -85,7 +85,9 @@ async fn start(parts: &mut Parts, request: &Request) -> anyhow::Result<Network> 
     machine.start_directory(parts, listeners.ldap)?;
     progress.step("settling roles and configuration");
     let admin = api.client("admin", &["system:masters"]);
-    objects::apply(&admin, &objects::foundation(&machine.public())).await?;
+    let public = machine.public();
+    objects::apply(&admin, &objects::foundation(&public)).await?;
+    objects::retire_other_classes(&admin, &public.policy.ingress_class).await?;
     objects::apply(&admin, &[objects::default_backend_address(pages_address)]).await?;
     progress.step("starting the webhooks");
     machine.start_webhooks(parts, listeners.admission, &admin).await?;

@@ -69,7 +69,7 @@ pub(super) async fn bring(
     apply(&session.api::<Service>(), &objects::service(&session.tool)).await?;
     apply(
         &session.api::<Ingress>(),
-        &objects::ingress(&session.tool, &platform.domain),
+        &objects::ingress(&session.tool, &platform.domain, &platform.ingress_class),
     )
     .await?;
     apply(&session.api::<Deployment>(), &deployment).await?;
