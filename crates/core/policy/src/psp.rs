@@ -11,6 +11,7 @@ mod classes;
 mod complete;
 mod defaults;
 mod definition;
+mod grants;
 mod judge;
 mod policy;
 mod profile;
@@ -18,6 +19,7 @@ mod spec;
 
 pub use classes::{HostPath, ToolClass, default_policy, privileged_policy, tool_policy, tool_policy_name};
 pub use definition::definition;
+pub use grants::{GrantIndex, Holder, ServiceAccount};
 pub use judge::{Judgement, Who, judge_pod};
 pub use policy::{GROUP, KIND, PLURAL, PodSecurityPolicy, PolicyError, VERSION};
 pub use spec::{

@@ -6,11 +6,11 @@ use k8s_openapi::api::core::v1::Pod;
 use serde::Deserialize;
 use serde_json::Value;
 use toolforge_model::Namespace;
-use toolforge_policy::psp::{Phase, PodSecurityPolicy, Who, judge_pod};
+use toolforge_policy::psp::{Holder, Phase, PodSecurityPolicy, ServiceAccount, Who, judge_pod};
 use toolforge_policy::{Verdict, Workload, forgo_token};
 
 use crate::accounts::Accounts;
-use crate::grants::{Grants, Holder, LookError, ServiceAccount};
+use crate::grants::{Grants, LookError};
 use crate::guard::{EPHEMERAL_CONTAINERS, answer, unreadable};
 use crate::review::{Answer, Operation, Request};
 

@@ -14,10 +14,10 @@ use kube::{Api, Client, Resource, ResourceExt};
 use serde::de::DeserializeOwned;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
-use toolforge_policy::psp::{GROUP, KIND, PLURAL, PodSecurityPolicy, VERSION};
+use toolforge_policy::psp::{GROUP, GrantIndex, Holder, KIND, PLURAL, PodSecurityPolicy, VERSION};
 
+use super::LookError;
 use super::look::Looks;
-use super::{Holder, Index, LookError};
 
 /// How many kinds are followed.
 const KINDS: usize = 5;
@@ -25,7 +25,7 @@ const KINDS: usize = 5;
 /// The grants as far as they are known, and a way to know better.
 #[derive(Clone)]
 pub(crate) struct Grants {
-    index: Arc<RwLock<Index>>,
+    index: Arc<RwLock<GrantIndex>>,
     listed: watch::Receiver<usize>,
     looks: Arc<Looks>,
 }
@@ -33,7 +33,7 @@ pub(crate) struct Grants {
 impl Grants {
     /// Starts to follow roles, bindings and policies until `shutdown`.
     pub(crate) fn follow(client: &Client, shutdown: &CancellationToken) -> Self {
-        let index = Arc::new(RwLock::new(Index::default()));
+        let index = Arc::new(RwLock::new(GrantIndex::default()));
         let (listed, receiver) = watch::channel(0);
         let start = Start {
             index: Arc::clone(&index),
@@ -41,20 +41,24 @@ impl Grants {
             client: client.clone(),
             shutdown: shutdown.clone(),
         };
-        start.kind(Api::all(client.clone()), Index::put_role, |index, at| {
-            index.namespaces.entry(at.0).or_default().roles.remove(&at.1);
+        start.kind(Api::all(client.clone()), GrantIndex::put_role, |index, at| {
+            index.remove_role(&at.0, &at.1);
         });
-        start.kind(Api::all(client.clone()), Index::put_binding, |index, at| {
-            index.namespaces.entry(at.0).or_default().bindings.remove(&at.1);
+        start.kind(Api::all(client.clone()), GrantIndex::put_binding, |index, at| {
+            index.remove_binding(&at.0, &at.1);
         });
-        start.kind::<ClusterRole>(Api::all(client.clone()), Index::put_cluster_role, |index, at| {
-            index.cluster_roles.remove(&at.1);
-        });
+        start.kind::<ClusterRole>(
+            Api::all(client.clone()),
+            GrantIndex::put_cluster_role,
+            |index, at| {
+                index.remove_cluster_role(&at.1);
+            },
+        );
         start.kind::<ClusterRoleBinding>(
             Api::all(client.clone()),
-            Index::put_cluster_binding,
+            GrantIndex::put_cluster_binding,
             |index, at| {
-                index.cluster_bindings.remove(&at.1);
+                index.remove_cluster_binding(&at.1);
             },
         );
         start.policies();
@@ -91,7 +95,7 @@ impl Grants {
 
 /// What every watch needs.
 struct Start {
-    index: Arc<RwLock<Index>>,
+    index: Arc<RwLock<GrantIndex>>,
     listed: watch::Sender<usize>,
     client: Client,
     shutdown: CancellationToken,
@@ -100,7 +104,7 @@ struct Start {
 type Place = (String, String);
 
 impl Start {
-    fn kind<K>(&self, api: Api<K>, put: fn(&mut Index, &K), remove: fn(&mut Index, Place))
+    fn kind<K>(&self, api: Api<K>, put: fn(&mut GrantIndex, &K), remove: fn(&mut GrantIndex, Place))
     where
         K: Resource<DynamicType = ()> + Clone + Debug + DeserializeOwned + Send + Sync + 'static,
     {
@@ -115,16 +119,16 @@ impl Start {
             |index, object: &DynamicObject| match read_policy(object) {
                 Some(policy) => index.put_policy(policy),
                 None => {
-                    index.policies.remove(&object.name_any());
+                    index.remove_policy(&object.name_any());
                 }
             },
             |index, at| {
-                index.policies.remove(&at.1);
+                index.remove_policy(&at.1);
             },
         );
     }
 
-    fn watch<K>(&self, api: Api<K>, put: fn(&mut Index, &K), remove: fn(&mut Index, Place))
+    fn watch<K>(&self, api: Api<K>, put: fn(&mut GrantIndex, &K), remove: fn(&mut GrantIndex, Place))
     where
         K: Resource + Clone + Debug + DeserializeOwned + Send + Sync + 'static,
     {
@@ -135,7 +139,7 @@ impl Start {
             let mut seen: HashSet<Place> = HashSet::new();
             let mut complete = false;
             while let Some(event) = events.next().await {
-                let change = |change: &mut dyn FnMut(&mut Index)| {
+                let change = |change: &mut dyn FnMut(&mut GrantIndex)| {
                     change(&mut index.write().unwrap_or_else(PoisonError::into_inner));
                 };
                 match event {

@@ -13,10 +13,9 @@ use kube::api::{DynamicObject, ListParams};
 use kube::{Api, Client};
 use tokio::sync::Semaphore;
 use tokio::time::Instant;
+use toolforge_policy::psp::GrantIndex;
 
 use super::follow::{Lists, policies, read_policy};
-use super::set::PolicySet;
-use super::{Given, Index, Namespaced};
 
 /// How long one look may take, waiting included: Kubernetes gives a webhook ten seconds.
 const LOOK_UP: Duration = Duration::from_secs(5);
@@ -40,7 +39,7 @@ pub(crate) enum LookError {
     Api(#[source] Arc<kube::Error>),
 }
 
-type Answer = Result<Arc<Index>, Arc<kube::Error>>;
+type Answer = Result<Arc<GrantIndex>, Arc<kube::Error>>;
 /// The last look at a namespace: when it began, and what it saw.
 type Gate = tokio::sync::Mutex<Option<(Instant, Answer)>>;
 
@@ -61,7 +60,11 @@ impl Looks {
     }
 
     /// What the API says now of this namespace, on top of what is known of the cluster.
-    pub(super) async fn look(&self, namespace: &str, known: &RwLock<Index>) -> Result<Arc<Index>, LookError> {
+    pub(super) async fn look(
+        &self,
+        namespace: &str,
+        known: &RwLock<GrantIndex>,
+    ) -> Result<Arc<GrantIndex>, LookError> {
         let asked = Instant::now();
         let gate = self.gate(namespace);
         let look = async {
@@ -93,17 +96,12 @@ impl Looks {
         Arc::clone(gates.entry(namespace.to_owned()).or_default())
     }
 
-    async fn fetch(&self, namespace: &str, known: &RwLock<Index>) -> Result<Index, kube::Error> {
+    async fn fetch(&self, namespace: &str, known: &RwLock<GrantIndex>) -> Result<GrantIndex, kube::Error> {
         let (roles, bindings) = self.lists(namespace).await?;
-        let mut fresh = {
-            let known = known.read().unwrap_or_else(PoisonError::into_inner);
-            Index {
-                namespaces: HashMap::from([(namespace.to_owned(), Namespaced::default())]),
-                policies: known.policies.clone(),
-                cluster_roles: known.cluster_roles.clone(),
-                cluster_bindings: known.cluster_bindings.clone(),
-            }
-        };
+        let mut fresh = known
+            .read()
+            .unwrap_or_else(PoisonError::into_inner)
+            .without_namespaces();
         for role in &roles {
             fresh.put_role(role);
         }
@@ -124,19 +122,8 @@ impl Looks {
     }
 
     /// Cluster roles that are bound here and give nothing, as far as is known.
-    async fn fetch_cluster_roles(&self, namespace: &str, fresh: &mut Index) -> Result<(), kube::Error> {
-        let here = fresh.namespaces.get(namespace);
-        let mut names: Vec<String> = here
-            .into_iter()
-            .flat_map(|here| here.bindings.values())
-            .filter_map(|binding| match &binding.given {
-                Given::ClusterRole(name) => Some(name.clone()),
-                Given::Role(_) => None,
-            })
-            .filter(|name| !fresh.cluster_roles.contains_key(name))
-            .collect();
-        names.sort_unstable();
-        names.dedup();
+    async fn fetch_cluster_roles(&self, namespace: &str, fresh: &mut GrantIndex) -> Result<(), kube::Error> {
+        let names = fresh.unknown_cluster_roles(namespace);
         let api: Api<ClusterRole> = Api::all(self.client.clone());
         for name in names.iter().take(MOST_NAMES) {
             if let Some(role) = api.get_opt(name).await? {
@@ -147,17 +134,8 @@ impl Looks {
     }
 
     /// The policies that are given here, as they are now.
-    async fn fetch_policies(&self, namespace: &str, fresh: &mut Index) -> Result<(), kube::Error> {
-        let mut names = PolicySet::default();
-        if let Some(here) = fresh.namespaces.get(namespace) {
-            for binding in here.bindings.values() {
-                names.extend(match &binding.given {
-                    Given::ClusterRole(role) => fresh.cluster_roles.get(role),
-                    Given::Role(role) => here.roles.get(role),
-                });
-            }
-        }
-        let PolicySet::Named(names) = names else {
+    async fn fetch_policies(&self, namespace: &str, fresh: &mut GrantIndex) -> Result<(), kube::Error> {
+        let Some(names) = fresh.given_in(namespace) else {
             return Ok(());
         };
         let api: Api<DynamicObject> = Api::all_with(self.client.clone(), &policies());
@@ -165,7 +143,7 @@ impl Looks {
             match api.get_opt(&name).await?.as_ref().and_then(read_policy) {
                 Some(policy) => fresh.put_policy(policy),
                 None => {
-                    fresh.policies.remove(&name);
+                    fresh.remove_policy(&name);
                 }
             }
         }

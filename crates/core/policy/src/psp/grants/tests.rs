@@ -1,9 +1,8 @@
+use super::{GrantIndex, Holder, ServiceAccount};
+use crate::psp::PodSecurityPolicy;
 use k8s_openapi::api::rbac::v1::{ClusterRole, ClusterRoleBinding, Role, RoleBinding};
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
-use toolforge_policy::psp::PodSecurityPolicy;
-
-use super::{Holder, Index, ServiceAccount};
 
 const RBAC: &str = "rbac.authorization.k8s.io";
 
@@ -44,15 +43,15 @@ fn user(name: &str) -> Value {
 }
 
 /// An index with the policies a, b and c.
-fn index() -> Index {
-    let mut index = Index::default();
+fn index() -> GrantIndex {
+    let mut index = GrantIndex::default();
     for name in ["a", "b", "c"] {
         index.put_policy(policy(name));
     }
     index
 }
 
-fn usable(index: &Index, namespace: &str, user: &str, groups: &[&str]) -> Vec<String> {
+fn usable(index: &GrantIndex, namespace: &str, user: &str, groups: &[&str]) -> Vec<String> {
     let groups: Vec<String> = groups.iter().map(|group| (*group).to_owned()).collect();
     let holder = Holder {
         user,
@@ -104,7 +103,7 @@ fn service_accounts_hold_grants_by_name_and_by_group() {
         "r",
         &json!({"kind": "ServiceAccount", "name": "default"}),
     ));
-    let of = |index: &Index, namespace: &str, name: &str| {
+    let of = |index: &GrantIndex, namespace: &str, name: &str| {
         let account = ServiceAccount::new(namespace, name);
         index.usable("tool-a", &[account.holder()]).len()
     };
