@@ -2,6 +2,7 @@
 //! ask. Offline, unless `--from-platform` is given.
 
 mod account;
+mod grants;
 mod judgement;
 mod kind;
 mod output;
@@ -9,13 +10,18 @@ mod report;
 mod sources;
 mod text;
 
-use std::{io::Write as _, path::PathBuf, process::ExitCode};
+use std::{
+    io::Write as _,
+    path::{Path, PathBuf},
+    process::ExitCode,
+};
 
 use clap::{Args, ValueEnum};
 use toolforge_model::ToolName;
 
 use crate::{outcome, rules};
 use account::AccountArgs;
+use grants::GrantArgs;
 use judgement::{Check, Outcome};
 use report::Report;
 
@@ -37,6 +43,8 @@ pub(crate) struct CheckArgs {
     rules: rules::RulesArgs,
     #[command(flatten)]
     account: AccountArgs,
+    #[command(flatten)]
+    grants: GrantArgs,
     /// Show each object as the platform would complete it
     #[arg(long)]
     show: bool,
@@ -63,14 +71,18 @@ pub(crate) fn run(arguments: &CheckArgs) -> ExitCode {
 }
 
 fn check(arguments: &CheckArgs) -> anyhow::Result<u8> {
+    let named: Vec<&Path> = arguments.files.iter().map(PathBuf::as_path).collect();
+    sources::check_standard_input(named.into_iter().chain(arguments.grants.paths()))?;
     let sources = sources::read(&arguments.files)?;
     let tool = arguments.as_tool.as_ref();
     let rules = arguments.rules.read()?;
-    let accounts = arguments.account.find(&rules, &sources, tool)?;
-    let check = Check::new(&rules.policies, tool, accounts);
+    let tools = account::tools_of(&sources, tool);
+    let accounts = arguments.account.find(&rules, &tools)?;
+    let grants = arguments.grants.find(&rules, &tools)?;
+    let check = Check::new(&rules.policies, tool, accounts, grants);
     let report = Report::of(&sources, &check);
     let printed = match arguments.output {
-        Format::Text => text::print(&report, arguments.show, &rules.origin),
+        Format::Text => text::print(&report, arguments.show, &rules.origin, check.unknown()),
         Format::Json => output::json(&report, arguments.show),
         Format::Yaml => output::yaml(&report),
     };

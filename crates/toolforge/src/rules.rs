@@ -1,6 +1,7 @@
 //! By which rules `check` judges and which `policy explain` tells: those of a policy file, of the platform that a
 //! kubeconfig reaches, or the defaults of `up`.
 
+mod grants;
 mod platform;
 mod stand_in;
 
@@ -15,6 +16,7 @@ use crate::{
     policy,
     settings::{DEFAULT_DOMAIN, DEFAULT_REGISTRY},
 };
+pub(crate) use grants::Seen;
 pub(crate) use platform::Platform;
 pub(crate) use stand_in::{HOMES, UNKNOWN_UID, in_words, object_in_words};
 

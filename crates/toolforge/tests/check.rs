@@ -222,6 +222,99 @@ fn the_completed_object_can_be_seen_and_checked_again() {
     assert!(json[0]["completed"]["spec"].is_object());
 }
 
+/// A policy with one user, given to the tool itself and to one of its service accounts.
+const GRANTS: &str = "\
+apiVersion: policy.toolforge.org/v1
+kind: PodSecurityPolicy
+metadata: {name: fixed-user}
+spec:
+  allowPrivilegeEscalation: false
+  volumes: [emptyDir]
+  runAsUser: {rule: MustRunAs, ranges: [{min: 61312, max: 61312}]}
+  seLinux: {rule: RunAsAny}
+  supplementalGroups: {rule: RunAsAny}
+  fsGroup: {rule: RunAsAny}
+---
+apiVersion: rbac.authorization.k8s.io/v1
+kind: ClusterRole
+metadata: {name: fixed-user}
+rules:
+- {apiGroups: [policy.toolforge.org], resources: [podsecuritypolicies], resourceNames: [fixed-user], verbs: [use]}
+---
+apiVersion: rbac.authorization.k8s.io/v1
+kind: RoleBinding
+metadata: {name: fixed-user, namespace: tool-alpha}
+roleRef: {apiGroup: rbac.authorization.k8s.io, kind: ClusterRole, name: fixed-user}
+subjects:
+- {apiGroup: rbac.authorization.k8s.io, kind: User, name: alpha}
+- {kind: ServiceAccount, name: builder}
+";
+
+#[test]
+fn what_was_granted_beside_the_tools_own_policy_counts_when_it_is_given() {
+    let fixed = format!("{GOOD}    securityContext: {{runAsUser: 61312}}\n");
+    let deployment = |account: &str| {
+        let pod = format!("{fixed}  serviceAccountName: {account}\n");
+        let spec: String = pod
+            .split_once("spec:\n")
+            .expect("a spec")
+            .1
+            .lines()
+            .fold(String::new(), |text, line| text + "      " + line + "\n");
+        format!(
+            "apiVersion: apps/v1\nkind: Deployment\nmetadata: {{name: web}}\nspec:\n  selector: {{matchLabels: {{a: b}}}}\n  \
+             template:\n    metadata: {{labels: {{a: b}}}}\n    spec:\n{spec}"
+        )
+    };
+    let folder = Folder::with(&[
+        ("pod.yaml", &fixed),
+        ("good.yaml", GOOD),
+        ("default.yaml", &deployment("default")),
+        ("builder.yaml", &deployment("builder")),
+        ("grants.txt", GRANTS),
+    ]);
+    let own = ["--uid", "52001"];
+    let granted = ["--uid", "52001", "--grants", "grants.txt", "--show"];
+    let check = |file: &str, how: &[&str]| folder.json(&[how, &["-f", file]].concat());
+    assert_eq!(check("pod.yaml", &own).0, 1);
+    let (code, json) = check("pod.yaml", &granted);
+    assert_eq!(code, 0, "{json}");
+    let applied = |json: &Value| json[0]["completed"]["metadata"]["annotations"]["kubernetes.io/psp"].clone();
+    assert_eq!(applied(&json), "fixed-user");
+    // Both fit, and both change something: the first by name.
+    let (code, json) = check("good.yaml", &granted);
+    assert_eq!((code, applied(&json)), (0, json!("fixed-user")));
+    assert_eq!(
+        json[0]["completed"]["spec"]["containers"][0]["securityContext"]["runAsUser"],
+        61312
+    );
+    // The tool may write the Deployment; a controller makes its Pods, with what their account may use.
+    let (code, json) = check("default.yaml", &granted);
+    assert_eq!(code, 1, "{json}");
+    let sentence = json[0]["offences"][0]["sentence"].as_str().unwrap_or_default();
+    assert!(sentence.starts_with("Its Pods would be refused."), "{json}");
+    assert_eq!(check("builder.yaml", &granted).0, 0);
+    assert_eq!(check("builder.yaml", &own).0, 1);
+
+    for (grants, words) in [
+        (OTHER, "ConfigMap data of v1 grants nothing"),
+        (
+            "apiVersion: policy/v1beta1\nkind: PodSecurityPolicy\nmetadata: {name: old}\n",
+            "policy.toolforge.org",
+        ),
+        (
+            "apiVersion: policy.toolforge.org/v1\nkind: PodSecurityPolicy\nmetadata: {name: half}\n",
+            "half",
+        ),
+        ("a: [\n", "grants.txt"),
+    ] {
+        folder.write("grants.txt", grants);
+        let outcome = folder.check(&["--grants", "grants.txt", "-f", "good.yaml"]);
+        assert_eq!(outcome.code, 2, "{}", outcome.stdout);
+        assert!(outcome.stderr.contains(words), "{}", outcome.stderr);
+    }
+}
+
 #[test]
 fn a_file_cannot_give_orders_to_the_terminal() {
     let folder = Folder::with(&[(

@@ -149,6 +149,7 @@ fn a_tools_pods_run_as_the_tool_unless_an_operator_grants_another_policy() {
     create(&scratch, &pod("granted", &nothing, &fixed), hello).ok();
     let made = read(&scratch, &["get", "pod", "granted", "-n", "tool-hello"]);
     assert_eq!(made["metadata"]["annotations"]["kubernetes.io/psp"], "fixed-user");
+    foretold(&scratch, &fixed);
     admin(&["delete", "rolebinding", "fixed-user", "-n", "tool-hello"]).ok();
     eventually("the grant is gone", || {
         let tried = create(&scratch, &pod("after", &nothing, &fixed), |arguments| {
@@ -167,4 +168,70 @@ fn a_tools_pods_run_as_the_tool_unless_an_operator_grants_another_policy() {
         .replace("ranges: [{min: 61312, max: 61312}]", "");
     let refused = create(&scratch, &mistyped, admin).refused();
     assert!(refused.contains("this rule needs ranges"), "{refused}");
+}
+
+/// What was granted counts for `toolforge check` as it does for the webhook: with the tool's own rights, with an operator's, and
+/// by files of what an operator exported.
+fn foretold(scratch: &Scratch, fixed: &Value) {
+    let template: Value = serde_json::from_str(&pod("web", &json!({}), fixed)).expect("JSON");
+    let deployment = json!({
+        "apiVersion": "apps/v1", "kind": "Deployment", "metadata": { "name": "web" },
+        "spec": { "selector": { "matchLabels": { "a": "b" } }, "template": {
+            "metadata": { "labels": { "a": "b" } }, "spec": template["spec"],
+        } },
+    });
+    let export = |what: &[&str], name: &str| {
+        let file = scratch.path().join(name);
+        let objects = scratch.kubectl(&[&["get", "-o", "yaml"], what].concat()).ok();
+        std::fs::write(&file, objects).expect("the scratch folder can be written");
+        file.to_string_lossy().into_owned()
+    };
+    let cluster = export(&["psp,clusterroles,clusterrolebindings"], "cluster.yaml");
+    let roles = export(&["roles,rolebindings", "-n", "tool-hello"], "roles.yaml");
+    let of_tool = scratch
+        .home("hello")
+        .join(".kube/config")
+        .to_string_lossy()
+        .into_owned();
+    let of_operator = scratch
+        .data()
+        .join("admin.kubeconfig")
+        .to_string_lossy()
+        .into_owned();
+    let file = scratch.path().join("foretold.json");
+    let check = |object: &str, how: &[&str]| {
+        std::fs::write(&file, object).expect("the scratch folder can be written");
+        let mut check = scratch.command(&["check", "--as-tool", "hello", "-f"]);
+        Outcome::of(check.arg(&file).args(how).args(["-o", "json", "--show"]))
+    };
+    let tool = ["--from-platform", "--kubeconfig", &of_tool];
+    let operator = ["--from-platform", "--kubeconfig", &of_operator];
+    let files = ["--uid", "1", "--grants", &cluster, &roles];
+    for how in [&tool[..], &operator, &files] {
+        let allowed: Value =
+            serde_json::from_str(&check(&pod("granted", &json!({}), fixed), how).ok()).expect("JSON");
+        let annotations = &allowed[0]["completed"]["metadata"]["annotations"];
+        assert_eq!(annotations["kubernetes.io/psp"], "fixed-user", "{how:?}");
+        // The tool may use it, and the service account of the Pods of its Deployments may not.
+        let refused = check(&deployment.to_string(), how);
+        assert_eq!(refused.code, 1, "{}", refused.stderr);
+        assert!(
+            refused.stdout.contains("Its Pods would be refused."),
+            "{}",
+            refused.stdout
+        );
+        let doubted = refused.stdout.contains("only operators can read");
+        assert_eq!(doubted, how == tool, "{}", refused.stdout);
+    }
+    // Nobody else's rights are told.
+    let other = scratch
+        .home("clock")
+        .join(".kube/config")
+        .to_string_lossy()
+        .into_owned();
+    let forbidden = check(
+        &pod("granted", &json!({}), fixed),
+        &["--from-platform", "--kubeconfig", &other],
+    );
+    assert_eq!(forbidden.code, 2, "{}", forbidden.stdout);
 }

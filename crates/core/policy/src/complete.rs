@@ -1,38 +1,61 @@
 //! What the platform makes of a Pod, and of the Pods of a workload, before the guards judge them: the mutating guards in
 //! their order, as a value.
 
+use std::sync::Arc;
+
 use json_patch::Patch;
 use serde_json::Value;
-use toolforge_model::{ToolAccount, ToolName};
+use toolforge_model::ToolAccount;
 
-use crate::psp::{Phase, Who, judge_pod, tool_policy};
+use crate::psp::{Phase, PodSecurityPolicy, Who, judge_pod};
 use crate::workload::template_of;
 use crate::{Policies, Workload, admit_volumes, forgo_token, mutate_volumes};
 
-/// A Pod of this tool as it will run: with everything that it gets from the platform.
+/// Who makes a Pod, and by which policies.
+#[derive(Clone, Copy, Debug)]
+pub struct Making<'a> {
+    /// Its namespace.
+    pub namespace: &'a str,
+    /// The account of the tool whose namespace that is; none when it is no tool's.
+    pub account: Option<&'a ToolAccount>,
+    /// The Pod security policies that its maker or its service account may use.
+    pub pod_policies: &'a [Arc<PodSecurityPolicy>],
+}
+
+/// A Pod as it will run: with everything that it gets from the platform.
 ///
 /// What is no Pod by its shape, or is refused, comes back as far as it was completed; the guards say what is wrong with it.
-pub fn completed_pod(policies: &Policies, tool: &ToolName, account: &ToolAccount, pod: &Value) -> Value {
-    let namespace = tool.namespace().to_string();
+pub fn completed_pod(policies: &Policies, making: Making<'_>, pod: &Value) -> Value {
+    let namespace = making.namespace;
     let mut pod = pod.clone();
-    if let Ok(workload) = Workload::read("Pod", &namespace, &pod) {
-        let volumes = &policies.volumes;
-        if volumes.gives_to(&workload) && admit_volumes(volumes, &workload).is_allowed() {
-            let patch = Patch(mutate_volumes(volumes, account, &pod, None));
-            let before = pod.clone();
-            // It was made from this very value; what nevertheless fails leaves no half of it behind.
-            if json_patch::patch(&mut pod, &patch).is_err() {
-                pod = before;
-            }
-        }
+    if let Some(account) = making.account {
+        give_volumes(policies, namespace, account, &mut pod);
+        forgo_token(&mut pod);
     }
-    forgo_token(&mut pod);
-    if let Ok(workload) = Workload::read("Pod", &namespace, &pod) {
-        let policy = tool_policy(tool, account, &policies.pod);
-        let who = Who { user: "", tool: true };
-        judge_pod(vec![&policy], who, &workload, Phase::Create).complete(&mut pod);
+    if let Ok(workload) = Workload::read("Pod", namespace, &pod) {
+        let usable = making.pod_policies.iter().map(Arc::as_ref).collect();
+        let who = Who {
+            user: "",
+            tool: making.account.is_some(),
+        };
+        judge_pod(usable, who, &workload, Phase::Create).complete(&mut pod);
     }
     pod
+}
+
+fn give_volumes(policies: &Policies, namespace: &str, account: &ToolAccount, pod: &mut Value) {
+    let Ok(workload) = Workload::read("Pod", namespace, pod) else {
+        return;
+    };
+    let volumes = &policies.volumes;
+    if volumes.gives_to(&workload) && admit_volumes(volumes, &workload).is_allowed() {
+        let patch = Patch(mutate_volumes(volumes, account, pod, None));
+        let before = pod.clone();
+        // It was made from this very value; what nevertheless fails leaves no half of it behind.
+        if json_patch::patch(pod, &patch).is_err() {
+            *pod = before;
+        }
+    }
 }
 
 /// The Pod that a controller makes from the template of a workload; none when the kind has no template.
@@ -70,11 +93,14 @@ pub fn with_completed_template(kind: &str, object: &Value, pod: &Value) -> Value
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use serde_json::json;
     use toolforge_model::ToolAccount;
 
-    use super::{completed_pod, pod_of_template, with_completed_template};
+    use super::{Making, completed_pod, pod_of_template, with_completed_template};
     use crate::PolicySettings;
+    use crate::psp::tool_policy;
 
     #[test]
     fn the_pods_of_a_workload_get_what_pods_get() {
@@ -85,6 +111,12 @@ mod tests {
         let account = ToolAccount {
             uid: 52_001,
             home: "/data/project/alpha".to_owned(),
+        };
+        let usable = [Arc::new(tool_policy(&tool, &account, &policies.pod))];
+        let making = Making {
+            namespace: "tool-alpha",
+            account: Some(&account),
+            pod_policies: &usable,
         };
         let template = json!({"metadata": {"labels": {"a": "b", "toolforge": "tool"}}, "spec": {"containers": [{"name": "c"}]}});
         for (kind, object, pointer) in [
@@ -107,11 +139,11 @@ mod tests {
             let pod = pod_of_template(kind, "tool-alpha", &object).unwrap();
             assert_eq!(pod["metadata"]["generateName"], "web-");
             assert_eq!(pod["metadata"]["labels"]["a"], "b");
-            let pod = completed_pod(&policies, &tool, &account, &pod);
+            let pod = completed_pod(&policies, making, &pod);
             let context = &pod["spec"]["containers"][0]["securityContext"];
             assert_eq!(context["runAsUser"], 52_001);
             assert_eq!(pod["spec"]["containers"][0]["env"][0]["name"], "HOME");
-            assert_eq!(completed_pod(&policies, &tool, &account, &pod), pod);
+            assert_eq!(completed_pod(&policies, making, &pod), pod);
             let shown = with_completed_template(kind, &object, &pod);
             assert_eq!(shown.pointer(pointer), Some(&pod["spec"]));
             assert_eq!(shown["metadata"], object["metadata"]);

@@ -1,18 +1,19 @@
 //! Which guard judges which kind of object, and what it says: one dispatch for the webhook server and the command line.
 
 use std::error::Error;
+use std::sync::Arc;
 
 use k8s_openapi::api::core::v1::{Endpoints, Service};
 use k8s_openapi::api::discovery::v1::EndpointSlice;
 use k8s_openapi::api::networking::v1::Ingress;
 use serde::Deserialize;
 use serde_json::Value;
-use toolforge_model::{Namespace, ToolAccount};
+use toolforge_model::Namespace;
 
 use crate::{
     Policies, Verdict, Workload, Writer, admit_endpoint_slice, admit_endpoints, admit_images, admit_ingress,
     admit_service, admit_volumes,
-    psp::{Phase, Who, judge_pod, tool_policy},
+    psp::{Phase, PodSecurityPolicy, Who, judge_pod},
 };
 
 /// The guards that judge.
@@ -52,8 +53,9 @@ pub struct Question<'a> {
     pub namespace: &'a str,
     /// The object.
     pub object: &'a Value,
-    /// The account of the tool whose namespace it is; for guards that [need](Guard::needs_account) it.
-    pub account: Option<&'a ToolAccount>,
+    /// The Pod security policies that its writer or the service account of its Pods may use; for the guard that
+    /// [needs](Guard::needs_pod_policies) them.
+    pub pod_policies: Option<&'a [Arc<PodSecurityPolicy>]>,
     /// Who wants to write it.
     pub writer: Writer<'a>,
     /// What happens to it, if it is a Pod: what is [created](Phase::Create) may still be completed.
@@ -77,9 +79,9 @@ pub enum Unjudged {
     /// The namespace is not a tool's.
     #[error("namespace {0:?} is not the namespace tool-<toolname> of a tool")]
     NoTool(String),
-    /// The guard needs the tool's account, and was not given it.
-    #[error("the account of the tool is not known")]
-    NoAccount,
+    /// The guard needs to know which Pod security policies may be used, and was not told.
+    #[error("the Pod security policies that may be used here are not known")]
+    NoPodPolicies,
 }
 
 impl Guard {
@@ -121,8 +123,8 @@ impl Guard {
         matches!(self, Self::Pod | Self::Service | Self::Endpoints)
     }
 
-    /// Whether it must know the tool's account.
-    pub fn needs_account(self) -> bool {
+    /// Whether it must know which Pod security policies may be used.
+    pub fn needs_pod_policies(self) -> bool {
         self == Self::Pod
     }
 
@@ -135,7 +137,7 @@ impl Guard {
             kind,
             namespace,
             object,
-            account,
+            pod_policies,
             writer,
             phase,
         } = question;
@@ -172,17 +174,18 @@ impl Guard {
             Self::Volumes => Ok(admit_volumes(&policies.volumes, &workload(question)?)),
             Self::Images => Ok(admit_images(&policies.registry, &workload(question)?)),
             Self::Pod => {
-                let tool = namespace.parse::<Namespace>().ok().and_then(|found| found.tool());
-                let tool = tool.ok_or_else(|| Unjudged::NoTool(namespace.to_owned()))?;
-                let workload = workload(question)?;
-                let account = account.ok_or(Unjudged::NoAccount)?;
-                let policy = tool_policy(&tool, account, &policies.pod);
                 let who = Who {
                     user: writer.user,
-                    tool: true,
+                    tool: is_of_tool(namespace),
                 };
+                if !who.tool && !policies.pod_everywhere {
+                    return Err(Unjudged::NoTool(namespace.to_owned()));
+                }
+                let workload = workload(question)?;
+                let usable = pod_policies.ok_or(Unjudged::NoPodPolicies)?;
+                let usable = usable.iter().map(Arc::as_ref).collect();
                 let phase = if workload.is_pod() { phase } else { Phase::Template };
-                Ok(judge_pod(vec![&policy], who, &workload, phase).into_verdict())
+                Ok(judge_pod(usable, who, &workload, phase).into_verdict())
             }
         }
     }
@@ -206,6 +209,12 @@ impl Unjudged {
             problem: format!("{error}{source}"),
         }
     }
+}
+
+pub(crate) fn is_of_tool(namespace: &str) -> bool {
+    namespace
+        .parse::<Namespace>()
+        .is_ok_and(|namespace| namespace.tool().is_some())
 }
 
 fn workload(question: Question<'_>) -> Result<Workload, Unjudged> {

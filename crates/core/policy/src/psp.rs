@@ -19,7 +19,7 @@ mod spec;
 
 pub use classes::{HostPath, ToolClass, default_policy, privileged_policy, tool_policy, tool_policy_name};
 pub use definition::definition;
-pub use grants::{GrantIndex, Holder, ServiceAccount};
+pub use grants::{GrantError, GrantIndex, Holder, ServiceAccount};
 pub use judge::{Judgement, Who, judge_pod};
 pub use policy::{GROUP, KIND, PLURAL, PodSecurityPolicy, PolicyError, VERSION};
 pub use spec::{

@@ -138,7 +138,7 @@ fn judged(judge: Judge, policies: &Policies, namespace: &str, request: &Request)
         kind: kind_of(request),
         namespace,
         object: &request.object,
-        account: None,
+        pod_policies: None,
         writer: Writer {
             user: &request.user_info.username,
             groups: &request.user_info.groups,

@@ -34,17 +34,9 @@ fn absolute(text: &str) -> Result<String, String> {
 
 impl AccountArgs {
     /// What is known of the accounts: what is said here, over what the platform says when it is asked.
-    pub(super) fn find(
-        &self,
-        rules: &Rules,
-        sources: &[Source],
-        tool: Option<&ToolName>,
-    ) -> anyhow::Result<Accounts> {
+    pub(super) fn find(&self, rules: &Rules, tools: &BTreeSet<ToolName>) -> anyhow::Result<Accounts> {
         let known = match &rules.platform {
-            Some(platform) => match tool {
-                Some(tool) => platform.accounts([tool])?,
-                None => platform.accounts(&tools_in(sources))?,
-            },
+            Some(platform) => platform.accounts(tools)?,
             None => BTreeMap::new(),
         };
         Ok(Accounts {
@@ -55,8 +47,11 @@ impl AccountArgs {
     }
 }
 
-/// The tools whose namespaces the objects name.
-fn tools_in(sources: &[Source]) -> BTreeSet<ToolName> {
+/// The tools that the objects are of: the one that is named, or those whose namespaces they name.
+pub(super) fn tools_of(sources: &[Source], named: Option<&ToolName>) -> BTreeSet<ToolName> {
+    if let Some(tool) = named {
+        return BTreeSet::from([tool.clone()]);
+    }
     sources
         .iter()
         .flat_map(|source| source.content.iter().flatten())

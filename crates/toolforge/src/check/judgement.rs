@@ -1,20 +1,28 @@
 //! What becomes of one object: pure, from a manifest to a judgement with its reasons. The verdicts on what an object may be
 //! are those of `toolforge-policy`; what is added here is whose the object is and whether a tool may write its kind.
 
+use std::sync::Arc;
+
 use serde_json::{Value, json};
 use toolforge_manifest::{Manifest, Place};
 use toolforge_model::{Namespace, ToolName};
 use toolforge_policy::{
-    Guard, ObjectKind, Offence, Policies, Question, Unjudged, Verdict, Warning, Writer, completed_pod,
-    pod_of_template, psp::Phase, with_completed_template,
+    Guard, Making, ObjectKind, Offence, Policies, Question, Unjudged, Verdict, Warning, Workload, Writer,
+    completed_pod, pod_of_template,
+    psp::{PSP_ANNOTATION, Phase, PodSecurityPolicy, tool_policy_name},
+    with_completed_template,
 };
 
 use crate::rules::{in_words, object_in_words};
 
 use super::{
     account::{self, Accounts, Uid, Whose},
+    grants::{Grants, Maker},
     kind::{Known, Named},
 };
+
+/// Who makes the Pods of templates.
+const CONTROLLERS: &str = "system:kube-controller-manager";
 
 /// By what objects are judged.
 #[derive(Debug)]
@@ -22,6 +30,7 @@ pub(super) struct Check<'a> {
     policies: &'a Policies,
     tool: Option<&'a ToolName>,
     accounts: Accounts,
+    grants: Grants,
 }
 
 /// What becomes of an object.
@@ -58,12 +67,23 @@ pub(super) struct Found<T> {
 }
 
 impl<'a> Check<'a> {
-    pub(super) fn new(policies: &'a Policies, tool: Option<&'a ToolName>, accounts: Accounts) -> Self {
+    pub(super) fn new(
+        policies: &'a Policies,
+        tool: Option<&'a ToolName>,
+        accounts: Accounts,
+        grants: Grants,
+    ) -> Self {
         Self {
             policies,
             tool,
             accounts,
+            grants,
         }
+    }
+
+    /// What could change verdicts and is not known, in words.
+    pub(super) fn unknown(&self) -> Option<&str> {
+        self.grants.unknown()
     }
 
     /// Judges one object.
@@ -136,6 +156,9 @@ impl<'a> Check<'a> {
             .parse::<Namespace>()
             .ok()
             .and_then(|namespace| namespace.tool());
+        if tool.is_none() && self.policies.pod_everywhere && Guard::Pod.judges(kind) {
+            judging.warn(not_by_policy());
+        }
         let guards: Vec<Guard> = Guard::ALL
             .into_iter()
             .filter(|guard| guard.judges(kind) && (tool.is_some() || !guard.is_for_tools_only()))
@@ -151,6 +174,7 @@ impl<'a> Check<'a> {
         let user = self.tool.map_or("", ToolName::as_str);
         let asked = Asked {
             policies: self.policies,
+            grants: &self.grants,
             guards,
             kind,
             namespace,
@@ -164,6 +188,7 @@ impl<'a> Check<'a> {
 /// One object before its guards.
 struct Asked<'a> {
     policies: &'a Policies,
+    grants: &'a Grants,
     guards: Vec<Guard>,
     kind: ObjectKind<'a>,
     namespace: &'a str,
@@ -173,28 +198,53 @@ struct Asked<'a> {
 
 impl Asked<'_> {
     fn judge(&self, judging: &mut Judging<'_>) {
-        let Some(account) = self.account else {
-            judging.add_all(self.verdicts(&self.guards, self.kind, &judging.object));
+        let Some(whose) = self.account else {
+            judging.add_all(self.verdicts(self.kind, &judging.object, &[]));
             return;
         };
+        let usable = self.usable(whose, self.kind.kind, &judging.object, Maker::Tool);
+        let mut applied = None;
         if self.kind.kind == "Pod" {
-            judging.object = self.completed(account, &judging.object);
+            judging.object = self.completed(whose, &usable, &judging.object);
+            applied = policy_of(&judging.object);
         }
-        judging.add_all(self.verdicts(&self.guards, self.kind, &judging.object));
+        judging.add_all(self.verdicts(self.kind, &judging.object, &usable));
         if let Some(pod) = pod_of_template(self.kind.kind, self.namespace, &judging.object) {
-            let pod = self.completed(account, &pod);
-            self.judge_pods(judging, &pod);
+            let usable = self.usable(whose, "Pod", &pod, Maker::Controller);
+            let pod = self.completed(whose, &usable, &pod);
+            self.judge_pods(judging, &pod, &usable);
+            applied = policy_of(&pod);
             judging.object = with_completed_template(self.kind.kind, &judging.object, &pod);
         }
-        judging.remember(account);
+        // By another policy than its own a tool may have other ids than its own.
+        if applied.is_none_or(|applied| applied == tool_policy_name(&whose.tool)) {
+            judging.remember(whose);
+        }
+        judging.doubt(self.grants.unknown());
     }
 
-    fn completed(&self, account: &Whose, pod: &Value) -> Value {
-        completed_pod(self.policies, &account.tool, &account.account, pod)
+    /// The Pod security policies that may be used for a Pod, or for the Pods of a template.
+    fn usable(&self, whose: &Whose, kind: &str, object: &Value, maker: Maker) -> Vec<Arc<PodSecurityPolicy>> {
+        // What cannot be read is refused by its guards.
+        let Ok(workload) = Workload::read(kind, self.namespace, object) else {
+            return vec![];
+        };
+        let class = &self.policies.pod;
+        self.grants
+            .usable(whose, class, workload.service_account(), maker)
+    }
+
+    fn completed(&self, whose: &Whose, usable: &[Arc<PodSecurityPolicy>], pod: &Value) -> Value {
+        let making = Making {
+            namespace: self.namespace,
+            account: Some(&whose.account),
+            pod_policies: usable,
+        };
+        completed_pod(self.policies, making, pod)
     }
 
     /// A workload that is let through is of no use when its Pods are not.
-    fn judge_pods(&self, judging: &mut Judging<'_>, pod: &Value) {
+    fn judge_pods(&self, judging: &mut Judging<'_>, pod: &Value, usable: &[Arc<PodSecurityPolicy>]) {
         let kind = ObjectKind {
             group: "",
             version: "v1",
@@ -203,7 +253,15 @@ impl Asked<'_> {
         if !judging.offences.is_empty() {
             return;
         }
-        for verdict in self.verdicts(&self.guards, kind, pod) {
+        let by_controller = Asked {
+            writer: Writer {
+                user: CONTROLLERS,
+                groups: &[],
+            },
+            guards: self.guards.clone(),
+            ..*self
+        };
+        for verdict in by_controller.verdicts(kind, pod, usable) {
             let offences = verdict.map(|verdict| verdict.offences().to_vec());
             for mut offence in offences.unwrap_or_else(|unjudged| vec![shapeless(&unjudged)]) {
                 offence.sentence = format!("Its Pods would be refused. {}", offence.sentence);
@@ -214,19 +272,19 @@ impl Asked<'_> {
 
     fn verdicts(
         &self,
-        guards: &[Guard],
         kind: ObjectKind<'_>,
         object: &Value,
+        usable: &[Arc<PodSecurityPolicy>],
     ) -> Vec<Result<Verdict, Unjudged>> {
         let question = Question {
             kind,
             namespace: self.namespace,
             object,
-            account: self.account.map(|account| &account.account),
+            pod_policies: Some(usable),
             writer: self.writer,
             phase: Phase::Create,
         };
-        guards
+        self.guards
             .iter()
             .filter(|guard| guard.judges(kind))
             .map(|guard| guard.judge(self.policies, question))
@@ -312,6 +370,19 @@ impl<'a> Judging<'a> {
         }
     }
 
+    /// Says that a refusal by a Pod security policy may be wrong, where it may.
+    fn doubt(&mut self, unknown: Option<&str>) {
+        let by_policy = |found: &&Found<Offence>| found.what.rule.starts_with("pod/");
+        if let (Some(unknown), Some(refusal)) = (unknown, self.offences.iter().find(by_policy)) {
+            let field = refusal.what.field.clone();
+            self.warn(Warning {
+                rule: "pod/policy",
+                field,
+                text: format!("this may be let in all the same: {unknown}"),
+            });
+        }
+    }
+
     fn done(mut self) -> Judgement {
         object_in_words(&mut self.object);
         let text = |pointer: &str| {
@@ -336,6 +407,12 @@ impl<'a> Judging<'a> {
             completed: self.object,
         }
     }
+}
+
+/// The policy that a Pod was completed by.
+fn policy_of(pod: &Value) -> Option<String> {
+    let annotations = pod.pointer("/metadata/annotations")?;
+    Some(annotations.get(PSP_ANNOTATION)?.as_str()?.to_owned())
 }
 
 fn metadata_of(object: &mut Value) -> Option<&mut serde_json::Map<String, Value>> {
@@ -370,6 +447,15 @@ fn other_version(kind: ObjectKind<'_>, served: &str) -> Offence {
         field: "apiVersion".to_owned(),
         found: format!("apiVersion is {version:?}"),
         remedy: format!("write it as a {} of {served}", kind.kind),
+    }
+}
+
+fn not_by_policy() -> Warning {
+    Warning {
+        rule: "pod/policy",
+        field: "metadata.namespace".to_owned(),
+        text: "Pods of this namespace need a PodSecurityPolicy too, which is not judged here: who makes them is not known"
+            .to_owned(),
     }
 }
 

@@ -22,11 +22,16 @@ pub(super) struct Source {
     pub(super) content: Result<Vec<Manifest>, ReadError>,
 }
 
+/// Refuses to read the standard input for several things.
+pub(super) fn check_standard_input<'a>(mut named: impl Iterator<Item = &'a Path>) -> anyhow::Result<()> {
+    if named.by_ref().any(is_standard_input) && named.any(is_standard_input) {
+        bail!("the standard input (-) can be read only once");
+    }
+    Ok(())
+}
+
 /// Reads all files, in the order in which they are named.
 pub(super) fn read(named: &[PathBuf]) -> anyhow::Result<Vec<Source>> {
-    if named.iter().filter(|path| is_standard_input(path)).count() > 1 {
-        bail!("the standard input (-f -) can be read only once");
-    }
     let mut sources = Vec::new();
     for path in named {
         if path.is_dir() {

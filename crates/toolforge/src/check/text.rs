@@ -19,7 +19,12 @@ const UNWISE: Style = Style::new().fg_color(Some(anstyle::Color::Ansi(AnsiColor:
 const DIM: Style = Style::new().dimmed();
 
 /// The report as text; colours are taken out where nobody sees them.
-pub(super) fn print(report: &Report<'_>, show: bool, origin: &Origin) -> anyhow::Result<String> {
+pub(super) fn print(
+    report: &Report<'_>,
+    show: bool,
+    origin: &Origin,
+    unknown: Option<&str>,
+) -> anyhow::Result<String> {
     let mut text = String::new();
     for (file, content) in &report.files {
         match content {
@@ -34,7 +39,7 @@ pub(super) fn print(report: &Report<'_>, show: bool, origin: &Origin) -> anyhow:
             Err(error) => writeln!(text, "{}", unreadable(file, error))?,
         }
     }
-    sum(&mut text, report, origin)?;
+    sum(&mut text, report, origin, unknown)?;
     Ok(text)
 }
 
@@ -97,7 +102,7 @@ fn completed(text: &mut String, judgement: &Judgement) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn sum(text: &mut String, report: &Report<'_>, origin: &Origin) -> fmt::Result {
+fn sum(text: &mut String, report: &Report<'_>, origin: &Origin, unknown: Option<&str>) -> fmt::Result {
     let objects = report.judged().count();
     let mut parts = Vec::new();
     for (outcome, word) in [
@@ -131,7 +136,8 @@ fn sum(text: &mut String, report: &Report<'_>, origin: &Origin) -> fmt::Result {
         Origin::File(path) => format!("by {}", plain(&path.display().to_string())),
         Origin::Platform => "by the rules of the platform".to_owned(),
     };
-    writeln!(text, " {DIM}({origin}){DIM:#}")
+    let unknown = unknown.map(|unknown| format!("; {unknown}")).unwrap_or_default();
+    writeln!(text, " {DIM}({origin}{unknown}){DIM:#}")
 }
 
 fn on_line(place: Option<Place>) -> String {

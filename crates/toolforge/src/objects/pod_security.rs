@@ -8,6 +8,10 @@ use toolforge_policy::psp::{
 
 use super::SERVICE_NAMESPACE;
 
+/// The role to read policies by name.
+const READER: &str = "toolforge-psp-reader";
+/// The group of all tools.
+const TOOLS: &str = "toolforge";
 const RBAC: &str = "rbac.authorization.k8s.io";
 
 /// The definition comes first: the policies are of its kind.
@@ -25,7 +29,26 @@ pub(super) fn all() -> Vec<Value> {
     ));
     let services = format!("system:serviceaccounts:{SERVICE_NAMESPACE}");
     objects.push(binding(&privileged, SERVICE_NAMESPACE, &[&services]));
+    objects.extend(reader());
     objects
+}
+
+/// Tools read by name what they may use: `toolforge check --from-platform` judges by it.
+fn reader() -> [Value; 2] {
+    let role = json!({
+        "apiVersion": format!("{RBAC}/v1"),
+        "kind": "ClusterRole",
+        "metadata": { "name": READER },
+        "rules": [{ "apiGroups": [GROUP], "resources": [PLURAL], "verbs": ["get"] }],
+    });
+    let binding = json!({
+        "apiVersion": format!("{RBAC}/v1"),
+        "kind": "ClusterRoleBinding",
+        "metadata": { "name": READER },
+        "roleRef": { "apiGroup": RBAC, "kind": "ClusterRole", "name": READER },
+        "subjects": [{ "apiGroup": RBAC, "kind": "Group", "name": TOOLS }],
+    });
+    [role, binding]
 }
 
 /// The `ClusterRole` with the policy's name, for others to bind.

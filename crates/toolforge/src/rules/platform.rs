@@ -1,7 +1,11 @@
 //! The platform that a kubeconfig reaches: its policy, which everybody may read, and the accounts of its tools, which they
 //! themselves may.
 
-use std::{collections::BTreeMap, fmt, path::Path};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt,
+    path::Path,
+};
 
 use anyhow::Context as _;
 use k8s_openapi::api::core::v1::{ConfigMap, Namespace};
@@ -12,6 +16,7 @@ use toolforge_model::{
 };
 use toolforge_policy::PolicySettings;
 
+use super::grants::{self, PlatformGrants};
 use crate::client;
 
 /// A platform.
@@ -65,6 +70,12 @@ impl Platform {
             accounts.insert(tool.clone(), self.account(tool)?);
         }
         Ok(accounts)
+    }
+
+    /// Which Pod security policies it grants in the namespaces of these tools, as far as that can be known with the
+    /// kubeconfig's rights.
+    pub(crate) fn grants(&self, tools: &BTreeSet<ToolName>) -> anyhow::Result<PlatformGrants> {
+        self.runtime.block_on(grants::read(&self.client, tools))
     }
 
     fn account(&self, tool: &ToolName) -> anyhow::Result<ToolAccount> {

@@ -1,8 +1,10 @@
+use std::sync::Arc;
+
 use serde_json::{Value, json};
 use toolforge_model::ToolAccount;
 
 use super::{Guard, ObjectKind, Question, Unjudged};
-use crate::psp::Phase;
+use crate::psp::{Phase, tool_policy};
 use crate::{Policies, PolicySettings, Verdict, Writer};
 
 fn policies() -> Policies {
@@ -22,15 +24,17 @@ fn judged(guard: Guard, kind: &str, namespace: &str, object: &Value) -> Result<V
         uid: 52_001,
         home: "/data/project/alpha".to_owned(),
     };
+    let policies = policies();
+    let policy = tool_policy(&"alpha".parse().unwrap(), &account, &policies.pod);
     let question = Question {
         kind: kind_of(kind),
         namespace,
         object,
-        account: Some(&account),
+        pod_policies: Some(&[Arc::new(policy)]),
         writer: Writer::default(),
         phase: Phase::Final,
     };
-    guard.judge(&policies(), question)
+    guard.judge(&policies, question)
 }
 
 #[test]
@@ -128,17 +132,17 @@ fn what_cannot_be_judged_is_told_with_the_reason() {
 }
 
 #[test]
-fn a_guard_that_needs_the_account_does_not_judge_without() {
+fn a_guard_that_needs_the_policies_does_not_judge_without() {
     let question = Question {
         kind: kind_of("v1/Pod"),
         namespace: "tool-alpha",
         object: &json!({"spec": {"containers": []}}),
-        account: None,
+        pod_policies: None,
         writer: Writer::default(),
         phase: Phase::Final,
     };
     for guard in Guard::ALL.into_iter().filter(|guard| guard.judges(question.kind)) {
         let judged = guard.judge(&policies(), question);
-        assert_eq!(judged.is_err(), guard.needs_account(), "{guard:?}");
+        assert_eq!(judged.is_err(), guard.needs_pod_policies(), "{guard:?}");
     }
 }

@@ -9,16 +9,31 @@ mod set;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
-use super::{GROUP, PLURAL, PodSecurityPolicy};
+use super::{GROUP, KIND, PLURAL, PodSecurityPolicy, PolicyError};
 use k8s_openapi::api::rbac::v1::{
     ClusterRole, ClusterRoleBinding, PolicyRule, Role, RoleBinding, RoleRef, Subject,
 };
+use serde::Deserialize;
+use serde_json::Value;
 use set::PolicySet;
 
 /// The group whose members may do anything.
 const MASTERS: &str = "system:masters";
+/// The API group of roles and bindings.
+const RBAC: &str = "rbac.authorization.k8s.io";
 /// The verb that gives a policy.
 const USE: &str = "use";
+
+/// Why an object cannot be taken in.
+#[derive(Debug, thiserror::Error)]
+pub enum GrantError {
+    /// A policy that cannot be asked.
+    #[error("the policy cannot be used")]
+    Policy(#[from] PolicyError),
+    /// A role or a binding that is none by its shape.
+    #[error("it does not have the shape of its kind")]
+    Shape(#[from] serde_json::Error),
+}
 
 /// Somebody who may hold grants: a user with groups.
 #[derive(Clone, Copy, Debug)]
@@ -133,6 +148,32 @@ impl GrantIndex {
             }
         }
         names
+    }
+
+    /// Takes in an object of any kind as the API has it, and says whether it is of a kind that matters here: a policy, a
+    /// role or a binding.
+    ///
+    /// # Errors
+    /// When it is of such a kind and not of its shape.
+    pub fn put(&mut self, object: &Value) -> Result<bool, GrantError> {
+        let text = |field: &str| object[field].as_str().unwrap_or_default();
+        let (group, _) = text("apiVersion").split_once('/').unwrap_or_default();
+        match (group, text("kind")) {
+            (GROUP, KIND) => self.put_policy(PodSecurityPolicy::read(object)?),
+            (RBAC, "ClusterRole") => self.put_cluster_role(&ClusterRole::deserialize(object)?),
+            (RBAC, "ClusterRoleBinding") => {
+                self.put_cluster_binding(&ClusterRoleBinding::deserialize(object)?);
+            }
+            (RBAC, "Role") => self.put_role(&Role::deserialize(object)?),
+            (RBAC, "RoleBinding") => self.put_binding(&RoleBinding::deserialize(object)?),
+            _ => return Ok(false),
+        }
+        Ok(true)
+    }
+
+    /// Whether there is a policy of this name.
+    pub fn has_policy(&self, name: &str) -> bool {
+        self.policies.contains_key(name)
     }
 
     /// The cluster-wide part of it, with nothing in this namespace.

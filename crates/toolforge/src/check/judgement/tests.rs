@@ -13,7 +13,7 @@ fn policies() -> Policies {
 fn judged(tool: Option<&str>, text: &str) -> Judgement {
     let policies = policies();
     let tool: Option<ToolName> = tool.map(|tool| tool.parse().unwrap());
-    let check = Check::new(&policies, tool.as_ref(), Accounts::default());
+    let check = Check::new(&policies, tool.as_ref(), Accounts::default(), Grants::default());
     let manifest = toolforge_manifest::read(text.as_bytes()).unwrap().remove(0);
     check.judge(&manifest)
 }

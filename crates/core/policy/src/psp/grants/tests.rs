@@ -171,3 +171,51 @@ fn several_holders_have_what_any_of_them_has() {
     };
     assert_eq!(index.usable("tool-a", &[maker, account.holder()]).len(), 2);
 }
+
+#[test]
+fn objects_are_taken_in_by_their_kind() {
+    let any = json!({"rule": "RunAsAny"});
+    let spec = json!({"seLinux": any, "runAsUser": any, "fsGroup": any, "supplementalGroups": any});
+    let typed = |version: &str, kind: &str, object: Value| {
+        let mut object = object;
+        object["apiVersion"] = json!(version);
+        object["kind"] = json!(kind);
+        object
+    };
+    let rbac = "rbac.authorization.k8s.io/v1";
+    let policy = json!({"metadata": {"name": "d"}, "spec": spec});
+    let role = json!({"metadata": {"name": "r", "namespace": "tool-a"}, "rules": uses(&["d"])});
+    let bound = json!({
+        "metadata": {"name": "b", "namespace": "tool-a"}, "subjects": [user("alpha")],
+        "roleRef": {"apiGroup": RBAC, "kind": "Role", "name": "r"},
+    });
+    let mut index = GrantIndex::default();
+    assert!(
+        index
+            .put(&typed(
+                "policy.toolforge.org/v1",
+                "PodSecurityPolicy",
+                policy.clone()
+            ))
+            .unwrap()
+    );
+    assert!(index.put(&typed(rbac, "Role", role)).unwrap());
+    assert!(index.put(&typed(rbac, "RoleBinding", bound)).unwrap());
+    assert_eq!(usable(&index, "tool-a", "alpha", &[]), ["d"]);
+    for (version, kind) in [
+        ("v1", "Pod"),
+        ("policy/v1beta1", "PodSecurityPolicy"),
+        ("example.org/v1", "Role"),
+    ] {
+        assert!(
+            !index.put(&typed(version, kind, policy.clone())).unwrap(),
+            "{version} {kind}"
+        );
+    }
+    assert!(index.put(&typed(rbac, "Role", json!({"rules": 1}))).is_err());
+    assert!(
+        index
+            .put(&typed("policy.toolforge.org/v1", "PodSecurityPolicy", json!({})))
+            .is_err()
+    );
+}
