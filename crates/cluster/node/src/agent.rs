@@ -129,7 +129,7 @@ pub(crate) async fn run_on<R: Runtime>(
             listener,
             &identity,
             &client_ca_pem,
-            Server::new(runtime, logs, shutdown.clone())
+            Server::new(runtime, logs, config.session_silence, shutdown.clone())
         ),
         machine::keep_registered(
             client.clone(),

@@ -1,11 +1,14 @@
 //! What the roof tells the node.
 
-use std::{net::Ipv4Addr, path::PathBuf};
+use std::{net::Ipv4Addr, path::PathBuf, time::Duration};
 
 use tokio::net::TcpListener;
 use toolforge_pki::Identity;
 
 use crate::protection::Protection;
+
+/// The silence that ends a session unless told otherwise: the default of kubelet's `streamingConnectionIdleTimeout`.
+pub const SESSION_SILENCE: Duration = Duration::from_hours(4);
 
 /// Everything that the node needs to know before it starts.
 #[derive(Debug)]
@@ -31,6 +34,8 @@ pub struct Config {
     pub pod_network: Ipv4Addr,
     /// The base of the /16 that Services' cluster IPs are of: 127.96.0.0 to 127.127.0.0.
     pub service_network: Ipv4Addr,
+    /// How long an exec, an attach or a port-forward may be silent before it is ended.
+    pub session_silence: Duration,
     /// What this machine offers, from [`crate::detect_protection`].
     pub protect: Protection,
 }

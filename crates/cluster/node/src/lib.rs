@@ -32,7 +32,7 @@ mod sys;
 mod volumes;
 
 pub use agent::run;
-pub use config::Config;
+pub use config::{Config, SESSION_SILENCE};
 pub use error::NodeError;
 pub use protection::{Protection, detect_protection};
 pub use runtime::{

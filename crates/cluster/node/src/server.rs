@@ -8,7 +8,7 @@ mod logs;
 mod query;
 mod silence;
 
-use std::{fmt, sync::Arc};
+use std::{fmt, sync::Arc, time::Duration};
 
 use axum::{
     Extension, Router,
@@ -34,15 +34,22 @@ const ADMINS: &str = "system:masters";
 pub(crate) struct Server<R> {
     runtime: Arc<R>,
     logs: Arc<LogStore>,
+    session_silence: Duration,
     shutdown: CancellationToken,
 }
 
 impl<R> Server<R> {
-    /// A server of these, until `shutdown`.
-    pub(crate) fn new(runtime: Arc<R>, logs: Arc<LogStore>, shutdown: CancellationToken) -> Self {
+    /// A server of these, until `shutdown`, that ends sessions which are silent for so long.
+    pub(crate) fn new(
+        runtime: Arc<R>,
+        logs: Arc<LogStore>,
+        session_silence: Duration,
+        shutdown: CancellationToken,
+    ) -> Self {
         Self {
             runtime,
             logs,
+            session_silence,
             shutdown,
         }
     }
@@ -50,7 +57,12 @@ impl<R> Server<R> {
 
 impl<R> Clone for Server<R> {
     fn clone(&self) -> Self {
-        Self::new(self.runtime.clone(), self.logs.clone(), self.shutdown.clone())
+        Self {
+            runtime: self.runtime.clone(),
+            logs: self.logs.clone(),
+            session_silence: self.session_silence,
+            shutdown: self.shutdown.clone(),
+        }
     }
 }
 

@@ -322,6 +322,7 @@ impl Machine<'_> {
             api_host_port: ("127.0.0.1".to_owned(), settings.ports.api),
             pod_network: self.network.pods(),
             service_network: self.network.services(),
+            session_silence: toolforge_node::SESSION_SILENCE,
             protect: toolforge_node::detect_protection(),
         })
     }

@@ -106,6 +106,7 @@ impl Cluster {
             api_host_port: ("127.0.0.1".to_owned(), 6443),
             pod_network: Ipv4Addr::new(127, self.number, 0, 0),
             service_network: Ipv4Addr::new(127, self.number + 32, 0, 0),
+            session_silence: crate::SESSION_SILENCE,
             protect: detect_protection(),
         }
     }

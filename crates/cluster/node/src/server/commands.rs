@@ -1,11 +1,14 @@
 //! `/exec` and `/attach`: brings a client's streams together with those of a command or a container.
 
+use std::time::Duration;
+
 use axum::{
     extract::{Path, RawQuery, Request, State},
     http::StatusCode,
     response::{IntoResponse as _, Response},
 };
 use futures::StreamExt as _;
+use jiff::SignedDuration;
 use tokio::{io::AsyncWriteExt as _, task::JoinSet};
 use toolforge_streams::{
     CommandConnection, CommandStreams, Incoming, OpenError, Outgoing, Resizes, Verdict, Wanted,
@@ -16,7 +19,7 @@ use super::{
     Server,
     answer::{refused, switched},
     query::Pairs,
-    silence::{self, Silence},
+    silence::Silence,
 };
 use crate::{
     runtime::{ContainerId, Runtime, StartError},
@@ -103,11 +106,9 @@ async fn serve<R: Runtime>(
     };
     match session {
         Ok(session) => {
-            let silence = Silence::begin();
             tokio::select! {
-                () = bring_together(streams, session, what, &silence) => {}
+                () = bring_together(streams, session, what, server.session_silence) => {}
                 // What is dropped here is closed: input ends, the terminal hangs up.
-                () = silence.long(silence::LONGEST) => tracing::info!("a session was silent for too long"),
                 () = server.shutdown.cancelled() => {}
             }
         }
@@ -122,7 +123,14 @@ async fn serve<R: Runtime>(
     }
 }
 
-async fn bring_together(mut streams: CommandStreams, session: Session, what: What, silence: &Silence) {
+/// Until the command has ended, the client is gone, or nobody has said anything for so long.
+async fn bring_together(
+    mut streams: CommandStreams,
+    session: Session,
+    what: What,
+    longest_silence: Duration,
+) {
+    let silence = Silence::begin();
     let Session {
         stdin,
         stdout,
@@ -159,12 +167,22 @@ async fn bring_together(mut streams: CommandStreams, session: Session, what: Wha
     let code = tokio::select! {
         code = whole => code,
         () = gone.cancelled() => return,
+        () = silence.long(longest_silence) => {
+            inputs.shutdown().await;
+            outputs.shutdown().await;
+            return streams.finish(&silent_for(longest_silence)).await;
+        }
     };
     let verdict = match what {
         What::Command(command) if code != 0 => Verdict::ExitCode { code, command },
         _ => Verdict::Success,
     };
     streams.finish(&verdict).await;
+}
+
+fn silent_for(longest: Duration) -> Verdict {
+    let longest = SignedDuration::try_from(longest).unwrap_or(SignedDuration::MAX);
+    Verdict::Failed(format!("the session was silent for {longest:#}, and is ended"))
 }
 
 async fn pass_input(mut from: Incoming, mut to: Input, silence: Silence) {

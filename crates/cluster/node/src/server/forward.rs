@@ -24,7 +24,7 @@ use super::{
     Server,
     answer::{failed, refused, switched},
     query::Pairs,
-    silence::{self, Silence},
+    silence::Silence,
 };
 use crate::runtime::Runtime;
 
@@ -64,14 +64,19 @@ pub(super) async fn forward<R: Runtime>(
                 pod,
                 address,
             };
-            tokio::spawn(serve(connection, target, server.shutdown));
+            tokio::spawn(serve(connection, target, server.session_silence, server.shutdown));
             switched(response)
         }
         Err(refusal) => refused(&refusal),
     }
 }
 
-async fn serve(connection: ForwardConnection, target: Target, shutdown: CancellationToken) {
+async fn serve(
+    connection: ForwardConnection,
+    target: Target,
+    longest_silence: Duration,
+    shutdown: CancellationToken,
+) {
     let mut forwards = match connection.open().await {
         Ok(forwards) => forwards,
         Err(problem) => return tracing::debug!(%problem, "a port-forward does not open"),
@@ -84,7 +89,7 @@ async fn serve(connection: ForwardConnection, target: Target, shutdown: Cancella
         tokio::select! {
             () = gone.cancelled() => return,
             () = shutdown.cancelled() => return,
-            () = silence.long(silence::LONGEST) => return tracing::info!("a port-forward was silent for too long"),
+            () = silence.long(longest_silence) => break,
             forward = forwards.next(), if more && connections.len() < MOST_CONNECTIONS => match forward {
                 Some(forward) => {
                     silence.broken();

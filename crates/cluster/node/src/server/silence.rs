@@ -8,9 +8,6 @@ use std::{sync::Arc, time::Duration};
 use parking_lot::Mutex;
 use tokio::time::{Instant, sleep_until};
 
-/// The silence that ends a session: kubelet's `streamingConnectionIdleTimeout`.
-pub(super) const LONGEST: Duration = Duration::from_hours(4);
-
 /// When something was last said.
 #[derive(Debug, Clone)]
 pub(super) struct Silence(Arc<Mutex<Instant>>);

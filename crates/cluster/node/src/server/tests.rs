@@ -3,7 +3,9 @@ use std::time::{Duration, SystemTime};
 use toolforge_pki::Authority;
 
 use super::*;
-use crate::{process::ProcessRuntime, protection::detect_protection, runtime::ContainerPlace};
+use crate::{
+    config::SESSION_SILENCE, process::ProcessRuntime, protection::detect_protection, runtime::ContainerPlace,
+};
 
 /// How long a condition may take on a loaded machine.
 const DEADLINE: Duration = Duration::from_mins(1);
@@ -53,7 +55,7 @@ async fn open() -> Open {
     let api = ("127.0.0.1".to_owned(), 6443);
     let folder = state.path().to_owned();
     let runtime = ProcessRuntime::new("/no/such/bin".into(), folder, api, &detect_protection(), None);
-    let paths = Server::new(Arc::new(runtime.expect("runtime")), served, stop);
+    let paths = Server::new(Arc::new(runtime.expect("runtime")), served, SESSION_SILENCE, stop);
     tokio::spawn(async move { serve(listener, &identity, &ca, paths).await });
     Open {
         authority,

@@ -1,5 +1,7 @@
 //! `kubectl exec`.
 
+use std::time::Duration;
+
 use serde_json::json;
 use tokio::io::{AsyncBufReadExt as _, BufReader};
 
@@ -155,5 +157,22 @@ async fn reading_alone_does_not_open_a_shell() {
             words.contains("cannot create resource \"pods/exec\" in API group \"\""),
             "{words}"
         );
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_session_that_says_nothing_is_ended_and_one_that_speaks_is_not() {
+    let cluster = Cluster::with_silence(Duration::from_millis(600)).await;
+    cluster.pod("p", "exec sleep 1000").await;
+    for way in WAYS {
+        let silent = cluster.run(way, &["exec", "p", "--", "sleep", "1000"]).await;
+        let why = "the session was silent for 600ms, and is ended";
+        assert!(silent.code == 1 && silent.err.contains(why), "{silent:?}");
+        let silent = cluster.run(way, &["port-forward", "p", ":1"]).await;
+        assert!(silent.err.contains("lost connection to pod"), "{silent:?}");
+        // Three times as long as it may be silent.
+        let script = "for i in 1 2 3 4 5 6; do sleep 0.3; echo $i; done";
+        let spoke = cluster.run(way, &["exec", "p", "--", "sh", "-c", script]).await;
+        assert_eq!(spoke.ok(), "1\n2\n3\n4\n5\n6\n");
     }
 }

@@ -47,6 +47,11 @@ pub(crate) struct Ended {
 
 impl Cluster {
     pub(crate) async fn start() -> Self {
+        Self::with_silence(toolforge_node::SESSION_SILENCE).await
+    }
+
+    /// One whose sessions end when they are silent for so long.
+    pub(crate) async fn with_silence(session_silence: Duration) -> Self {
         let network = Network::claim();
         let number = network.number();
         toolforge_pki::install_provider();
@@ -84,6 +89,7 @@ impl Cluster {
             api_host_port: ("127.0.0.1".to_owned(), address.port()),
             pod_network: Ipv4Addr::new(127, number, 0, 0),
             service_network,
+            session_silence,
             protect: toolforge_node::detect_protection(),
         };
         let client = server.client("system:node:one", &["system:nodes"]);
