@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use anyhow::{Context as _, anyhow};
+use futures::{StreamExt as _, TryStreamExt as _};
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
 use kube::{
     Api, Client,
@@ -14,24 +15,38 @@ use serde_json::Value;
 
 /// The name under which the API records what is ours.
 const MANAGER: &str = "toolforge";
+/// Kinds without which others cannot be applied.
+const GROUND: [&str; 2] = ["Namespace", "CustomResourceDefinition"];
+/// Objects at once: as many writes as one sync of a disk may well hold.
+const AT_A_TIME: usize = 16;
 /// How long the API may take to serve a kind that it was given.
 const ESTABLISHED: Duration = Duration::from_secs(30);
 
-/// Applies every object in order.
+/// Applies every object: first what others are in or of, then all others, many at a time.
 pub(crate) async fn apply(client: &Client, objects: &[Value]) -> anyhow::Result<()> {
-    for object in objects {
-        apply_one(client, object).await.with_context(|| {
-            format!(
-                "{} {} cannot be applied",
-                text(object, "/kind"),
-                text(object, "/metadata/name")
-            )
-        })?;
+    let is_ground = |object: &&Value| GROUND.contains(&text(object, "/kind"));
+    let (ground, rest): (Vec<&Value>, Vec<&Value>) = objects.iter().partition(is_ground);
+    for wave in [ground, rest] {
+        futures::stream::iter(wave)
+            .map(|object| apply_one(client, object))
+            .buffer_unordered(AT_A_TIME)
+            .try_collect::<()>()
+            .await?;
     }
     Ok(())
 }
 
 async fn apply_one(client: &Client, object: &Value) -> anyhow::Result<()> {
+    try_apply(client, object).await.with_context(|| {
+        format!(
+            "{} {} cannot be applied",
+            text(object, "/kind"),
+            text(object, "/metadata/name")
+        )
+    })
+}
+
+async fn try_apply(client: &Client, object: &Value) -> anyhow::Result<()> {
     let (group, version) = match text(object, "/apiVersion").split_once('/') {
         Some((group, version)) => (group, version),
         None => ("", text(object, "/apiVersion")),
