@@ -51,14 +51,14 @@ pub async fn run(client: Client, config: Config, shutdown: CancellationToken) ->
             filled.clone(),
         ));
     }
+    let (tell, news) = mpsc::unbounded_channel();
+    background.spawn(ldap::follow(config.ldap.clone(), tell));
     let full = full.wait_for(|count| *count == Owned::ALL.len());
     tokio::select! {
         () = shutdown.cancelled() => return Ok(()),
         // The sender lives as long as this function, so the wait ends only well.
         _ = full => {}
     }
-    let (tell, news) = mpsc::unbounded_channel();
-    background.spawn(ldap::follow(config.ldap.clone(), tell));
     let context = Context {
         client,
         cache,
