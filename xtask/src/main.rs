@@ -35,18 +35,19 @@ enum Chore {
     Check,
     /// Look at the shape of the house alone: layers, lint opt-in, file sizes, names
     Tidy,
-    /// Measure; NAME is `start` or `api`, `cargo xtask bench NAME --help` tells the rest
+    /// Measure; NAME is `start`, `api` or `admission`, `cargo xtask bench NAME --help` tells the rest
     #[command(disable_help_flag = true)]
     Bench {
         /// What to measure, and how
         #[arg(value_name = "NAME", trailing_var_arg = true, allow_hyphen_values = true)]
         words: Vec<OsString>,
     },
-    /// Feed a parser of outside bytes with what breaks it; TARGET is a file in `fuzz/fuzz_targets`
+    /// Feed parsers of outside bytes with what breaks them; TARGET is a file in `fuzz/fuzz_targets`
     Fuzz {
-        /// What to feed
-        target: String,
-        /// For how long; 0 is until it is interrupted
+        /// What to feed, one after the other; all when none is named
+        #[arg(value_name = "TARGET")]
+        targets: Vec<String>,
+        /// For how long each; 0 is until it is interrupted
         #[arg(long, default_value_t = 60)]
         seconds: u32,
     },
@@ -71,7 +72,7 @@ fn run(chore: Chore) -> anyhow::Result<()> {
         Chore::Check => check::run(),
         Chore::Tidy => tidy::run(),
         Chore::Bench { words } => bench::run(&words),
-        Chore::Fuzz { target, seconds } => fuzz::run(&target, seconds),
+        Chore::Fuzz { targets, seconds } => fuzz::run(targets, seconds),
         Chore::Gen => generate::run(),
     }
 }

@@ -71,6 +71,13 @@ impl Selector {
         }
     }
 
+    /// Whether bytes pass, read no further than needed; nothing where that cannot be told from parts.
+    #[cfg(fuzzing)]
+    pub(crate) fn matches_bytes(&self, known: FieldsOf<'_>, json: &[u8]) -> Option<bool> {
+        let parts = self.seen.as_ref()?.read(json).ok()?;
+        Some(self.is_everything() || self.matches(known, &parts))
+    }
+
     /// The namespace that the field selector asks for, when it asks for one.
     pub(crate) fn namespace(&self) -> Option<&str> {
         self.fields.wanted("metadata.namespace")

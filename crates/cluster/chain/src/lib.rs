@@ -27,4 +27,6 @@ pub use chain::Chain;
 pub use observer::{Observer, WebhookCall};
 pub use quota::usage_of;
 pub use selector::selects;
+#[cfg(fuzzing)]
+pub use webhook::fuzzing;
 pub use world::World;

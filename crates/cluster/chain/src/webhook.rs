@@ -7,6 +7,8 @@ mod conditions;
 mod definition;
 mod denial;
 mod dispatch;
+#[cfg(fuzzing)]
+pub mod fuzzing;
 mod matching;
 mod mutation;
 mod pool;

@@ -125,7 +125,7 @@ async fn read(mut stream: SplitStream<Socket>, coding: Coding, mut inlets: Vec<O
 }
 
 /// Channel and bytes of a message; none when it cannot be read.
-fn decode(coding: Coding, mut payload: Bytes) -> Option<(u8, Bytes)> {
+pub(crate) fn decode(coding: Coding, mut payload: Bytes) -> Option<(u8, Bytes)> {
     if payload.is_empty() {
         // Go's clients may send them; they mean nothing.
         return Some((CLOSE, Bytes::new()));

@@ -10,6 +10,8 @@ mod channels;
 mod command;
 mod flow;
 mod forward;
+#[cfg(fuzzing)]
+pub mod fuzzing;
 mod refusal;
 mod spdy;
 mod upgrade;

@@ -19,10 +19,14 @@ pub(crate) type Socket = WebSocketStream<TokioIo<Upgraded>>;
 
 /// The server's end of a WebSocket.
 pub(crate) async fn socket(upgraded: Upgraded) -> Socket {
-    let config = WebSocketConfig::default()
+    WebSocketStream::from_raw_socket(TokioIo::new(upgraded), Role::Server, Some(config())).await
+}
+
+/// What is taken from a client.
+pub(crate) fn config() -> WebSocketConfig {
+    WebSocketConfig::default()
         .max_message_size(Some(MESSAGE_BYTES))
-        .max_frame_size(Some(MESSAGE_BYTES));
-    WebSocketStream::from_raw_socket(TokioIo::new(upgraded), Role::Server, Some(config)).await
+        .max_frame_size(Some(MESSAGE_BYTES))
 }
 
 /// The two directions of bytes that travel inside of a WebSocket, cut into messages anyhow.
