@@ -102,6 +102,11 @@ impl FieldError {
         Self::with_value(FieldErrorKind::Invalid, field, &value.into(), detail)
     }
 
+    /// The same for a value that is too large to be shown.
+    pub fn invalid_as_a_whole(field: &str, detail: &str) -> Self {
+        Self::without_value(FieldErrorKind::Invalid, field, detail)
+    }
+
     /// The field must be set; `detail` may say why.
     pub fn required(field: &str, detail: &str) -> Self {
         Self::without_value(FieldErrorKind::Required, field, detail)
@@ -190,6 +195,10 @@ mod tests {
             (
                 FieldError::invalid("a", Value::Null, "field is immutable"),
                 "a: Invalid value: null: field is immutable",
+            ),
+            (
+                FieldError::invalid_as_a_whole("a", "must be y"),
+                "a: Invalid value: must be y",
             ),
             (FieldError::required("a.b", ""), "a.b: Required value"),
             (

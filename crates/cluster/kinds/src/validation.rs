@@ -22,6 +22,7 @@ mod path;
 mod pod;
 mod rbac;
 mod service;
+mod stateful_set;
 mod storage;
 mod webhook;
 mod workload;
@@ -40,6 +41,8 @@ pub fn validate_create(kind: &Kind, object: &Value) -> Vec<FieldError> {
     validate_content(kind, object, &mut errors);
     match kind.key() {
         ("", "Pod") => pod::validate_new(object, &mut errors),
+        ("apps", "StatefulSet") => stateful_set::validate_new(object, &mut errors),
+        ("batch", "Job") => job::validate_new(object, &mut errors),
         ("networking.k8s.io", "Ingress") => ingress::validate_new(object, &mut errors),
         _ => {}
     }
@@ -88,7 +91,7 @@ fn validate_content(kind: &Kind, object: &Value, errors: &mut Errors) {
         ("apiextensions.k8s.io", _) => definition::validate(object, errors),
         ("apps", "Deployment") => workload::deployment(object, errors),
         ("apps", "ReplicaSet") => workload::replica_set(object, errors),
-        ("apps", "StatefulSet") => workload::stateful_set(object, errors),
+        ("apps", "StatefulSet") => stateful_set::stateful_set(object, errors),
         ("apps", "ControllerRevision") => workload::revision(object, errors),
         ("batch", "Job") => job::job(object, errors),
         ("batch", "CronJob") => job::cron_job(object, errors),
@@ -122,7 +125,7 @@ fn validate_change(kind: &Kind, old: &Value, new: &Value, errors: &mut Errors) {
         ("", "ResourceQuota") => limits::validate_quota_update(old, new, errors),
         ("apiextensions.k8s.io", _) => definition::validate_update(old, new, errors),
         ("apps", "Deployment" | "ReplicaSet") => path::unchanged(old, new, &["spec", "selector"], errors),
-        ("apps", "StatefulSet") => workload::validate_stateful_set_update(old, new, errors),
+        ("apps", "StatefulSet") => stateful_set::validate_update(old, new, errors),
         ("apps", "ControllerRevision") => path::unchanged(old, new, &["data"], errors),
         ("batch", "Job") => job::validate_update(old, new, errors),
         ("discovery.k8s.io", "EndpointSlice") => path::unchanged(old, new, &["addressType"], errors),

@@ -208,15 +208,7 @@ pub(super) fn class(object: &Value, errors: &mut Errors) {
     if controller.len() > CONTROLLER_BYTES {
         errors.push(FieldError::too_long("spec.controller", CONTROLLER_BYTES));
     }
-    match controller.split_once('/') {
-        Some((domain, rest)) if !rest.is_empty() => {
-            messages("spec.controller", domain, names::subdomain(domain), errors);
-        }
-        _ => {
-            let detail = "must be a domain-prefixed path (such as \"acme.io/foo\")";
-            errors.push(FieldError::invalid("spec.controller", controller, detail));
-        }
-    }
+    super::path::prefixed_path("spec.controller", controller, errors);
     if let Some(parameters) = spec.get("parameters") {
         required(parameters, "spec.parameters", "kind", errors);
         required(parameters, "spec.parameters", "name", errors);

@@ -5,12 +5,17 @@ use std::collections::HashSet;
 
 use serde_json::Value;
 
-use super::path::{Errors, NOT_NEGATIVE, each, join, nth, one_of, optional_one_of, required};
+use super::names;
+use super::path::{Errors, NOT_NEGATIVE, choice, each, join, messages, nth, optional_one_of};
 use crate::FieldError;
-use crate::value::{Read as _, text_at};
+use crate::value::Read as _;
 
 /// Most failed indexes that a Job may bear.
 const MOST_FAILED_INDEXES: i64 = 100_000;
+/// Completions above which a Job with a limit by index has stricter limits.
+const MANY_COMPLETIONS: i64 = 100_000;
+/// Pods at one time, and failed indexes, of such a Job.
+const LARGE_JOB_LIMIT: i64 = 10_000;
 /// Most rules of a policy.
 const MOST_RULES: usize = 20;
 /// Most exit codes of a rule.
@@ -45,42 +50,58 @@ pub(super) fn validate(spec: &Value, path: &str, errors: &mut Errors) {
 }
 
 fn limits_by_index(spec: &Value, path: &str, indexed: bool, errors: &mut Errors) {
-    for name in ["backoffLimitPerIndex", "maxFailedIndexes"] {
-        if let Some(number) = spec.int(name).filter(|_| !indexed) {
-            let detail = "requires indexed completion mode";
-            errors.push(FieldError::invalid(&join(path, name), number, detail));
-        }
-    }
-    let Some(most) = spec.int("maxFailedIndexes") else {
-        return;
-    };
+    let most = spec.int("maxFailedIndexes");
     let at = join(path, "maxFailedIndexes");
-    let mut refuse = |detail: &str| errors.push(FieldError::invalid(&at, most, detail));
-    if most < 0 {
-        refuse(NOT_NEGATIVE);
-    }
-    if spec
-        .int("completions")
-        .is_some_and(|completions| most > completions)
-    {
-        refuse("must be less than or equal to completions");
-    }
-    if most > MOST_FAILED_INDEXES {
-        refuse(&format!("must be less than or equal to {MOST_FAILED_INDEXES}"));
-    }
-    if !spec.has("backoffLimitPerIndex") {
+    if most.is_some() && !spec.has("backoffLimitPerIndex") {
         let detail = "when maxFailedIndexes is specified";
         errors.push(FieldError::required(&join(path, "backoffLimitPerIndex"), detail));
+    }
+    if !indexed {
+        for name in ["backoffLimitPerIndex", "maxFailedIndexes"] {
+            if let Some(number) = spec.int(name) {
+                let detail = "requires indexed completion mode";
+                errors.push(FieldError::invalid(&join(path, name), number, detail));
+            }
+        }
+        return;
+    }
+    if let Some(most) = most {
+        if spec.int("completions").is_some_and(|count| most > count) {
+            let detail = "must be less than or equal to completions";
+            errors.push(FieldError::invalid(&at, most, detail));
+        }
+        at_most(&at, most, MOST_FAILED_INDEXES, "", errors);
+    }
+    if spec.int("completions").unwrap_or(0) > MANY_COMPLETIONS && spec.has("backoffLimitPerIndex") {
+        many_completions(spec, path, most, errors);
+    }
+}
+
+/// Each failed index of a large Job is told in its status, which has to stay small.
+fn many_completions(spec: &Value, path: &str, most: Option<i64>, errors: &mut Errors) {
+    let when =
+        format!(" when completions are above {MANY_COMPLETIONS} and used with backoff limit per index");
+    let at = join(path, "maxFailedIndexes");
+    if most.is_none() {
+        let detail = format!("must be specified when completions is above {MANY_COMPLETIONS}");
+        errors.push(FieldError::required(&at, &detail));
+    }
+    if let Some(count) = spec.int("parallelism") {
+        at_most(&join(path, "parallelism"), count, LARGE_JOB_LIMIT, &when, errors);
+    }
+    if let Some(most) = most {
+        at_most(&at, most, LARGE_JOB_LIMIT, &when, errors);
+    }
+}
+
+fn at_most(path: &str, number: i64, limit: i64, when: &str, errors: &mut Errors) {
+    if number > limit {
+        let detail = format!("must be less than or equal to {limit}{when}");
+        errors.push(FieldError::invalid(path, number, &detail));
     }
 }
 
 fn failure_policy(spec: &Value, policy: &Value, path: &str, errors: &mut Errors) {
-    let restart = text_at(spec, &["template", "spec", "restartPolicy"]);
-    if restart != "Never" {
-        let at = join(path, "template.spec.restartPolicy");
-        let detail = "only \"Never\" is supported when podFailurePolicy is specified";
-        errors.push(FieldError::invalid(&at, restart, detail));
-    }
     let at = join(path, "podFailurePolicy");
     let count = policy.list("rules").len();
     if count > MOST_RULES {
@@ -93,44 +114,44 @@ fn failure_policy(spec: &Value, policy: &Value, path: &str, errors: &mut Errors)
 
 fn failure_rule(spec: &Value, rule: &Value, path: &str, errors: &mut Errors) {
     let known = ["Count", "FailIndex", "FailJob", "Ignore"];
-    one_of(rule, path, "action", &known, errors);
+    choice(rule, path, "action", &known, errors);
     if rule.text("action") == "FailIndex" && !spec.has("backoffLimitPerIndex") {
         let detail = "requires the backoffLimitPerIndex to be set";
         errors.push(FieldError::invalid(&join(path, "action"), "FailIndex", detail));
     }
-    let conditions = rule.list("onPodConditions").len();
-    if conditions > MOST_CONDITIONS {
-        errors.push(FieldError::too_many(
-            &join(path, "onPodConditions"),
-            conditions,
-            MOST_CONDITIONS,
-        ));
-    }
-    for (at, pattern) in each(rule, path, "onPodConditions") {
-        required(pattern, &at, "type", errors);
-        one_of(pattern, &at, "status", &["False", "True", "Unknown"], errors);
-    }
-    let detail = match (rule.has("onExitCodes"), conditions > 0) {
-        (true, true) => "specifying both OnExitCodes and OnPodConditions is not supported",
-        (false, false) => "specifying one of OnExitCodes and OnPodConditions is required",
-        _ => "",
-    };
-    if !detail.is_empty() {
-        errors.push(FieldError::invalid(path, rule.clone(), detail));
-    }
     if rule.has("onExitCodes") {
         exit_codes(spec, &rule["onExitCodes"], &join(path, "onExitCodes"), errors);
+    }
+    conditions(rule, path, errors);
+    let detail = match (rule.has("onExitCodes"), rule.list("onPodConditions").is_empty()) {
+        (true, false) => "specifying both OnExitCodes and OnPodConditions is not supported",
+        (false, true) => "specifying one of OnExitCodes and OnPodConditions is required",
+        _ => return,
+    };
+    errors.push(FieldError::invalid_as_a_whole(path, detail));
+}
+
+fn conditions(rule: &Value, path: &str, errors: &mut Errors) {
+    let count = rule.list("onPodConditions").len();
+    if count > MOST_CONDITIONS {
+        let at = join(path, "onPodConditions");
+        errors.push(FieldError::too_many(&at, count, MOST_CONDITIONS));
+    }
+    for (at, pattern) in each(rule, path, "onPodConditions") {
+        let kind = pattern.text("type");
+        messages(&join(&at, "type"), kind, names::qualified(kind), errors);
+        choice(pattern, &at, "status", &["False", "True", "Unknown"], errors);
     }
 }
 
 fn exit_codes(spec: &Value, rule: &Value, path: &str, errors: &mut Errors) {
-    one_of(rule, path, "operator", &["In", "NotIn"], errors);
+    choice(rule, path, "operator", &["In", "NotIn"], errors);
     let name = rule.text("containerName");
     let pod = spec.at(&["template", "spec"]).unwrap_or(&Value::Null);
     let mut containers = ["containers", "initContainers"]
         .into_iter()
         .flat_map(|list| pod.list(list));
-    if !name.is_empty() && !containers.any(|container| container.text("name") == name) {
+    if rule.has("containerName") && !containers.any(|container| container.text("name") == name) {
         let detail = "must be one of the container or initContainer names in the pod template";
         errors.push(FieldError::invalid(&join(path, "containerName"), name, detail));
     }

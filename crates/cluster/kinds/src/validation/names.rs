@@ -228,6 +228,18 @@ pub(super) fn header(name: &str) -> Vec<String> {
     vec![explained(message, &["X-Header-Name"], "[-A-Za-z0-9]+")]
 }
 
+/// The path of an HTTP request.
+pub(super) fn http_path(path: &str) -> Vec<String> {
+    let known = |byte: u8| byte.is_ascii_alphanumeric() || b"/-._~%!$&'()*+,;=:".contains(&byte);
+    if !path.is_empty() && path.bytes().all(known) {
+        return Vec::new();
+    }
+    vec![format!(
+        "Invalid path (regex used for validation is '{}')",
+        "[A-Za-z0-9/\\-._~%!$&'()*+,;=:]+"
+    )]
+}
+
 /// An IP address.
 pub(super) fn address(text: &str) -> Vec<String> {
     if text.parse::<std::net::IpAddr>().is_ok() {

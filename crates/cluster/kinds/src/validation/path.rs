@@ -2,7 +2,9 @@
 
 use serde_json::Value;
 
+use super::names;
 use crate::FieldError;
+use crate::field_error::go_quote;
 use crate::value::{Read as _, equivalent};
 
 /// What is wrong, in the order in which it is found.
@@ -101,4 +103,37 @@ pub(super) fn unchanged(old: &Value, new: &Value, path: &[&str], errors: &mut Er
         let after = after.cloned().unwrap_or(Value::Null);
         errors.push(FieldError::invalid(&path.join("."), after, IMMUTABLE));
     }
+}
+
+/// A path that begins with a domain, such as `acme.io/foo` (`IsDomainPrefixedPath`).
+pub(super) fn prefixed_path(path: &str, text: &str, errors: &mut Errors) {
+    if text.is_empty() {
+        errors.push(FieldError::required(path, ""));
+        return;
+    }
+    let Some((domain, rest)) = text
+        .split_once('/')
+        .filter(|(domain, rest)| !domain.is_empty() && !rest.is_empty())
+    else {
+        let detail = "must be a domain-prefixed path (such as \"acme.io/foo\")";
+        errors.push(FieldError::invalid(path, text, detail));
+        return;
+    };
+    messages(path, domain, names::subdomain(domain), errors);
+    messages(path, rest, names::http_path(rest), errors);
+}
+
+/// `["A" "B"]`, as Go prints a list in a sentence.
+pub(super) fn listed(known: &[&str]) -> String {
+    let quoted: Vec<String> = known.iter().map(|word| go_quote(word)).collect();
+    format!("[{}]", quoted.join(" "))
+}
+
+/// Requires one of the texts that are known, and names them where there is none.
+pub(super) fn choice(object: &Value, path: &str, name: &str, known: &[&str], errors: &mut Errors) {
+    if object.text(name).is_empty() {
+        let detail = format!("valid values: {}", listed(known));
+        errors.push(FieldError::required(&join(path, name), &detail));
+    }
+    optional_one_of(object, path, name, known, errors);
 }

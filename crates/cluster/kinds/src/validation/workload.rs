@@ -1,12 +1,13 @@
-//! Deployments, `ReplicaSets`, `StatefulSets` and their revisions.
+//! Deployments, `ReplicaSets` and revisions (`pkg/apis/apps/validation/validation.go`); what they share with
+//! `StatefulSets`.
 
 use serde_json::Value;
 
 use super::names::explained;
-use super::path::{Errors, NOT_NEGATIVE, each, join, not_negative, one_of};
-use super::{labels, pod, storage};
+use super::path::{Errors, NOT_NEGATIVE, join, not_negative};
+use super::{labels, pod};
 use crate::FieldError;
-use crate::value::{Read as _, equivalent, remove, text_at};
+use crate::value::{Read as _, text_at};
 
 /// A Deployment.
 pub(super) fn deployment(object: &Value, errors: &mut Errors) {
@@ -39,7 +40,6 @@ pub(super) fn deployment(object: &Value, errors: &mut Errors) {
 }
 
 fn strategy(strategy: &Value, errors: &mut Errors) {
-    let path = "spec.strategy";
     match strategy.text("type") {
         "Recreate" if strategy.has("rollingUpdate") => {
             let detail = "may not be specified when strategy `type` is 'Recreate'";
@@ -60,9 +60,16 @@ fn strategy(strategy: &Value, errors: &mut Errors) {
                 ));
             }
         }
-        _ => {}
+        "Recreate" => {}
+        _ => {
+            let known = ["Recreate", "RollingUpdate"];
+            errors.push(FieldError::not_supported(
+                "spec.strategy",
+                strategy.clone(),
+                &known,
+            ));
+        }
     }
-    one_of(strategy, path, "type", &["Recreate", "RollingUpdate"], errors);
 }
 
 /// Checks a number or a percentage, and gives the number in it.
@@ -111,52 +118,8 @@ pub(super) fn replica_set(object: &Value, errors: &mut Errors) {
     selector_and_template(spec, "deployment", errors);
 }
 
-/// A `StatefulSet`.
-pub(super) fn stateful_set(object: &Value, errors: &mut Errors) {
-    let spec = &object["spec"];
-    one_of(
-        spec,
-        "spec",
-        "podManagementPolicy",
-        &["OrderedReady", "Parallel"],
-        errors,
-    );
-    let strategy = &spec["updateStrategy"];
-    one_of(
-        strategy,
-        "spec.updateStrategy",
-        "type",
-        &["OnDelete", "RollingUpdate"],
-        errors,
-    );
-    if strategy.text("type") == "OnDelete" && strategy.has("rollingUpdate") {
-        let detail = "only allowed for updateStrategy 'RollingUpdate'";
-        let given = strategy["rollingUpdate"].clone();
-        errors.push(FieldError::invalid(
-            "spec.updateStrategy.rollingUpdate",
-            given,
-            detail,
-        ));
-    }
-    not_negative(
-        &strategy["rollingUpdate"],
-        "spec.updateStrategy.rollingUpdate",
-        &["partition"],
-        errors,
-    );
-    not_negative(
-        spec,
-        "spec",
-        &["replicas", "minReadySeconds", "revisionHistoryLimit"],
-        errors,
-    );
-    selector_and_template(spec, "statefulset", errors);
-    for (path, claim) in each(spec, "spec", "volumeClaimTemplates") {
-        storage::claim(claim, &join(&path, "spec"), errors);
-    }
-}
-
-fn selector_and_template(spec: &Value, what: &str, errors: &mut Errors) {
+/// The selector, and the template that it has to select.
+pub(super) fn selector_and_template(spec: &Value, what: &str, errors: &mut Errors) {
     match spec.get("selector").filter(|selector| !selector.is_null()) {
         None => errors.push(FieldError::required("spec.selector", "")),
         Some(selector) => {
@@ -199,32 +162,6 @@ fn selector_and_template(spec: &Value, what: &str, errors: &mut Errors) {
             }
         );
         errors.push(FieldError::forbidden(path, &detail));
-    }
-}
-
-/// What may change in a `StatefulSet`; the rest may not.
-pub(super) fn validate_stateful_set_update(old: &Value, new: &Value, errors: &mut Errors) {
-    const FREE: &[&str] = &[
-        "replicas",
-        "ordinals",
-        "template",
-        "updateStrategy",
-        "revisionHistoryLimit",
-        "persistentVolumeClaimRetentionPolicy",
-        "minReadySeconds",
-    ];
-    let fixed = |object: &Value| {
-        let mut spec = object["spec"].clone();
-        for key in FREE {
-            remove(&mut spec, key);
-        }
-        spec
-    };
-    if !equivalent(Some(&fixed(old)), Some(&fixed(new))) {
-        let detail = "updates to statefulset spec for fields other than 'replicas', 'ordinals', 'template', \
-                      'updateStrategy', 'revisionHistoryLimit', 'persistentVolumeClaimRetentionPolicy' and \
-                      'minReadySeconds' are forbidden";
-        errors.push(FieldError::forbidden("spec", detail));
     }
 }
 
