@@ -4,18 +4,15 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 use std::net::{Ipv4Addr, SocketAddr};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use k8s_openapi::api::admissionregistration::v1::ValidatingWebhookConfiguration;
-use k8s_openapi::api::core::v1::{Namespace, Service};
+use k8s_openapi::api::core::v1::Namespace;
 use kube::api::{ApiResource, DynamicObject, GroupVersionKind, Patch, PatchParams, PostParams};
 use kube::config::{KubeConfigOptions, Kubeconfig};
 use kube::{Api, Client};
 use serde_json::{Value, json};
-use tokio::net::{TcpListener, TcpStream};
-use tokio::runtime::Runtime;
+use tokio::net::TcpListener;
 use tokio_util::sync::{CancellationToken, DropGuard};
 use toolforge_admission::{
     AuthoritySource, CONFIGURATION_NAME, ClientConfigBase, Registration, keep_configurations,
@@ -23,8 +20,6 @@ use toolforge_admission::{
 };
 use toolforge_apiserver::ApiServer;
 use toolforge_pki::{Authority, Identity};
-use toolforge_policy::PolicySettings;
-use toolforge_serve::Presented;
 
 const DEADLINE: Duration = Duration::from_mins(1);
 
@@ -105,144 +100,6 @@ async fn client(url: &str, authority: &Authority, identity: &Identity) -> Client
     let options = KubeConfigOptions::default();
     let config = kube::Config::from_custom_kubeconfig(kubeconfig, &options).await;
     Client::try_from(config.unwrap()).unwrap()
-}
-
-/// A webhook server that dies as a process does: its runtime goes, with everything that is under way.
-struct Replica {
-    runtime: Option<Runtime>,
-    address: SocketAddr,
-}
-
-impl Replica {
-    fn start(cluster: &Cluster) -> Self {
-        let certificate = cluster.authority.issue_server(&["127.0.0.1"]).unwrap();
-        let (url, authority) = (
-            cluster.url.clone(),
-            cluster.authority.certificate_pem().to_owned(),
-        );
-        let who = cluster
-            .authority
-            .issue_client("admin", &["system:masters"])
-            .unwrap();
-        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-        listener.set_nonblocking(true).unwrap();
-        let address = listener.local_addr().unwrap();
-        let runtime = tokio::runtime::Builder::new_multi_thread()
-            .worker_threads(1)
-            .enable_all()
-            .build()
-            .unwrap();
-        runtime.spawn(async move {
-            let text = toolforge_serve::kubeconfig(&url, &authority, &who, "test", "default");
-            let kubeconfig = Kubeconfig::from_yaml(&text).unwrap();
-            let options = KubeConfigOptions::default();
-            let config = kube::Config::from_custom_kubeconfig(kubeconfig, &options).await;
-            let client = Client::try_from(config.unwrap()).unwrap();
-            let policies = PolicySettings::with("toolforge.org", "r.example")
-                .resolve()
-                .unwrap();
-            let certificate = Presented::of(&certificate).unwrap();
-            let listener = TcpListener::from_std(listener).unwrap();
-            toolforge_admission::run(client, listener, certificate, policies, CancellationToken::new()).await
-        });
-        Self {
-            runtime: Some(runtime),
-            address,
-        }
-    }
-
-    fn kill(&mut self) {
-        if let Some(runtime) = self.runtime.take() {
-            runtime.shutdown_background();
-        }
-    }
-}
-
-impl Drop for Replica {
-    fn drop(&mut self) {
-        self.kill();
-    }
-}
-
-/// One address in front of several servers, which take turns; one that does not answer is left out, as a Service does.
-async fn balance(servers: Vec<SocketAddr>) -> SocketAddr {
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let address = listener.local_addr().unwrap();
-    let turn = Arc::new(AtomicUsize::new(0));
-    tokio::spawn(async move {
-        while let Ok((mut incoming, _)) = listener.accept().await {
-            let (servers, turn) = (servers.clone(), Arc::clone(&turn));
-            tokio::spawn(async move {
-                let first = turn.fetch_add(1, Ordering::Relaxed);
-                for server in servers
-                    .iter()
-                    .cycle()
-                    .skip(first % servers.len())
-                    .take(servers.len())
-                {
-                    if let Ok(mut server) = TcpStream::connect(server).await {
-                        let _ = tokio::io::copy_bidirectional(&mut incoming, &mut server).await;
-                        return;
-                    }
-                }
-            });
-        }
-    });
-    address
-}
-
-fn service(name: &str, kind: &str) -> Service {
-    let service = json!({
-        "metadata": {"name": name},
-        "spec": {"type": kind, "selector": {"name": "hello"}, "ports": [{"port": 8000}]},
-    });
-    serde_json::from_value(service).unwrap()
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn of_two_replicas_one_dies_during_a_thousand_writes_and_nobody_sees_it() {
-    let cluster = Cluster::start().await;
-    cluster.tool("hello").await;
-    let (mut first, second) = (Replica::start(&cluster), Replica::start(&cluster));
-    cluster
-        .register(balance(vec![first.address, second.address]).await)
-        .await;
-    let services: Api<Service> = Api::namespaced(cluster.admin.clone(), "tool-hello");
-    let done = Arc::new(AtomicUsize::new(0));
-    let mut writers = tokio::task::JoinSet::new();
-    for writer in 0..20 {
-        let (services, done) = (services.clone(), Arc::clone(&done));
-        writers.spawn(async move {
-            for i in 0..50 {
-                let bad = i % 2 == 1;
-                let object = service(
-                    &format!("s-{writer}-{i}"),
-                    if bad { "NodePort" } else { "ClusterIP" },
-                );
-                let written = services.create(&PostParams::default(), &object).await;
-                let refusal = match written {
-                    Ok(_) => String::new(),
-                    Err(kube::Error::Api(status)) => status.message.clone(),
-                    Err(error) => error.to_string(),
-                };
-                let checked = if bad {
-                    refusal.contains("spec.type is \"NodePort\"")
-                } else {
-                    refusal.is_empty()
-                };
-                assert!(checked, "s-{writer}-{i}: {refusal:?}");
-                done.fetch_add(1, Ordering::SeqCst);
-            }
-        });
-    }
-    while done.load(Ordering::SeqCst) < 300 {
-        tokio::task::yield_now().await;
-    }
-    first.kill();
-    while let Some(writer) = writers.join_next().await {
-        writer.unwrap();
-    }
-    assert_eq!(done.load(Ordering::SeqCst), 1000);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -12,8 +12,8 @@ use k8s_openapi::api::core::v1::{ConfigMap, Pod};
 use kube::api::{Api, DeleteParams, DynamicObject, EvictParams, Patch, PatchParams, PostParams};
 use kube::core::ApiResource;
 use serde_json::{Value, json};
-use tokio::net::TcpListener;
-use tokio::sync::Semaphore;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{Notify, Semaphore};
 use tokio_util::sync::{CancellationToken, DropGuard};
 use toolforge_pki::Authority;
 
@@ -345,5 +345,79 @@ async fn a_webhook_sees_a_custom_object_in_the_version_that_it_knows() {
         .await
         .unwrap();
     assert_eq!(webhook.questions.lock().unwrap().len(), 2);
+    api.stop().await;
+}
+
+/// An address in front of a webhook, at which every connection can be cut off.
+struct Cut(Arc<Notify>);
+
+impl Cut {
+    /// Puts itself before the one webhook that is registered.
+    async fn before_the_webhook(api: &Harness) -> Self {
+        let cut = Arc::new(Notify::new());
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let mut configuration = configurations(api).get("watching").await.unwrap();
+        let url = configuration
+            .data
+            .pointer_mut("/webhooks/0/clientConfig/url")
+            .unwrap();
+        let host = url.as_str().unwrap().trim_start_matches("https://");
+        let webhook: std::net::SocketAddr = host.trim_end_matches('/').parse().unwrap();
+        *url = json!(format!("https://{address}/"));
+        let scissors = Arc::clone(&cut);
+        tokio::spawn(async move {
+            while let Ok((mut incoming, _)) = listener.accept().await {
+                let scissors = Arc::clone(&scissors);
+                tokio::spawn(async move {
+                    let mut outgoing = TcpStream::connect(webhook).await.unwrap();
+                    tokio::select! {
+                        _ = tokio::io::copy_bidirectional(&mut incoming, &mut outgoing) => {}
+                        () = scissors.notified() => {}
+                    }
+                });
+            }
+        });
+        configurations(api)
+            .replace("watching", &PostParams::default(), &configuration)
+            .await
+            .unwrap();
+        Self(cut)
+    }
+
+    /// Waits until the webhook is asked, and cuts the question off.
+    async fn next_question(&self, webhook: &Webhook) {
+        let asked = tokio::time::timeout(DEADLINE, webhook.asked.acquire()).await;
+        asked.expect("the webhook is asked").unwrap().forget();
+        self.0.notify_waiters();
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_question_that_is_cut_off_is_asked_once_more_on_a_new_connection() {
+    let api = Harness::start().await;
+    let (webhook, _running) = Webhook::register(&api, &["configmaps"], 0, Box::new(allow)).await;
+    let cut = Cut::before_the_webhook(&api).await;
+    let write = |name: &'static str| {
+        let maps: Api<ConfigMap> = Api::namespaced(api.admin(), "default");
+        tokio::spawn(async move {
+            maps.create(&PostParams::default(), &config_map(name, &json!({})))
+                .await
+        })
+    };
+
+    // Whoever cuts off both is not asked for ever: the write fails, for nobody has said that it may be.
+    let written = write("a");
+    cut.next_question(&webhook).await;
+    cut.next_question(&webhook).await;
+    let error = written.await.unwrap().unwrap_err().to_string();
+    assert!(error.contains("failed calling webhook"), "{error}");
+    assert_eq!(webhook.heard().len(), 2);
+
+    let written = write("b");
+    cut.next_question(&webhook).await;
+    webhook.may_answer.add_permits(10);
+    written.await.unwrap().unwrap();
+    assert_eq!(webhook.heard().len(), 4);
     api.stop().await;
 }

@@ -109,8 +109,11 @@ impl Caller {
                 answer => return answer,
             }
         }
-        // So may a new one, by a replica that dies: another may take its place. Kubernetes asks again on kept connections
-        // only, and lets the write fail.
+        // So may a new one, by a replica that dies: another may take its place. Kubernetes lets the write fail: its client
+        // asks again for GET only (client-go `rest/request.go`), and below it Go's sends a POST again only where nothing of
+        // it was written on a kept connection (`net/http` `shouldRetryRequest`). A review may be asked twice all the same,
+        // by reinvocation and by writers that meet: `sideEffects` of v1 forbids webhooks to count on anything else. An
+        // answer of any code, a refused connection and a missed deadline are final.
         match self.post_anew(pool, seconds, review.clone()).await {
             Err(CallError::Http(error)) if is_stale(&error) => self.post_anew(pool, seconds, review).await,
             Err(CallError::Tls(error)) if is_cut_off(&error) => self.post_anew(pool, seconds, review).await,
