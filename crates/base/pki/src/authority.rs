@@ -3,7 +3,6 @@
 use std::{
     fmt,
     path::Path,
-    str::FromStr as _,
     time::{Duration, SystemTime},
 };
 
@@ -17,7 +16,7 @@ use rcgen::{
 };
 use x509_cert::{
     Certificate,
-    builder::{Builder as _, CertificateBuilder, RequestBuilder, profile::BuilderProfile},
+    builder::{Builder as _, CertificateBuilder, profile::BuilderProfile},
     certificate::TbsCertificate,
     der::{Decode as _, DecodePem as _, EncodePem as _, asn1::ObjectIdentifier, pem::LineEnding},
     ext::{
@@ -36,6 +35,7 @@ use x509_cert::{
 use crate::{
     Identity, PkiError, files,
     read::{parse_request, request_der},
+    request::{alternative_names, new_request},
 };
 
 /// An authority lives ten years: longer than any machine that it was made on.
@@ -57,12 +57,35 @@ pub enum Usage {
     Server,
 }
 
+/// What a certificate may be used for, to the letter: its purpose, and what its key may do (RFC 5280 section 4.2.1.3).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Usages {
+    /// Who presents it.
+    pub purpose: Usage,
+    /// Whether the key signs handshakes.
+    pub digital_signature: bool,
+    /// Whether the key carries other keys (RSA key exchange).
+    pub key_encipherment: bool,
+}
+
+impl From<Usage> for Usages {
+    /// The purpose, with all that a key may do for it.
+    fn from(purpose: Usage) -> Self {
+        Self {
+            purpose,
+            digital_signature: true,
+            key_encipherment: true,
+        }
+    }
+}
+
 /// A certificate authority with its ECDSA P-256 key.
 pub struct Authority {
     certificate_pem: String,
     key_pem: String,
     signer: SigningKey,
     subject: Name,
+    not_after: SystemTime,
 }
 
 impl fmt::Debug for Authority {
@@ -161,8 +184,9 @@ impl Authority {
     }
 
     /// Signs a certificate request, keeping its subject to the letter (rcgen would drop all but the last
-    /// of several O, which are a user's groups) and, for servers, its alternative names. Whether the
-    /// subject is one that may be signed is for the caller to decide.
+    /// of several O, which are a user's groups) and, for servers, its alternative names: DNS names, addresses, emails
+    /// and URIs. It does not outlive the authority. Whether the subject is one that may be signed is for the
+    /// caller to decide.
     ///
     /// # Errors
     /// When the text is no request, or is not signed by the key that it carries.
@@ -170,7 +194,7 @@ impl Authority {
         &self,
         request_pem: &str,
         lifetime: Duration,
-        usage: Usage,
+        usages: impl Into<Usages>,
     ) -> Result<String, PkiError> {
         let der = request_der(request_pem)?;
         parse_request(&der)?;
@@ -178,13 +202,13 @@ impl Authority {
         let profile = Issued {
             issuer: self.subject.clone(),
             subject: request.info.subject.clone(),
-            usage,
+            usages: usages.into(),
             alternative_names: alternative_names(&request),
         };
         let now = SystemTime::now();
         let validity = Validity::new(
             Time::try_from(now - CLOCK_SKEW).map_err(encode)?,
-            Time::try_from(now + lifetime).map_err(encode)?,
+            Time::try_from((now + lifetime).min(self.not_after)).map_err(encode)?,
         );
         let serial = SerialNumber::new(&serial_bytes()).map_err(encode)?;
         let certificate = CertificateBuilder::new(profile, serial, validity, request.info.public_key)
@@ -199,8 +223,10 @@ impl Authority {
             expected: "certificate",
             found: error.to_string(),
         })?;
-        let subject = certificate.tbs_certificate().subject().clone();
+        let authority = certificate.tbs_certificate();
+        let subject = authority.subject().clone();
         Ok(Self {
+            not_after: authority.validity().not_after.to_system_time(),
             certificate_pem,
             key_pem,
             signer,
@@ -209,31 +235,10 @@ impl Authority {
     }
 }
 
-/// Makes a new ECDSA P-256 key and a signing request for it, for a user with its groups:
-/// `(key, request)`, both as PEM.
-///
-/// # Errors
-/// When the key cannot be made, or a name holds characters that a certificate cannot carry.
-pub fn new_request(common_name: &str, organizations: &[&str]) -> Result<(String, String), PkiError> {
-    let key_pem = KeyPair::generate().map_err(PkiError::Key)?.serialize_pem();
-    let mut subject = format!("CN={}", escaped(common_name));
-    for organization in organizations.iter().rev() {
-        // RFC 4514 writes a name back to front.
-        subject.push_str(",O=");
-        subject.push_str(&escaped(organization));
-    }
-    let subject = Name::from_str(&subject).map_err(encode)?;
-    let signer = signing_key(&key_pem)?;
-    let request = RequestBuilder::new(subject)
-        .and_then(|builder| builder.build::<_, DerSignature>(&signer))
-        .map_err(encode)?;
-    Ok((key_pem, request.to_pem(LineEnding::LF).map_err(encode)?))
-}
-
 struct Issued {
     issuer: Name,
     subject: Name,
-    usage: Usage,
+    usages: Usages,
     alternative_names: Option<Extension>,
 }
 
@@ -254,12 +259,13 @@ impl BuilderProfile for Issued {
     ) -> x509_cert::builder::Result<Vec<Extension>> {
         let subject = certificate.subject();
         let mut extensions: Vec<Extension> = Vec::new();
-        let purpose = match self.usage {
+        let purpose = match self.usages.purpose {
             Usage::Client => CLIENT_AUTH,
             Usage::Server => SERVER_AUTH,
         };
-        let usages = KeyUsage(KeyUsages::DigitalSignature | KeyUsages::KeyEncipherment);
-        extensions.push(usages.to_extension(subject, &extensions)?);
+        if let Some(usages) = key_usage(self.usages) {
+            extensions.push(usages.to_extension(subject, &extensions)?);
+        }
         extensions.push(ExtendedKeyUsage(vec![purpose]).to_extension(subject, &extensions)?);
         let leaf = Constraints {
             ca: false,
@@ -268,10 +274,20 @@ impl BuilderProfile for Issued {
         extensions.push(leaf.to_extension(subject, &extensions)?);
         let authority = AuthorityKeyIdentifier::try_from(issuer_key)?;
         extensions.push(authority.to_extension(subject, &extensions)?);
-        if self.usage == Usage::Server {
+        if self.usages.purpose == Usage::Server {
             extensions.extend(self.alternative_names.clone());
         }
         Ok(extensions)
+    }
+}
+
+/// Without any use the extension is left out, and says nothing.
+fn key_usage(usages: Usages) -> Option<KeyUsage> {
+    match (usages.digital_signature, usages.key_encipherment) {
+        (true, true) => Some(KeyUsage(KeyUsages::DigitalSignature | KeyUsages::KeyEncipherment)),
+        (true, false) => Some(KeyUsage(KeyUsages::DigitalSignature.into())),
+        (false, true) => Some(KeyUsage(KeyUsages::KeyEncipherment.into())),
+        (false, false) => None,
     }
 }
 
@@ -285,26 +301,11 @@ fn parameters(common_name: &str) -> CertificateParams {
     parameters
 }
 
-fn signing_key(key_pem: &str) -> Result<SigningKey, PkiError> {
+pub(crate) fn signing_key(key_pem: &str) -> Result<SigningKey, PkiError> {
     SigningKey::from_pkcs8_pem(key_pem).map_err(|error| PkiError::Pem {
         expected: "private key",
         found: error.to_string(),
     })
-}
-
-/// The alternative names that a request asks for (RFC 2986, attribute `extensionRequest`).
-fn alternative_names(request: &CertReq) -> Option<Extension> {
-    const EXTENSION_REQUEST: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.113549.1.9.14");
-    const SUBJECT_ALTERNATIVE_NAME: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.5.29.17");
-    let attribute = request
-        .info
-        .attributes
-        .iter()
-        .find(|attribute| attribute.oid == EXTENSION_REQUEST)?;
-    let extensions: Vec<Extension> = attribute.values.get(0)?.decode_as().ok()?;
-    extensions
-        .into_iter()
-        .find(|extension| extension.extn_id == SUBJECT_ALTERNATIVE_NAME)
 }
 
 /// 127 random bits: RFC 5280 section 4.1.2.2 wants a positive number of at most 20 bytes.
@@ -315,21 +316,6 @@ fn serial_bytes() -> [u8; 16] {
     bytes
 }
 
-/// RFC 4514 section 2.4.
-fn escaped(value: &str) -> String {
-    let mut text = String::with_capacity(value.len());
-    for character in value.chars() {
-        if matches!(
-            character,
-            ',' | '+' | '"' | '\\' | '<' | '>' | ';' | '=' | '#' | ' '
-        ) {
-            text.push('\\');
-        }
-        text.push(character);
-    }
-    text
-}
-
-fn encode(error: impl fmt::Display) -> PkiError {
+pub(crate) fn encode(error: impl fmt::Display) -> PkiError {
     PkiError::Encode(error.to_string())
 }

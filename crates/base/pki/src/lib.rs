@@ -10,15 +10,17 @@ mod error;
 mod files;
 mod identity;
 mod read;
+mod request;
 mod signing;
 mod tls;
 mod unverified;
 
-pub use authority::{Authority, Usage, new_request};
+pub use authority::{Authority, Usage, Usages};
 pub use error::PkiError;
 pub use files::write_private;
 pub use identity::Identity;
 pub use read::{Certified, Requested, read_certificate_der, read_certificate_pem, read_request_pem};
+pub use request::{new_request, new_server_request};
 pub use signing::{SigningKey, sha256};
 pub use tls::{certified_key, client_config, install_provider, server_config};
 pub use unverified::unverified_client_config;

@@ -34,6 +34,10 @@ pub struct Requested {
     pub dns_names: Vec<String>,
     /// The addresses asked for.
     pub addresses: Vec<std::net::IpAddr>,
+    /// The email addresses asked for.
+    pub emails: Vec<String>,
+    /// The URIs asked for.
+    pub uris: Vec<String>,
 }
 
 /// Reads the first certificate of a PEM text.
@@ -75,6 +79,8 @@ pub fn read_request_pem(pem: &str) -> Result<Requested, PkiError> {
         organizations,
         dns_names: Vec::new(),
         addresses: Vec::new(),
+        emails: Vec::new(),
+        uris: Vec::new(),
     };
     for extension in request.requested_extensions().into_iter().flatten() {
         if let x509_parser::extensions::ParsedExtension::SubjectAlternativeName(names) = extension {
@@ -111,6 +117,8 @@ fn add_name(requested: &mut Requested, name: &x509_parser::extensions::GeneralNa
     use x509_parser::extensions::GeneralName;
     match name {
         GeneralName::DNSName(name) => requested.dns_names.push((*name).to_owned()),
+        GeneralName::RFC822Name(email) => requested.emails.push((*email).to_owned()),
+        GeneralName::URI(uri) => requested.uris.push((*uri).to_owned()),
         GeneralName::IPAddress(bytes) => {
             if let Ok(octets) = <[u8; 4]>::try_from(*bytes) {
                 requested.addresses.push(octets.into());

@@ -6,7 +6,8 @@ use std::{os::unix::fs::PermissionsExt as _, sync::Arc, time::Duration};
 
 use rustls::{ClientConnection, ServerConnection};
 use toolforge_pki::{
-    Authority, Usage, client_config, new_request, read_certificate_pem, read_request_pem, server_config,
+    Authority, Usage, client_config, new_request, new_server_request, read_certificate_pem, read_request_pem,
+    server_config,
 };
 
 #[test]
@@ -44,6 +45,35 @@ fn a_signed_request_lives_as_long_as_asked() {
         Duration::from_mins(65),
         "an hour, and five minutes for late clocks"
     );
+}
+
+#[test]
+fn a_server_is_reached_by_the_names_of_its_request() {
+    let authority = Authority::create("test authority").unwrap();
+    let names = ["a.b.svc", "a.b.svc.cluster.local"];
+    let (key_pem, request) = new_server_request("system:node:a", &["system:nodes"], &names).unwrap();
+    let requested = read_request_pem(&request).unwrap();
+    assert_eq!(requested.dns_names, names);
+    assert!(requested.emails.is_empty() && requested.uris.is_empty());
+    let signed = authority.sign_request(&request, Duration::from_hours(1), Usage::Server);
+    let server = toolforge_pki::Identity {
+        certificate_pem: signed.unwrap(),
+        key_pem,
+    };
+    for name in names {
+        handshake(&authority, &authority, &server, None, name).unwrap();
+    }
+    assert!(handshake(&authority, &authority, &server, None, "b.svc").is_err());
+}
+
+#[test]
+fn nothing_outlives_the_authority_that_signed_it() {
+    let authority = Authority::create("test authority").unwrap();
+    let (_, request) = new_request("alpha", &[]).unwrap();
+    let century = Duration::from_hours(24 * 365 * 100);
+    let signed = authority.sign_request(&request, century, Usage::Client).unwrap();
+    let end = |pem: &str| read_certificate_pem(pem).unwrap().not_after;
+    assert_eq!(end(&signed), end(authority.certificate_pem()));
 }
 
 #[test]

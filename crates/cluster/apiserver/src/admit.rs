@@ -11,6 +11,7 @@ use toolforge_chain::{Attributes, Operation};
 use toolforge_kinds::{Status, Subresource};
 
 use crate::authz::node::{Node, Write};
+use crate::certificate_requests;
 use crate::rest::Call;
 use crate::store::{Key, Resource};
 
@@ -135,6 +136,12 @@ impl<'a> Request<'a> {
                 Some(self.call.api.store.get(&key)?.value().clone())
             };
             node.admit(write, &pods)?;
+        }
+        if self.attributes.operation == Operation::Create
+            && self.call.subresource.is_none()
+            && let Some(object) = object
+        {
+            certificate_requests::admit(self.call.kind, &self.attributes.name, object)?;
         }
         if self.is_internal() {
             return Ok(Vec::new());

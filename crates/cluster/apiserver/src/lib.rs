@@ -16,6 +16,7 @@ mod backup;
 mod body;
 mod bootstrap;
 mod builtin;
+mod certificate_requests;
 mod connect;
 mod definitions;
 mod dial;

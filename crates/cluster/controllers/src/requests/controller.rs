@@ -47,9 +47,9 @@ impl CertificateRequests {
         let subject =
             read_request_pem(pem).map_err(|error| format!("unable to parse the request: {error}"))?;
         admit_request(signer, &request.spec, &subject)?;
-        let certificate = self
-            .authority
-            .sign_request(pem, lifetime(&request.spec), signer.usage());
+        let certificate =
+            self.authority
+                .sign_request(pem, lifetime(&request.spec), signer.usages(&request.spec));
         certificate.map_err(|error| format!("unable to sign the request: {error}"))
     }
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::api::certificates::v1::{CertificateSigningRequest, CertificateSigningRequestSpec};
-use toolforge_pki::{Requested, Usage};
+use toolforge_pki::{Requested, Usage, Usages};
 
 /// Shortest life of a certificate that may be asked for.
 const SHORTEST: Duration = Duration::from_mins(10);
@@ -40,11 +40,16 @@ impl Signer {
         }
     }
 
-    /// What its certificates are for.
-    pub(crate) fn usage(self) -> Usage {
-        match self {
-            Self::ApiClient | Self::NodeClient => Usage::Client,
-            Self::NodeServing => Usage::Server,
+    /// What its certificates are for: its own purpose, with what the request says of the key.
+    pub(crate) fn usages(self, spec: &CertificateSigningRequestSpec) -> Usages {
+        let asked = |usage: &str| spec.usages.iter().flatten().any(|asked| asked == usage);
+        Usages {
+            purpose: match self {
+                Self::ApiClient | Self::NodeClient => Usage::Client,
+                Self::NodeServing => Usage::Server,
+            },
+            digital_signature: asked("digital signature"),
+            key_encipherment: asked("key encipherment"),
         }
     }
 }
@@ -65,30 +70,49 @@ pub(crate) fn admit_request(
             Err("subject common name is empty: it becomes the user name".to_owned())
         }
         Signer::ApiClient => Ok(()),
-        Signer::NodeClient if has_names(subject) => {
-            Err("subject alternative names are not allowed in a node's client certificate".to_owned())
-        }
-        Signer::NodeServing if !has_names(subject) => {
-            Err("a serving certificate needs at least one DNS name or IP address".to_owned())
-        }
-        Signer::NodeClient | Signer::NodeServing => admit_node(subject),
+        Signer::NodeClient => admit_node(subject).and_then(|()| without_names(subject)),
+        Signer::NodeServing => admit_node(subject).and_then(|()| reachable(subject)),
     }
 }
 
-fn has_names(subject: &Requested) -> bool {
-    !subject.dns_names.is_empty() || !subject.addresses.is_empty()
+/// A node's identity has no other name than its subject.
+fn without_names(subject: &Requested) -> Result<(), String> {
+    let kinds = [
+        ("DNS", subject.dns_names.is_empty()),
+        ("Email", subject.emails.is_empty()),
+        ("IP", subject.addresses.is_empty()),
+        ("URI", subject.uris.is_empty()),
+    ];
+    match kinds.into_iter().find(|(_, none)| !none) {
+        Some((kind, _)) => Err(format!("{kind} subjectAltNames are not allowed")),
+        None => Ok(()),
+    }
+}
+
+/// A server is reached by a name or an address, and by nothing else.
+fn reachable(subject: &Requested) -> Result<(), String> {
+    if subject.dns_names.is_empty() && subject.addresses.is_empty() {
+        return Err("DNS or IP subjectAltName is required".to_owned());
+    }
+    if !subject.emails.is_empty() {
+        return Err("Email subjectAltNames are not allowed".to_owned());
+    }
+    if !subject.uris.is_empty() {
+        return Err("URI subjectAltNames are not allowed".to_owned());
+    }
+    Ok(())
 }
 
 fn admit_node(subject: &Requested) -> Result<(), String> {
     if subject.organizations != ["system:nodes"] {
-        return Err("subject organization is not system:nodes: a node has exactly that group".to_owned());
+        return Err("subject organization is not system:nodes".to_owned());
     }
     if subject
         .common_name
         .strip_prefix("system:node:")
         .is_none_or(str::is_empty)
     {
-        return Err("subject common name does not begin with system:node: and the node's name".to_owned());
+        return Err("subject common name does not begin with system:node:".to_owned());
     }
     Ok(())
 }

@@ -10,7 +10,7 @@ use serde_json::{Map, Value};
 use toolforge_kinds::{Kind, Status};
 
 use super::{LEASES, Node, node_of};
-use crate::metadata;
+use crate::{certificate_requests, metadata};
 
 /// Finds a Pod in the namespace of a write by its name.
 pub(crate) type Pods<'a> = &'a dyn Fn(&str) -> Option<Arc<Value>>;
@@ -38,6 +38,7 @@ impl Node<'_> {
             ("", "PersistentVolumeClaim") => Err("may only update PVC status".to_owned()),
             ("", "ServiceAccount") if write.subresource == Some("token") => self.admit_token(write, pods),
             ("coordination.k8s.io", "Lease") => self.admit_lease(write),
+            ("certificates.k8s.io", "CertificateSigningRequest") => self.admit_request(write),
             _ => Ok(()),
         };
         admitted.map_err(|why| Status::forbidden(write.kind, write.name, &why))
@@ -106,6 +107,27 @@ impl Node<'_> {
                 "unexpected pod subresource {other:?}, only 'status' and 'eviction' are allowed"
             )),
         }
+    }
+
+    /// A node asks for certificates of its own only; the rest of the subject is for the signer.
+    fn admit_request(self, write: Write<'_>) -> Result<(), String> {
+        const OF_NODES: [&str; 2] = [
+            "kubernetes.io/kubelet-serving",
+            "kubernetes.io/kube-apiserver-client-kubelet",
+        ];
+        let (Some(object), "create", None) = (write.object, write.verb, write.subresource) else {
+            return Ok(());
+        };
+        if !OF_NODES.contains(&certificate_requests::signer(object)) {
+            return Ok(());
+        }
+        let requested =
+            certificate_requests::read(object).map_err(|error| format!("unable to parse csr: {error}"))?;
+        let own = format!("system:node:{}", self.name);
+        if requested.common_name == own {
+            return Ok(());
+        }
+        Err(format!("can only create a node CSR with CN={own}"))
     }
 
     fn admit_status(self, write: Write<'_>) -> Result<(), String> {
@@ -344,6 +366,29 @@ mod tests {
             ..write("Node", "update", None, "a")
         };
         assert_admits(update, Err("is not allowed to modify taints"));
+    }
+
+    #[test]
+    fn a_node_asks_for_its_own_certificates() {
+        let ask = |signer: &str, common_name: &str| {
+            let (_, pem) = toolforge_pki::new_request(common_name, &["system:nodes"]).unwrap();
+            let pem = base64::Engine::encode(&base64::engine::general_purpose::STANDARD, pem);
+            json!({"spec": {"signerName": signer, "request": pem}})
+        };
+        let refusal = Err("can only create a node CSR with CN=system:node:a");
+        for (signer, common_name, expected) in [
+            ("kubernetes.io/kubelet-serving", "system:node:a", Ok(())),
+            ("kubernetes.io/kubelet-serving", "system:node:b", refusal),
+            ("kubernetes.io/kube-apiserver-client-kubelet", "ada", refusal),
+            ("example.org/own", "ada", Ok(())),
+        ] {
+            let request = ask(signer, common_name);
+            let wanted = Write {
+                object: Some(&request),
+                ..write("CertificateSigningRequest", "create", None, "csr")
+            };
+            assert_admits(wanted, expected);
+        }
     }
 
     #[test]

@@ -11,12 +11,61 @@ fn subject(common_name: &str, organizations: &[&str]) -> Requested {
         organizations: organizations.iter().map(ToString::to_string).collect(),
         dns_names: Vec::new(),
         addresses: Vec::new(),
+        emails: Vec::new(),
+        uris: Vec::new(),
     }
 }
 
 fn named(mut subject: Requested) -> Requested {
     subject.dns_names.push("n1".to_owned());
     subject
+}
+
+fn node() -> Requested {
+    subject("system:node:n1", &["system:nodes"])
+}
+
+#[test]
+fn a_serving_certificate_has_names_that_are_dialled_and_no_others() {
+    let usages = ["digital signature", "server auth"];
+    let with = |change: fn(&mut Requested)| {
+        let mut subject = named(node());
+        change(&mut subject);
+        admit_request(Signer::NodeServing, &spec(&usages), &subject).err()
+    };
+    assert_eq!(with(|_| {}), None);
+    assert_eq!(
+        with(|subject| subject.dns_names.clear()).unwrap(),
+        "DNS or IP subjectAltName is required"
+    );
+    let address = |subject: &mut Requested| {
+        subject.dns_names.clear();
+        subject.addresses.push([127, 0, 0, 1].into());
+    };
+    assert_eq!(with(address), None);
+    assert_eq!(
+        with(|subject| subject.emails.push("a@b.c".to_owned())).unwrap(),
+        "Email subjectAltNames are not allowed"
+    );
+    assert_eq!(
+        with(|subject| subject.uris.push("spiffe://a".to_owned())).unwrap(),
+        "URI subjectAltNames are not allowed"
+    );
+    assert_eq!(
+        with(|subject| subject.organizations.push("system:masters".to_owned())).unwrap(),
+        "subject organization is not system:nodes"
+    );
+    assert_eq!(
+        with(|subject| "ada".clone_into(&mut subject.common_name)).unwrap(),
+        "subject common name does not begin with system:node:"
+    );
+}
+
+#[test]
+fn a_certificate_is_for_what_was_asked() {
+    let usages = Signer::NodeServing.usages(&spec(&["digital signature", "server auth"]));
+    assert_eq!(usages.purpose, Usage::Server);
+    assert!(usages.digital_signature && !usages.key_encipherment);
 }
 
 fn spec(usages: &[&str]) -> CertificateSigningRequestSpec {
