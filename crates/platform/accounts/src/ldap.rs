@@ -79,6 +79,16 @@ pub enum LdapFailure {
         /// The time it had.
         seconds: u64,
     },
+    /// A part of the answer is on another server: what this one gave is not all there is, and so no answer at all.
+    #[error(
+        "the directory has only a part of {base} and refers to {url}; name a server that holds all of it"
+    )]
+    Elsewhere {
+        /// What was searched.
+        base: String,
+        /// Where the rest is.
+        url: String,
+    },
     /// The server ended a stream of changes.
     #[error("the directory ended the stream of its changes")]
     StreamEnded,
@@ -176,7 +186,13 @@ async fn read_all(ldap: &mut Ldap, access: &LdapAccess) -> Result<Snapshot, Ldap
         ldap,
         &format!("ou=people,ou=servicegroups,{base}"),
         &format!("(&(objectClass=posixAccount)(cn={project}.*))"),
-        &["cn", "uidNumber", "homeDirectory"],
+        &[
+            "cn",
+            "uidNumber",
+            "homeDirectory",
+            "pwdAccountLockedTime",
+            "pwdPolicySubentry",
+        ],
     )
     .await?;
     let groups = search(
@@ -190,7 +206,15 @@ async fn read_all(ldap: &mut Ldap, access: &LdapAccess) -> Result<Snapshot, Ldap
         ldap,
         &format!("ou=people,{base}"),
         "(objectClass=posixAccount)",
-        &["uid", "cn", "uidNumber", "gidNumber", "homeDirectory"],
+        &[
+            "uid",
+            "cn",
+            "uidNumber",
+            "gidNumber",
+            "homeDirectory",
+            "pwdAccountLockedTime",
+            "pwdPolicySubentry",
+        ],
     )
     .await?;
     Ok(assemble(&access.project, &accounts, &groups, &people))
@@ -213,11 +237,17 @@ pub(crate) async fn search(
     while let Some(entry) = stream.next().await.map_err(operation("search", base))? {
         records.push(record(SearchEntry::construct(entry)));
     }
-    stream
+    let done = stream
         .finish()
         .await
         .success()
         .map_err(operation("search", base))?;
+    if let Some(elsewhere) = done.refs.first() {
+        return Err(LdapFailure::Elsewhere {
+            base: base.to_owned(),
+            url: elsewhere.clone(),
+        });
+    }
     Ok(records)
 }
 

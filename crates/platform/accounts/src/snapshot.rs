@@ -23,6 +23,8 @@ pub struct Tool {
     pub home: PathBuf,
     /// Who looks after it, by user name.
     pub maintainers: Vec<Maintainer>,
+    /// Whether the directory has locked it: it keeps what it has and may use none of it.
+    pub locked: bool,
 }
 
 /// An admin of the project.
@@ -36,6 +38,8 @@ pub struct Admin {
     pub gid: u32,
     /// The home.
     pub home: PathBuf,
+    /// Whether the directory has locked the user: as long as it has, they are no admin.
+    pub locked: bool,
 }
 
 /// Why an account of the directory cannot be used: the attribute, the rule, and what was found.
@@ -63,6 +67,9 @@ pub struct Snapshot {
     pub skipped: BTreeSet<String>,
 }
 
+/// The operational attributes that say that an account is locked (`draft-behera-ldap-password-policy`), in lower case.
+const LOCKING: [&str; 2] = ["pwdaccountlockedtime", "pwdpolicysubentry"];
+
 /// One entry as LDAP sends it; names of attributes in lower case.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Record {
@@ -77,6 +84,11 @@ impl Record {
 
     fn all(&self, name: &str) -> &[String] {
         self.values.get(name).map_or(&[], Vec::as_slice)
+    }
+
+    /// Whether the password policy has locked the account: since a moment, or by a policy of its own (the original's rule).
+    fn locked(&self) -> bool {
+        LOCKING.iter().any(|name| !self.all(name).is_empty())
     }
 
     fn id(&self, attribute: &'static str) -> Result<u32, Unusable> {
@@ -169,6 +181,7 @@ fn tool(name: ToolName, record: &Record, maintainers: Vec<Maintainer>) -> Result
         uid: record.id("uidNumber")?,
         home: record.home()?,
         maintainers,
+        locked: record.locked(),
     })
 }
 
@@ -178,6 +191,7 @@ fn admin(name: &str, record: &Record) -> Result<Admin, Unusable> {
         uid: record.id("uidNumber")?,
         gid: record.id("gidNumber")?,
         home: record.home()?,
+        locked: record.locked(),
     })
 }
 

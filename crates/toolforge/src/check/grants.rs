@@ -147,6 +147,7 @@ fn put_own(index: &mut GrantIndex, whose: &Whose, class: &ToolClass) {
         uid: whose.account.uid,
         home: PathBuf::from(&whose.account.home),
         maintainers: vec![],
+        locked: false,
     };
     for object in toolforge_accounts::desired_tool_objects(&tool, class, None) {
         let name = object.pointer("/metadata/name").and_then(Value::as_str);

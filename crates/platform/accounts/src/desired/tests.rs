@@ -11,6 +11,7 @@ fn tool() -> Tool {
             uid: "ada".to_owned(),
             name: "Ada Lovelace".to_owned(),
         }],
+        locked: false,
     }
 }
 
@@ -66,6 +67,7 @@ fn admins_view_and_may_act_as_others() {
         uid: 1,
         gid: 1,
         home: "/home/ada".into(),
+        locked: false,
     };
     let roles: Vec<(String, String)> = desired_admin_objects(&admin)
         .iter()

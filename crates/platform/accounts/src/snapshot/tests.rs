@@ -106,6 +106,30 @@ fn admins_are_the_members_of_the_admin_group_that_exist() {
 }
 
 #[test]
+fn either_attribute_of_a_password_policy_locks_an_account() {
+    let mut records = [
+        account("open", "50001", "/x"),
+        account("since", "50002", "/x"),
+        account("policy", "50003", "/x"),
+    ];
+    records[1].values.insert(
+        "pwdaccountlockedtime".to_owned(),
+        vec!["000001010000Z".to_owned()],
+    );
+    records[2].values.insert(
+        "pwdpolicysubentry".to_owned(),
+        vec!["cn=disabled,ou=ppolicies".to_owned()],
+    );
+    let found = assemble("tools", &records, &[], &[]);
+    let locked: Vec<bool> = found
+        .tools
+        .values()
+        .map(|tool| tool.as_ref().unwrap().locked)
+        .collect();
+    assert_eq!(locked, [false, true, true], "in the order open, policy, since");
+}
+
+#[test]
 fn accounts_of_other_projects_are_not_ours() {
     let mut other = account("alpha", "50001", "/x");
     other
