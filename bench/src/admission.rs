@@ -14,7 +14,8 @@ use std::{
     time::{Duration, Instant},
 };
 
-use anyhow::{Context as _, bail};
+use anyhow::{Context as _, bail, ensure};
+use toolforge_model::ToolAccount;
 
 use crate::{
     Runs,
@@ -79,7 +80,11 @@ pub(crate) fn run(runs: &Runs) -> anyhow::Result<()> {
     runtime.block_on(echo.ready(ca))?;
     let idle = process::memory_megabytes(guards.process.id())?;
 
-    let reviews = reviews::all();
+    let account = runtime.block_on(account(&platform))?;
+    let reviews = reviews::all(&account);
+    for review in &reviews {
+        runtime.block_on(guards.allows(ca, review))?;
+    }
     let mut rows: Vec<(Row, Row)> = reviews.iter().map(|_| <(Row, Row)>::default()).collect();
     for _ in 0..runs.runs {
         for (review, (ours, theirs)) in reviews.iter().zip(&mut rows) {
@@ -94,19 +99,19 @@ pub(crate) fn run(runs: &Runs) -> anyhow::Result<()> {
         shown(idle),
         shown(loaded)
     );
-    verdicts::measure()
+    verdicts::measure(&account)
 }
 
 fn report(reviews: &[Review], rows: &[(Row, Row)]) {
     let value = |figure: &Figure| figure.median().map_or_else(|| "-".to_owned(), shown);
     println!(
-        "{:<10} {:>7} {:>10} {:>10} {:>7} {:>10} {:>10} {:>9} {:>9}",
+        "{:<15} {:>6} {:>10} {:>10} {:>7} {:>10} {:>10} {:>9} {:>9}",
         "review", "bytes", "reviews/s", "echo/s", "ratio", "per core", "echo", "p99 ms", "echo"
     );
     for (review, (ours, theirs)) in reviews.iter().zip(rows) {
         let ratio = ours.per_second.median().zip(theirs.per_second.median());
         println!(
-            "{:<10} {:>7} {:>10} {:>10} {:>7} {:>10} {:>10} {:>9} {:>9}",
+            "{:<15} {:>6} {:>10} {:>10} {:>7} {:>10} {:>10} {:>9} {:>9}",
             review.name,
             review.body.len(),
             value(&ours.per_second),
@@ -118,6 +123,15 @@ fn report(reviews: &[Review], rows: &[(Row, Row)]) {
             value(&theirs.p99_milliseconds),
         );
     }
+}
+
+/// The account of the tool in whose name everything is asked; the platform makes it at its start.
+async fn account(platform: &Platform) -> anyhow::Result<ToolAccount> {
+    let api = Target::of_kubeconfig(&platform.kubeconfig())?;
+    let path = format!("/api/v1/namespaces/{}", reviews::NAMESPACE);
+    let namespace = api.connect().await?.json(Call::get(path)).await?;
+    let annotations = serde_json::from_value(namespace["metadata"]["annotations"].clone())?;
+    Ok(ToolAccount::from_annotations(&annotations)?)
 }
 
 /// Posts the review over all connections, each as fast as it is answered.
@@ -188,6 +202,16 @@ impl Server {
 
     fn url(&self) -> String {
         format!("https://{}", self.address)
+    }
+
+    /// Makes sure that what is measured is the whole way to a yes, and not a short one to a refusal.
+    async fn allows(&self, ca: &str, review: &Review) -> anyhow::Result<()> {
+        let mut connection = Target::public(&self.url(), ca)?.connect().await?;
+        let call = Call::post(review.path, review.body.clone());
+        let answer = &connection.json(call).await?["response"];
+        let as_meant = answer["allowed"] == true && answer["patch"].is_string() == review.changes;
+        ensure!(as_meant, "the review {} is answered {answer}", review.name);
+        Ok(())
     }
 
     async fn ready(&self, ca: &str) -> anyhow::Result<()> {

@@ -2,6 +2,10 @@
 
 use bytes::Bytes;
 use serde_json::{Value, json};
+use toolforge_model::{ToolAccount, labels};
+
+/// Where the objects are.
+pub(crate) const NAMESPACE: &str = "tool-hello";
 
 /// One question.
 #[derive(Debug)]
@@ -9,11 +13,14 @@ pub(crate) struct Review {
     pub(crate) name: &'static str,
     pub(crate) path: &'static str,
     pub(crate) body: Bytes,
+    /// Whether the answer carries changes.
+    pub(crate) changes: bool,
 }
 
-/// One for each guard that validates.
-pub(crate) fn all() -> Vec<Review> {
+/// One for each guard that validates but for endpoints, and one for each that completes; of the tool `hello`.
+pub(crate) fn all(account: &ToolAccount) -> Vec<Review> {
     let workload = ["", "v1", "Pod"];
+    let (pod, bare) = (pod(account), bare_pod(account));
     vec![
         review(
             "ingress",
@@ -21,8 +28,11 @@ pub(crate) fn all() -> Vec<Review> {
             ["networking.k8s.io", "v1", "Ingress"],
             &ingress(),
         ),
-        review("images", "/validate/images", workload, &pod()),
-        review("volumes", "/validate/volumes", workload, &pod()),
+        review("images", "/validate/images", workload, &pod),
+        review("pod", "/validate/pod", workload, &pod),
+        review("mutate-pod", "/mutate/pod", workload, &bare),
+        review("volumes", "/validate/volumes", workload, &pod),
+        review("mutate-volumes", "/mutate/volumes", workload, &bare),
         review("service", "/validate/service", ["", "v1", "Service"], &service()),
     ]
 }
@@ -43,29 +53,35 @@ pub(crate) fn service() -> Value {
     })
 }
 
-pub(crate) fn pod() -> Value {
-    let container = |name: &str| {
-        json!({
-            "name": name, "image": "registry.example/toolforge-python311-sssd-web:latest",
-            "command": ["/usr/bin/webservice-runner", "--type", "python", "--port", "8000"],
-            "env": [{"name": "HOME", "value": "/data/project/hello"}, {"name": "PORT", "value": "8000"}],
-            "ports": [{"name": "http", "containerPort": 8000, "protocol": "TCP"}],
-            "resources": {"limits": {"cpu": "500m", "memory": "512Mi"}, "requests": {"cpu": "250m", "memory": "256Mi"}},
-            "securityContext": {
-                "allowPrivilegeEscalation": false, "privileged": false, "capabilities": {"drop": ["ALL"]},
-                "runAsUser": 52001, "runAsGroup": 52001, "seccompProfile": {"type": "RuntimeDefault"},
-            },
-        })
-    };
+/// A Pod as it is stored.
+pub(crate) fn pod(account: &ToolAccount) -> Value {
+    let mut pod = bare_pod(account);
+    let (id, seccomp) = (account.uid, json!({"type": "RuntimeDefault"}));
+    pod["spec"]["securityContext"] =
+        json!({"fsGroup": id, "runAsUser": id, "runAsGroup": id, "seccompProfile": seccomp});
+    pod["spec"]["containers"][0]["securityContext"] = json!({
+        "allowPrivilegeEscalation": false, "privileged": false, "capabilities": {"drop": ["ALL"]},
+        "runAsUser": id, "runAsGroup": id, "seccompProfile": seccomp,
+    });
+    pod
+}
+
+/// A Pod as the platform's Deployments make it, which gets the tool's identity and environment.
+fn bare_pod(account: &ToolAccount) -> Value {
+    let container = json!({
+        "name": "webservice", "image": "registry.example/toolforge-python311-sssd-web:latest",
+        "command": ["/usr/bin/webservice-runner", "--type", "python", "--port", "8000"],
+        "env": [{"name": "LOGS", "value": account.home}, {"name": "PORT", "value": "8000"}],
+        "ports": [{"name": "http", "containerPort": 8000, "protocol": "TCP"}],
+        "resources": {"limits": {"cpu": "500m", "memory": "512Mi"}, "requests": {"cpu": "250m", "memory": "256Mi"}},
+    });
+    let mut metadata = metadata("hello-5d8c7");
+    metadata["labels"][labels::TOOLFORGE] = json!(labels::TOOLFORGE_TOOL);
     json!({
-        "apiVersion": "v1", "kind": "Pod", "metadata": metadata("hello-5d8c7"),
+        "apiVersion": "v1", "kind": "Pod", "metadata": metadata,
         "spec": {
-            "automountServiceAccountToken": false, "restartPolicy": "Always",
-            "securityContext": {
-                "fsGroup": 52001, "runAsUser": 52001, "runAsGroup": 52001,
-                "seccompProfile": {"type": "RuntimeDefault"},
-            },
-            "containers": [container("webservice")],
+            "automountServiceAccountToken": false, "restartPolicy": "Always", "dnsPolicy": "ClusterFirst",
+            "containers": [container],
         },
     })
 }
@@ -74,7 +90,7 @@ fn metadata(name: &str) -> Value {
     let fields = json!({"f:metadata": {"f:labels": {".": {}, "f:name": {}, "f:toolforge": {}}},
         "f:spec": {"f:selector": {}, "f:ports": {".": {}, "k:{\"port\":8000}": {".": {}, "f:port": {}, "f:targetPort": {}}}}});
     json!({
-        "name": name, "namespace": "tool-hello", "uid": "0a3d0e3e-3a4a-4b5b-9c6c-7d7d8e8e9f9f",
+        "name": name, "namespace": NAMESPACE, "uid": "0a3d0e3e-3a4a-4b5b-9c6c-7d7d8e8e9f9f",
         "creationTimestamp": "2026-11-25T10:00:00Z",
         "labels": {"name": "hello", "app.kubernetes.io/component": "web", "app.kubernetes.io/managed-by": "webservice"},
         "managedFields": [{"manager": "webservice", "operation": "Apply", "apiVersion": "v1", "fieldsType": "FieldsV1",
@@ -92,7 +108,7 @@ fn review(
         "uid": "705ab4f5-6393-11e8-b7cc-42010a800002",
         "kind": {"group": group, "version": version, "kind": kind},
         "resource": {"group": group, "version": version, "resource": "x"},
-        "name": object["metadata"]["name"], "namespace": "tool-hello", "operation": "CREATE",
+        "name": object["metadata"]["name"], "namespace": NAMESPACE, "operation": "CREATE",
         "userInfo": {"username": "hello", "groups": ["toolforge", "system:authenticated"]},
         "object": object, "oldObject": null, "dryRun": false,
         "options": {"apiVersion": "meta.k8s.io/v1", "kind": "CreateOptions"},
@@ -102,5 +118,6 @@ fn review(
         name,
         path,
         body: review.to_string().into(),
+        changes: path.starts_with("/mutate/"),
     }
 }

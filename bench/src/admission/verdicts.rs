@@ -14,21 +14,16 @@ use toolforge_policy::{
     psp::{Phase, Who, judge_pod, tool_policy},
 };
 
-use super::reviews;
+use super::reviews::{self, NAMESPACE};
 use crate::figures::shown;
 
-const NAMESPACE: &str = "tool-hello";
 /// How long each guard is measured.
 const MEASURED: Duration = Duration::from_secs(1);
 
 /// Measures and prints the time of each guard.
-pub(crate) fn measure() -> anyhow::Result<()> {
+pub(crate) fn measure(account: &ToolAccount) -> anyhow::Result<()> {
     let policies = PolicySettings::with("toolforge.org", "registry.example").resolve()?;
-    let (ingress, service, pod) = (reviews::ingress(), reviews::service(), reviews::pod());
-    let account = ToolAccount {
-        uid: 52_001,
-        home: "/data/project/hello".to_owned(),
-    };
+    let (ingress, service, pod) = (reviews::ingress(), reviews::service(), reviews::pod(account));
     println!("one verdict, from the parsed review on:");
     time("ingress", || {
         Ok(admit_ingress(&policies.ingress, NAMESPACE, &Ingress::deserialize(&ingress)?).is_allowed())
@@ -42,7 +37,7 @@ pub(crate) fn measure() -> anyhow::Result<()> {
     time("service", || {
         Ok(admit_service(&policies.service, NAMESPACE, &Service::deserialize(&service)?).is_allowed())
     })?;
-    time("pod", || of_pod(&policies, &account, &pod))
+    time("pod", || of_pod(&policies, account, &pod))
 }
 
 fn of_pod(policies: &Policies, account: &ToolAccount, pod: &Value) -> anyhow::Result<bool> {
