@@ -7,6 +7,7 @@ mod kubeconfig;
 mod listen;
 mod patient;
 mod peer;
+mod places;
 mod presented;
 
 pub use kubeconfig::kubeconfig;

@@ -1,6 +1,7 @@
 //! The accept loop: from a listener and a router to answered requests, until it is told to stop.
 
 use std::{
+    convert::Infallible,
     io,
     net::SocketAddr,
     sync::{
@@ -19,14 +20,14 @@ use hyper_util::{
 use tokio::{
     io::{AsyncRead, AsyncWrite},
     net::{TcpListener, TcpStream},
-    sync::Semaphore,
 };
 use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
-use tower::util::MapResponse;
+use tower::util::{MapFuture, MapResponse};
 
 use crate::patient::Patient;
 use crate::peer::Peer;
+use crate::places::{Place, Places};
 
 /// A peer that has not finished its handshake, or sent its request head, within this time is cut off:
 /// long enough for a slow line, short enough that idle connections do not pile up.
@@ -52,10 +53,11 @@ pub async fn serve(
     router: Router,
     shutdown: CancellationToken,
 ) -> io::Result<()> {
-    serve_at_most(Semaphore::MAX_PERMITS, listener, tls, router, shutdown).await
+    accept(None, listener, tls, router, shutdown).await
 }
 
-/// As [`serve`], with at most so many connections at once: others wait until one ends, which a silent one does soon.
+/// As [`serve`], with at most so many connections at once: for another one the one that has been silent longest makes room,
+/// or, where requests are under way on all of them for a second, the one that has been at its own longest.
 ///
 /// # Errors
 /// As [`serve`].
@@ -66,13 +68,28 @@ pub async fn serve_at_most(
     router: Router,
     shutdown: CancellationToken,
 ) -> io::Result<()> {
-    let places = Arc::new(Semaphore::new(connections));
+    accept(Some(Places::new(connections)), listener, tls, router, shutdown).await
+}
+
+async fn accept(
+    places: Option<Arc<Places>>,
+    listener: TcpListener,
+    tls: Option<Arc<rustls::ServerConfig>>,
+    router: Router,
+    shutdown: CancellationToken,
+) -> io::Result<()> {
     let acceptor = tls.map(TlsAcceptor::from);
     let graceful = GracefulShutdown::new();
     let cut = CancellationToken::new();
     loop {
-        let place = Arc::clone(&places).acquire_owned();
-        let accepting = async { (place.await, listener.accept().await) };
+        let accepting = async {
+            let accepted = listener.accept().await;
+            let place = match &places {
+                Some(places) if accepted.is_ok() => Some(places.take(&cut).await),
+                _ => None,
+            };
+            (place.map(Arc::new), accepted)
+        };
         let (place, accepted) = tokio::select! {
             () = shutdown.cancelled() => break,
             accepted = accepting => accepted,
@@ -83,14 +100,13 @@ pub async fn serve_at_most(
                     router: router.clone(),
                     watcher: graceful.watcher(),
                     shutdown: shutdown.clone(),
-                    cut: cut.clone(),
+                    cut: place
+                        .as_ref()
+                        .map_or_else(|| cut.clone(), |place| place.cut().clone()),
+                    place,
                     address,
                 };
-                let running = connection.run(stream, acceptor.clone());
-                tokio::spawn(async move {
-                    running.await;
-                    drop(place);
-                });
+                tokio::spawn(connection.run(stream, acceptor.clone()));
             }
             Err(error) => {
                 tracing::warn!(%error, "a connection could not be accepted");
@@ -111,6 +127,8 @@ struct Connection {
     watcher: hyper_util::server::graceful::Watcher,
     shutdown: CancellationToken,
     cut: CancellationToken,
+    /// Where connections are limited.
+    place: Option<Arc<Place>>,
     address: SocketAddr,
 }
 
@@ -132,6 +150,7 @@ impl Connection {
         let handshake = tokio::time::timeout(PATIENCE, acceptor.accept(stream));
         let finished = tokio::select! {
             () = self.shutdown.cancelled() => return,
+            () = self.cut.cancelled() => return,
             finished = handshake => finished,
         };
         match finished {
@@ -162,11 +181,20 @@ impl Connection {
         let upgraded = Arc::new(AtomicBool::new(false));
         let stream = Patient::new(stream, SENDING_PATIENCE, Arc::clone(&upgraded));
         let router = self.router.layer(Extension(peer));
-        let service = TowerToHyperService::new(MapResponse::new(router, move |response: Response| {
+        let service = MapResponse::new(router, move |response: Response| {
             if response.status() == StatusCode::SWITCHING_PROTOCOLS {
                 upgraded.store(true, Ordering::Relaxed);
             }
             response
+        });
+        let place = self.place.clone();
+        let service = TowerToHyperService::new(MapFuture::new(service, move |answer| {
+            let busy = place.as_ref().map(|place| place.busy());
+            async move {
+                let answer: Result<Response, Infallible> = answer.await;
+                drop(busy);
+                answer
+            }
         }));
         let builder = Builder::new(TokioExecutor::new());
         let mut builder = match protocol {

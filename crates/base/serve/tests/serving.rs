@@ -4,11 +4,15 @@
 
 use std::sync::Arc;
 
-use axum::{Extension, Router, routing::get};
-use tokio::net::TcpListener;
+use axum::{
+    Extension, Router,
+    routing::{get, post},
+};
+use tokio::io::AsyncWriteExt as _;
+use tokio::net::{TcpListener, TcpStream};
 use tokio_util::sync::CancellationToken;
 use toolforge_pki::{Authority, read_certificate_der, server_config};
-use toolforge_serve::{Peer, Presented, serve};
+use toolforge_serve::{Peer, Presented, serve, serve_at_most};
 
 async fn who(Extension(peer): Extension<Peer>) -> String {
     peer.certificate.map_or_else(
@@ -149,4 +153,49 @@ async fn a_certificate_is_read_again_when_its_files_change() {
     // The connection from before goes on.
     assert_eq!(kept.get(&url).send().await.unwrap().text().await.unwrap(), "here");
     shutdown.cancel();
+}
+
+/// How long somebody may be kept waiting by those who hold connections; far less than a silent one may be held.
+const PROMPT: std::time::Duration = std::time::Duration::from_secs(10);
+
+#[tokio::test]
+async fn who_holds_connections_keeps_nobody_out() {
+    toolforge_pki::install_provider();
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let router = Router::new()
+        .route("/", get(async || "here"))
+        .route("/take", post(async |body: String| body));
+    let shutdown = CancellationToken::new();
+    let serving = tokio::spawn(serve_at_most(4, listener, None, router, shutdown.clone()));
+    let url = format!("http://{address}/");
+    let asked = async || {
+        // On a connection of its own.
+        let answer = reqwest::Client::new().get(&url).send();
+        let answer = tokio::time::timeout(PROMPT, answer).await;
+        answer
+            .expect("nobody is kept waiting")
+            .unwrap()
+            .text()
+            .await
+            .unwrap()
+    };
+
+    let mut held = Vec::new();
+    for said in [
+        "",
+        "GET / HTTP/1.1\r\nHost:",
+        "GET / HTTP/1.1\r\nHost: x\r\n\r\n",
+        "POST /take HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\nslow",
+    ] {
+        for _ in 0..20 {
+            let mut stream = TcpStream::connect(address).await.unwrap();
+            stream.write_all(said.as_bytes()).await.unwrap();
+            held.push(stream);
+        }
+        assert_eq!(asked().await, "here", "{said:?}");
+    }
+    assert_eq!(asked().await, "here");
+    shutdown.cancel();
+    serving.await.unwrap().unwrap();
 }

@@ -268,3 +268,22 @@ async fn who_sends_slowly_holds_nobody_up() {
     let _ = read.await.expect("cut off");
     assert!(answer.starts_with("HTTP/1.1 408"), "{answer}");
 }
+
+/// More than the server has places for connections.
+const HELD: usize = 1100;
+
+#[tokio::test]
+async fn who_holds_more_connections_than_there_are_does_not_keep_the_api_out() {
+    let server = Server::start().await;
+    let address = server.url.trim_start_matches("https://").to_owned();
+    let mut held = Vec::new();
+    for _ in 0..HELD {
+        held.push(TcpStream::connect(&address).await.unwrap());
+    }
+    // An API gives a webhook ten seconds; silence alone would hold a place for thirty.
+    let object = ingress("x.toolforge.org.evil.com");
+    let body = review("v1", &object).to_string();
+    let refused = tokio::time::timeout(Duration::from_secs(10), server.refused(body)).await;
+    let refused = refused.expect("the API is answered");
+    assert!(refused.contains("x.toolforge.org.evil.com"), "{refused}");
+}
