@@ -2,6 +2,8 @@
 //!
 //! Called by the API server and by the admission chain, which gets JSON patches from webhooks.
 
+mod indexes;
+
 use json_patch::{Patch, PatchOperation};
 use serde_json::Value;
 
@@ -33,7 +35,8 @@ pub fn json_patch(object: &Value, patch: &Value) -> Result<Value, PatchError> {
     }
     let mut patched = object.clone();
     let mut copied = 0;
-    for operation in patch.0 {
+    for mut operation in patch.0 {
+        indexes::from_the_end(&mut operation, &patched);
         if let PatchOperation::Copy(copy) = &operation {
             copied += patched.pointer(copy.from.as_str()).map_or(0, size);
             if copied > MAX_COPIED_VALUES {
@@ -128,6 +131,54 @@ mod tests {
         assert!(json_patch(&json!({"a": 2}), &add).is_err());
         let other = json!([{"op": "test", "path": "/a", "value": 1}]);
         assert!(json_patch(&json!({}), &other).is_err());
+    }
+
+    #[test]
+    fn negative_indexes_count_from_the_end() {
+        let object = json!({"a": [{"b": 1}, {"b": 2}, {"b": 3}], "-1": 0});
+        let cases = [
+            (
+                json!({"op": "replace", "path": "/a/-1/b", "value": 9}),
+                json!([1, 2, 9]),
+            ),
+            (json!({"op": "remove", "path": "/a/-3"}), json!([2, 3])),
+            (
+                json!({"op": "add", "path": "/a/-1", "value": {"b": 9}}),
+                json!([1, 2, 3, 9]),
+            ),
+            (
+                json!({"op": "add", "path": "/a/-4", "value": {"b": 9}}),
+                json!([9, 1, 2, 3]),
+            ),
+            (
+                json!({"op": "copy", "from": "/a/-2", "path": "/a/0"}),
+                json!([2, 1, 2, 3]),
+            ),
+            (
+                json!({"op": "move", "from": "/a/-1", "path": "/a/-3"}),
+                json!([3, 1, 2]),
+            ),
+            (
+                json!({"op": "test", "path": "/a/-1/b", "value": 3}),
+                json!([1, 2, 3]),
+            ),
+        ];
+        for (operation, expected) in cases {
+            let patched = json_patch(&object, &json!([operation])).unwrap();
+            let left: Value = patched["a"]
+                .as_array()
+                .unwrap()
+                .iter()
+                .map(|item| item["b"].clone())
+                .collect();
+            assert_eq!(left, expected, "{operation}");
+        }
+        for path in ["/a/-4/b", "/a/-x", "/a/-0x1"] {
+            let replace = json!([{"op": "replace", "path": path, "value": 1}]);
+            assert!(json_patch(&object, &replace).is_err(), "{path}");
+        }
+        let member = json!([{"op": "remove", "path": "/-1"}]);
+        assert!(json_patch(&object, &member).unwrap().get("-1").is_none());
     }
 
     #[test]

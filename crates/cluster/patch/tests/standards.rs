@@ -116,6 +116,12 @@ fn json_patch_refuses_what_rfc_6902_refuses() {
             json!([{"op": "add", "path": "/baz/bat", "value": "qux"}]),
         ),
         (
+            "A.13 an operation said twice: the last one counts, and there is nothing to remove",
+            json!({"foo": "bar"}),
+            serde_json::from_str(r#"[{"op": "add", "path": "/baz", "value": "qux", "op": "remove"}]"#)
+                .unwrap(),
+        ),
+        (
             "A.15 a text is no number",
             json!({"/": 9, "~1": 10}),
             json!([{"op": "test", "path": "/~01", "value": "10"}]),
