@@ -47,7 +47,8 @@ pub(crate) async fn keep(api: Arc<Api>, objects: Vec<Value>) {
     }
 }
 
-/// Brings the address up to date, which may differ from that of the last run.
+/// Brings the address up to date, which may differ from that of the last run, and the labels, of which there were fewer
+/// once: without the one that says that there is a slice already, the controllers make a second one.
 pub(super) async fn refresh(api: &Arc<Api>, wanted: &Value) -> Result<(), ApiError> {
     replace(api, wanted, |current| {
         let mut new = current.clone();
@@ -60,6 +61,9 @@ pub(super) async fn refresh(api: &Arc<Api>, wanted: &Value) -> Result<(), ApiErr
             && let Some(found) = new.pointer_mut("/spec/ports/0/targetPort")
         {
             *found = port.clone();
+        }
+        for (key, value) in wanted["metadata"]["labels"].as_object().into_iter().flatten() {
+            new["metadata"]["labels"][key] = value.clone();
         }
         (new != *current).then_some(new)
     })

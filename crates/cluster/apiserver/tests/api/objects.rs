@@ -574,3 +574,24 @@ async fn the_api_s_own_service_comes_back_with_its_address() {
     assert_eq!(port, i32::from(api.address.port()));
     api.stop().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_old_store_gets_the_labels_of_the_api_s_own_endpoints() {
+    let api = Harness::start().await;
+    let endpoints: Api<k8s_openapi::api::core::v1::Endpoints> = Api::namespaced(api.admin(), "default");
+    let label = "endpointslice.kubernetes.io/skip-mirror";
+    let without = json!({"metadata": {"labels": {label: null, "mine": "kept"}}});
+    endpoints
+        .patch("kubernetes", &PatchParams::default(), &Patch::Merge(without))
+        .await
+        .unwrap();
+    let api = Harness::start_in(api.stop().await).await;
+    let endpoints: Api<k8s_openapi::api::core::v1::Endpoints> = Api::namespaced(api.admin(), "default");
+    let found = endpoints.get("kubernetes").await.unwrap();
+    let labels = found.metadata.labels.unwrap();
+    assert_eq!(
+        (labels[label].as_str(), labels["mine"].as_str()),
+        ("true", "kept")
+    );
+    api.stop().await;
+}
