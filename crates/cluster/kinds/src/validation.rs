@@ -41,6 +41,7 @@ pub fn validate_create(kind: &Kind, object: &Value) -> Vec<FieldError> {
     validate_content(kind, object, &mut errors);
     match kind.key() {
         ("", "Pod") => pod::validate_new(object, &mut errors),
+        ("", "Service") => service::validate_new(object, &mut errors),
         ("apps", "StatefulSet") => stateful_set::validate_new(object, &mut errors),
         ("batch", "Job") => job::validate_new(object, &mut errors),
         ("networking.k8s.io", "Ingress") => ingress::validate_new(object, &mut errors),
@@ -140,6 +141,7 @@ fn validate_change(kind: &Kind, old: &Value, new: &Value, errors: &mut Errors) {
 fn validate_status(kind: &Kind, old: &Value, new: &Value, errors: &mut Errors) {
     match kind.key() {
         ("certificates.k8s.io", _) => certificate::validate_conditions(old, new, errors),
+        ("", "Service") => service::validate_status(new, errors),
         ("apiextensions.k8s.io", _) => definition::validate_status(new, errors),
         ("apps" | "batch", _) => workload::status(new, errors),
         _ => {}

@@ -32,14 +32,23 @@ pub(super) fn service(object: &mut Value) {
         }
     }
     let kind = spec.text("type").to_owned();
-    if matches!(kind.as_str(), "NodePort" | "LoadBalancer") {
+    let outer = kind == "ClusterIP" && !spec.list("externalIPs").is_empty();
+    if outer || matches!(kind.as_str(), "NodePort" | "LoadBalancer") {
         default_text(spec, "externalTrafficPolicy", "Cluster");
     }
     if kind == "LoadBalancer" {
         default(spec, "allocateLoadBalancerNodePorts", true);
     }
+    let is_balancer = kind == "LoadBalancer";
     if kind != "ExternalName" {
         default(spec, "internalTrafficPolicy", "Cluster");
+    }
+    if is_balancer
+        && let Some(balancer) = child(object, "status").and_then(|status| child(status, "loadBalancer"))
+    {
+        for entry in items(balancer, "ingress").filter(|entry| !entry.text("ip").is_empty()) {
+            default(entry, "ipMode", "VIP");
+        }
     }
 }
 

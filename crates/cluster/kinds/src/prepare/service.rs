@@ -46,9 +46,22 @@ pub(super) fn keep_addresses(old: &Value, new: &mut Value) {
             }
         }
     }
+    follow_first(old_spec, spec);
     drop_of_old_type(old_spec, spec);
     keep_node_ports(old_spec, spec);
     complete_addresses(new);
+}
+
+/// Who changes `clusterIP` alone means the first of `clusterIPs`.
+fn follow_first(old: &Value, spec: &mut Value) {
+    let address = spec.text("clusterIP").to_owned();
+    if !address.is_empty()
+        && address != old.text("clusterIP")
+        && spec.get("clusterIPs") == old.get("clusterIPs")
+        && let Some(first) = items(spec, "clusterIPs").next()
+    {
+        *first = address.into();
+    }
 }
 
 /// Fields that the old type had and the new one has not go with it, when the author has left them as they were.

@@ -248,6 +248,21 @@ pub(super) fn address(text: &str) -> Vec<String> {
     vec!["must be a valid IP address, (e.g. 10.9.8.7 or 2001:db8::ffff)".to_owned()]
 }
 
+/// A range of IP addresses.
+pub(super) fn network(text: &str) -> Vec<String> {
+    let is_range = text.split_once('/').is_some_and(|(address, bits)| {
+        let most = address
+            .parse::<std::net::IpAddr>()
+            .map(|ip| if ip.is_ipv4() { 32 } else { 128 });
+        let digits = !bits.is_empty() && bits.bytes().all(|byte| byte.is_ascii_digit());
+        matches!((most, bits.parse::<u8>()), (Ok(most), Ok(bits)) if digits && bits <= most)
+    });
+    if is_range {
+        return Vec::new();
+    }
+    vec!["must be a valid CIDR value, (e.g. 10.9.8.0/24 or 2001:db8::/64)".to_owned()]
+}
+
 /// The number of a port.
 pub(super) fn port(number: i64) -> Vec<String> {
     if (1..=65535).contains(&number) {

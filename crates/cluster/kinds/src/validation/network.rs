@@ -80,24 +80,11 @@ fn policy_peer(peer: &Value, path: &str, errors: &mut Errors) {
             let cidr = block.text("cidr");
             if cidr.is_empty() {
                 errors.push(FieldError::required(&join(&path, "cidr"), ""));
-            } else if !is_network(cidr) {
-                let detail = "must be a valid CIDR value, (e.g. 10.9.8.0/24 or 2001:db8::/64)";
-                errors.push(FieldError::invalid(&join(&path, "cidr"), cidr, detail));
+            } else {
+                messages(&join(&path, "cidr"), cidr, names::network(cidr), errors);
             }
         }
         None if !selectors => errors.push(FieldError::required(path, "must specify a peer")),
         None => {}
     }
-}
-
-fn is_network(text: &str) -> bool {
-    let Some((address, bits)) = text.split_once('/') else {
-        return false;
-    };
-    let most = match address.parse::<std::net::IpAddr>() {
-        Ok(std::net::IpAddr::V4(_)) => 32,
-        Ok(std::net::IpAddr::V6(_)) => 128,
-        Err(_) => return false,
-    };
-    bits.parse::<u8>().is_ok_and(|bits| bits <= most)
 }

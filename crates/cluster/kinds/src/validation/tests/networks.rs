@@ -1,8 +1,9 @@
 //! Services and Ingresses.
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::{cases, changed, check, with};
+use crate::by_kind;
 
 #[test]
 fn services() {
@@ -28,6 +29,21 @@ fn services() {
             "/spec/allocateLoadBalancerNodePorts" => true => "spec.allocateLoadBalancerNodePorts: Forbidden: may only be used when `type` is 'LoadBalancer'";
             "/spec/loadBalancerSourceRanges" => ["10.0.0.0/8"] => "spec.LoadBalancerSourceRanges: Forbidden: may only be used when `type` is 'LoadBalancer'";
             "/spec/healthCheckNodePort" => 30001 => "spec.healthCheckNodePort: Invalid value: 30001: may only be set when `type` is 'LoadBalancer' and `externalTrafficPolicy` is 'Local'";
+            "/spec/ports/0/appProtocol" => "a b" => "spec.ports[0].appProtocol: Invalid value: \"a b\"";
+            "/spec/ipFamilies" => ["X"] => "spec.ipFamilies[0]: Unsupported value: \"X\": supported values: \"IPv4\", \"IPv6\"";
+            "/spec/ipFamilies" => ["IPv4", "IPv4"] => "spec.ipFamilies[1]: Duplicate value: \"IPv4\"";
+            "/spec/ipFamilies" => ["IPv4", "IPv6"] => "spec.ipFamilies[1]: Invalid value: \"IPv6\": not configured on this cluster";
+            "/spec/ipFamilyPolicy" => "X" => "spec.ipFamilyPolicy: Unsupported value: \"X\": supported values: \"PreferDualStack\", \"RequireDualStack\", \"SingleStack\"";
+            "/spec/ipFamilyPolicy" => "RequireDualStack" => "spec.ipFamilyPolicy: Invalid value: \"RequireDualStack\": this cluster is not configured for dual-stack services";
+            "/spec/clusterIPs" => ["None", "127.96.0.9"] => "spec.clusterIPs: Invalid value: [\"None\",\"127.96.0.9\"]: 'None' must be the first and only value";
+            "/spec/clusterIPs" => ["127.96.0.8", "127.96.0.9"] => "spec.clusterIPs: Invalid value: [\"127.96.0.8\",\"127.96.0.9\"]: may specify no more than one IP for each IP family";
+            "/spec/clusterIPs" => ["::1"] => "spec.clusterIPs[0]: Invalid value: \"::1\": expected an IPv4 value as indicated by `ipFamilies[0]`";
+            "/spec/externalIPs" => ["0.0.0.0"] => "spec.externalIPs[0]: Invalid value: \"0.0.0.0\": may not be unspecified (0.0.0.0)";
+            "/spec/externalIPs" => ["169.254.1.1"] => "spec.externalIPs[0]: Invalid value: \"169.254.1.1\": may not be in the link-local range (169.254.0.0/16, fe80::/10)";
+            "/spec/externalTrafficPolicy" => "Local" => "spec.externalTrafficPolicy: Invalid value: \"Local\": may only be set for externally-accessible services";
+            "/metadata" => {"name": "a", "annotations": {"service.kubernetes.io/topology-mode": "Auto", "service.kubernetes.io/topology-aware-hints": "disabled"}} => "metadata.annotations[service.kubernetes.io/topology-mode]: Invalid value: \"Auto\": must match annotations[service.kubernetes.io/topology-aware-hints] when both are specified";
+            "/metadata" => {"name": "a", "annotations": {"service.beta.kubernetes.io/load-balancer-source-ranges": "10.0.0.0/8"}} => "metadata.annotations[service.beta.kubernetes.io/load-balancer-source-ranges]: Forbidden: may only be used when `type` is 'LoadBalancer'";
+            "/spec" => {"type": "ExternalName", "externalName": "a.b", "ipFamilies": ["IPv4"]} => "spec.ipFamilies: Forbidden: may not be set for ExternalName services";
             "/spec/trafficDistribution" => "X" => "spec.trafficDistribution: Unsupported value: \"X\": supported values: \"PreferClose\", \"PreferSameNode\", \"PreferSameZone\"";
         },
     );
@@ -49,13 +65,70 @@ fn services() {
         &balanced,
         &cases! {
             "/spec/ports/0/port" => 10250 => "spec.ports[0]: Invalid value: 10250: may not expose port 10250 externally since it is used by kubelet";
+            "/spec/loadBalancerSourceRanges" => [" 10.0.0.0/8 ", "10.0.0.0/33"] => "spec.LoadBalancerSourceRanges[1]: Invalid value: \"10.0.0.0/33\": must be a valid CIDR value, (e.g. 10.9.8.0/24 or 2001:db8::/64)";
+            "/spec/loadBalancerClass" => "a b" => "spec.loadBalancerClass: Invalid value: \"a b\"";
         },
     );
-    let placed = with(&good, "/spec/clusterIP", json!("127.96.0.2"));
-    assert!(
-        changed("", "Service", &placed, "/spec/clusterIP", json!("127.96.0.3"))
-            .contains("may not change once set")
+    let service = by_kind("", "v1", "Service").unwrap();
+    let mut old = with(&good, "/spec/clusterIP", json!("127.96.0.2"));
+    old["metadata"]["namespace"] = "n".into();
+    crate::apply_defaults(service, &mut old);
+    crate::prepare_for_create(service, &mut old);
+    let mut new = with(&old, "/spec/clusterIP", json!("127.96.0.3"));
+    crate::prepare_for_update(service, &old, &mut new, None);
+    let said = crate::validate_update(service, &old, &new, None);
+    assert_eq!(
+        said.first().map(ToString::to_string).as_deref(),
+        Some("spec.clusterIPs[0]: Invalid value: [\"127.96.0.3\"]: may not change once set")
     );
+    assert_eq!(
+        changed("", "Service", &balanced, "/spec/loadBalancerClass", json!("a/b")),
+        "spec.loadBalancerClass: Invalid value: \"a/b\": may not change once set"
+    );
+    assert_eq!(
+        changed("", "Service", &good, "/spec/ipFamilies", json!(["IPv6"])),
+        "spec.ipFamilies[0]: Invalid value: [\"IPv6\"]: may not change once set"
+    );
+}
+
+#[test]
+fn what_load_balancers_say() {
+    let kind = by_kind("", "v1", "Service").unwrap();
+    let said = |entry: Value| {
+        let old = json!({"metadata": {"name": "a", "namespace": "n"}, "spec": {"type": "LoadBalancer"}});
+        let mut new = with(&old, "/status", json!({"loadBalancer": {"ingress": [entry]}}));
+        crate::apply_defaults(kind, &mut new);
+        let errors = crate::validate_update(kind, &old, &new, Some(crate::Subresource::Status));
+        errors
+            .iter()
+            .map(ToString::to_string)
+            .collect::<Vec<_>>()
+            .join("\n")
+    };
+    assert_eq!(said(json!({"ip": "10.0.0.1"})), "");
+    let at = "status.loadBalancer.ingress[0]";
+    for (entry, expected) in [
+        (
+            json!({"ip": "x"}),
+            format!(
+                "{at}.ip: Invalid value: \"x\": must be a valid IP address, (e.g. 10.9.8.7 or 2001:db8::ffff)"
+            ),
+        ),
+        (
+            json!({"ip": "10.0.0.1", "ipMode": "X"}),
+            format!("{at}.ipMode: Unsupported value: \"X\": supported values: \"Proxy\", \"VIP\""),
+        ),
+        (
+            json!({"hostname": "a.b", "ipMode": "VIP"}),
+            format!("{at}.ipMode: Forbidden: may not be specified when `ip` is not set"),
+        ),
+        (
+            json!({"hostname": "1.2.3.4"}),
+            format!("{at}.hostname: Invalid value: \"1.2.3.4\": must be a DNS name, not an IP address"),
+        ),
+    ] {
+        assert_eq!(said(entry), expected);
+    }
 }
 
 #[test]
