@@ -10,6 +10,7 @@ mod cluster;
 mod config;
 mod definition;
 mod endpoints;
+mod event;
 mod ingress;
 mod job;
 mod job_policies;
@@ -41,6 +42,7 @@ pub fn validate_create(kind: &Kind, object: &Value) -> Vec<FieldError> {
     validate_content(kind, object, &mut errors);
     match kind.key() {
         ("", "Pod") => pod::validate_new(object, &mut errors),
+        ("events.k8s.io", _) => event::validate_new(kind, object, &mut errors),
         ("", "Service") => service::validate_new(object, &mut errors),
         ("apps", "StatefulSet") => stateful_set::validate_new(object, &mut errors),
         ("batch", "Job") => job::validate_new(object, &mut errors),
@@ -85,7 +87,7 @@ fn validate_content(kind: &Kind, object: &Value, errors: &mut Errors) {
         ("", "Endpoints") => endpoints::endpoints(object, errors),
         ("", "ConfigMap") => config::config_map(object, errors),
         ("", "Secret") => config::secret(object, errors),
-        ("", "Event") => cluster::event(object, errors),
+        ("", "Event") => event::event(object, errors),
         ("", "ResourceQuota") => limits::quota(object, errors),
         ("", "LimitRange") => limits::limit_range(object, errors),
         ("", "PersistentVolumeClaim") => storage::claim(object, "spec", errors),
@@ -129,6 +131,7 @@ fn validate_change(kind: &Kind, old: &Value, new: &Value, errors: &mut Errors) {
         ("apps", "StatefulSet") => stateful_set::validate_update(old, new, errors),
         ("apps", "ControllerRevision") => path::unchanged(old, new, &["data"], errors),
         ("batch", "Job") => job::validate_update(old, new, errors),
+        ("events.k8s.io", _) => event::validate_update(kind, old, new, errors),
         ("discovery.k8s.io", "EndpointSlice") => path::unchanged(old, new, &["addressType"], errors),
         ("networking.k8s.io", "IngressClass") => path::unchanged(old, new, &["spec", "controller"], errors),
         ("rbac.authorization.k8s.io", "RoleBinding" | "ClusterRoleBinding") => {

@@ -1,34 +1,16 @@
-//! Namespaces, events, leases and disruption budgets.
+//! Namespaces, leases and disruption budgets.
 
 use serde_json::Value;
 
-use super::path::Errors;
+use super::path::{Errors, messages, optional_one_of};
 use super::workload::count_or_percent;
-use super::{labels, metadata};
+use super::{labels, metadata, names};
 use crate::FieldError;
-use crate::value::{Read as _, int_at, text_at};
+use crate::value::{Read as _, int_at};
 
 /// A namespace.
 pub(super) fn namespace(object: &Value, errors: &mut Errors) {
     metadata::finalizers(&object["spec"], "spec", errors);
-}
-
-/// An event is in the namespace of what it is about.
-pub(super) fn event(object: &Value, errors: &mut Errors) {
-    let about = text_at(object, &["involvedObject", "namespace"]);
-    let namespace = text_at(object, &["metadata", "namespace"]);
-    if about.is_empty() {
-        if !namespace.is_empty() && namespace != "default" && namespace != "kube-system" {
-            let detail = "does not match event.namespace";
-            errors.push(FieldError::invalid("involvedObject.namespace", about, detail));
-        }
-    } else if about != namespace {
-        errors.push(FieldError::invalid(
-            "involvedObject.namespace",
-            about,
-            "does not match event.namespace",
-        ));
-    }
 }
 
 /// A lease.
@@ -44,7 +26,26 @@ pub(super) fn lease(object: &Value, errors: &mut Errors) {
         let detail = "must be greater than or equal to 0";
         errors.push(FieldError::invalid("spec.leaseTransitions", count, detail));
     }
+    election(&object["spec"], errors);
 }
+
+/// How holders are elected. Upstream names the field twice in this path.
+fn election(spec: &Value, errors: &mut Errors) {
+    let strategy = spec.text("strategy");
+    let path = "spec.strategy.strategy";
+    if strategy.contains('/') {
+        messages(path, strategy, names::qualified(strategy), errors);
+    } else if spec.has("strategy") && strategy != ELECTION {
+        errors.push(FieldError::not_supported(path, strategy, &[ELECTION]));
+    }
+    if strategy.is_empty() && !spec.text("preferredHolder").is_empty() {
+        let detail = "may only be specified if `strategy` is defined";
+        errors.push(FieldError::forbidden("spec.preferredHolder", detail));
+    }
+}
+
+/// The only strategy that Kubernetes has of its own.
+const ELECTION: &str = "OldestEmulationVersion";
 
 /// A disruption budget.
 pub(super) fn budget(object: &Value, errors: &mut Errors) {
@@ -59,4 +60,6 @@ pub(super) fn budget(object: &Value, errors: &mut Errors) {
     if let Some(selector) = spec.get("selector") {
         labels::selector(selector, "spec.selector", errors);
     }
+    let known = ["AlwaysAllow", "IfHealthyBudget"];
+    optional_one_of(spec, "spec", "unhealthyPodEvictionPolicy", &known, errors);
 }

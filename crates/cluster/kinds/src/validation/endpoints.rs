@@ -28,6 +28,7 @@ pub(super) fn endpoints(object: &Value, errors: &mut Errors) {
             for (path, address) in each(subset, &path, list) {
                 let ip = address.text("ip");
                 messages(&join(&path, "ip"), ip, names::address(ip), errors);
+                names_of(address, &path, errors);
             }
         }
         let several = subset.list("ports").len() > 1;
@@ -45,7 +46,30 @@ pub(super) fn endpoints(object: &Value, errors: &mut Errors) {
             }
             number(port, &path, errors);
             one_of(port, &path, "protocol", PROTOCOLS, errors);
+            application(port, &path, errors);
         }
+    }
+}
+
+/// The host name that a Pod asks for, and its node.
+fn names_of(endpoint: &Value, path: &str, errors: &mut Errors) {
+    let (host, node) = (endpoint.text("hostname"), endpoint.text("nodeName"));
+    if !host.is_empty() {
+        messages(&join(path, "hostname"), host, names::label(host), errors);
+    }
+    if endpoint.has("nodeName") {
+        messages(&join(path, "nodeName"), node, names::subdomain(node), errors);
+    }
+}
+
+fn application(port: &Value, path: &str, errors: &mut Errors) {
+    if let Some(protocol) = port.get("appProtocol").and_then(Value::as_str) {
+        messages(
+            &join(path, "appProtocol"),
+            protocol,
+            names::qualified(protocol),
+            errors,
+        );
     }
 }
 
@@ -83,6 +107,7 @@ pub(super) fn slice(object: &Value, errors: &mut Errors) {
             let path = format!("{path}.addresses[{index}]");
             messages(&path, address, address_messages(kind, address), errors);
         }
+        names_of(endpoint, &path, errors);
     }
     slice_ports(object, errors);
 }
@@ -114,5 +139,6 @@ fn slice_ports(object: &Value, errors: &mut Errors) {
         }
         seen.push(name);
         one_of(port, &path, "protocol", PROTOCOLS, errors);
+        application(port, &path, errors);
     }
 }

@@ -57,7 +57,8 @@ pub(super) fn quota(object: &Value, errors: &mut Errors) {
         if let Some(amount) = quantity::read(amount) {
             if amount.nanos() < 0 {
                 errors.push(FieldError::invalid(&path, amount.to_string(), NOT_NEGATIVE));
-            } else if is_counted(resource) && amount.nanos() % 1_000_000_000 != 0 {
+            }
+            if is_counted(resource) && amount.nanos() % 1_000_000_000 != 0 {
                 errors.push(FieldError::invalid(
                     &path,
                     amount.to_string(),
@@ -129,24 +130,31 @@ ResourceQuotaScopeNotTerminating, ResourceQuotaScopeBestEffort, ResourceQuotaSco
 ResourceQuotaScopeCrossNamespacePodAffinity";
 
 fn scope_selector(spec: &Value, selector: &Value, errors: &mut Errors) {
-    for (path, wanted) in each(selector, "spec.scopeSelector", "matchExpressions") {
-        let scope = wanted.text("scopeName");
-        let (name, operator) = (join(&path, "scopeName"), wanted.text("operator"));
+    // Upstream does not say which of the expressions it means.
+    let path = "spec.scopeSelector.matchExpressions";
+    let all = selector.list("matchExpressions");
+    for wanted in all {
+        let (scope, operator) = (wanted.text("scopeName"), wanted.text("operator"));
         if !SCOPES.contains(&scope) {
+            let name = join(path, "scopeName");
             errors.push(FieldError::invalid(&name, scope, "unsupported scope"));
         }
         for _ in out_of_scope(spec, scope) {
             let why = "unsupported scope applied to resource";
-            errors.push(FieldError::invalid("spec.scopeSelector", selector.clone(), why));
+            errors.push(FieldError::invalid(path, selector.clone(), why));
         }
-        if !matches!(scope, "PriorityClass" | "VolumeAttributesClass") && operator != "Exists" {
-            errors.push(FieldError::invalid(
-                &join(&path, "operator"),
-                operator,
-                MUST_EXIST,
-            ));
+        let valued = matches!(scope, "PriorityClass" | "VolumeAttributesClass");
+        if SCOPES.contains(&scope) && !valued && operator != "Exists" {
+            errors.push(FieldError::invalid(&join(path, "operator"), operator, MUST_EXIST));
         }
-        scope_values(wanted, &path, errors);
+        scope_values(wanted, path, errors);
+    }
+    let has = |scope: &str| all.iter().any(|wanted| wanted.text("scopeName") == scope);
+    for [one, other] in CONFLICTS {
+        if has(one) && has(other) {
+            let given = spec["scopes"].clone();
+            errors.push(FieldError::invalid(path, given, "conflicting scopes"));
+        }
     }
 }
 
@@ -224,27 +232,64 @@ pub(super) fn limit_range(object: &Value, errors: &mut Errors) {
                 }
             }
         }
+        let bounds = |key: &str| item.at(&[key, "storage"]).is_some();
+        if kind == "PersistentVolumeClaim" && !bounds("min") && !bounds("max") {
+            let detail = "either minimum or maximum storage value is required, but neither was provided";
+            errors.push(FieldError::required(&join(&path, "limits"), detail));
+        }
         limits_in_order(item, &path, errors);
+        ratios(item, &path, errors);
     }
 }
 
-/// Smaller, what it is called, greater, what it is called: in that order they must be.
-const ORDER: &[(&str, &str, &str, &str)] = &[
-    ("min", "min value", "max", "max value"),
-    ("min", "min value", "defaultRequest", "default request value"),
-    ("defaultRequest", "default request value", "max", "max value"),
-    (
+/// One amount that must not be less than another, and how upstream tells it: under which field, with whose value.
+struct Order {
+    less: (&'static str, &'static str),
+    more: (&'static str, &'static str),
+    field: &'static str,
+    shows_less: bool,
+}
+
+const fn order(
+    less: (&'static str, &'static str),
+    more: (&'static str, &'static str),
+    field: &'static str,
+    shows_less: bool,
+) -> Order {
+    Order {
+        less,
+        more,
+        field,
+        shows_less,
+    }
+}
+
+const MIN: (&str, &str) = ("min", "min value");
+const MAX: (&str, &str) = ("max", "max value");
+const REQUEST: (&str, &str) = ("defaultRequest", "default request value");
+
+const ORDER: &[Order] = &[
+    order(MIN, MAX, "min", true),
+    order(MIN, REQUEST, "defaultRequest", false),
+    order(REQUEST, MAX, "defaultRequest", true),
+    order(
+        REQUEST,
+        ("default", "default limit value"),
         "defaultRequest",
-        "default request value",
-        "default",
-        "default limit value",
+        true,
     ),
-    ("min", "min value", "default", "default value"),
-    ("default", "default value", "max", "max value"),
+    order(MIN, ("default", "default value"), "default", true),
+    order(("default", "default value"), MAX, "default", false),
 ];
 
 fn limits_in_order(item: &Value, path: &str, errors: &mut Errors) {
-    for (less, less_name, more, more_name) in ORDER {
+    for Order {
+        less: (less, less_name),
+        more: (more, more_name),
+        field,
+        shows_less,
+    } in ORDER
+    {
         for (resource, amount) in item.map(less).into_iter().flatten() {
             let (Some(small), Some(great)) = (
                 quantity::read(amount),
@@ -254,9 +299,35 @@ fn limits_in_order(item: &Value, path: &str, errors: &mut Errors) {
             };
             if small > great {
                 let detail = format!("{less_name} {small} is greater than {more_name} {great}");
-                let at = format!("{}[{resource}]", join(path, less));
-                errors.push(FieldError::invalid(&at, small.to_string(), &detail));
+                let at = format!("{}[{resource}]", join(path, field));
+                let shown = if *shows_less { small } else { great };
+                errors.push(FieldError::invalid(&at, shown.to_string(), &detail));
             }
         }
+    }
+}
+
+/// How far limits may be above requests: at least not below them, and not further than the largest and smallest let.
+fn ratios(item: &Value, path: &str, errors: &mut Errors) {
+    for (resource, amount) in item.map("maxLimitRequestRatio").into_iter().flatten() {
+        let Some(ratio) = quantity::read(amount) else {
+            continue;
+        };
+        let at = format!("{}[{resource}]", join(path, "maxLimitRequestRatio"));
+        if ratio.millis() < 1000 {
+            let detail = format!("ratio {ratio} is less than 1");
+            errors.push(FieldError::invalid(&at, ratio.to_string(), &detail));
+        }
+        let of = |key: &str| item.at(&[key, resource]).and_then(quantity::read);
+        let (Some(min), Some(max)) = (of("min"), of("max")) else {
+            continue;
+        };
+        if min.is_zero() || ratio.millis().saturating_mul(min.millis()) <= max.millis().saturating_mul(1000) {
+            continue;
+        }
+        #[expect(clippy::cast_precision_loss, reason = "shown with six digits")]
+        let most = max.millis() as f64 / min.millis() as f64;
+        let detail = format!("ratio {ratio} is greater than max/min = {most:.6}");
+        errors.push(FieldError::invalid(&at, ratio.to_string(), &detail));
     }
 }

@@ -1,5 +1,7 @@
 //! Network policies.
 
+use std::net::IpAddr;
+
 use serde_json::Value;
 
 use super::path::{Errors, each, join, messages, nth, optional_one_of};
@@ -82,9 +84,46 @@ fn policy_peer(peer: &Value, path: &str, errors: &mut Errors) {
                 errors.push(FieldError::required(&join(&path, "cidr"), ""));
             } else {
                 messages(&join(&path, "cidr"), cidr, names::network(cidr), errors);
+                excepted(block, &path, errors);
             }
         }
         None if !selectors => errors.push(FieldError::required(path, "must specify a peer")),
         None => {}
     }
+}
+
+/// What is left out of a block has to be a part of it, and not all.
+fn excepted(block: &Value, path: &str, errors: &mut Errors) {
+    let Some((whole, whole_bits)) = read_network(block.text("cidr")) else {
+        return;
+    };
+    for (index, part) in block.list("except").iter().enumerate() {
+        let text = part.as_str().unwrap_or_default();
+        let at = nth(path, "except", index);
+        let Some((address, bits)) = read_network(text) else {
+            messages(&at, text, names::network(text), errors);
+            return;
+        };
+        if bits <= whole_bits || masked(address, whole_bits) != masked(whole, whole_bits) {
+            let detail = "must be a strict subset of `cidr`";
+            errors.push(FieldError::invalid(&at, text, detail));
+        }
+    }
+}
+
+fn read_network(text: &str) -> Option<(IpAddr, u32)> {
+    let (address, bits) = text.split_once('/').filter(|_| names::network(text).is_empty())?;
+    Some((address.parse().ok()?, bits.parse().ok()?))
+}
+
+/// The first bits of an address, and its family.
+fn masked(address: IpAddr, bits: u32) -> (bool, u128) {
+    let (value, width) = match address {
+        IpAddr::V4(ip) => (u128::from(u32::from(ip)), 32),
+        IpAddr::V6(ip) => (u128::from(ip), 128),
+    };
+    (
+        address.is_ipv4(),
+        value.checked_shr(width - bits.min(width)).unwrap_or(0),
+    )
 }

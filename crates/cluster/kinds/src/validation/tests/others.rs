@@ -2,8 +2,8 @@
 
 use serde_json::json;
 
-use super::{cases, changed, check, with};
-use crate::{Subresource, validate_create, validate_update};
+use super::{cases, changed, check, with, wrong};
+use crate::{Subresource, by_kind, validate_create, validate_update};
 
 #[test]
 fn metadata_that_never_changes() {
@@ -71,8 +71,8 @@ fn quotas_and_limits() {
             "/spec/scopes" => ["Odd"] => "spec.scopes: Invalid value: [\"Odd\"]: unsupported scope";
             "/spec/scopes" => ["BestEffort", "NotBestEffort"] => "spec.scopes: Invalid value: [\"BestEffort\",\"NotBestEffort\"]: conflicting scopes";
             "/spec" => {"hard": {"cpu": "1"}, "scopes": ["BestEffort"]} => "spec.scopes: Invalid value: [\"BestEffort\"]: unsupported scope applied to resource";
-            "/spec/scopeSelector" => {"matchExpressions": [{"scopeName": "PriorityClass", "operator": "In"}]} => "spec.scopeSelector.matchExpressions[0].values: Required value: must be at least one value";
-            "/spec/scopeSelector" => {"matchExpressions": [{"scopeName": "Terminating", "operator": "In", "values": ["a"]}]} => "spec.scopeSelector.matchExpressions[0].operator: Invalid value: \"In\": must be 'Exist' when scope";
+            "/spec/scopeSelector" => {"matchExpressions": [{"scopeName": "PriorityClass", "operator": "In"}]} => "spec.scopeSelector.matchExpressions.values: Required value: must be at least one value";
+            "/spec/scopeSelector" => {"matchExpressions": [{"scopeName": "Terminating", "operator": "In", "values": ["a"]}]} => "spec.scopeSelector.matchExpressions.operator: Invalid value: \"In\": must be 'Exist' when scope";
         },
     );
     let scoped = with(&quota, "/spec/scopes", json!(["Terminating", "NotBestEffort"]));
@@ -96,6 +96,11 @@ fn quotas_and_limits() {
         &limits,
         &cases! {
             "/spec/limits/0/min" => {"cpu": "3"} => "spec.limits[0].min[cpu]: Invalid value: \"3\": min value 3 is greater than max value 2";
+            "/spec/limits/0/defaultRequest" => {"cpu": "500m"} => "spec.limits[0].defaultRequest[cpu]: Invalid value: \"500m\": min value 1 is greater than default request value 500m";
+            "/spec/limits/0/default" => {"cpu": "3"} => "spec.limits[0].defaultRequest[cpu]: Invalid value: \"3\": default request value 3 is greater than max value 2\nspec.limits[0].default[cpu]: Invalid value: \"2\": default value 3 is greater than max value 2";
+            "/spec/limits/0/maxLimitRequestRatio" => {"cpu": "500m"} => "spec.limits[0].maxLimitRequestRatio[cpu]: Invalid value: \"500m\": ratio 500m is less than 1";
+            "/spec/limits/0/maxLimitRequestRatio" => {"cpu": "3"} => "spec.limits[0].maxLimitRequestRatio[cpu]: Invalid value: \"3\": ratio 3 is greater than max/min = 2.000000";
+            "/spec/limits/0" => {"type": "PersistentVolumeClaim"} => "spec.limits[0].limits: Required value: either minimum or maximum storage value is required, but neither was provided";
             "/spec/limits/0" => {"type": "Pod", "default": {"cpu": "1"}} => "spec.limits[0].default: Forbidden: may not be specified when `type` is 'Pod'";
         },
     );
@@ -123,22 +128,13 @@ fn everything_else() {
             "/spec" => {"minAvailable": 1, "maxUnavailable": 1} => "spec: Invalid value: {\"maxUnavailable\":1,\"minAvailable\":1}: minAvailable and maxUnavailable cannot be both set";
         },
     );
-    let claim = json!({"metadata": {"name": "a"}, "spec": {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "1Gi"}}}});
-    check(
-        "",
-        "PersistentVolumeClaim",
-        &claim,
-        &cases! {
-            "/spec/accessModes" => [] => "spec.accessModes: Required value: at least 1 access mode is required";
-            "/spec/resources" => {} => "spec.resources[storage]: Required value";
-        },
-    );
     check(
         "coordination.k8s.io",
         "Lease",
         &json!({"metadata": {"name": "a"}, "spec": {}}),
         &cases! {
             "/spec/leaseDurationSeconds" => 0 => "spec.leaseDurationSeconds: Invalid value: 0: must be greater than 0";
+            "/spec/preferredHolder" => "a" => "spec.preferredHolder: Forbidden: may only be specified if `strategy` is defined";
         },
     );
     check(
@@ -155,6 +151,8 @@ fn everything_else() {
         &json!({"metadata": {"name": "a"}, "spec": {"podSelector": {}}}),
         &cases! {
             "/spec/ingress" => [{"from": [{}]}] => "spec.ingress[0].from[0]: Required value: must specify a peer";
+            "/spec/ingress" => [{"from": [{"ipBlock": {"cidr": "10.0.0.0/8", "except": ["10.1.0.0/16", "11.0.0.0/16"]}}]}] => "spec.ingress[0].from[0].ipBlock.except[1]: Invalid value: \"11.0.0.0/16\": must be a strict subset of `cidr`";
+            "/spec/ingress" => [{"from": [{"ipBlock": {"cidr": "::/0", "except": ["::/0"]}}]}] => "spec.ingress[0].from[0].ipBlock.except[0]: Invalid value: \"::/0\": must be a strict subset of `cidr`";
         },
     );
     check(
@@ -174,6 +172,100 @@ fn everything_else() {
             "/spec/user" => "" => "spec.user: Invalid value: \"\": at least one of user or group must be specified";
             "/spec/resourceAttributes" => null => "spec.resourceAttributes: Invalid value: null: exactly one of";
         },
+    );
+}
+
+#[test]
+fn claims_for_volumes() {
+    let claim = json!({"metadata": {"name": "a"}, "spec": {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "1Gi"}}}});
+    check(
+        "",
+        "PersistentVolumeClaim",
+        &claim,
+        &cases! {
+            "/spec/accessModes" => [] => "spec.accessModes: Required value: at least 1 access mode is required";
+            "/spec/resources" => {} => "spec.resources[storage]: Required value";
+            "/spec/accessModes" => ["X"] => "spec.accessModes: Unsupported value: \"X\": supported values: \"ReadOnlyMany\"";
+            "/spec/accessModes" => ["ReadWriteOncePod", "ReadWriteOnce"] => "spec.accessModes: Forbidden: may not use ReadWriteOncePod with other access modes";
+            "/spec/storageClassName" => "A" => "spec.storageClassName: Invalid value: \"A\": a lowercase RFC 1123 subdomain";
+            "/spec/dataSource" => {"kind": "X", "name": "a"} => "spec.dataSource: Invalid value: \"X\": must be 'PersistentVolumeClaim' when referencing the default apiGroup";
+        },
+    );
+    let more = json!({"requests": {"storage": "2Gi"}});
+    let said = changed(
+        "",
+        "PersistentVolumeClaim",
+        &claim,
+        "/spec/resources",
+        more.clone(),
+    );
+    assert!(
+        said.starts_with("spec: Forbidden: spec is immutable after creation except"),
+        "{said}"
+    );
+    assert_eq!(
+        changed(
+            "",
+            "PersistentVolumeClaim",
+            &claim,
+            "/spec/volumeName",
+            json!("v")
+        ),
+        ""
+    );
+    let kind = by_kind("", "v1", "PersistentVolumeClaim").unwrap();
+    let mut bound = with(&claim, "/metadata/namespace", json!("n"));
+    bound["status"] = json!({"phase": "Bound", "capacity": {"storage": "1Gi"}});
+    let update = |size: &str| {
+        let new = with(&bound, "/spec/resources/requests/storage", json!(size));
+        let errors = validate_update(kind, &bound, &new, None);
+        errors
+            .iter()
+            .map(ToString::to_string)
+            .collect::<Vec<_>>()
+            .join("\n")
+    };
+    assert_eq!(update("2Gi"), "");
+    let at = "spec.resources.requests.storage";
+    assert_eq!(
+        update("1"),
+        format!("{at}: Forbidden: field can not be less than status.capacity")
+    );
+}
+
+#[test]
+fn events_of_both_generations() {
+    let old = json!({"metadata": {"name": "a"}, "involvedObject": {"namespace": "n"}, "eventTime": null});
+    check(
+        "",
+        "Event",
+        &old,
+        &cases! {
+            "/involvedObject" => {} => "involvedObject.namespace: Invalid value: \"\": does not match event.namespace";
+            "/eventTime" => "2026-01-01T00:00:00.000000Z" => "reportingController: Required value";
+        },
+    );
+    let new = json!({"metadata": {"name": "a"}, "eventTime": "2026-01-01T00:00:00.000000Z", "type": "Normal", "reason": "r",
+        "action": "a", "reportingController": "c", "reportingInstance": "i", "regarding": {"namespace": "n"}, "note": "n"});
+    check(
+        "events.k8s.io",
+        "Event",
+        &new,
+        &cases! {
+            "/type" => "X" => "type: Invalid value: \"\": has invalid value: X";
+            "/action" => "" => "action: Required value";
+            "/note" => ("x".repeat(1025)) => "message: Invalid value: \"\": can have at most 1024 characters";
+            "/series" => {"count": 1, "lastObservedTime": "2026-01-01T00:00:00.000000Z"} => "series.count: Invalid value: \"\": should be at least 2";
+            "/deprecatedCount" => 1 => "count: Invalid value: \"\": needs to be unset";
+        },
+    );
+    let timeless = with(&new, "/eventTime", json!(null));
+    assert!(wrong("events.k8s.io", "Event", &timeless).ends_with("eventTime: Required value"));
+    let series = json!({"count": 2, "lastObservedTime": "2026-01-01T00:00:00.000000Z"});
+    assert_eq!(changed("events.k8s.io", "Event", &new, "/series", series), "");
+    assert_eq!(
+        changed("events.k8s.io", "Event", &new, "/note", json!("m")),
+        "message: Invalid value: \"m\": field is immutable"
     );
 }
 
