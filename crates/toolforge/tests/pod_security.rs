@@ -1,6 +1,8 @@
 //! Pod security policies, from outside: a tool's own applies from the start, and an operator grants another one with
 //! the YAML of old and a `RoleBinding`.
 
+use std::{io::ErrorKind, process::Command};
+
 use serde_json::{Value, json};
 use toolforge_testkit::{Outcome, Scratch, eventually};
 
@@ -234,4 +236,79 @@ fn foretold(scratch: &Scratch, fixed: &Value) {
         &["--from-platform", "--kubeconfig", &other],
     );
     assert_eq!(forbidden.code, 2, "{}", forbidden.stdout);
+}
+
+/// Takes a tool out of the directory, with the client of `OpenLDAP`; false where there is none.
+fn leaves_the_directory(scratch: &Scratch, tool: &str) -> bool {
+    let mut delete = Command::new("ldapdelete");
+    delete
+        .env("LDAPTLS_CACERT", scratch.data().join("pki/cluster-ca.crt"))
+        .arg("-H")
+        .arg(format!("ldaps://127.0.0.1:{}", scratch.port("--ldap-port")))
+        .args(["-x", "-D", "cn=admin,dc=toolforge,dc=org", "-y"])
+        .arg(scratch.data().join("directory/admin.password"))
+        .arg(format!(
+            "uid=tools.{tool},ou=people,ou=servicegroups,dc=toolforge,dc=org"
+        ))
+        .arg(format!("cn=tools.{tool},ou=servicegroups,dc=toolforge,dc=org"));
+    match delete.output() {
+        Err(error) if error.kind() == ErrorKind::NotFound => false,
+        output => {
+            let output = output.expect("the client can be run");
+            assert!(
+                output.status.success(),
+                "{}",
+                String::from_utf8_lossy(&output.stderr)
+            );
+            true
+        }
+    }
+}
+
+#[test]
+fn a_tools_policy_and_its_grants_go_with_its_namespace() {
+    let scratch = Scratch::new(PROGRAM);
+    let _platform = scratch.start(&[]);
+    let admin = |arguments: &[&str]| scratch.kubectl(arguments);
+    let mut create = scratch.command(&["tool", "create", "brief", "--maintainer", "ada"]);
+    Outcome::of(&mut create).ok();
+    let owner = "jsonpath={.metadata.ownerReferences[*].kind}/{.metadata.ownerReferences[*].name}";
+    let belongs_to = admin(&["get", "psp", "tool-brief-psp", "-o", owner]).ok();
+    assert_eq!(belongs_to, "Namespace/tool-brief");
+
+    // A tool that is there keeps its place: what was taken away comes back, and belongs to what came back.
+    let uid = |kind: &str, name: &str, path: &str| {
+        admin(&["get", kind, name, "-o", &format!("jsonpath={{{path}}}")])
+    };
+    let before = uid("namespace", "tool-brief", ".metadata.uid").ok();
+    admin(&["delete", "namespace", "tool-brief", "--wait=false"]).ok();
+    eventually("the tool has a namespace and a policy again", || {
+        let namespace = uid("namespace", "tool-brief", ".metadata.uid").stdout;
+        let policy = uid("psp", "tool-brief-psp", ".metadata.ownerReferences[0].uid").stdout;
+        if namespace != before && !namespace.is_empty() && policy == namespace {
+            Ok(())
+        } else {
+            Err(format!("namespace {namespace:?}, policy of {policy:?}"))
+        }
+    });
+
+    if !leaves_the_directory(&scratch, "brief") {
+        return;
+    }
+    // One that left keeps everything, until an operator takes its namespace away.
+    eventually("namespace, policy and grants are gone", || {
+        admin(&["delete", "namespace", "tool-brief", "--wait=false"]);
+        for what in [
+            &["get", "psp", "tool-brief-psp"][..],
+            &["get", "namespace", "tool-brief"],
+            &["get", "rolebinding", "-n", "tool-brief", "tool-brief-psp-binding"],
+        ] {
+            let found = admin(what);
+            if found.code == 0 {
+                return Err(found.stdout);
+            }
+        }
+        Ok(())
+    });
+    admin(&["get", "psp", "tool-hello-psp"]).ok();
 }
