@@ -11,8 +11,8 @@ use kube::{Api, Client};
 use tokio_util::sync::CancellationToken;
 use toolforge_model::{ToolAccount, labels};
 
+use crate::answer::Answer;
 use crate::metrics::Metrics;
-use crate::review::Answer;
 
 /// How long one look at the API may take: Kubernetes gives a webhook ten seconds, and an answer in words is worth
 /// more than its own time-out.

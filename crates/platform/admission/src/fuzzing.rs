@@ -63,7 +63,7 @@ impl Guards {
             return false;
         };
         if let Some(answer) = review.unanswerable() {
-            review.answered(&answer);
+            assert!(serde_json::to_vec(&review.answered(&answer)).is_ok());
             return true;
         }
         for guard in Guard::ALL {
@@ -75,7 +75,7 @@ impl Guards {
             let answer = guard.answer(&self.policies, known, &review.request);
             let answer = self.runtime.block_on(answer);
             assert!(answer.refusal().is_none_or(|message| !message.is_empty()));
-            review.answered(&answer);
+            assert!(serde_json::to_vec(&review.answered(&answer)).is_ok());
         }
         true
     }

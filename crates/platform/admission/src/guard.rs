@@ -2,13 +2,13 @@
 
 use toolforge_policy::psp::Phase;
 use toolforge_policy::{
-    Guard as Judge, ObjectKind, Policies, Question, Unjudged, Verdict, Workload, Writer, admit_volumes,
-    mutate_volumes,
+    Guard as Judge, ObjectKind, Policies, Question, Unjudged, Workload, Writer, admit_volumes, mutate_volumes,
 };
 
 use crate::accounts::Accounts;
+use crate::answer::Answer;
 use crate::pods::{self, Known};
-use crate::review::{Answer, Operation, Request};
+use crate::review::{Operation, Request};
 
 /// The guards, one per path.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -146,7 +146,7 @@ fn judged(judge: Judge, policies: &Policies, namespace: &str, request: &Request)
         phase: Phase::Final,
     };
     match judge.judge(policies, question) {
-        Ok(verdict) => answer(&verdict),
+        Ok(verdict) => Answer::Judged(verdict),
         Err(unjudged) => Answer::Deny(unjudged.to_string()),
     }
 }
@@ -165,7 +165,7 @@ async fn give_volumes(
     };
     let verdict = admit_volumes(&policies.volumes, &workload);
     if !verdict.is_allowed() || !policies.volumes.gives_to(&workload) {
-        return answer(&verdict);
+        return Answer::Judged(verdict);
     }
     let old = match (request.operation, request.sub_resource.as_deref()) {
         (Operation::Create, None | Some("")) => None,
@@ -176,10 +176,6 @@ async fn give_volumes(
         Ok(account) => Answer::Allow(mutate_volumes(&policies.volumes, &account, &request.object, old)),
         Err(answer) => answer,
     }
-}
-
-pub(crate) fn answer(verdict: &Verdict) -> Answer {
-    Answer::Judged(verdict.clone())
 }
 
 /// The object does not have the shape of its kind; the error's own words name the field.

@@ -5,6 +5,7 @@
 //! must not decide anything itself.
 
 mod accounts;
+mod answer;
 mod body;
 mod error;
 #[cfg(fuzzing)]

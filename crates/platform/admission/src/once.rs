@@ -7,7 +7,8 @@ use std::cell::RefCell;
 use std::fmt;
 
 use serde::de::{DeserializeSeed, IgnoredAny, MapAccess, SeqAccess, Visitor};
-use serde_json::{Map, Number, Value};
+use serde_json::map::{Entry, Map};
+use serde_json::{Number, Value};
 
 /// The longest key that is repeated to whoever sent it, in characters.
 const SHOWN_CHARACTERS: usize = 100;
@@ -123,12 +124,16 @@ impl<'de> Visitor<'de> for Once<'_> {
                 place: self.place.below(&key),
                 ..self
             };
-            let value = entries.next_value_seed(below)?;
-            if map.contains_key(&key) {
-                let shown = || key.chars().take(SHOWN_CHARACTERS).collect();
-                self.twice.borrow_mut().get_or_insert_with(shown);
+            match map.entry(key) {
+                Entry::Vacant(place) => {
+                    place.insert(entries.next_value_seed(below)?);
+                }
+                Entry::Occupied(mut place) => {
+                    let shown = || place.key().chars().take(SHOWN_CHARACTERS).collect();
+                    self.twice.borrow_mut().get_or_insert_with(shown);
+                    place.insert(entries.next_value_seed(below)?);
+                }
             }
-            map.insert(key, value);
         }
         Ok(Value::Object(map))
     }

@@ -2,17 +2,16 @@
 
 use std::sync::Arc;
 
-use k8s_openapi::api::core::v1::Pod;
-use serde::Deserialize;
 use serde_json::Value;
 use toolforge_model::Namespace;
 use toolforge_policy::psp::{Holder, Phase, PodSecurityPolicy, ServiceAccount, Who, judge_pod};
 use toolforge_policy::{Verdict, Workload, forgo_token};
 
 use crate::accounts::Accounts;
+use crate::answer::Answer;
 use crate::grants::{Grants, LookError};
-use crate::guard::{EPHEMERAL_CONTAINERS, answer, unreadable};
-use crate::review::{Answer, Operation, Request};
+use crate::guard::{EPHEMERAL_CONTAINERS, unreadable};
+use crate::review::{Operation, Request};
 
 /// What the guard knows of the cluster.
 #[derive(Clone, Copy)]
@@ -47,14 +46,11 @@ pub(crate) async fn complete(known: Known<'_>, namespace: &str, request: &Reques
         (Operation::Update, Some(EPHEMERAL_CONTAINERS)) => Phase::EphemeralContainers,
         _ => return Answer::Allow(vec![]),
     };
-    // Only what reads as a Pod is changed; anything else the API refuses in its own words.
-    if let Err(error) = Pod::deserialize(&request.object) {
-        return unreadable("Pod", &error);
-    }
     let mut changed = request.object.clone();
     if phase == Phase::Create && is_of_tool(namespace) {
         forgo_token(&mut changed);
     }
+    // Only what reads as a Pod is changed; anything else the API refuses in its own words.
     let workload = match Workload::read("Pod", namespace, &changed) {
         Ok(workload) => workload,
         Err(error) => return unreadable("Pod", &error),
@@ -104,7 +100,7 @@ async fn judge(
     };
     let (may_change, verdict) = ask(&known.grants.usable(namespace, &holders));
     if !may_change {
-        return refuse(&verdict);
+        return refuse(verdict);
     }
     // What was granted a moment ago may not have arrived here yet.
     let policies = known
@@ -115,14 +111,14 @@ async fn judge(
     if policies.is_empty() && who.tool {
         known.accounts.of(namespace).await?;
     }
-    refuse(&ask(&policies).1)
+    refuse(ask(&policies).1)
 }
 
-fn refuse(verdict: &Verdict) -> Result<(), Answer> {
+fn refuse(verdict: Verdict) -> Result<(), Answer> {
     if verdict.is_allowed() {
         Ok(())
     } else {
-        Err(answer(verdict))
+        Err(Answer::Judged(verdict))
     }
 }
 

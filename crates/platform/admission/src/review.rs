@@ -1,22 +1,13 @@
-//! `AdmissionReview`s: what Kubernetes asks, and how it is answered.
+//! `AdmissionReview`s: what Kubernetes asks. How it is answered stands in `answer`.
 
-use std::borrow::Cow;
-use std::collections::BTreeSet;
-
-use base64::Engine;
-use json_patch::PatchOperation;
 use serde::Deserialize;
-use serde_json::{Map, Value, json};
-use toolforge_policy::{Verdict, Warning};
+use serde_json::{Map, Value};
 
+use crate::answer::{Answer, Answered};
 use crate::once;
 
 /// The API versions of reviews that are understood; the answer has the version of the question.
 const VERSIONS: [&str; 2] = ["admission.k8s.io/v1", "admission.k8s.io/v1beta1"];
-
-/// Key of the audit annotation with the rules that an object breaks, joined by commas; Kubernetes puts the name of the
-/// webhook before it.
-const RULES: &str = "rules";
 
 /// One question.
 #[derive(Clone, Debug, Deserialize)]
@@ -64,19 +55,6 @@ pub(crate) enum Operation {
     Connect,
 }
 
-/// One answer.
-#[derive(Clone, Debug, PartialEq)]
-pub(crate) enum Answer {
-    /// The object may pass, with these changes.
-    Allow(Vec<PatchOperation>),
-    /// The object is refused.
-    Deny(String),
-    /// What a policy says, with its reasons.
-    Judged(Verdict),
-    /// Nobody can say yet; the client should ask again.
-    Later(String),
-}
-
 impl Operation {
     /// Its name in the metrics.
     pub(crate) fn name(self) -> &'static str {
@@ -85,27 +63,6 @@ impl Operation {
             Self::Update => "update",
             Self::Delete => "delete",
             Self::Connect => "connect",
-        }
-    }
-}
-
-impl Answer {
-    /// What its owner is told when the object may not pass.
-    pub(crate) fn refusal(&self) -> Option<Cow<'_, str>> {
-        match self {
-            Self::Allow(_) => None,
-            Self::Judged(verdict) => (!verdict.is_allowed()).then(|| verdict.message().into()),
-            Self::Deny(message) | Self::Later(message) => Some(message.into()),
-        }
-    }
-
-    /// Its name in the metrics.
-    pub(crate) fn name(&self) -> &'static str {
-        match self {
-            Self::Later(_) => "later",
-            Self::Deny(_) => "refused",
-            Self::Judged(verdict) if !verdict.is_allowed() => "refused",
-            Self::Allow(_) | Self::Judged(_) => "allowed",
         }
     }
 }
@@ -195,25 +152,8 @@ impl Review {
     }
 
     /// The `AdmissionReview` that answers this one.
-    pub(crate) fn answered(&self, answer: &Answer) -> Value {
-        let uid = &self.request.uid;
-        let response = match answer {
-            Answer::Allow(patch) if patch.is_empty() => json!({"uid": uid, "allowed": true}),
-            Answer::Allow(patch) => {
-                let patch = base64::engine::general_purpose::STANDARD.encode(json!(patch).to_string());
-                json!({"uid": uid, "allowed": true, "patchType": "JSONPatch", "patch": patch})
-            }
-            Answer::Deny(message) => refused(uid, message),
-            Answer::Judged(verdict) => judged_response(uid, verdict),
-            Answer::Later(message) => {
-                let status = json!({
-                    "status": "Failure", "code": 503, "reason": "ServiceUnavailable", "message": message,
-                    "details": {"retryAfterSeconds": 1},
-                });
-                json!({"uid": uid, "allowed": false, "status": status})
-            }
-        };
-        json!({"apiVersion": self.version, "kind": "AdmissionReview", "response": response})
+    pub(crate) fn answered<'a>(&'a self, answer: &'a Answer) -> Answered<'a> {
+        Answered::new(&self.version, &self.request.uid, answer)
     }
 }
 
@@ -252,35 +192,11 @@ fn equal_but(new: &Map<String, Value>, old: &Map<String, Value>, apart: &[&str])
     new.iter().filter(counted).eq(old.iter().filter(counted))
 }
 
-fn refused(uid: &str, message: &str) -> Value {
-    let status = json!({"status": "Failure", "code": 403, "reason": "Forbidden", "message": message});
-    json!({"uid": uid, "allowed": false, "status": status})
-}
-
-/// The answer with the warnings, and with the rules that were broken for the audit log.
-fn judged_response(uid: &str, verdict: &Verdict) -> Value {
-    let mut response = if verdict.is_allowed() {
-        json!({"uid": uid, "allowed": true})
-    } else {
-        refused(uid, &verdict.message())
-    };
-    if !verdict.warnings().is_empty() {
-        let texts = verdict.warnings().iter().map(Warning::to_string);
-        response["warnings"] = texts.collect();
-    }
-    let rules: BTreeSet<&str> = verdict.offences().iter().map(|offence| offence.rule).collect();
-    if !rules.is_empty() {
-        let rules: Vec<&str> = rules.into_iter().collect();
-        response["auditAnnotations"] = json!({RULES: rules.join(",")});
-    }
-    response
-}
-
 #[cfg(test)]
 mod tests {
     use serde_json::{Value, json};
 
-    use super::{Answer, Review};
+    use super::Review;
 
     fn review(request: &Value) -> Value {
         json!({"apiVersion": "admission.k8s.io/v1", "kind": "AdmissionReview", "request": request})
@@ -293,17 +209,6 @@ mod tests {
     fn update(old: &Value, new: &Value) -> bool {
         let request = json!({"uid": "u", "kind": {}, "operation": "UPDATE", "object": new, "oldObject": old});
         read(&review(&request)).request.changes_bookkeeping_only()
-    }
-
-    #[test]
-    fn answers_with_the_uid_and_the_version_of_the_question() {
-        let request = json!({"uid": "u-1", "kind": {"group": "", "version": "v1", "kind": "Pod"}, "operation": "CREATE"});
-        for version in ["admission.k8s.io/v1", "admission.k8s.io/v1beta1"] {
-            let question = json!({"apiVersion": version, "kind": "AdmissionReview", "request": request});
-            let answer = read(&question).answered(&Answer::Allow(vec![]));
-            assert_eq!(answer["apiVersion"], version);
-            assert_eq!(answer["response"], json!({"uid": "u-1", "allowed": true}));
-        }
     }
 
     #[test]

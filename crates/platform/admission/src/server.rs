@@ -26,9 +26,9 @@ use crate::review::Review;
 /// Connections at once: an API server keeps some dozens, and anybody who reaches the port can make one.
 const CONNECTIONS: usize = 1024;
 
-#[derive(Clone)]
+/// What all requests share. Behind one pointer: every request is handed it several times.
 struct Shared {
-    policies: Arc<Policies>,
+    policies: Policies,
     accounts: Accounts,
     grants: Grants,
     metrics: Arc<Metrics>,
@@ -50,24 +50,24 @@ pub async fn run(
     shutdown: CancellationToken,
 ) -> Result<(), AdmissionError> {
     let metrics = Arc::new(Metrics::new());
-    let shared = Shared {
-        policies: Arc::new(policies),
+    let shared = Arc::new(Shared {
+        policies,
         grants: Grants::follow(&client, &shutdown),
         accounts: Accounts::follow(client, Arc::clone(&metrics), shutdown.clone()),
         metrics,
         certificate,
         room: Room::new(),
-    };
+    });
     tracing::info!(policies = ?shared.policies, "admission guards are up");
     let tls = shared.certificate.server_config();
     toolforge_serve::serve_at_most(CONNECTIONS, listener, Some(tls), router(shared), shutdown).await?;
     Ok(())
 }
 
-fn router(shared: Shared) -> Router {
+fn router(shared: Arc<Shared>) -> Router {
     let mut router = Router::new();
     for guard in Guard::ALL {
-        let handler = move |shared: State<Shared>, request: Request| review(guard, shared, request);
+        let handler = move |shared: State<Arc<Shared>>, request: Request| review(guard, shared, request);
         router = router.route(guard.path(), post(handler));
     }
     router
@@ -77,7 +77,7 @@ fn router(shared: Shared) -> Router {
         .with_state(shared)
 }
 
-async fn review(guard: Guard, State(shared): State<Shared>, request: Request) -> Response {
+async fn review(guard: Guard, State(shared): State<Arc<Shared>>, request: Request) -> Response {
     let held = match shared.room.read(request).await {
         Ok(held) => held,
         Err(error) => return unreadable(&shared, error.status(), error.reason(), &error.to_string()),
@@ -123,7 +123,7 @@ fn unreadable(shared: &Shared, status: StatusCode, reason: &'static str, error: 
     (status, format!("{error}\n")).into_response()
 }
 
-async fn ready(State(shared): State<Shared>) -> Response {
+async fn ready(State(shared): State<Arc<Shared>>) -> Response {
     let mut missing = Vec::new();
     if !shared.accounts.are_known() {
         missing.push("the namespaces of tools have not been read yet");
@@ -148,7 +148,7 @@ async fn ready(State(shared): State<Shared>) -> Response {
         .into_response()
 }
 
-async fn metrics(State(shared): State<Shared>) -> Response {
+async fn metrics(State(shared): State<Arc<Shared>>) -> Response {
     match shared.metrics.text(shared.certificate.not_after()) {
         Ok(text) => ([(CONTENT_TYPE, OPEN_METRICS)], text).into_response(),
         Err(_) => StatusCode::INTERNAL_SERVER_ERROR.into_response(),
