@@ -142,12 +142,12 @@ async fn load(server: &Server, ca: &str, path: &str, review: &Review, row: &mut 
     let mut tasks = tokio::task::JoinSet::new();
     for _ in 0..CONNECTIONS {
         let mut connection = target.connect().await?;
-        let (path, body) = (path.to_owned(), review.body.clone());
+        let call = Call::post(path, review.body.clone());
         tasks.spawn(async move {
             let mut took = Vec::new();
             while Instant::now() < ends {
                 let sent = Instant::now();
-                connection.drain(Call::post(path.clone(), body.clone())).await?;
+                connection.drain(&call).await?;
                 if sent >= begins {
                     took.push(sent.elapsed());
                 }
@@ -219,7 +219,7 @@ impl Server {
         let ends = Instant::now() + START;
         while Instant::now() < ends {
             if let Ok(mut connection) = target.connect().await
-                && connection.drain(Call::get("/readyz")).await.is_ok()
+                && connection.drain(&Call::get("/readyz")).await.is_ok()
             {
                 return Ok(());
             }

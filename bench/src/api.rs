@@ -210,7 +210,7 @@ async fn load_on(
     let warm = format!("{namespace}-warm");
     let mut connection = server.target.connect().await?;
     for name in [&namespace, &warm] {
-        connection.drain(objects::namespace(name)).await?;
+        connection.drain(&objects::namespace(name)).await?;
     }
     creates(server, &warm, &namespace, figures).await?;
     if wanted(arguments, Part::Gets) {
@@ -222,8 +222,10 @@ async fn load_on(
     if wanted(arguments, Part::Watches) {
         watches(server, &namespace, figures).await?;
     }
+    // A server closes connections that were silent for as long as the load took.
+    let mut connection = server.target.connect().await?;
     for name in [&namespace, &warm] {
-        connection.drain(objects::remove_namespace(name)).await?;
+        connection.drain(&objects::remove_namespace(name)).await?;
     }
     Ok(())
 }

@@ -6,15 +6,11 @@ use std::{
 };
 
 use anyhow::Context as _;
-use bytes::Bytes;
 use futures::future::try_join_all;
-use http::StatusCode;
-use http_body_util::BodyExt as _;
-use hyper::body::Incoming;
 use tokio::{sync::Notify, time::timeout};
 
 use super::objects;
-use crate::client::{Call, Target, expect};
+use crate::client::{Call, Connection, Target};
 
 /// Events before those that count: connections and buffers have their size then.
 const WARM_UP: u64 = 3;
@@ -70,7 +66,7 @@ pub(crate) async fn run(
 ) -> anyhow::Result<Outcome> {
     let mut writer = target.connect().await?;
     let list = writer
-        .json(Call::get(format!("{}?limit=1", objects::config_maps(namespace))))
+        .json(&Call::get(format!("{}?limit=1", objects::config_maps(namespace))))
         .await?;
     let revision = list
         .pointer("/metadata/resourceVersion")
@@ -99,7 +95,7 @@ pub(crate) async fn run(
         }
         arrivals.begin();
         writer
-            .drain(objects::config_map(namespace, "event", event))
+            .drain(&objects::config_map(namespace, "event", event))
             .await?;
         timeout(PATIENCE, arrivals.complete.notified())
             .await
@@ -113,15 +109,14 @@ pub(crate) async fn run(
     Ok(outcome)
 }
 
-async fn open(target: &Target, watchers: usize, path: &str) -> anyhow::Result<Vec<Incoming>> {
+async fn open(target: &Target, watchers: usize, path: &str) -> anyhow::Result<Vec<Connection>> {
     let mut streams = Vec::with_capacity(watchers);
     while streams.len() < watchers {
         let some = (watchers - streams.len()).min(HANDSHAKES);
         let opened = (0..some).map(|_| async {
             let mut connection = target.connect().await?;
-            let response = connection.send(Call::get(path)).await?;
-            expect(response.status(), StatusCode::OK, path)?;
-            anyhow::Ok(response.into_body())
+            connection.watch(&Call::get(path)).await?;
+            anyhow::Ok(connection)
         });
         streams.extend(try_join_all(opened).await?);
     }
@@ -129,11 +124,12 @@ async fn open(target: &Target, watchers: usize, path: &str) -> anyhow::Result<Ve
 }
 
 /// Notes each line; ends with the stream.
-async fn follow(mut stream: Incoming, arrivals: Arc<Arrivals>) {
-    while let Some(Ok(frame)) = stream.frame().await {
-        let data = frame.into_data().unwrap_or_else(|_| Bytes::new());
-        for _ in data.iter().filter(|byte| **byte == b'\n') {
+async fn follow(mut stream: Connection, arrivals: Arc<Arrivals>) {
+    let note = |part: &[u8]| {
+        for _ in part.iter().filter(|byte| **byte == b'\n') {
             arrivals.note();
         }
-    }
+    };
+    // A stream that breaks off is seen by the event that does not reach everybody.
+    stream.follow(note).await.ok();
 }

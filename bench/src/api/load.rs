@@ -80,7 +80,7 @@ pub(crate) async fn run(
                 if ended {
                     return anyhow::Ok((latencies, bytes));
                 }
-                bytes += connection.drain(call(number)).await?;
+                bytes += connection.drain(&call(number)).await?;
                 latencies.push(sent.elapsed());
             }
         })
