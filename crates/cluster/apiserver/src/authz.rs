@@ -5,6 +5,7 @@
 pub(crate) mod aggregate;
 pub(crate) mod escalation;
 pub(crate) mod node;
+pub(crate) mod open;
 pub(crate) mod rbac;
 pub(crate) mod reviews;
 pub(crate) mod rules;
@@ -13,6 +14,8 @@ use crate::authn::User;
 use crate::request::RequestInfo;
 use crate::store::{Effect, Event, Observer, Store, Stored};
 use parking_lot::RwLock;
+use std::sync::Arc;
+use tokio_util::sync::CancellationToken;
 use toolforge_kinds::Status;
 
 /// What somebody wants to do, as RBAC sees it.
@@ -90,6 +93,7 @@ impl Decision {
 #[derive(Debug, Default)]
 pub(crate) struct Access {
     rbac: RwLock<rbac::Index>,
+    open: Arc<open::Open>,
 }
 
 impl Access {
@@ -123,6 +127,28 @@ impl Access {
         Err(refusal(user, attributes))
     }
 
+    /// Holds the right to a request that stays open, and was allowed: it ends when RBAC says so, or with `closing`.
+    ///
+    /// Nothing is held for those with rights that RBAC does not give: masters, and nodes.
+    pub(crate) fn hold(
+        &self,
+        user: &User,
+        attributes: &Attributes,
+        closing: &CancellationToken,
+    ) -> Option<Arc<open::Held>> {
+        let is_allowed = || self.rbac.read().decide(user, attributes).is_allowed();
+        let is_above = user.is_in(crate::authn::MASTERS) || node::Node::of(user).is_some();
+        if is_above {
+            return None;
+        }
+        let held = self.open.hold(user, attributes, closing);
+        // What ended before it was held has not been seen by anybody.
+        if !is_allowed() {
+            held.ends().cancel();
+        }
+        Some(Arc::new(held))
+    }
+
     /// Reads the index.
     pub(crate) fn with_rbac<T>(&self, read: impl FnOnce(&rbac::Index) -> T) -> T {
         read(&self.rbac.read())
@@ -139,6 +165,8 @@ impl Observer for Access {
             Effect::Put => index.put(&event.object.key, &event.object.value()),
             Effect::Removed => index.remove(&event.object.key),
         }
+        drop(index);
+        self.open.review(event, &self.rbac.read());
     }
 }
 

@@ -83,9 +83,10 @@ async fn streams(
     }
     let target = format!("{path}?{}", options::to_node(&options));
     let asked = tunnel::request(&request, &target)?;
+    let ends = tunnel::Ends::of(call, &request);
     let client = hyper::upgrade::on(&mut request);
     let answer = call.api.nodes.upgrade(&node.value(), asked).await?;
-    Ok(tunnel::join(client, answer, call.api.closing.clone()))
+    Ok(tunnel::join(client, answer, ends))
 }
 
 fn require_create(call: &Call, subresource: Subresource, name: &str) -> Result<(), Status> {

@@ -114,12 +114,32 @@ async fn serve(api: &Arc<Api>, request: Request<Body>, seen: &mut Seen) -> Resul
         },
         Some(found) => {
             let old = deprecation(&found);
-            let request = Request::from_parts(parts, body);
+            let held = stays_open(info.verb, &found)
+                .then(|| api.access.hold(&who.user, &attributes, &api.closing))
+                .flatten();
+            let mut request = Request::from_parts(parts, body);
+            // What becomes a connection ends by itself; a body is ended here.
+            if let Some(held) = &held {
+                request.extensions_mut().insert(held.clone());
+            }
             let mut response = rest::dispatch(api.clone(), who, info.verb, found, query, request).await?;
             respond::warn(&mut response, old.as_slice());
-            Ok(response)
+            Ok(match held {
+                Some(held) => response.map(|inner| held::while_allowed(inner, held)),
+                None => response,
+            })
         }
     }
+}
+
+/// Whether an answer may go on for long after it was allowed.
+fn stays_open(verb: &str, found: &ResourceInfo) -> bool {
+    let subresource = found.subresource.as_deref();
+    verb == "watch"
+        || matches!(
+            subresource,
+            Some("exec" | "attach" | "portforward" | "proxy" | "log")
+        )
 }
 
 /// What is told to whom uses a resource that has a successor.

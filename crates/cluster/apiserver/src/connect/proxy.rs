@@ -112,6 +112,7 @@ async fn pass(
     mut request: Request<Body>,
 ) -> Result<Response, Status> {
     let upgrade = toolforge_streams::is_upgrade(request.headers());
+    let ends = tunnel::Ends::of(call, &request);
     let client = hyper::upgrade::on(&mut request);
     let host = host_of(&request);
     let authority = backend.authority();
@@ -138,7 +139,7 @@ async fn pass(
         .map_err(|problem| Status::bad_request(format!("invalid path: {problem}")))?;
     let answer = backend.send(call, asked).await?;
     if upgrade && answer.status() == StatusCode::SWITCHING_PROTOCOLS {
-        return Ok(tunnel::join(client, answer, call.api.closing.clone()));
+        return Ok(tunnel::join(client, answer, ends));
     }
     let mut headers = rewrite::to_client(answer.headers(), false);
     if let Some(place) = headers.get(LOCATION).and_then(|place| place.to_str().ok()) {

@@ -1,5 +1,7 @@
 //! From a client's upgrade to a connection that two parties share: after the upgrade the API only passes bytes on.
 
+use std::sync::Arc;
+
 use axum::body::Body;
 use axum::response::Response;
 use bytes::Bytes;
@@ -13,6 +15,9 @@ use hyper::body::Incoming;
 use hyper::upgrade::OnUpgrade;
 use tokio_util::sync::CancellationToken;
 use toolforge_kinds::Status;
+
+use crate::authz::open::Held;
+use crate::rest::Call;
 
 /// Where SPDY clients and servers agree on what they speak.
 const STREAM_PROTOCOL: HeaderName = HeaderName::from_static("x-stream-protocol-version");
@@ -55,27 +60,42 @@ fn copy(names: &[HeaderName], from: &HeaderMap, to: &mut HeaderMap) {
     }
 }
 
-/// Hands the answer of the other side to the client, and then the connection, until one of them ends it or `closing`.
-pub(super) fn join(
-    client: OnUpgrade,
-    mut answer: http::Response<Incoming>,
-    closing: CancellationToken,
-) -> Response {
+/// What ends a connection besides its two sides: the right to it, or else the API.
+pub(super) struct Ends {
+    ends: CancellationToken,
+    held: Option<Arc<Held>>,
+}
+
+impl Ends {
+    /// Of a request that is allowed.
+    pub(super) fn of(call: &Call, request: &Request<Body>) -> Self {
+        let held = request.extensions().get::<Arc<Held>>().cloned();
+        let right = held.as_ref().map(|held| held.ends());
+        Self {
+            ends: right.unwrap_or_else(|| call.api.closing.clone()),
+            held,
+        }
+    }
+}
+
+/// Hands the answer of the other side to the client, and then the connection, until one of them ends it or `until`.
+pub(super) fn join(client: OnUpgrade, mut answer: http::Response<Incoming>, until: Ends) -> Response {
     let mut response = Response::new(Body::empty());
     *response.status_mut() = StatusCode::SWITCHING_PROTOCOLS;
     copy(&ANSWERED, answer.headers(), response.headers_mut());
     let other = hyper::upgrade::on(&mut answer);
     tokio::spawn(async move {
+        let Ends { ends, held } = until;
         let both = async { tokio::try_join!(client, other) };
-        match closing.run_until_cancelled(both).await {
+        match ends.run_until_cancelled(both).await {
             Some(Ok((client, other))) => {
-                closing
-                    .run_until_cancelled(toolforge_streams::join(client, other))
+                ends.run_until_cancelled(toolforge_streams::join(client, other))
                     .await;
             }
             Some(Err(problem)) => tracing::debug!(%problem, "a connection was not handed over"),
             None => {}
         }
+        drop(held);
     });
     response
 }

@@ -16,6 +16,7 @@ mod metrics;
 mod objects;
 mod protocol;
 mod proxy;
+mod revocation;
 mod tokens;
 mod watches;
 mod webhooks;

@@ -44,15 +44,16 @@ async fn upgraded(mut request: Request) -> Response {
     tokio::spawn(async move {
         let mut stream = hyper_util::rt::TokioIo::new(upgrade.await.unwrap());
         let mut word = [0; 5];
-        stream.read_exact(&mut word).await.unwrap();
-        stream.write_all(&[word, word].concat()).await.unwrap();
+        while stream.read_exact(&mut word).await.is_ok() {
+            stream.write_all(&[word, word].concat()).await.unwrap();
+        }
     });
     let headers = [("connection", "upgrade"), ("upgrade", "twice")];
     (StatusCode::SWITCHING_PROTOCOLS, headers).into_response()
 }
 
 /// A server on an address of a Pod, and the Pod `a` that has it.
-async fn backend(api: &Harness, tls: bool) -> (SocketAddr, DropGuard) {
+pub(crate) async fn backend(api: &Harness, tls: bool) -> (SocketAddr, DropGuard) {
     let number = u8::try_from(std::process::id() % 250).unwrap();
     let listener = TcpListener::bind((Ipv4Addr::new(127, 64, 250, number), 0))
         .await
@@ -212,11 +213,13 @@ async fn a_service_passes_to_a_ready_pod_of_its_own() {
     api.stop().await;
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn an_upgrade_passes_through() {
-    let api = Harness::start().await;
-    let (_, _running) = backend(&api, false).await;
-    let identity = api.authority.issue_client("admin", &["system:masters"]).unwrap();
+/// A connection to the Pod that says everything twice, which has answered already; with what it has answered.
+pub(crate) async fn upgraded_connection(
+    api: &Harness,
+    user: &str,
+    groups: &[&str],
+) -> (tokio_rustls::client::TlsStream<tokio::net::TcpStream>, String) {
+    let identity = api.authority.issue_client(user, groups).unwrap();
     let tls = toolforge_pki::client_config(api.authority.certificate_pem(), Some(&identity)).unwrap();
     let stream = tokio::net::TcpStream::connect(api.address).await.unwrap();
     let name = rustls_pki_types::ServerName::try_from("127.0.0.1").unwrap();
@@ -233,7 +236,14 @@ async fn an_upgrade_passes_through() {
         }
     };
     tokio::time::timeout(DEADLINE, read).await.expect("in time");
-    let said = String::from_utf8_lossy(&said).to_lowercase();
+    (stream, String::from_utf8_lossy(&said).to_lowercase())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_upgrade_passes_through() {
+    let api = Harness::start().await;
+    let (_, _running) = backend(&api, false).await;
+    let (stream, said) = upgraded_connection(&api, "admin", &["system:masters"]).await;
     assert!(
         said.starts_with("http/1.1 101 ") && said.contains("upgrade: twice"),
         "{said}"
