@@ -38,7 +38,7 @@ pub(crate) enum Command {
     /// Start a tool inside its container
     #[command(disable_help_flag = true, hide = true)]
     WebserviceRunner(Rest),
-    /// Run the account service: from the directory to namespaces, credentials and homes
+    /// Run the account service: from the directory to namespaces, credentials and homes; or look at it
     Accounts(AccountsArgs),
     /// Run the admission webhooks
     Admission(AdmissionArgs),
@@ -204,7 +204,10 @@ pub(crate) struct ClusterArgs {
 }
 
 #[derive(Debug, Args)]
+#[command(subcommand_negates_reqs = true, args_conflicts_with_subcommands = true)]
 pub(crate) struct AccountsArgs {
+    #[command(subcommand)]
+    pub(crate) command: Option<crate::accounts::AccountsCommand>,
     #[command(flatten)]
     pub(crate) cluster: ClusterArgs,
     /// A directory server, ldaps://HOST:PORT; can be given more than once
@@ -214,11 +217,11 @@ pub(crate) struct AccountsArgs {
     #[arg(long, value_name = "FILE")]
     pub(crate) ldap_ca: Option<PathBuf>,
     /// The name to bind with
-    #[arg(long, value_name = "DN")]
-    pub(crate) bind_dn: String,
+    #[arg(long, required = true, value_name = "DN")]
+    pub(crate) bind_dn: Option<String>,
     /// A file that holds the password to bind with
-    #[arg(long, value_name = "FILE")]
-    pub(crate) bind_password_file: PathBuf,
+    #[arg(long, required = true, value_name = "FILE")]
+    pub(crate) bind_password_file: Option<PathBuf>,
     /// The directory's base
     #[arg(long, value_name = "DN", default_value = crate::settings::DEFAULT_BASE)]
     pub(crate) base: String,
@@ -234,6 +237,8 @@ pub(crate) struct AccountsArgs {
     /// The policy file of the guards: its mounts and its podSecurity go into each tool's Pod security policy
     #[arg(long, value_name = "FILE")]
     pub(crate) policy: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) lifecycle: crate::accounts::LifecycleArgs,
 }
 
 #[derive(Debug, Args)]

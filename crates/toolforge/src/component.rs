@@ -12,35 +12,13 @@ use toolforge_pki::Identity;
 use toolforge_serve::Presented;
 
 use crate::{
-    cli::{
-        AccountsArgs, AdmissionArgs, CertificateArgs, ClusterArgs, FourohfourArgs, GatewayArgs, ManifestsArgs,
-    },
+    cli::{AdmissionArgs, CertificateArgs, ClusterArgs, FourohfourArgs, GatewayArgs, ManifestsArgs},
     client, logging,
     objects::{self, Public},
     policy::{self, PolicyArgs},
     settings::{DEFAULT_REGISTRY, PROJECT},
     up::stop_on_signals,
 };
-
-pub(crate) fn accounts(arguments: AccountsArgs) -> anyhow::Result<ExitCode> {
-    let ldap = toolforge_accounts::LdapAccess {
-        urls: arguments.ldap_urls,
-        ca_pem: arguments.ldap_ca.as_deref().map(read).transpose()?,
-        bind_dn: arguments.bind_dn,
-        bind_password: read(&arguments.bind_password_file)?
-            .trim_end_matches('\n')
-            .to_owned(),
-        base: arguments.base,
-        project: arguments.project,
-    };
-    let mut config = toolforge_accounts::Config::new(ldap, arguments.home_root, arguments.admin_home_root);
-    if let Some(path) = &arguments.policy {
-        config.tool_class = policy::read(path)?.resolve_pods()?;
-    }
-    run(&arguments.cluster, |client, stop| async move {
-        Ok(toolforge_accounts::run(client, config, stop).await?)
-    })
-}
 
 pub(crate) fn admission(arguments: &AdmissionArgs) -> anyhow::Result<ExitCode> {
     let PolicyArgs { policy, domains } = &arguments.policy;
@@ -142,7 +120,8 @@ fn webhook_service() -> toolforge_admission::ClientConfigBase {
     }
 }
 
-fn run<F>(
+/// Runs a component until a signal.
+pub(crate) fn run<F>(
     cluster: &ClusterArgs,
     component: impl FnOnce(kube::Client, CancellationToken) -> F,
 ) -> anyhow::Result<ExitCode>

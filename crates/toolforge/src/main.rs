@@ -2,6 +2,7 @@
 //! component as a command of its own; called as `webservice` or `webservice-runner` it is the
 //! maintainer's command and the runner that starts a tool.
 
+mod accounts;
 mod become_tool;
 mod check;
 mod cli;
@@ -55,7 +56,7 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Trust(arguments) => trust::run(&arguments),
         Command::Check(arguments) => Ok(check::run(&arguments)),
         Command::Policy(arguments) => explain::run(&arguments),
-        Command::Accounts(arguments) => component::accounts(arguments),
+        Command::Accounts(arguments) => accounts::run(arguments),
         Command::Admission(arguments) => component::admission(&arguments),
         Command::Gateway(arguments) => component::gateway(arguments),
         Command::Fourohfour(arguments) => component::fourohfour(&arguments),

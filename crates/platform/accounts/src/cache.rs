@@ -86,13 +86,13 @@ impl Cache {
         self.objects.read().get(key).cloned()
     }
 
-    /// The names of all objects of a kind.
-    pub(crate) fn names(&self, kind: &str) -> Vec<String> {
+    /// All objects of a kind.
+    pub(crate) fn all(&self, kind: &str) -> Vec<Arc<Value>> {
         self.objects
             .read()
-            .keys()
-            .filter(|key| key.kind == kind)
-            .map(|key| key.name.clone())
+            .iter()
+            .filter(|(key, _)| key.kind == kind)
+            .map(|(_, object)| object.clone())
             .collect()
     }
 

@@ -7,9 +7,30 @@ use std::{fmt, path::PathBuf, time::Duration};
 use tokio::sync::oneshot;
 use toolforge_policy::psp::ToolClass;
 
+use crate::{guard::Limits, withdrawn::Reason};
+
 /// How long before their end credentials are renewed, at most: a month is time enough to notice a
 /// signer that does not sign.
 pub const RENEW_BEFORE: Duration = Duration::from_hours(30 * 24);
+
+/// How long the objects of a locked tool are kept, and those of a removed one: time enough to notice a mistake.
+pub const GRACE: Duration = Duration::from_hours(30 * 24);
+
+/// How many accounts may be removed within [`REMOVALS_WINDOW`] without an approval: a busy day, and no more.
+pub const MOST_REMOVALS: usize = 10;
+
+/// And what share of all accounts, in percent.
+pub const MOST_REMOVALS_PERCENT: u8 = 10;
+
+/// How long a removal counts.
+pub const REMOVALS_WINDOW: Duration = Duration::from_hours(24);
+
+/// The pause between two removals, and between two deletions of namespaces, once a few went at once: ten a minute can
+/// be watched, and stopped.
+pub const REMOVAL_PAUSE: Duration = Duration::from_secs(6);
+
+/// Where archives of tools lie.
+pub const ARCHIVE: &str = "/var/lib/toolforge/archive";
 
 /// The first user id that `create_tool` gives out, above everything a Debian machine uses itself.
 pub const FIRST_TOOL_UID: u32 = 50_000;
@@ -45,6 +66,56 @@ impl fmt::Debug for LdapAccess {
     }
 }
 
+/// What happens to accounts that are locked or gone, how fast, and how much of it without an approval.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Lifecycle {
+    /// How long the objects of a locked tool are kept.
+    pub locked_grace: Duration,
+    /// How long the objects of a removed tool are kept.
+    pub removed_grace: Duration,
+    /// How many accounts may be removed within the window without an approval.
+    pub most_removals: usize,
+    /// And what share of all accounts, in percent; one may always be removed.
+    pub most_removals_percent: u8,
+    /// How long a removal counts.
+    pub removals_window: Duration,
+    /// The pause between removals, once `most_removals` went at once, and between deletions of namespaces.
+    pub removal_pause: Duration,
+    /// Where the objects of tools are archived before they are deleted; made where there is no such folder.
+    pub archive: PathBuf,
+}
+
+impl Default for Lifecycle {
+    fn default() -> Self {
+        Self {
+            locked_grace: GRACE,
+            removed_grace: GRACE,
+            most_removals: MOST_REMOVALS,
+            most_removals_percent: MOST_REMOVALS_PERCENT,
+            removals_window: REMOVALS_WINDOW,
+            removal_pause: REMOVAL_PAUSE,
+            archive: PathBuf::from(ARCHIVE),
+        }
+    }
+}
+
+impl Lifecycle {
+    pub(crate) fn grace(&self, reason: Reason) -> Duration {
+        match reason {
+            Reason::Locked => self.locked_grace,
+            Reason::Removed => self.removed_grace,
+        }
+    }
+
+    pub(crate) fn limits(&self) -> Limits {
+        Limits {
+            most: self.most_removals,
+            most_percent: self.most_removals_percent,
+            window: self.removals_window,
+        }
+    }
+}
+
 /// What the service is told.
 #[derive(Debug)]
 pub struct Config {
@@ -64,6 +135,8 @@ pub struct Config {
     pub renew_before: Duration,
     /// What the Pods of tools may have beyond what is the same everywhere: it goes into the policy of each tool.
     pub tool_class: ToolClass,
+    /// What happens to accounts that are locked or gone.
+    pub lifecycle: Lifecycle,
     /// Told once, when every account of the directory has been looked at for the first time.
     pub on_first_pass: Option<oneshot::Sender<Summary>>,
 }
@@ -80,6 +153,7 @@ impl Config {
             certificate_lifetime: None,
             renew_before: RENEW_BEFORE,
             tool_class: ToolClass::default(),
+            lifecycle: Lifecycle::default(),
             on_first_pass: None,
         }
     }

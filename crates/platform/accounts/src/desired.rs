@@ -5,7 +5,7 @@
 mod pod_security;
 
 use serde_json::{Value, json};
-use toolforge_model::labels;
+use toolforge_model::{ToolName, labels};
 use toolforge_policy::psp::ToolClass;
 
 use crate::snapshot::{Admin, Tool};
@@ -45,15 +45,32 @@ pub fn desired_tool_objects(tool: &Tool, class: &ToolClass, uid: Option<&str>) -
 /// All objects of an admin.
 pub fn desired_admin_objects(admin: &Admin) -> Vec<Value> {
     let user = &admin.name;
+    let [admin, view] = admin_bindings(user);
     vec![
-        json!({
-            "apiVersion": "v1",
-            "kind": "Namespace",
-            "metadata": { "name": ADMIN_NAMESPACE, "labels": { labels::MANAGED_BY: MANAGER, labels::NAME: ADMIN_NAMESPACE } },
-        }),
-        cluster_binding(&format!("{user}-view-binding"), VIEW_ROLE, user),
-        cluster_binding(&format!("{user}-binding"), ADMIN_ROLE, user),
+        service_namespace(),
+        cluster_binding(&view, VIEW_ROLE, user),
+        cluster_binding(&admin, ADMIN_ROLE, user),
     ]
+}
+
+/// The namespace of what the service itself keeps in the cluster.
+pub(crate) fn service_namespace() -> Value {
+    json!({
+        "apiVersion": "v1",
+        "kind": "Namespace",
+        "metadata": { "name": ADMIN_NAMESPACE, "labels": { labels::MANAGED_BY: MANAGER, labels::NAME: ADMIN_NAMESPACE } },
+    })
+}
+
+/// The names of an admin's bindings, the mightier first.
+pub(crate) fn admin_bindings(user: &str) -> [String; 2] {
+    [format!("{user}-binding"), format!("{user}-view-binding")]
+}
+
+/// The names of the bindings that give a tool what it may do, the mightier first.
+pub(crate) fn tool_bindings(tool: &ToolName) -> [String; 3] {
+    let [user, account] = pod_security::bindings(tool);
+    [format!("{tool}-tool-binding"), user, account]
 }
 
 fn namespace(tool: &Tool) -> Value {
@@ -131,7 +148,7 @@ fn tool_binding(tool: &Tool) -> Value {
     json!({
         "apiVersion": format!("{RBAC}/v1"),
         "kind": "RoleBinding",
-        "metadata": metadata(tool, &format!("{}-tool-binding", tool.name)),
+        "metadata": metadata(tool, &tool_bindings(&tool.name)[0]),
         "roleRef": { "apiGroup": RBAC, "kind": "ClusterRole", "name": TOOL_ROLE },
         "subjects": [{ "apiGroup": RBAC, "kind": "User", "name": tool.name.as_str() }],
     })

@@ -6,7 +6,7 @@
 
 use kube::{
     Api, Client,
-    api::{DeleteParams, DynamicObject, Patch, PatchParams},
+    api::{DeleteParams, DynamicObject, Patch, PatchParams, Preconditions},
 };
 use serde_json::{Value, json};
 use toolforge_model::labels;
@@ -45,14 +45,7 @@ pub(crate) async fn execute(client: &Client, action: Action) -> Result<(), Execu
         Action::Apply(object) => apply(client, object).await,
         Action::Replace(object) => {
             let key = ObjectKey::of(&object);
-            match api(client, &key)?
-                .delete(&key.name, &DeleteParams::default())
-                .await
-            {
-                Err(kube::Error::Api(status)) if status.is_not_found() => {}
-                Err(source) => return Err(failed("remove", key, source)),
-                Ok(_) => {}
-            }
+            remove(client, &key, None).await?;
             apply(client, object).await
         }
     }
@@ -68,6 +61,40 @@ async fn apply_as(client: &Client, object: Value, manager: &str) -> Result<(), E
     let parameters = PatchParams::apply(manager).force();
     let applied = api.patch(&key.name, &parameters, &Patch::Apply(&object)).await;
     applied.map(|_| ()).map_err(|source| failed("apply", key, source))
+}
+
+/// Deletes an object, of this uid where one is named; nothing is wrong where there is none.
+pub(crate) async fn remove(
+    client: &Client,
+    key: &ObjectKey,
+    uid: Option<String>,
+) -> Result<(), ExecuteError> {
+    let parameters = DeleteParams {
+        preconditions: uid.map(|uid| Preconditions {
+            uid: Some(uid),
+            resource_version: None,
+        }),
+        ..DeleteParams::default()
+    };
+    match api(client, key)?.delete(&key.name, &parameters).await {
+        Err(kube::Error::Api(status)) if status.is_not_found() => Ok(()),
+        Err(source) => Err(failed("remove", key.clone(), source)),
+        Ok(_) => Ok(()),
+    }
+}
+
+/// Changes some fields of an object (RFC 7396).
+pub(crate) async fn merge(client: &Client, key: &ObjectKey, patch: &Value) -> Result<(), ExecuteError> {
+    let parameters = PatchParams {
+        field_manager: Some(MANAGER.to_owned()),
+        ..PatchParams::default()
+    };
+    let patched = api(client, key)?
+        .patch(&key.name, &parameters, &Patch::Merge(patch))
+        .await;
+    patched
+        .map(|_| ())
+        .map_err(|source| failed("change", key.clone(), source))
 }
 
 /// Reads one object from the API itself; none where there is none.

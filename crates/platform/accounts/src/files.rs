@@ -219,6 +219,21 @@ impl Folder {
             })
     }
 
+    /// Whether there is a plain file of this name.
+    pub(crate) fn is_file(&self, name: &str) -> bool {
+        fs::statat(&self.fd, name, AtFlags::SYMLINK_NOFOLLOW)
+            .is_ok_and(|stat| FileType::from_raw_mode(stat.st_mode) == FileType::RegularFile)
+    }
+
+    /// Removes a file, or a link and not what it points to; nothing is wrong where there is none.
+    pub(crate) fn remove_file(&self, name: &str) -> Result<(), FileError> {
+        match fs::unlinkat(&self.fd, name, AtFlags::empty()) {
+            Ok(()) => self.sync(),
+            Err(Errno::NOENT) => Ok(()),
+            Err(errno) => Err(self.error("remove", name, errno)),
+        }
+    }
+
     /// What a link of this name says; none where there is no link.
     pub(crate) fn link_text(&self, name: &str) -> Option<String> {
         fs::readlinkat(&self.fd, name, Vec::new())

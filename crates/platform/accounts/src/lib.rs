@@ -7,9 +7,12 @@
 //! How it works: `ldap.rs` reads the directory into a `Snapshot` whenever it changes; `cache.rs` watches our
 //! objects; `service.rs` gives each account that either of them names a turn (`queue.rs`); a turn
 //! (`reconcile.rs`) computes what should be (`desired.rs`), the difference (`plan.rs`) and whether credentials are
-//! due (`decide.rs`), all pure, and executes it (`execute.rs`, `credentials.rs`, `home.rs`).
+//! due (`decide.rs`), all pure, and executes it (`execute.rs`, `credentials.rs`, `home.rs`). Where an account stands says
+//! `standing.rs`; one that is locked or gone has turns of another kind (`withdraw.rs`), and gone ones only those that
+//! `guard.rs` lets go.
 
 mod account;
+mod archive;
 mod cache;
 mod chain;
 mod cluster_info;
@@ -20,23 +23,38 @@ mod decide;
 mod desired;
 mod execute;
 mod files;
+mod guard;
 mod home;
 mod kubeconfig;
 mod ldap;
+mod ledger;
+mod mark;
+mod pace;
 mod plan;
 mod queue;
 mod reconcile;
+mod removals;
 mod roles;
 mod run;
 mod service;
 mod snapshot;
+mod standing;
+mod stop;
+mod withdraw;
+mod withdrawn;
 mod yaml;
 
-pub use config::{Config, FIRST_TOOL_UID, LAST_TOOL_UID, LdapAccess, RENEW_BEFORE, Summary};
+pub use account::Account;
+pub use config::{
+    ARCHIVE, Config, FIRST_TOOL_UID, GRACE, LAST_TOOL_UID, LdapAccess, Lifecycle, MOST_REMOVALS,
+    MOST_REMOVALS_PERCENT, REMOVAL_PAUSE, REMOVALS_WINDOW, RENEW_BEFORE, Summary,
+};
 pub use create::{CreateError, Created, Creation, create_tool};
 pub use desired::{ADMIN_NAMESPACE, MARKER, desired_admin_objects, desired_tool_objects, tool_marker};
+pub use guard::Waiting;
 pub use ldap::{LdapFailure, read_directory};
 pub use plan::{Action, ObjectKey, plan};
+pub use removals::{RemovalsError, approve, pending};
 pub use roles::{admin_role, service_role, tool_role};
 pub use run::{AccountsError, run};
 pub use snapshot::{Admin, Snapshot, Tool, Unusable};

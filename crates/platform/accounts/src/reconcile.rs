@@ -7,12 +7,15 @@ use std::{sync::Arc, time::Duration};
 
 use jiff::Timestamp;
 use kube::Client;
+use parking_lot::Mutex;
 use serde_json::Value;
 use toolforge_pki::{Identity, PkiError};
 use toolforge_policy::psp::ToolClass;
 
 use crate::{
+    archive::ArchiveError,
     cache::Cache,
+    config::Lifecycle,
     credentials::{self, CredentialsError, Request},
     decide::{Decision, decide, timestamp},
     desired::{self, ADMIN_NAMESPACE, MARKER},
@@ -20,9 +23,16 @@ use crate::{
     files::FileError,
     home::{self, Home, HomeError, Layout, Place},
     kubeconfig::Access,
+    mark,
+    pace::Pace,
     plan::{Action, ObjectKey, plan},
     snapshot::{Admin, Tool, Unusable},
+    stop::{self, StopError},
+    withdrawn::{self, Withdrawn},
 };
+
+/// The least time between two renewals of one account, should a signer issue what has ended already.
+const LEAST_PAUSE: Duration = Duration::from_secs(30);
 
 /// What all turns share.
 pub(crate) struct Context {
@@ -35,12 +45,17 @@ pub(crate) struct Context {
     pub(crate) certificate_lifetime: Option<Duration>,
     pub(crate) renew_before: Duration,
     pub(crate) tool_class: ToolClass,
+    pub(crate) lifecycle: Lifecycle,
+    /// How fast accounts are removed.
+    pub(crate) removals: Mutex<Pace>,
+    /// How fast namespaces are deleted.
+    pub(crate) deletions: Mutex<Pace>,
 }
 
 /// How a turn went well.
 #[derive(Debug)]
 pub(crate) struct Outcome {
-    /// When the credentials want a look again.
+    /// When the account wants a look again, also when nothing changes.
     pub(crate) look_again: Timestamp,
     /// What the operator or the owner should know, though the account works.
     pub(crate) warning: Option<String>,
@@ -63,6 +78,10 @@ pub(crate) enum ReconcileError {
     Leaving(String),
     #[error("the signer's certificate cannot be read")]
     Certificate(#[source] PkiError),
+    #[error("what was stopped is not as it should be")]
+    Stop(#[from] StopError),
+    #[error("the tool's objects are not archived, so they are not deleted")]
+    Archive(#[from] ArchiveError),
     #[error("file work in the home ended badly")]
     Thread(#[source] tokio::task::JoinError),
 }
@@ -79,6 +98,11 @@ pub(crate) async fn tool(context: &Context, tool: &Tool) -> Result<Outcome, Reco
     let namespace = tool.name.namespace();
     let known = context.cache.find(&namespace_key(namespace.as_str()));
     let uid = known.as_ref().and_then(|found| found["metadata"]["uid"].as_str());
+    let withdrawn = known.as_ref().filter(|found| Withdrawn::is_said(found));
+    if known.is_none() || withdrawn.is_some() {
+        let (root, owned) = (context.home_root.clone(), tool.clone());
+        blocking(move || Ok(mark::remove(&root, &owned)?)).await?;
+    }
     let desired = desired::desired_tool_objects(tool, &context.tool_class, uid);
     objects(context, desired, namespace.as_str()).await?;
     let key = ObjectKey {
@@ -101,7 +125,18 @@ pub(crate) async fn tool(context: &Context, tool: &Tool) -> Result<Outcome, Reco
         let marker = desired::tool_marker(tool, Timestamp::now(), ends);
         execute::execute(&context.client, Action::Apply(marker)).await?;
     }
+    if let Some(found) = withdrawn {
+        restore(context, tool, found).await?;
+    }
     Ok(outcome)
+}
+
+/// Gives a tool back what it had before it was withdrawn; that it was is forgotten last.
+async fn restore(context: &Context, tool: &Tool, namespace: &Value) -> Result<(), ReconcileError> {
+    stop::start(&context.client, tool.name.namespace().as_str()).await?;
+    execute::merge(&context.client, &ObjectKey::of(namespace), &withdrawn::nothing()).await?;
+    tracing::info!(tool = %tool.name, "has its access again, and what it had");
+    Ok(())
 }
 
 /// Brings one admin to what they should be.
@@ -151,7 +186,7 @@ async fn objects(context: &Context, desired: Vec<Value>, namespace: &str) -> Res
     Ok(())
 }
 
-fn namespace_key(name: &str) -> ObjectKey {
+pub(crate) fn namespace_key(name: &str) -> ObjectKey {
     ObjectKey {
         kind: "Namespace".to_owned(),
         namespace: String::new(),
@@ -228,7 +263,7 @@ async fn account(
     };
     Ok((
         Outcome {
-            look_again,
+            look_again: look_again.max(now.saturating_add(LEAST_PAUSE).unwrap_or(now)),
             warning,
             issued: issued.is_some(),
         },
@@ -281,7 +316,7 @@ fn access(context: &Context, layout: Layout, name: &str, namespace: &str) -> Acc
     }
 }
 
-async fn blocking<T: Send + 'static>(
+pub(crate) async fn blocking<T: Send + 'static>(
     work: impl FnOnce() -> Result<T, ReconcileError> + Send + 'static,
 ) -> Result<T, ReconcileError> {
     tokio::task::spawn_blocking(work)

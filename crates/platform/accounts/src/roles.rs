@@ -120,6 +120,31 @@ pub fn service_role() -> Value {
                 &["namespaces", "resourcequotas", "limitranges", "configmaps"],
                 &write,
             ),
+            rule("", &["namespaces"], &["delete"]),
+            // To stop what a locked or removed tool runs, and to start it again.
+            rule(
+                "apps",
+                &["deployments", "statefulsets", "replicasets"],
+                &["list", "patch"],
+            ),
+            rule("", &["replicationcontrollers"], &["list", "patch"]),
+            rule("batch", &["jobs", "cronjobs"], &["list", "patch"]),
+            rule("", &["pods"], &["list", "delete"]),
+            // For the archive of a removed tool: everything else that a tool can have.
+            rule(
+                "",
+                &[
+                    "endpoints",
+                    "persistentvolumeclaims",
+                    "secrets",
+                    "serviceaccounts",
+                    "services",
+                ],
+                &["list"],
+            ),
+            rule("networking.k8s.io", &["ingresses", "networkpolicies"], &["list"]),
+            rule("policy", &["poddisruptionbudgets"], &["list"]),
+            rule("autoscaling", &["horizontalpodautoscalers"], &["list"]),
             rule(
                 "rbac.authorization.k8s.io",
                 &["rolebindings", "clusterrolebindings"],
@@ -134,7 +159,9 @@ pub fn service_role() -> Value {
             rule(
                 GROUP,
                 &[PLURAL],
-                &["get", "list", "watch", "create", "patch", "update", "use"],
+                &[
+                    "get", "list", "watch", "create", "patch", "update", "delete", "use",
+                ],
             ),
             bind,
             rule(

@@ -3,6 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use kube::Client;
+use parking_lot::Mutex;
 use tokio::{
     sync::{mpsc, watch},
     task::JoinSet,
@@ -15,6 +16,7 @@ use crate::{
     cluster_info::{self, ClusterInfo},
     config::Config,
     ldap::{self, LdapFailure},
+    pace::Pace,
     reconcile::Context,
     service::Service,
 };
@@ -59,9 +61,13 @@ pub async fn run(client: Client, config: Config, shutdown: CancellationToken) ->
         // The sender lives as long as this function, so the wait ends only well.
         _ = full => {}
     }
+    let lifecycle = config.lifecycle;
     let context = Context {
         client,
         cache,
+        removals: Mutex::new(Pace::new(lifecycle.removal_pause, lifecycle.most_removals)),
+        deletions: Mutex::new(Pace::new(lifecycle.removal_pause, 1)),
+        lifecycle,
         home_root: config.home_root,
         admin_home_root: config.admin_home_root,
         server: cluster.server,

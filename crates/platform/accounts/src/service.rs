@@ -1,7 +1,8 @@
 //! The heart of the account service: hears of the directory and of the cluster, and gives every account its turns.
 //!
 //! `run.rs` starts it. One loop owns all state, so that no word can get lost between two threads: news marks
-//! accounts in the queue, turns run beside the loop, a finished turn is entered into the queue. **Invariant:** nothing is ever removed here, whatever the directory says or does not say.
+//! accounts in the queue, turns run beside the loop, a finished turn is entered into the queue. **Invariant:** an account
+//! that the directory does not have gets a turn only when `guard.rs` has let it go and that is written down.
 
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap},
@@ -25,10 +26,15 @@ use crate::{
     config::Summary,
     desired::ADMIN_NAMESPACE,
     ldap::News,
+    ledger::Keeper,
     plan::ObjectKey,
     queue::{Queue, Turn},
-    reconcile::{self, Context, Outcome, ReconcileError},
+    reconcile::{self, Context, Outcome, ReconcileError, namespace_key},
+    removals,
     snapshot::Snapshot,
+    standing::{self, Known, Standing},
+    withdraw,
+    withdrawn::Reason,
 };
 
 /// Turns at once: enough to keep the API and the disk busy, few enough to leave them to others.
@@ -36,9 +42,6 @@ const MOST_TURNS: usize = 8;
 
 /// How often every account is looked at without a reason: the safety net.
 const COMPARE_EVERY: Duration = Duration::from_mins(10);
-
-/// The least time between two renewals of one account, should a signer issue what has ended already.
-const LEAST_PAUSE: Duration = Duration::from_secs(30);
 
 /// The longest time that an account waits for its renewal in one go; a clock may be set in the meantime.
 const LONGEST_PAUSE: Duration = Duration::from_hours(24);
@@ -49,6 +52,7 @@ type TurnResult = Result<Outcome, ReconcileError>;
 pub(crate) struct Service {
     context: Arc<Context>,
     snapshot: Snapshot,
+    keeper: Keeper,
     queue: Queue<Account>,
     turns: JoinSet<TurnResult>,
     running: HashMap<Id, Account>,
@@ -64,6 +68,7 @@ pub(crate) struct Service {
 impl Service {
     pub(crate) fn new(context: Arc<Context>, on_first_pass: Option<oneshot::Sender<Summary>>) -> Self {
         Self {
+            keeper: Keeper::new(context.clone()),
             context,
             snapshot: Snapshot::default(),
             queue: Queue::new(),
@@ -95,8 +100,9 @@ impl Service {
                 Some(done) = self.turns.join_next_with_id() => self.finish(done),
                 Some(key) = changes.recv() => self.changed(&key),
                 Some(news) = news.recv() => self.hear(news),
+                let_go = self.keeper.written() => self.mark(let_go),
                 () = sleep_until(due) => {}
-                _ = compare.tick() => self.mark_all(),
+                _ = compare.tick() => self.compare(),
             }
         }
         // Turns that have begun end at their next await; what they leave undone the next start does.
@@ -118,19 +124,43 @@ impl Service {
         }
     }
 
-    /// The turn of an account; none when the directory does not have it any more.
+    /// The turn of an account; none when there is nothing to be done about it.
     fn turn(&self, account: &Account) -> Option<BoxFuture<'static, TurnResult>> {
         let context = self.context.clone();
-        Some(match account {
-            Account::Tool(name) => {
+        let standing = self.standing(account);
+        Some(match (account, standing) {
+            (_, Standing::Held | Standing::Unknown) => return None,
+            (Account::Tool(name), Standing::Active) => {
                 let tool = self.snapshot.tools.get(name)?.clone();
                 async move { reconcile::tool(&context, &tool?).await }.boxed()
             }
-            Account::Admin(name) => {
+            (Account::Tool(name), _) => {
+                let tool = self.snapshot.tools.get(name).and_then(|tool| tool.clone().ok());
+                let (name, reason) = (name.clone(), reason(standing));
+                async move { withdraw::tool(&context, &name, reason, tool.as_ref()).await }.boxed()
+            }
+            (Account::Admin(name), Standing::Active) => {
                 let admin = self.snapshot.admins.get(name)?.clone();
                 async move { reconcile::admin(&context, &admin?).await }.boxed()
             }
+            (Account::Admin(name), _) => {
+                let name = name.clone();
+                async move { withdraw::admin(&context, &name).await }.boxed()
+            }
         })
+    }
+
+    fn standing(&self, account: &Account) -> Standing {
+        let cached = match account {
+            Account::Tool(name) => self
+                .context
+                .cache
+                .find(&namespace_key(name.namespace().as_str()))
+                .and_then(|namespace| standing::tool_of(&namespace))
+                .map(|(_, withdrawn)| withdrawn),
+            Account::Admin(_) => None,
+        };
+        standing::standing(account, &self.snapshot, cached.as_ref(), self.keeper.going())
     }
 
     fn forget(&mut self, account: &Account) {
@@ -217,18 +247,36 @@ impl Service {
             psp::KIND => key.name.strip_suffix("-psp").unwrap_or_default(),
             _ => key.namespace.as_str(),
         };
-        if let Some(tool) = namespace
+        let tool = namespace
             .parse::<Namespace>()
             .ok()
-            .and_then(|namespace| namespace.tool())
-        {
-            if self.snapshot.tools.contains_key(&tool) {
-                self.queue.mark(Account::Tool(tool));
-            }
+            .and_then(|namespace| namespace.tool());
+        if let Some(tool) = tool {
+            self.queue.mark(Account::Tool(tool));
         } else if namespace == ADMIN_NAMESPACE || key.kind == "ClusterRoleBinding" {
             for name in self.snapshot.admins.keys() {
                 self.queue.mark(Account::Admin(name.clone()));
             }
+        }
+        if *key == removals::key() || (self.keeper.is_open() && is_about_knowledge(key)) {
+            self.judge();
+        }
+    }
+
+    /// Looks for accounts that the cluster has and the directory has not.
+    fn judge(&mut self) {
+        // Without an answer of the directory nothing can be missing in it.
+        if self.first_pass.is_none() {
+            return;
+        }
+        let known = Known::of(&self.context.cache);
+        let snapshot = &self.snapshot;
+        self.keeper.judge(|approved| known.facts(snapshot, approved));
+    }
+
+    fn mark(&mut self, accounts: impl IntoIterator<Item = Account>) {
+        for account in accounts {
+            self.queue.mark(account);
         }
     }
 
@@ -254,22 +302,16 @@ impl Service {
     }
 
     fn take_snapshot(&mut self, new: Snapshot) {
-        if new.tools.is_empty() && !self.snapshot.tools.is_empty() {
-            if self.reported.insert("(no tools)".to_owned()) {
-                tracing::error!(
-                    "the directory answers with no tools at all; this is not believed, everything stays as it is"
-                );
-            }
-            return;
-        }
-        self.reported.remove("(no tools)");
         self.report(&new);
         let differs = |account: &Account, old: &Snapshot| match account {
             Account::Tool(name) => old.tools.get(name) != new.tools.get(name),
             Account::Admin(name) => old.admins.get(name) != new.admins.get(name),
         };
-        let accounts = accounts(&new);
-        for account in accounts.iter().filter(|account| differs(account, &self.snapshot)) {
+        let (before, accounts) = (accounts(&self.snapshot), accounts(&new));
+        for account in before
+            .union(&accounts)
+            .filter(|account| differs(account, &self.snapshot))
+        {
             self.queue.mark(account.clone());
         }
         self.snapshot = new;
@@ -277,10 +319,13 @@ impl Service {
             self.first_pass = Some(accounts);
             // With no account at all the first pass is over already.
             self.passed(&Account::Admin(String::new()));
+            self.compare();
+        } else {
+            self.judge();
         }
     }
 
-    /// Says once what is left aside: impossible names, and namespaces whose tool is gone.
+    /// Says once which names are impossible.
     fn report(&mut self, new: &Snapshot) {
         for name in &new.skipped {
             if self.reported.insert(name.clone()) {
@@ -290,23 +335,26 @@ impl Service {
                 );
             }
         }
-        let namespaces = self.context.cache.names("Namespace");
-        let tools = namespaces
-            .iter()
-            .filter_map(|name| Some((name, name.parse::<Namespace>().ok()?.tool()?)));
-        for (namespace, tool) in tools {
-            if new.tools.contains_key(&tool) {
-                self.reported.remove(namespace);
-            } else if self.reported.insert(namespace.clone()) {
-                tracing::warn!(%tool, namespace, "is gone from the directory; its namespace and access stay until an operator removes them");
-            }
-        }
     }
 
-    fn mark_all(&mut self) {
-        for account in accounts(&self.snapshot) {
-            self.queue.mark(account);
-        }
+    /// Looks at everything that the directory or the cluster has.
+    fn compare(&mut self) {
+        self.mark(accounts(&self.snapshot));
+        self.mark(Known::of(&self.context.cache).accounts());
+        self.judge();
+    }
+}
+
+/// Whether an object says which accounts the cluster has, and how they stand.
+fn is_about_knowledge(key: &ObjectKey) -> bool {
+    matches!(key.kind.as_str(), "Namespace" | "ClusterRoleBinding") || key.namespace == ADMIN_NAMESPACE
+}
+
+fn reason(standing: Standing) -> Reason {
+    if standing == Standing::Locked {
+        Reason::Locked
+    } else {
+        Reason::Removed
     }
 }
 
@@ -320,7 +368,7 @@ fn accounts(snapshot: &Snapshot) -> BTreeSet<Account> {
 fn pause(until: Timestamp, now: Timestamp) -> Duration {
     Duration::try_from(until.duration_since(now))
         .unwrap_or_default()
-        .clamp(LEAST_PAUSE, LONGEST_PAUSE)
+        .min(LONGEST_PAUSE)
 }
 
 async fn sleep_until(at: Option<Instant>) {

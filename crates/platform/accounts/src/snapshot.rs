@@ -52,6 +52,8 @@ pub struct Unusable {
     pub attribute: &'static str,
     /// The rule that it breaks, with what was found.
     pub rule: String,
+    /// Whether the directory has locked the account all the same.
+    pub locked: bool,
 }
 
 /// Everything that the directory says at one moment.
@@ -121,6 +123,7 @@ impl Record {
             dn: self.dn.clone(),
             attribute,
             rule,
+            locked: self.locked(),
         }
     }
 }

@@ -122,6 +122,11 @@ impl Layout {
         self.homes().join("users")
     }
 
+    /// The objects of removed tools.
+    pub(crate) fn archive(&self) -> PathBuf {
+        self.root.join("archive")
+    }
+
     pub(crate) fn pki(&self) -> PathBuf {
         self.root.join("pki")
     }

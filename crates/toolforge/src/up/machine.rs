@@ -342,6 +342,7 @@ impl Machine<'_> {
         config.server = Some(self.api_url());
         config.ca_pem = Some(self.cluster.certificate_pem().to_owned());
         config.tool_class = self.request.policies.pod.clone();
+        config.lifecycle.archive = layout.archive();
         config.on_first_pass = Some(first_pass);
         Ok(config)
     }

@@ -2,7 +2,7 @@
 //! its namespace's service account.
 
 use serde_json::{Value, json};
-use toolforge_model::{ToolAccount, labels};
+use toolforge_model::{ToolAccount, ToolName, labels};
 use toolforge_policy::psp::{GROUP, PLURAL, ToolClass, tool_policy, tool_policy_name};
 
 use super::{MANAGER, RBAC, metadata};
@@ -13,11 +13,20 @@ pub(super) fn objects(tool: &Tool, class: &ToolClass, uid: Option<&str>) -> Vec<
     let account =
         json!({ "kind": "ServiceAccount", "name": "default", "namespace": tool.name.namespace().as_str() });
     let user = json!({ "apiGroup": RBAC, "kind": "User", "name": tool.name.as_str() });
+    let [for_user, for_account] = bindings(&tool.name);
     vec![
         policy(tool, class, uid),
         role(tool),
-        binding(tool, &format!("{}-binding", tool_policy_name(&tool.name)), &user),
-        binding(tool, &format!("default-{}-psp-binding", tool.name), &account),
+        binding(tool, &for_user, &user),
+        binding(tool, &for_account, &account),
+    ]
+}
+
+/// The names of the two bindings: the tool's, and its service account's.
+pub(super) fn bindings(tool: &ToolName) -> [String; 2] {
+    [
+        format!("{}-binding", tool_policy_name(tool)),
+        format!("default-{tool}-psp-binding"),
     ]
 }
 

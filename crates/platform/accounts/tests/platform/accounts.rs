@@ -363,7 +363,7 @@ async fn what_users_wrote_in_their_homes_is_theirs() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_restart_changes_nothing_and_a_removed_tool_keeps_its_namespace() {
+async fn a_restart_changes_nothing() {
     let platform = Platform::start(&[("alpha", 50001), ("beta", 50002)]).await;
     let (service, _) = platform.serve().await;
     let before = (
@@ -377,30 +377,6 @@ async fn a_restart_changes_nothing_and_a_removed_tool_keeps_its_namespace() {
         platform.markers("alpha").get(MARKER).await.unwrap(),
     );
     assert_eq!(before, after);
-    let mut ldap = platform.directory().await;
-    let dn = format!("uid=tools.beta,ou=people,ou=servicegroups,{BASE}");
-    ldap.delete(&dn).await.unwrap().success().unwrap();
-    // A tool that is made after the removal shows that the removal has been seen.
-    let creation = Creation::below(platform.homes());
-    create_tool(
-        &platform.ldap("admin"),
-        &creation,
-        &"gamma".parse().unwrap(),
-        &["ada".to_owned()],
-    )
-    .await
-    .unwrap();
-    platform.marker("gamma", |_| true).await;
-    let namespaces: Api<Namespace> = Api::all(platform.admin.clone());
-    assert!(
-        namespaces
-            .get("tool-beta")
-            .await
-            .unwrap()
-            .metadata
-            .deletion_timestamp
-            .is_none()
-    );
     within(service.stop()).await;
 }
 

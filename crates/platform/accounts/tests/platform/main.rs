@@ -3,4 +3,5 @@
 
 mod accounts;
 mod held;
+mod lifecycle;
 mod scratch;

@@ -196,13 +196,33 @@ impl Platform {
 
     /// Starts the account service and waits for nothing.
     pub(crate) fn begin(&self, client: Client) -> (Service, oneshot::Receiver<Summary>) {
+        self.begin_with(client, |_| ())
+    }
+
+    /// Starts the account service, configured as the test wants it, and waits for its first pass.
+    pub(crate) async fn serve_with(&self, change: impl FnOnce(&mut Config)) -> (Service, Summary) {
+        let (service, first_pass) = self.begin_with(self.service_client(), change);
+        (service, within(first_pass).await.unwrap())
+    }
+
+    fn begin_with(
+        &self,
+        client: Client,
+        change: impl FnOnce(&mut Config),
+    ) -> (Service, oneshot::Receiver<Summary>) {
         let (sender, first_pass) = oneshot::channel();
         let mut config = Config::new(self.ldap("reader"), self.homes(), self.folder.path().join("home"));
         config.on_first_pass = Some(sender);
+        config.lifecycle.archive = self.archive();
+        change(&mut config);
         let shutdown = self.shutdown.child_token();
         let token = shutdown.clone();
         let task = tokio::spawn(async move { toolforge_accounts::run(client, config, token).await.unwrap() });
         (Service { shutdown, task }, first_pass)
+    }
+
+    pub(crate) fn archive(&self) -> PathBuf {
+        self.folder.path().join("archive")
     }
 
     pub(crate) fn markers(&self, tool: &str) -> Api<ConfigMap> {
@@ -257,7 +277,10 @@ pub(crate) async fn wait<K>(api: Api<K>, name: &str, condition: impl Condition<K
 where
     K: kube::Resource + Clone + Debug + Send + serde::de::DeserializeOwned + 'static,
 {
-    within(await_condition(api, name, condition)).await.unwrap()
+    // On the heap: the future holds several objects.
+    within(Box::pin(await_condition(api, name, condition)))
+        .await
+        .unwrap()
 }
 
 async fn directory(

@@ -1,0 +1,111 @@
+//! The file in the home of a locked tool that says so to its maintainers and to what runs there.
+//!
+//! Blocking. The home is only looked for, never made, and nothing in it is followed: a link of that name is replaced by
+//! the file, or removed, and what it points to stays as it is.
+
+use std::path::Path;
+
+use crate::{
+    files::Folder,
+    home::{HomeError, Place, TOOL},
+    snapshot::Tool,
+};
+
+/// Its name, the original's.
+pub(crate) const DISABLED: &str = "k8s.disabled";
+
+/// Everybody may read it; it is ours.
+const MODE: u32 = 0o444;
+
+const TEXT: &[u8] =
+    b"This tool is locked in the directory: nothing of it runs on Kubernetes, and it has no access there.\n";
+
+/// Puts the mark into a tool's home, where there is a home.
+pub(crate) fn put(root: &Path, tool: &Tool) -> Result<(), HomeError> {
+    let Some(home) = find(root, tool)? else {
+        return Ok(());
+    };
+    if home.is_file(DISABLED) {
+        return Ok(());
+    }
+    Ok(home.write(DISABLED, TEXT, MODE, None)?)
+}
+
+/// Takes it away.
+pub(crate) fn remove(root: &Path, tool: &Tool) -> Result<(), HomeError> {
+    match find(root, tool)? {
+        Some(home) => Ok(home.remove_file(DISABLED)?),
+        None => Ok(()),
+    }
+}
+
+fn find(root: &Path, tool: &Tool) -> Result<Option<Folder>, HomeError> {
+    let place = Place::new(root, &tool.home, TOOL, tool.uid, tool.uid)?;
+    let mut folder = Folder::open_root(&place.root)?;
+    for part in &place.parts {
+        match folder.open(part)? {
+            Some(next) => folder = next,
+            None => return Ok(None),
+        }
+    }
+    let (found, ours) = (folder.owner()?, rustix::process::geteuid().as_raw());
+    if found != tool.uid && found != ours {
+        return Err(HomeError::NotOwned {
+            home: folder.path().to_owned(),
+            found,
+            wanted: tool.uid,
+        });
+    }
+    Ok(Some(folder))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn tool(root: &Path) -> Tool {
+        Tool {
+            name: "alpha".parse().unwrap(),
+            uid: rustix::process::geteuid().as_raw(),
+            home: root.join("alpha"),
+            maintainers: vec![],
+            locked: true,
+        }
+    }
+
+    #[test]
+    fn the_mark_comes_and_goes_and_follows_no_link() {
+        let root = tempfile::tempdir().unwrap();
+        let tool = tool(root.path());
+        put(root.path(), &tool).unwrap();
+        assert!(!tool.home.exists(), "no home is made for a mark");
+        std::fs::create_dir(&tool.home).unwrap();
+        let (secret, mark) = (root.path().join("secret"), tool.home.join(DISABLED));
+        std::fs::write(&secret, "kept").unwrap();
+        std::os::unix::fs::symlink(&secret, &mark).unwrap();
+        put(root.path(), &tool).unwrap();
+        assert!(mark.symlink_metadata().unwrap().is_file());
+        put(root.path(), &tool).unwrap();
+        remove(root.path(), &tool).unwrap();
+        assert!(mark.symlink_metadata().is_err());
+        std::os::unix::fs::symlink(&secret, &mark).unwrap();
+        remove(root.path(), &tool).unwrap();
+        remove(root.path(), &tool).unwrap();
+        assert_eq!(std::fs::read_to_string(&secret).unwrap(), "kept");
+    }
+
+    #[test]
+    fn a_home_behind_a_link_or_of_somebody_else_is_left_alone() {
+        let root = tempfile::tempdir().unwrap();
+        let other = tempfile::tempdir().unwrap();
+        let mut tool = tool(root.path());
+        std::os::unix::fs::symlink(other.path(), &tool.home).unwrap();
+        assert!(matches!(put(root.path(), &tool), Err(HomeError::File(_))));
+        tool.home = "/elsewhere/alpha".into();
+        assert!(matches!(
+            put(root.path(), &tool),
+            Err(HomeError::Elsewhere { .. })
+        ));
+        assert_eq!(std::fs::read_dir(other.path()).unwrap().count(), 0);
+    }
+}

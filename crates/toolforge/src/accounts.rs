@@ -1,0 +1,167 @@
+//! `toolforge accounts`: the account service, and what an operator looks at and decides about it.
+//!
+//! The service needs the directory; the subcommands need nothing but a kubeconfig.
+
+use std::{path::Path, process::ExitCode, time::Duration};
+
+use anyhow::Context as _;
+use clap::{Args, Subcommand};
+use toolforge_accounts::{Account, Lifecycle, Waiting};
+
+use crate::{
+    cli::{AccountsArgs, ClusterArgs},
+    client, component, policy,
+};
+
+/// What to look at, or to decide.
+#[derive(Debug, Subcommand)]
+pub(crate) enum AccountsCommand {
+    /// Show the removals that wait for an approval
+    Pending(PendingArgs),
+    /// Approve exactly the removals that `pending` shows with this digest
+    Approve(ApproveArgs),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct PendingArgs {
+    #[command(flatten)]
+    cluster: ClusterArgs,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ApproveArgs {
+    #[command(flatten)]
+    cluster: ClusterArgs,
+    /// What `toolforge accounts pending` calls them
+    #[arg(value_name = "DIGEST")]
+    digest: String,
+}
+
+/// When accounts are removed, and what becomes of what they had.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Locked and removed accounts")]
+pub(crate) struct LifecycleArgs {
+    /// How many days the objects of a locked tool are kept
+    #[arg(long, value_name = "DAYS", default_value_t = days(toolforge_accounts::GRACE))]
+    locked_grace_days: u64,
+    /// How many days the objects of a tool are kept that is gone from the directory
+    #[arg(long, value_name = "DAYS", default_value_t = days(toolforge_accounts::GRACE))]
+    removed_grace_days: u64,
+    /// How many accounts may be removed in a day without an approval
+    #[arg(long, value_name = "COUNT", default_value_t = toolforge_accounts::MOST_REMOVALS)]
+    most_removals: usize,
+    /// And what share of all accounts, in percent; one may always be removed
+    #[arg(long, value_name = "PERCENT", default_value_t = toolforge_accounts::MOST_REMOVALS_PERCENT)]
+    most_removals_percent: u8,
+    /// The pause in seconds between removals once that many went at once, and between deletions of namespaces
+    #[arg(long, value_name = "SECONDS", default_value_t = toolforge_accounts::REMOVAL_PAUSE.as_secs())]
+    removal_pause_seconds: u64,
+    /// Where the objects of tools are archived before they are deleted
+    #[arg(long, value_name = "DIR", default_value = toolforge_accounts::ARCHIVE)]
+    archive: std::path::PathBuf,
+}
+
+const fn days(period: Duration) -> u64 {
+    period.as_secs() / (24 * 3600)
+}
+
+impl LifecycleArgs {
+    fn resolve(self) -> Lifecycle {
+        Lifecycle {
+            locked_grace: Duration::from_hours(24 * self.locked_grace_days),
+            removed_grace: Duration::from_hours(24 * self.removed_grace_days),
+            most_removals: self.most_removals,
+            most_removals_percent: self.most_removals_percent,
+            removal_pause: Duration::from_secs(self.removal_pause_seconds),
+            archive: self.archive,
+            ..Lifecycle::default()
+        }
+    }
+}
+
+pub(crate) fn run(arguments: AccountsArgs) -> anyhow::Result<ExitCode> {
+    match arguments.command {
+        None => serve(arguments),
+        Some(AccountsCommand::Pending(asked)) => ask(&asked.cluster, async |client| {
+            match toolforge_accounts::pending(&client).await? {
+                None => anstream::println!("no removals wait for an approval"),
+                Some(waiting) => show(&waiting),
+            }
+            Ok(())
+        }),
+        Some(AccountsCommand::Approve(asked)) => ask(&asked.cluster, async |client| {
+            let approved = toolforge_accounts::approve(&client, asked.digest.trim()).await?;
+            anstream::println!("approved: {} accounts will be removed", approved.accounts.len());
+            Ok(())
+        }),
+    }
+}
+
+fn serve(arguments: AccountsArgs) -> anyhow::Result<ExitCode> {
+    let ldap = toolforge_accounts::LdapAccess {
+        urls: arguments.ldap_urls,
+        ca_pem: arguments.ldap_ca.as_deref().map(read).transpose()?,
+        bind_dn: arguments.bind_dn.unwrap_or_default(),
+        bind_password: arguments
+            .bind_password_file
+            .as_deref()
+            .map(read)
+            .transpose()?
+            .unwrap_or_default()
+            .trim_end_matches('\n')
+            .to_owned(),
+        base: arguments.base,
+        project: arguments.project,
+    };
+    let mut config = toolforge_accounts::Config::new(ldap, arguments.home_root, arguments.admin_home_root);
+    config.lifecycle = arguments.lifecycle.resolve();
+    if let Some(path) = &arguments.policy {
+        config.tool_class = policy::read(path)?.resolve_pods()?;
+    }
+    component::run(&arguments.cluster, |client, stop| async move {
+        Ok(toolforge_accounts::run(client, config, stop).await?)
+    })
+}
+
+fn ask(
+    cluster: &ClusterArgs,
+    question: impl AsyncFnOnce(kube::Client) -> anyhow::Result<()>,
+) -> anyhow::Result<ExitCode> {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()?;
+    runtime.block_on(async {
+        let client = client::from_file(cluster.kubeconfig.as_deref()).await?;
+        question(client).await
+    })?;
+    Ok(ExitCode::SUCCESS)
+}
+
+fn show(waiting: &Waiting) {
+    let Waiting { since, accounts } = waiting;
+    anstream::println!(
+        "{} accounts are gone from the directory since {since}:",
+        accounts.len()
+    );
+    for account in accounts {
+        let loses = match account {
+            Account::Tool(name) => {
+                format!(
+                    "{}: its access at once, what it runs, and its objects after the grace period",
+                    name.namespace()
+                )
+            }
+            Account::Admin(_) => "the roles view and k8s-admin".to_owned(),
+        };
+        anstream::println!("  - {account} loses {loses}");
+    }
+    anstream::println!(
+        "\nNothing has been done to them. If this is right:  toolforge accounts approve {}\n\
+         If it is not, correct the directory: what is there again keeps everything.",
+        waiting.digest()
+    );
+}
+
+fn read(path: &Path) -> anyhow::Result<String> {
+    std::fs::read_to_string(path).with_context(|| format!("{} cannot be read", path.display()))
+}
