@@ -7,7 +7,7 @@ use ldap3_proto::{
     proto::{LdapBindResponse, LdapExtendedResponse, LdapOp, LdapResult, LdapResultCode},
 };
 
-use crate::tree::Refusal;
+use crate::{persist, tree::Refusal};
 
 /// The id in a cancel request: `SEQUENCE { INTEGER }`.
 pub(crate) fn cancel_target(value: &[u8]) -> Option<i32> {
@@ -30,7 +30,7 @@ pub(crate) fn unknown_critical(controls: &[LdapControl]) -> Option<Refusal> {
             oid,
             criticality: true,
             ..
-        } => {
+        } if oid != persist::OID => {
             let message = format!("the control {oid} is not known here");
             Some(Refusal::new(
                 LdapResultCode::UnavailableCriticalExtension,

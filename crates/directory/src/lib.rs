@@ -1,7 +1,7 @@
 //! The LDAP server that `toolforge up` brings along.
 //!
-//! A small directory for one machine: all entries in memory, one LDIF file on disk, LDAP over TLS for standard
-//! clients, with content synchronisation so that the account service learns of changes at once. The program
+//! A small directory for one machine: all entries in memory, one LDIF file on disk, LDAP over TLS (`ldaps://`, and
+//! `StartTLS` on the same port) for standard clients, with content synchronisation and persistent search so that the account service learns of changes at once. The program
 //! opens and runs it; everybody else, the account service included, speaks LDAP to it like to any other server.
 
 mod access;
@@ -10,13 +10,17 @@ mod change;
 mod connection;
 mod entry;
 mod filter;
+mod following;
 pub mod ldif;
 mod name;
+mod persist;
 mod schema;
 mod search;
 mod server;
 mod session;
+mod starttls;
 mod store;
+mod subschema;
 mod sync;
 mod tree;
 

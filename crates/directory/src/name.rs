@@ -55,7 +55,7 @@ impl Dn {
             key.push(SEPARATOR);
         }
         Ok(Self {
-            text: text.trim().into(),
+            text: without_blanks(text).into(),
             key: key.into(),
             rdns: rdns.into(),
         })
@@ -179,8 +179,17 @@ fn split_unescaped(text: &str, separator: char) -> impl Iterator<Item = &str> {
     })
 }
 
+/// A name without the blanks around it; one that is escaped is part of the last value.
+fn without_blanks(text: &str) -> &str {
+    let text = text.trim_start_matches(' ');
+    let end = text.trim_end_matches(' ');
+    let escaped = end.ends_with('\\') && end.len() < text.len();
+    text.get(..end.len() + usize::from(escaped)).unwrap_or(text)
+}
+
 fn unescape(text: &str) -> Result<Vec<u8>, &'static str> {
-    let text = text.trim_start();
+    // Blanks, and not all that Unicode calls white space: those are part of a value (RFC 4514, 2.4).
+    let text = text.trim_start_matches(' ');
     if let Some(hex) = text.trim_end().strip_prefix('#') {
         return ber_string(hex);
     }

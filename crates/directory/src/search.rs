@@ -17,7 +17,7 @@ use crate::{
     entry::Entry,
     filter,
     name::Dn,
-    schema,
+    persist, schema, starttls, subschema,
     tree::{Refusal, Tree},
 };
 
@@ -59,10 +59,11 @@ pub(crate) fn root(tree: &Tree, request: &LdapSearchRequest) -> Found {
     let mut entry = Entry::new(tree.base().clone());
     entry.push("objectClass", "top");
     entry.push("namingContexts", tree.base().to_string());
-    for oid in [OID_PAGED, OID_SYNC, OID_MANAGE_DSA_IT] {
+    entry.push("subschemaSubentry", subschema::NAME);
+    for oid in [OID_PAGED, OID_SYNC, persist::OID, OID_MANAGE_DSA_IT] {
         entry.push("supportedControl", oid);
     }
-    for oid in [OID_WHOAMI, OID_CANCEL] {
+    for oid in [OID_WHOAMI, OID_CANCEL, starttls::OID] {
         entry.push("supportedExtension", oid);
     }
     for oid in [OID_ALL_OPERATIONAL, OID_TRUE_FALSE, OID_INCREMENT] {
@@ -70,18 +71,35 @@ pub(crate) fn root(tree: &Tree, request: &LdapSearchRequest) -> Found {
     }
     entry.push("supportedLDAPVersion", "3");
     entry.push("vendorName", "Toolforge");
+    let mut found = alone(request, &entry, |name| name != "objectclass");
+    for entry in &mut found.entries {
+        entry.dn.clear();
+    }
+    found
+}
+
+/// The entry of the schema, if a search with its name as base asks for it.
+pub(crate) fn schema(request: &LdapSearchRequest) -> Option<Found> {
+    if request.scope == LdapSearchScope::OneLevel || !subschema::is_schema(&request.base) {
+        return None;
+    }
+    let operational = |name: &str| !matches!(name, "objectclass" | "cn");
+    Some(alone(request, &subschema::entry()?, operational))
+}
+
+/// What a search finds that has one entry to look at.
+fn alone(request: &LdapSearchRequest, entry: &Entry, operational: impl Fn(&str) -> bool) -> Found {
     let mut entries = Vec::new();
-    if filter::matches(&request.filter, &entry, false) {
+    if filter::is_shallow(&request.filter) && filter::matches(&request.filter, entry, false) {
         let selection = Selection::of(request);
-        // All of it but the class is operational there.
         let attributes = entry
             .attributes
             .iter()
-            .filter(|(name, _)| selection.wants(name, *name != "objectclass"))
+            .filter(|(name, _)| selection.wants(name, operational(name)))
             .map(|(_, attribute)| partial(&attribute.name, &attribute.values, request.typesonly))
             .collect();
         entries.push(LdapSearchResultEntry {
-            dn: String::new(),
+            dn: entry.dn.to_string(),
             attributes,
         });
     }
@@ -214,6 +232,16 @@ pub(crate) fn show(
             &[entry.dn.to_string().into_bytes()],
             types_only,
         ));
+    }
+    if selection.wants("subschemasubentry", true) {
+        attributes.push(partial(
+            "subschemaSubentry",
+            &[subschema::NAME.into()],
+            types_only,
+        ));
+    }
+    if entry.dn == *tree.base() && selection.wants("contextcsn", true) {
+        attributes.push(partial("contextCSN", &[tree.csn().into_bytes()], types_only));
     }
     if selection.wants("hassubordinates", true) {
         let answer = if tree.has_children(&entry.dn) {

@@ -21,6 +21,7 @@ use crate::{
     connection,
     ldif::{self, LdifError},
     name::{Dn, NameError},
+    starttls,
     store::Store,
     tree::{Changed, Refusal, Tree},
 };
@@ -28,7 +29,7 @@ use crate::{
 /// Connections at once; more wait in the listener's backlog.
 const MOST_CONNECTIONS: usize = 256;
 
-/// Time for a TLS handshake: whoever takes longer holds a place that others need.
+/// Time for what comes before TLS and its handshake: whoever takes longer holds a place that others need.
 const HANDSHAKE: Duration = Duration::from_secs(10);
 
 /// Writes that wait for the disk together.
@@ -203,7 +204,7 @@ impl Directory {
         })
     }
 
-    /// Serves LDAP over TLS until `shutdown`; writes that were begun are finished. Once per directory.
+    /// Serves LDAP over TLS, from the first byte or after `StartTLS`, until `shutdown`; writes that were begun are finished. Once per directory.
     pub async fn run(&self, listener: TcpListener, shutdown: CancellationToken) {
         let Some(orders) = self.orders.lock().take() else {
             tracing::error!("the directory is running already");
@@ -254,8 +255,15 @@ async fn accept(listener: &TcpListener, places: &Arc<Semaphore>) -> io::Result<(
 }
 
 async fn serve(tls: TlsAcceptor, stream: TcpStream, shared: Arc<Shared>, shutdown: CancellationToken) {
-    match tokio::time::timeout(HANDSHAKE, tls.accept(stream)).await {
-        Ok(Ok(stream)) => connection::run(stream, shared, shutdown).await,
+    let begin = async {
+        match starttls::until_tls(stream, || shared.tree()).await {
+            Some(stream) => tls.accept(stream).await.map(Some),
+            None => Ok(None),
+        }
+    };
+    match tokio::time::timeout(HANDSHAKE, begin).await {
+        Ok(Ok(Some(stream))) => connection::run(stream, shared, shutdown).await,
+        Ok(Ok(None)) => tracing::debug!("a client of the directory left without TLS"),
         Ok(Err(error)) => tracing::debug!(%error, "a client of the directory failed its TLS handshake"),
         Err(_) => tracing::debug!("a client of the directory took too long for its TLS handshake"),
     }

@@ -24,10 +24,11 @@ use crate::{
     access::Who,
     answer::{cancel_target, refuse, result, unknown_critical},
     change::Write,
+    following::Following,
     name::Dn,
     search::{self, OID_CANCEL},
     server::Shared,
-    sync::Sync,
+    starttls,
     tree::Refusal,
 };
 
@@ -193,12 +194,15 @@ impl Session {
     }
 
     async fn search(&mut self, msgid: i32, request: LdapSearchRequest, controls: &[LdapControl]) -> bool {
+        let schema = || self.who.reads().then(|| search::schema(&request)).flatten();
         let found = if search::is_root(&request) {
             Ok(search::root(&self.shared.tree(), &request))
+        } else if let Some(found) = schema() {
+            Ok(found)
         } else {
             let sync = self
                 .may_read()
-                .and_then(|()| Sync::of(msgid, &request, controls, self.who));
+                .and_then(|()| Following::of(msgid, &request, controls, self.who));
             match sync {
                 Err(refusal) => Err(refusal),
                 Ok(Some(sync)) => return self.synchronise(msgid, sync).await,
@@ -238,7 +242,7 @@ impl Session {
         }
     }
 
-    async fn synchronise(&mut self, msgid: i32, sync: Sync) -> bool {
+    async fn synchronise(&mut self, msgid: i32, sync: Following) -> bool {
         self.running.retain(|_, token| !token.is_cancelled());
         let (tree, mut changes) = self.shared.follow();
         let messages = if self.syncs.len() >= MOST_SYNCS {
@@ -262,7 +266,7 @@ impl Session {
                 return false;
             }
         }
-        if !sync.stays {
+        if !sync.stays() {
             return true;
         }
         let token = CancellationToken::new();
@@ -302,6 +306,10 @@ impl Session {
                 (Ok(()), Some(authorization.into_bytes()))
             }
             OID_CANCEL => (self.cancel(request.value.as_deref()).await, None),
+            starttls::OID => {
+                let message = "the connection is encrypted already";
+                (Err(Refusal::new(LdapResultCode::OperationsError, message)), None)
+            }
             name => {
                 let message = format!("the extended operation {name} is not known here");
                 (Err(Refusal::new(LdapResultCode::ProtocolError, message)), None)

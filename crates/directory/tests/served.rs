@@ -531,3 +531,83 @@ fn a_bad_ldif_is_refused_with_its_line() {
     assert!(text.contains("line 2"), "{text}");
     assert!(!folder.path().join("directory.ldif").exists());
 }
+
+#[tokio::test]
+async fn standard_programs_ask_for_tls_and_read_the_schema() {
+    let served = serve().await;
+    let url = served.url.replace("ldaps://", "ldap://");
+    std::fs::write(served.folder.path().join("trusted.pem"), &served.ca).unwrap();
+    let search = |arguments: &'static [&'static str]| {
+        let mut command = Command::new("ldapsearch");
+        command
+            .env("LDAPTLS_CACERT", served.folder.path().join("trusted.pem"))
+            .args([
+                "-x",
+                "-LLL",
+                "-o",
+                "ldif-wrap=no",
+                "-H",
+                &url,
+                "-D",
+                "cn=reader,dc=toolforge,dc=org",
+                "-w",
+                "reader-secret",
+            ])
+            .args(arguments);
+        tokio::task::spawn_blocking(move || command.output().unwrap())
+    };
+    let text = |output: &Output| {
+        format!(
+            "{}{}",
+            String::from_utf8_lossy(&output.stdout),
+            String::from_utf8_lossy(&output.stderr)
+        )
+    };
+    let found = search(&["-ZZ", "-b", BASE, "(uid=ada)", "cn"]).await.unwrap();
+    assert!(
+        found.status.success() && text(&found).contains("cn: Ada Lovelace"),
+        "{}",
+        text(&found)
+    );
+    let plain = search(&["-b", BASE, "(uid=ada)"]).await.unwrap();
+    assert!(
+        text(&plain).contains("Confidentiality required"),
+        "{}",
+        text(&plain)
+    );
+    let root = search(&[
+        "-ZZ",
+        "-s",
+        "base",
+        "-b",
+        "",
+        "subschemaSubentry",
+        "supportedExtension",
+    ])
+    .await
+    .unwrap();
+    assert!(
+        text(&root).contains("subschemaSubentry: cn=Subschema")
+            && text(&root).contains("1.3.6.1.4.1.1466.20037")
+    );
+    let schema = search(&[
+        "-ZZ",
+        "-s",
+        "base",
+        "-b",
+        "cn=Subschema",
+        "(objectClass=subschema)",
+        "attributeTypes",
+    ])
+    .await
+    .unwrap();
+    assert!(
+        text(&schema).contains("NAME 'homeDirectory'"),
+        "{}",
+        text(&schema)
+    );
+    let base = search(&["-ZZ", "-s", "base", "-b", BASE, "contextCSN"])
+        .await
+        .unwrap();
+    assert!(text(&base).contains("contextCSN: 20"), "{}", text(&base));
+}

@@ -51,6 +51,15 @@ fn refuses_what_is_not_a_name() {
     }
 }
 
+#[test]
+fn only_blanks_that_are_not_escaped_are_dropped() {
+    for value in ["\u{2000}Ὗ", "a ", " a", "x\u{a0}"] {
+        let name = dn(&format!(" cn={} ", escape_value(value)));
+        assert_eq!(name.rdn()[0].1, value.as_bytes(), "{value:?}");
+        assert_eq!(dn(&name.to_string()), name, "its own text means the same");
+    }
+}
+
 proptest! {
     #[test]
     fn never_panics(text in ".{0,80}") {
