@@ -12,10 +12,11 @@ use anyhow::{Context as _, bail};
 use crate::process;
 
 /// A program, and the Debian package that has it.
-const PROGRAMS: [(&str, &str); 4] = [
+const PROGRAMS: [(&str, &str); 5] = [
     ("python3", "python3"),
     ("curl", "curl"),
     ("ldapsearch", "ldap-utils"),
+    ("slapd", "slapd"),
     ("setpriv", "util-linux"),
 ];
 

@@ -2,9 +2,8 @@
 //!
 //! The service needs the directory; the subcommands need nothing but a kubeconfig.
 
-use std::{path::Path, process::ExitCode, time::Duration};
+use std::{process::ExitCode, time::Duration};
 
-use anyhow::Context as _;
 use clap::{Args, Subcommand};
 use toolforge_accounts::{Account, Lifecycle, Waiting};
 
@@ -98,21 +97,7 @@ pub(crate) fn run(arguments: AccountsArgs) -> anyhow::Result<ExitCode> {
 }
 
 fn serve(arguments: AccountsArgs) -> anyhow::Result<ExitCode> {
-    let ldap = toolforge_accounts::LdapAccess {
-        urls: arguments.ldap_urls,
-        ca_pem: arguments.ldap_ca.as_deref().map(read).transpose()?,
-        bind_dn: arguments.bind_dn.unwrap_or_default(),
-        bind_password: arguments
-            .bind_password_file
-            .as_deref()
-            .map(read)
-            .transpose()?
-            .unwrap_or_default()
-            .trim_end_matches('\n')
-            .to_owned(),
-        base: arguments.base,
-        project: arguments.project,
-    };
+    let ldap = arguments.directory.access()?;
     let mut config = toolforge_accounts::Config::new(ldap, arguments.home_root, arguments.admin_home_root);
     config.lifecycle = arguments.lifecycle.resolve();
     if let Some(path) = &arguments.policy {
@@ -160,8 +145,4 @@ fn show(waiting: &Waiting) {
          If it is not, correct the directory: what is there again keeps everything.",
         waiting.digest()
     );
-}
-
-fn read(path: &Path) -> anyhow::Result<String> {
-    std::fs::read_to_string(path).with_context(|| format!("{} cannot be read", path.display()))
 }

@@ -1,12 +1,14 @@
 //! The command line as clap reads it. What the values mean is settled in `settings` and the commands.
 
+mod tool;
+
 use std::{ffi::OsString, net::SocketAddr, path::PathBuf};
 
 use clap::{Args, Parser, Subcommand};
 
-use crate::policy::PolicyArgs;
+use crate::{check::CheckArgs, directory::DirectoryArgs, explain::PolicyCommand, policy::PolicyArgs};
 
-use crate::{check::CheckArgs, explain::PolicyCommand};
+pub(crate) use tool::{MaintainersAction, ToolAction, ToolArgs, UserAction, UserArgs, WhereArgs};
 
 /// A hosting platform for a community's web tools.
 #[derive(Debug, Parser)]
@@ -22,8 +24,10 @@ pub(crate) enum Command {
     Up(UpArgs),
     /// Open a shell as a tool: its user, its home, its kubeconfig
     Become(BecomeArgs),
-    /// Create and list tools
+    /// Create, lock, list and remove tools in the directory
     Tool(ToolArgs),
+    /// Create, lock, list and remove users in the directory
+    User(UserArgs),
     /// Look after the built-in Kubernetes of this machine
     Cluster(UpkeepArgs),
     /// Print the local certificate authority and how to install it
@@ -124,34 +128,6 @@ pub(crate) struct BecomeArgs {
 }
 
 #[derive(Debug, Args)]
-pub(crate) struct ToolArgs {
-    #[command(subcommand)]
-    pub(crate) action: ToolAction,
-}
-
-#[derive(Debug, Subcommand)]
-pub(crate) enum ToolAction {
-    /// Create a tool in the directory, and wait until it is ready to be used
-    Create {
-        /// The tool's name: lower-case letters, digits and hyphens, at most 53
-        name: String,
-        /// A user of the directory who maintains it; can be given more than once
-        #[arg(long = "maintainer", value_name = "USER", required = true)]
-        maintainers: Vec<String>,
-        #[command(flatten)]
-        data: DataArgs,
-    },
-    /// List the tools, their maintainers and their URLs
-    List {
-        /// `table` or `json`
-        #[arg(short, long, value_enum, default_value_t = ListFormat::Table)]
-        output: ListFormat,
-        #[command(flatten)]
-        data: DataArgs,
-    },
-}
-
-#[derive(Debug, Args)]
 pub(crate) struct UpkeepArgs {
     #[command(subcommand)]
     pub(crate) action: UpkeepAction,
@@ -210,24 +186,8 @@ pub(crate) struct AccountsArgs {
     pub(crate) command: Option<crate::accounts::AccountsCommand>,
     #[command(flatten)]
     pub(crate) cluster: ClusterArgs,
-    /// A directory server, ldaps://HOST:PORT; can be given more than once
-    #[arg(long = "ldap-url", required = true, value_name = "URL")]
-    pub(crate) ldap_urls: Vec<String>,
-    /// The authority of the directory's certificate, PEM
-    #[arg(long, value_name = "FILE")]
-    pub(crate) ldap_ca: Option<PathBuf>,
-    /// The name to bind with
-    #[arg(long, required = true, value_name = "DN")]
-    pub(crate) bind_dn: Option<String>,
-    /// A file that holds the password to bind with
-    #[arg(long, required = true, value_name = "FILE")]
-    pub(crate) bind_password_file: Option<PathBuf>,
-    /// The directory's base
-    #[arg(long, value_name = "DN", default_value = crate::settings::DEFAULT_BASE)]
-    pub(crate) base: String,
-    /// The project: accounts are called PROJECT.NAME
-    #[arg(long, default_value = crate::settings::PROJECT)]
-    pub(crate) project: String,
+    #[command(flatten)]
+    pub(crate) directory: DirectoryArgs,
     /// The folder below which tools' homes lie
     #[arg(long, value_name = "DIR", default_value = "/data/project")]
     pub(crate) home_root: PathBuf,

@@ -8,6 +8,8 @@ mod check;
 mod cli;
 mod client;
 mod component;
+mod confirm;
+mod directory;
 mod explain;
 mod logging;
 mod objects;
@@ -19,6 +21,7 @@ mod tool;
 mod trust;
 mod up;
 mod upkeep;
+mod user;
 
 use std::{ffi::OsString, path::Path, process::ExitCode};
 
@@ -52,6 +55,7 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Up(arguments) => up::run(&arguments),
         Command::Become(arguments) => become_tool::run(&arguments),
         Command::Tool(arguments) => tool::run(arguments),
+        Command::User(arguments) => user::run(arguments),
         Command::Cluster(arguments) => upkeep::run(arguments),
         Command::Trust(arguments) => trust::run(&arguments),
         Command::Check(arguments) => Ok(check::run(&arguments)),

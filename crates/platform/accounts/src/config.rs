@@ -2,12 +2,12 @@
 //!
 //! Filled by the program; read by every part of the service. Holds no decisions.
 
-use std::{fmt, path::PathBuf, time::Duration};
+use std::{path::PathBuf, time::Duration};
 
 use tokio::sync::oneshot;
 use toolforge_policy::psp::ToolClass;
 
-use crate::{guard::Limits, withdrawn::Reason};
+use crate::{guard::Limits, ldap::LdapAccess, withdrawn::Reason};
 
 /// How long before their end credentials are renewed, at most: a month is time enough to notice a
 /// signer that does not sign.
@@ -37,34 +37,6 @@ pub const FIRST_TOOL_UID: u32 = 50_000;
 
 /// The last user id that `create_tool` gives out; 65534 is `nobody`.
 pub const LAST_TOOL_UID: u32 = 65_533;
-
-/// Where the directory is, and as whom to speak to it.
-#[derive(Clone)]
-pub struct LdapAccess {
-    /// One or more of `ldaps://HOST:PORT` (or `ldap://`), tried in this order.
-    pub urls: Vec<String>,
-    /// The authority of the server's certificate, PEM; none means the machine's own roots.
-    pub ca_pem: Option<String>,
-    /// The name to bind with.
-    pub bind_dn: String,
-    /// Its password.
-    pub bind_password: String,
-    /// The directory's base, such as `dc=toolforge,dc=org`.
-    pub base: String,
-    /// The project, `tools` by default: accounts are called `PROJECT.NAME`.
-    pub project: String,
-}
-
-impl fmt::Debug for LdapAccess {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("LdapAccess")
-            .field("urls", &self.urls)
-            .field("bind_dn", &self.bind_dn)
-            .field("base", &self.base)
-            .field("project", &self.project)
-            .finish_non_exhaustive()
-    }
-}
 
 /// What happens to accounts that are locked or gone, how fast, and how much of it without an approval.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -4,7 +4,7 @@
 //! and keeps, for each of them, what it needs: objects in the cluster, a certificate, a home with a kubeconfig.
 //! It speaks LDAP on one side and the Kubernetes API on the other, and works with any of either.
 //!
-//! How it works: `ldap.rs` reads the directory into a `Snapshot` whenever it changes; `cache.rs` watches our
+//! How it works: `ldap` keeps a `Picture` of the directory, which gives a `Snapshot` whenever it changes; `cache.rs` watches our
 //! objects; `service.rs` gives each account that either of them names a turn (`queue.rs`); a turn
 //! (`reconcile.rs`) computes what should be (`desired.rs`), the difference (`plan.rs`) and whether credentials are
 //! due (`decide.rs`), all pure, and executes it (`execute.rs`, `credentials.rs`, `home.rs`). Where an account stands says
@@ -17,10 +17,10 @@ mod cache;
 mod chain;
 mod cluster_info;
 mod config;
-mod create;
 mod credentials;
 mod decide;
 mod desired;
+mod edit;
 mod execute;
 mod files;
 mod guard;
@@ -29,7 +29,9 @@ mod kubeconfig;
 mod ldap;
 mod ledger;
 mod mark;
+mod near;
 mod pace;
+mod picture;
 mod plan;
 mod queue;
 mod reconcile;
@@ -46,13 +48,20 @@ mod yaml;
 
 pub use account::Account;
 pub use config::{
-    ARCHIVE, Config, FIRST_TOOL_UID, GRACE, LAST_TOOL_UID, LdapAccess, Lifecycle, MOST_REMOVALS,
-    MOST_REMOVALS_PERCENT, REMOVAL_PAUSE, REMOVALS_WINDOW, RENEW_BEFORE, Summary,
+    ARCHIVE, Config, FIRST_TOOL_UID, GRACE, LAST_TOOL_UID, Lifecycle, MOST_REMOVALS, MOST_REMOVALS_PERCENT,
+    REMOVAL_PAUSE, REMOVALS_WINDOW, RENEW_BEFORE, Summary,
 };
-pub use create::{CreateError, Created, Creation, create_tool};
 pub use desired::{ADMIN_NAMESPACE, MARKER, desired_admin_objects, desired_tool_objects, tool_marker};
+pub use edit::{
+    Created, Creation, EditError, NewUser, User, add_maintainer, create_tool, create_user, delete_tool,
+    delete_user, find_user, list_users, lock_tool, lock_user, remove_maintainer, unknown_tool, unlock_tool,
+    unlock_user,
+};
 pub use guard::Waiting;
-pub use ldap::{LdapFailure, read_directory};
+pub use ldap::{
+    AttributeSettings, Attributes, ChangeSettings, Changes, DirectorySettings, DirectorySettingsError,
+    LdapAccess, LdapFailure, News, Pace, Place, PlaceSettings, Shape, follow_directory, read_directory,
+};
 pub use plan::{Action, ObjectKey, plan};
 pub use removals::{RemovalsError, approve, pending};
 pub use roles::{admin_role, service_role, tool_role};

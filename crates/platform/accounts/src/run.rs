@@ -15,7 +15,7 @@ use crate::{
     chain::Chain,
     cluster_info::{self, ClusterInfo},
     config::Config,
-    ldap::{self, LdapFailure},
+    ldap::{self, LdapFailure, News, Servers},
     pace::Pace,
     reconcile::Context,
     service::Service,
@@ -37,7 +37,7 @@ pub enum AccountsError {
 /// # Errors
 /// When the configuration cannot work. What only does not answer is waited for.
 pub async fn run(client: Client, config: Config, shutdown: CancellationToken) -> Result<(), AccountsError> {
-    ldap::check(&config.ldap).map_err(AccountsError::Directory)?;
+    let servers = Servers::new(config.ldap.clone()).map_err(AccountsError::Directory)?;
     let found = shutdown.run_until_cancelled(find_cluster(&client, &config)).await;
     let Some(cluster) = found else { return Ok(()) };
     let cache = Arc::new(Cache::default());
@@ -53,8 +53,8 @@ pub async fn run(client: Client, config: Config, shutdown: CancellationToken) ->
             filled.clone(),
         ));
     }
-    let (tell, news) = mpsc::unbounded_channel();
-    background.spawn(ldap::follow(config.ldap.clone(), tell));
+    let (tell, news) = watch::channel(News::default());
+    background.spawn(ldap::follow(servers, tell));
     let full = full.wait_for(|count| *count == Owned::ALL.len());
     tokio::select! {
         () = shutdown.cancelled() => return Ok(()),

@@ -13,7 +13,7 @@ use std::{
 use futures::{FutureExt as _, future::BoxFuture};
 use jiff::Timestamp;
 use tokio::{
-    sync::{mpsc, oneshot},
+    sync::{mpsc, oneshot, watch},
     task::{Id, JoinError, JoinSet},
 };
 use tokio_util::sync::CancellationToken;
@@ -52,6 +52,8 @@ type TurnResult = Result<Outcome, ReconcileError>;
 pub(crate) struct Service {
     context: Arc<Context>,
     snapshot: Snapshot,
+    /// What the snapshot was made of, to tell a new one from one that was heard before.
+    heard: Option<Arc<Snapshot>>,
     keeper: Keeper,
     queue: Queue<Account>,
     turns: JoinSet<TurnResult>,
@@ -71,6 +73,7 @@ impl Service {
             keeper: Keeper::new(context.clone()),
             context,
             snapshot: Snapshot::default(),
+            heard: None,
             queue: Queue::new(),
             turns: JoinSet::new(),
             running: HashMap::new(),
@@ -86,7 +89,7 @@ impl Service {
     /// Serves until `shutdown`.
     pub(crate) async fn serve(
         &mut self,
-        mut news: mpsc::UnboundedReceiver<News>,
+        mut news: watch::Receiver<News>,
         mut changes: mpsc::UnboundedReceiver<ObjectKey>,
         shutdown: &CancellationToken,
     ) {
@@ -99,7 +102,10 @@ impl Service {
                 () = shutdown.cancelled() => break,
                 Some(done) = self.turns.join_next_with_id() => self.finish(done),
                 Some(key) = changes.recv() => self.changed(&key),
-                Some(news) = news.recv() => self.hear(news),
+                Ok(()) = news.changed() => {
+                    let news = news.borrow_and_update().clone();
+                    self.hear(news);
+                }
                 let_go = self.keeper.written() => self.mark(let_go),
                 () = sleep_until(due) => {}
                 _ = compare.tick() => self.compare(),
@@ -281,23 +287,27 @@ impl Service {
     }
 
     fn hear(&mut self, news: News) {
-        match news {
-            News::Failed(failure) => {
-                let text = Chain(&failure).to_string();
-                if self.directory_failure.as_ref() != Some(&text) {
-                    tracing::warn!(
-                        error = text,
-                        "the directory cannot be read; everything stays as it is"
-                    );
-                }
-                self.directory_failure = Some(text);
+        if let Some(failure) = news.failure {
+            let text = Chain(&*failure).to_string();
+            if self.directory_failure.as_ref() != Some(&text) {
+                tracing::warn!(
+                    error = text,
+                    "the directory cannot be read; everything stays as it is"
+                );
             }
-            News::Read(snapshot) => {
-                if self.directory_failure.take().is_some() {
-                    tracing::info!("the directory is read again");
-                }
-                self.take_snapshot(*snapshot);
-            }
+            self.directory_failure = Some(text);
+        } else if self.directory_failure.take().is_some() {
+            tracing::info!("the directory is read again");
+        }
+        // A failure may come right after a reading: what was read is taken with it, once.
+        if let Some(snapshot) = news.snapshot
+            && !self
+                .heard
+                .as_ref()
+                .is_some_and(|heard| Arc::ptr_eq(heard, &snapshot))
+        {
+            self.take_snapshot(Snapshot::clone(&snapshot));
+            self.heard = Some(snapshot);
         }
     }
 

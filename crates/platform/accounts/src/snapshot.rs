@@ -1,6 +1,7 @@
 //! What the directory says: the tools and the admins, each whole or with the reason why it is not.
 //!
-//! Pure: records go in, accounts come out. `ldap.rs` reads the records; the service acts on the accounts.
+//! Pure: records go in, accounts come out. `ldap` reads the records, `picture.rs` keeps them and asks for the accounts,
+//! the service acts on these.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -72,7 +73,7 @@ pub struct Snapshot {
 /// The operational attributes that say that an account is locked (`draft-behera-ldap-password-policy`), in lower case.
 const LOCKING: [&str; 2] = ["pwdaccountlockedtime", "pwdpolicysubentry"];
 
-/// One entry as LDAP sends it; names of attributes in lower case.
+/// One entry as LDAP sends it; names of attributes in lower case, and the usual ones.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Record {
     pub(crate) dn: String,
@@ -80,16 +81,16 @@ pub(crate) struct Record {
 }
 
 impl Record {
-    fn first(&self, name: &str) -> Option<&str> {
+    pub(crate) fn first(&self, name: &str) -> Option<&str> {
         self.all(name).first().map(String::as_str)
     }
 
-    fn all(&self, name: &str) -> &[String] {
+    pub(crate) fn all(&self, name: &str) -> &[String] {
         self.values.get(name).map_or(&[], Vec::as_slice)
     }
 
     /// Whether the password policy has locked the account: since a moment, or by a policy of its own (the original's rule).
-    fn locked(&self) -> bool {
+    pub(crate) fn locked(&self) -> bool {
         LOCKING.iter().any(|name| !self.all(name).is_empty())
     }
 
@@ -128,57 +129,8 @@ impl Record {
     }
 }
 
-/// Puts the answers of the three searches together.
-pub(crate) fn assemble(project: &str, accounts: &[Record], groups: &[Record], people: &[Record]) -> Snapshot {
-    let people: BTreeMap<&str, &Record> = people
-        .iter()
-        .filter_map(|record| Some((record.first("uid")?, record)))
-        .collect();
-    let prefix = format!("{project}.");
-    let members: BTreeMap<&str, Vec<String>> = groups
-        .iter()
-        .filter_map(|group| {
-            let name = group.all("cn").iter().find_map(|cn| cn.strip_prefix(&prefix))?;
-            Some((
-                name,
-                group.all("member").iter().filter_map(|dn| user_of(dn)).collect(),
-            ))
-        })
-        .collect();
-    let mut snapshot = Snapshot {
-        users: people.keys().map(|name| (*name).to_owned()).collect(),
-        ..Snapshot::default()
-    };
-    for account in accounts {
-        let Some(text) = account.all("cn").iter().find_map(|cn| cn.strip_prefix(&prefix)) else {
-            continue;
-        };
-        match text.parse::<ToolName>() {
-            Err(_) => {
-                snapshot.skipped.insert(text.chars().take(80).collect());
-            }
-            Ok(name) => {
-                let maintainers = maintainers(members.get(text).map_or(&[], Vec::as_slice), &people);
-                snapshot
-                    .tools
-                    .insert(name.clone(), tool(name, account, maintainers));
-            }
-        }
-    }
-    for user in members.get("admin").into_iter().flatten() {
-        // A member without an entry of its own has left; there is nothing to say about them.
-        if let Some(record) = people.get(user.as_str()) {
-            if is_object_name(user) {
-                snapshot.admins.insert(user.clone(), admin(user, record));
-            } else {
-                snapshot.skipped.insert(user.clone());
-            }
-        }
-    }
-    snapshot
-}
-
-fn tool(name: ToolName, record: &Record, maintainers: Vec<Maintainer>) -> Result<Tool, Unusable> {
+/// The tool of an account's entry.
+pub(crate) fn tool(name: ToolName, record: &Record, maintainers: Vec<Maintainer>) -> Result<Tool, Unusable> {
     Ok(Tool {
         name,
         uid: record.id("uidNumber")?,
@@ -188,7 +140,8 @@ fn tool(name: ToolName, record: &Record, maintainers: Vec<Maintainer>) -> Result
     })
 }
 
-fn admin(name: &str, record: &Record) -> Result<Admin, Unusable> {
+/// The admin of a person's entry.
+pub(crate) fn admin(name: &str, record: &Record) -> Result<Admin, Unusable> {
     Ok(Admin {
         name: name.to_owned(),
         uid: record.id("uidNumber")?,
@@ -198,23 +151,29 @@ fn admin(name: &str, record: &Record) -> Result<Admin, Unusable> {
     })
 }
 
-fn maintainers(members: &[String], people: &BTreeMap<&str, &Record>) -> Vec<Maintainer> {
+/// The people behind login names, with the names that `person` has of them.
+pub(crate) fn maintainers<'a>(
+    members: &[String],
+    person: impl Fn(&str) -> Option<&'a Record>,
+) -> Vec<Maintainer> {
     let mut found: Vec<Maintainer> = members
         .iter()
-        .map(|uid| {
-            let name = people
-                .get(uid.as_str())
+        .map(|uid| Maintainer {
+            uid: uid.clone(),
+            name: person(uid)
                 .and_then(|record| record.first("cn"))
-                .unwrap_or(uid);
-            Maintainer {
-                uid: uid.clone(),
-                name: name.to_owned(),
-            }
+                .unwrap_or(uid)
+                .to_owned(),
         })
         .collect();
     found.sort();
     found.dedup();
     found
+}
+
+/// The login names of a group's members.
+pub(crate) fn users_of(group: &Record) -> Vec<String> {
+    group.all("member").iter().filter_map(|dn| user_of(dn)).collect()
 }
 
 /// The user name in a member's name: the value of its first part, `uid=ada,ou=people,...`.
@@ -241,7 +200,7 @@ fn user_of(dn: &str) -> Option<String> {
 }
 
 /// Whether a user name can be the name of a cluster-wide object (RFC 1123 subdomain, with room for a suffix).
-fn is_object_name(name: &str) -> bool {
+pub(crate) fn is_object_name(name: &str) -> bool {
     let allowed = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit();
     name.len() <= 200
         && name.starts_with(allowed)

@@ -332,7 +332,7 @@ impl Machine<'_> {
         first_pass: oneshot::Sender<toolforge_accounts::Summary>,
     ) -> anyhow::Result<toolforge_accounts::Config> {
         let Request { layout, settings, .. } = self.request;
-        let ldap = crate::tool::directory_access(
+        let ldap = crate::directory::local(
             layout,
             settings,
             self.cluster.certificate_pem(),

@@ -1,4 +1,27 @@
 use super::*;
+use crate::picture::{Kind, Picture};
+
+/// The snapshot of these entries; the group of the admins is among the groups.
+fn assemble(project: &str, accounts: &[Record], groups: &[Record], people: &[Record]) -> Snapshot {
+    let mut picture = Picture::new(project);
+    let admin = format!("{project}.admin");
+    let admins = groups
+        .iter()
+        .filter(|group| group.first("cn") == Some(&admin))
+        .cloned()
+        .collect::<Vec<_>>();
+    for (kind, records) in [
+        (Kind::Tool, accounts),
+        (Kind::Group, groups),
+        (Kind::Admins, &admins),
+        (Kind::Person, people),
+    ] {
+        for (at, record) in records.iter().enumerate() {
+            picture.put(kind, &at.to_be_bytes(), record);
+        }
+    }
+    picture.snapshot().clone()
+}
 
 fn record(dn: &str, values: &[(&str, &str)]) -> Record {
     let mut record = Record {

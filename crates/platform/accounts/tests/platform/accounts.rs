@@ -13,7 +13,7 @@ use kube::{
 };
 use ldap3::Mod;
 use serde_json::json;
-use toolforge_accounts::{CreateError, Creation, MARKER, create_tool};
+use toolforge_accounts::{Creation, EditError, MARKER, create_tool};
 
 use crate::scratch::{BASE, Platform, wait, within};
 
@@ -263,7 +263,7 @@ async fn a_created_tool_works_at_once_and_mistakes_are_explained() {
     pods(&tool, "tool-gamma").await.unwrap();
 
     let again = create_tool(&ldap, &creation, &"gamma".parse().unwrap(), &maintainers).await;
-    assert!(matches!(again, Err(CreateError::Exists { .. })), "{again:?}");
+    assert!(matches!(again, Err(EditError::Exists { .. })), "{again:?}");
     let unknown = create_tool(&ldap, &creation, &"delta".parse().unwrap(), &["adda".to_owned()])
         .await
         .unwrap_err();
@@ -279,7 +279,7 @@ async fn a_created_tool_works_at_once_and_mistakes_are_explained() {
         &maintainers,
     )
     .await;
-    assert!(matches!(reader, Err(CreateError::Directory(_))), "{reader:?}");
+    assert!(matches!(reader, Err(EditError::NotAllowed { .. })), "{reader:?}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -160,14 +160,9 @@ impl Platform {
     }
 
     pub(crate) fn ldap(&self, who: &str) -> LdapAccess {
-        LdapAccess {
-            urls: vec![self.ldap_url.clone()],
-            ca_pem: Some(self.authority.certificate_pem().to_owned()),
-            bind_dn: format!("cn={who},{BASE}"),
-            bind_password: format!("{who}-secret"),
-            base: BASE.to_owned(),
-            project: "tools".to_owned(),
-        }
+        LdapAccess::new(vec![self.ldap_url.clone()], BASE, "tools")
+            .trusting(Some(self.authority.certificate_pem().to_owned()))
+            .bound_as(format!("cn={who},{BASE}"), format!("{who}-secret"))
     }
 
     pub(crate) fn homes(&self) -> PathBuf {
