@@ -208,16 +208,42 @@ pub(crate) struct AdmissionArgs {
     /// Where to listen
     #[arg(long, value_name = "ADDRESS:PORT", default_value = "0.0.0.0:8443")]
     pub(crate) listen: SocketAddr,
+    /// The certificate to present, PEM [default: one that the cluster issues and this program renews]
+    #[arg(long, value_name = "FILE", requires = "tls_key")]
+    pub(crate) tls_cert: Option<PathBuf>,
+    /// Its private key, PEM
+    #[arg(long, value_name = "FILE", requires = "tls_cert")]
+    pub(crate) tls_key: Option<PathBuf>,
     #[command(flatten)]
-    pub(crate) certificate: CertificateArgs,
+    pub(crate) issued: IssuedArgs,
     #[command(flatten)]
     pub(crate) policy: PolicyArgs,
-    /// The authority of the certificate, PEM: with it, the webhook configurations are kept as `manifests` prints them
+    /// The authority of the certificate, PEM, which goes into the webhook configurations [default: with --tls-cert they
+    /// stay as they are, else the `ConfigMap` kube-root-ca.crt of --ca-namespace]
     #[arg(long, value_name = "FILE")]
     pub(crate) webhook_ca: Option<PathBuf>,
     /// A registry that images may come from; can be given more than once
     #[arg(long = "registry", required_unless_present = "policy", value_name = "HOST")]
     pub(crate) registries: Vec<String>,
+}
+
+/// The certificate that the cluster issues through its API for certificate requests.
+#[derive(Debug, Args)]
+pub(crate) struct IssuedArgs {
+    /// Who signs it
+    #[arg(long, value_name = "NAME", conflicts_with = "tls_cert", default_value = toolforge_admission::DEFAULT_SIGNER)]
+    pub(crate) signer: String,
+    /// A name by which the API reaches the server; can be given more than once [default:
+    /// admission.toolforge-system.svc and .svc.cluster.local]
+    #[arg(long = "tls-name", value_name = "NAME", conflicts_with = "tls_cert")]
+    pub(crate) names: Vec<String>,
+    /// How long it is to live, in seconds; it is renewed after two thirds
+    #[arg(long, value_name = "SECONDS", conflicts_with = "tls_cert", default_value_t = 30 * 24 * 3600,
+        value_parser = clap::value_parser!(u64).range(600..=i32::MAX as u64))]
+    pub(crate) tls_lifetime_seconds: u64,
+    /// The namespace whose `ConfigMap` kube-root-ca.crt has the authority of the certificate
+    #[arg(long, value_name = "NAMESPACE", conflicts_with_all = ["tls_cert", "webhook_ca"], default_value = crate::objects::SERVICE_NAMESPACE)]
+    pub(crate) ca_namespace: String,
 }
 
 #[derive(Debug, Args)]
@@ -276,7 +302,11 @@ pub(crate) struct ManifestsArgs {
     /// docker-registry.tools.wmflabs.org]
     #[arg(long = "registry", value_name = "HOST")]
     pub(crate) registries: Vec<String>,
-    /// The authority of the webhooks' certificate, PEM
+    /// The authority of the webhooks' certificate, PEM [default: the guards write it into their configurations themselves]
     #[arg(long, value_name = "FILE")]
-    pub(crate) webhook_ca: PathBuf,
+    pub(crate) webhook_ca: Option<PathBuf>,
+    /// Who signs the certificate of the guards, who get the right to approve their requests to it [default:
+    /// kubernetes.io/kubelet-serving; with --webhook-ca nobody: the certificate comes from files]
+    #[arg(long, value_name = "NAME")]
+    pub(crate) signer: Option<String>,
 }

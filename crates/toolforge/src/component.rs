@@ -1,18 +1,21 @@
 //! Each component of the platform as a command of its own, for a cluster: a client from the kubeconfig or
 //! from the cluster itself, the component, and a stop on SIGTERM. There is no other way in.
 
-use std::{fs, future::Future, net::SocketAddr, path::Path, process::ExitCode};
+use std::{fs, future::Future, net::SocketAddr, path::Path, process::ExitCode, time::Duration};
 
 use anyhow::Context as _;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
-use toolforge_admission::{AuthoritySource, Registration, keep_configurations};
+use toolforge_admission::{Registration, keep_configurations};
+use toolforge_certificates::Authorities;
 use toolforge_model::Domain;
 use toolforge_pki::Identity;
 use toolforge_serve::Presented;
 
 use crate::{
-    cli::{AdmissionArgs, CertificateArgs, ClusterArgs, FourohfourArgs, GatewayArgs, ManifestsArgs},
+    cli::{
+        AdmissionArgs, CertificateArgs, ClusterArgs, FourohfourArgs, GatewayArgs, IssuedArgs, ManifestsArgs,
+    },
     client, logging,
     objects::{self, Public},
     policy::{self, PolicyArgs},
@@ -23,21 +26,76 @@ use crate::{
 pub(crate) fn admission(arguments: &AdmissionArgs) -> anyhow::Result<ExitCode> {
     let PolicyArgs { policy, domains } = &arguments.policy;
     let policies = policy::filled(policy.as_deref(), domains, &arguments.registries)?.resolve()?;
-    let (address, files) = (arguments.listen, &arguments.certificate);
+    let address = arguments.listen;
     run(&arguments.cluster, move |client, stop| async move {
         let listener = listen(address).await?;
-        let certificate = Presented::files(&files.tls_cert, &files.tls_key, stop.clone())?;
-        if let Some(path) = &arguments.webhook_ca {
+        let authorities = authorities(arguments, &client, &stop)?;
+        let (told, registered) = Authorities::told();
+        let registers = authorities.is_some();
+        if let Some(authorities) = authorities {
             let registration = Registration {
                 base: webhook_service(),
-                authority: AuthoritySource::File(path.clone()),
+                authorities,
+                registered: told,
+                retired_kept: Duration::from_secs(arguments.issued.tls_lifetime_seconds),
                 pods_everywhere: policies.pod_everywhere,
             };
-            let (client, changes) = (client.clone(), certificate.changes());
-            tokio::spawn(keep_configurations(client, registration, changes, stop.clone()));
+            tokio::spawn(keep_configurations(client.clone(), registration, stop.clone()));
         }
-        Ok(toolforge_admission::run(client, listener, certificate, policies, stop).await?)
+        let certificate = match (&arguments.tls_cert, &arguments.tls_key) {
+            (Some(certificate), Some(key)) => Some(Presented::files(certificate, key, stop.clone())?),
+            // Only once the API trusts an authority, a certificate of it takes the place of another.
+            _ if registers => {
+                let serving = serving(&arguments.issued);
+                toolforge_certificates::present(client.clone(), serving, registered, stop.clone()).await
+            }
+            _ => None,
+        };
+        // None: it was told to stop before there was one.
+        match certificate {
+            Some(certificate) => {
+                Ok(toolforge_admission::run(client, listener, certificate, policies, stop).await?)
+            }
+            None => Ok(()),
+        }
     })
+}
+
+/// The authorities of the webhooks' certificate; none, where somebody else looks after the configurations.
+fn authorities(
+    arguments: &AdmissionArgs,
+    client: &kube::Client,
+    stop: &CancellationToken,
+) -> anyhow::Result<Option<Authorities>> {
+    if let Some(path) = &arguments.webhook_ca {
+        return Ok(Some(Authorities::file(path, stop.clone())?));
+    }
+    Ok(arguments.tls_cert.is_none().then(|| {
+        Authorities::config_map(
+            client.clone(),
+            &arguments.issued.ca_namespace,
+            toolforge_admission::AUTHORITIES,
+            toolforge_admission::AUTHORITY_KEY,
+            stop.clone(),
+        )
+    }))
+}
+
+/// What this replica asks the cluster for. In a Pod the machine's name is the Pod's.
+fn serving(arguments: &IssuedArgs) -> toolforge_certificates::Serving {
+    let names = if arguments.names.is_empty() {
+        let service = format!("{WEBHOOK_SERVICE}.{}.svc", objects::SERVICE_NAMESPACE);
+        vec![service.clone(), service + ".cluster.local"]
+    } else {
+        arguments.names.clone()
+    };
+    let machine = rustix::system::uname();
+    toolforge_admission::serving(
+        &machine.nodename().to_string_lossy(),
+        &arguments.signer,
+        names,
+        Duration::from_secs(arguments.tls_lifetime_seconds),
+    )
 }
 
 pub(crate) fn gateway(arguments: GatewayArgs) -> anyhow::Result<ExitCode> {
@@ -100,10 +158,17 @@ pub(crate) fn manifests(arguments: &ManifestsArgs) -> anyhow::Result<ExitCode> {
         ca_pem: None,
     };
     let base = webhook_service();
+    let authority = arguments.webhook_ca.as_deref().map(read).transpose()?;
+    let signer = match (&arguments.signer, &authority) {
+        (Some(signer), _) => Some(signer.as_str()),
+        (None, Some(_)) => None,
+        (None, None) => Some(toolforge_admission::DEFAULT_SIGNER),
+    };
     let mut items = objects::foundation(&public);
+    items.extend(signer.map(objects::certificate_rights).into_iter().flatten());
     items.extend(toolforge_admission::webhook_configurations(
         &base,
-        &read(&arguments.webhook_ca)?,
+        authority.as_deref(),
         policy.pod_security.all_namespaces,
     ));
     let list = serde_json::json!({ "apiVersion": "v1", "kind": "List", "items": items });
@@ -111,11 +176,14 @@ pub(crate) fn manifests(arguments: &ManifestsArgs) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
+/// The Service of the webhooks on a cluster.
+const WEBHOOK_SERVICE: &str = "admission";
+
 /// Where a cluster's API reaches the webhooks.
 fn webhook_service() -> toolforge_admission::ClientConfigBase {
     toolforge_admission::ClientConfigBase::Service {
         namespace: objects::SERVICE_NAMESPACE.to_owned(),
-        name: "admission".to_owned(),
+        name: WEBHOOK_SERVICE.to_owned(),
         port: 443,
     }
 }

@@ -16,7 +16,7 @@ use toolforge_model::names::{
 pub(crate) use apply::apply;
 pub(crate) use classes::retire_other_classes;
 pub(crate) use public::{Public, default_backend_address};
-pub(crate) use roles::SERVICE_NAMESPACE;
+pub(crate) use roles::{SERVICE_NAMESPACE, certificate_rights};
 
 /// Everything but the webhook configurations, which must not bite before the webhooks answer.
 pub(crate) fn foundation(public: &Public) -> Vec<Value> {

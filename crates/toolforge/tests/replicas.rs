@@ -81,7 +81,7 @@ impl Cluster {
     async fn register(&self, address: SocketAddr) {
         let base = ClientConfigBase::Url(format!("https://{address}"));
         let parameters = PostParams::default();
-        for object in webhook_configurations(&base, self.authority.certificate_pem(), false) {
+        for object in webhook_configurations(&base, Some(self.authority.certificate_pem()), false) {
             if object["kind"] == "MutatingWebhookConfiguration" {
                 let api: Api<MutatingWebhookConfiguration> = Api::all(self.admin.clone());
                 api.create(&parameters, &serde_json::from_value(object).unwrap())

@@ -33,6 +33,9 @@ pub enum PkiError {
     /// rustls refused the certificate chain, key or authority.
     #[error("the TLS configuration is refused")]
     Tls(#[source] rustls::Error),
+    /// A certificate is not one that a client would accept.
+    #[error("the certificate would not be accepted")]
+    Untrusted(#[source] rustls::Error),
     /// The authority given to check clients by is not usable.
     #[error("the client authority is refused: {0}")]
     ClientAuthority(String),

@@ -6,6 +6,7 @@
 //! certificate is for.
 
 mod authority;
+mod bundle;
 mod error;
 mod files;
 mod identity;
@@ -16,6 +17,7 @@ mod tls;
 mod unverified;
 
 pub use authority::{Authority, Usage, Usages};
+pub use bundle::{check_server, read_bundle, write_bundle};
 pub use error::PkiError;
 pub use files::write_private;
 pub use identity::Identity;

@@ -74,7 +74,7 @@ fn chain(identity: &Identity) -> Result<Vec<CertificateDer<'static>>, PkiError> 
     certificates(&identity.certificate_pem)
 }
 
-fn certificates(pem: &str) -> Result<Vec<CertificateDer<'static>>, PkiError> {
+pub(crate) fn certificates(pem: &str) -> Result<Vec<CertificateDer<'static>>, PkiError> {
     let found = CertificateDer::pem_slice_iter(pem.as_bytes())
         .collect::<Result<Vec<_>, _>>()
         .map_err(|error| PkiError::Pem {

@@ -5,6 +5,7 @@
 
 mod kubeconfig;
 mod listen;
+mod notices;
 mod patient;
 mod peer;
 mod places;
@@ -12,5 +13,6 @@ mod presented;
 
 pub use kubeconfig::kubeconfig;
 pub use listen::{serve, serve_at_most};
+pub use notices::{Notices, NoticesError};
 pub use peer::Peer;
 pub use presented::{Presented, PresentedError};

@@ -9,25 +9,14 @@ use std::{
 };
 
 use arc_swap::ArcSwap;
-use rustix::fs::inotify;
 use rustls::{
     server::{ClientHello, ResolvesServerCert},
     sign::CertifiedKey,
 };
-use tokio::{
-    io::{Interest, unix::AsyncFd},
-    sync::watch,
-};
 use tokio_util::sync::CancellationToken;
 use toolforge_pki::{Identity, PkiError};
 
-/// What may happen to the files: written, moved into place, or - as Kubernetes does with Secrets in volumes - reached
-/// by a link in their folder that leads somewhere else from now on.
-const CHANGES: inotify::WatchFlags = inotify::WatchFlags::CLOSE_WRITE
-    .union(inotify::WatchFlags::CREATE)
-    .union(inotify::WatchFlags::MOVED_TO);
-/// Bytes of notices that are read at once; what they say is not looked at.
-const NOTICES: usize = 4096;
+use crate::{Notices, NoticesError};
 
 /// Why there is no certificate to present.
 #[derive(Debug, thiserror::Error)]
@@ -51,20 +40,14 @@ pub enum PresentedError {
         source: PkiError,
     },
     /// The folders of the files cannot be watched.
-    #[error("the folder of {} cannot be watched", path.display())]
-    Watch {
-        /// The file.
-        path: PathBuf,
-        /// Why.
-        source: io::Error,
-    },
+    #[error(transparent)]
+    Watch(#[from] NoticesError),
 }
 
 /// A certificate that may change while it is presented.
 #[derive(Debug, Clone)]
 pub struct Presented {
     current: Arc<ArcSwap<Current>>,
-    changed: watch::Sender<()>,
 }
 
 #[derive(Debug)]
@@ -98,7 +81,7 @@ impl Presented {
             key: key.to_owned(),
         };
         // Watched before they are read: what changes meanwhile is read again.
-        let notices = files.watch()?;
+        let notices = Notices::of(&[certificate, key])?;
         let presented = Self::now(files.read()?);
         tokio::spawn(shutdown.run_until_cancelled_owned(follow(presented.clone(), files, notices)));
         Ok(presented)
@@ -107,14 +90,7 @@ impl Presented {
     fn now(current: Current) -> Self {
         Self {
             current: Arc::new(ArcSwap::from_pointee(current)),
-            changed: watch::Sender::new(()),
         }
-    }
-
-    /// Hears of each change in the folders of the files, also of those that leave the certificate as it is: a file of its
-    /// authority may lie beside it.
-    pub fn changes(&self) -> watch::Receiver<()> {
-        self.changed.subscribe()
     }
 
     /// Presents this certificate from now on.
@@ -123,7 +99,6 @@ impl Presented {
     /// As [`Self::of`]; then the one before stays.
     pub fn change(&self, identity: &Identity) -> Result<(), PkiError> {
         self.current.store(Arc::new(current(identity)?));
-        self.changed.send_replace(());
         Ok(())
     }
 
@@ -189,43 +164,12 @@ impl Files {
             source,
         })
     }
-
-    fn watch(&self) -> Result<AsyncFd<rustix::fd::OwnedFd>, PresentedError> {
-        let failed = |path: &Path, source: io::Error| PresentedError::Watch {
-            path: path.to_owned(),
-            source,
-        };
-        let flags = inotify::CreateFlags::CLOEXEC | inotify::CreateFlags::NONBLOCK;
-        let notices = inotify::init(flags).map_err(|error| failed(&self.certificate, error.into()))?;
-        for path in [&self.certificate, &self.key] {
-            let folder = match path.parent() {
-                Some(parent) if !parent.as_os_str().is_empty() => parent,
-                _ => Path::new("."),
-            };
-            inotify::add_watch(&notices, folder, CHANGES).map_err(|error| failed(path, error.into()))?;
-        }
-        #[expect(
-            deprecated,
-            reason = "it is unsound for descriptors that their owner can close; this one is owned, and its replacement is unsafe code"
-        )]
-        AsyncFd::with_interest(notices, Interest::READABLE).map_err(|error| failed(&self.certificate, error))
-    }
 }
 
 /// Reads the files after each change in their folders. Two files do not change at once: between them they do not belong
 /// together, which the next notice mends.
-async fn follow(presented: Presented, files: Files, notices: AsyncFd<rustix::fd::OwnedFd>) {
-    let mut buffer = [0; NOTICES];
-    loop {
-        let read = notices
-            .async_io(Interest::READABLE, |notices| {
-                Ok(rustix::io::read(notices, &mut buffer)?)
-            })
-            .await;
-        if let Err(error) = read {
-            tracing::error!(%error, "the certificate's files can be watched no longer; restart to renew it");
-            return;
-        }
+async fn follow(presented: Presented, files: Files, mut notices: Notices) {
+    while notices.next().await {
         match files.read() {
             Ok(read) if read.certified.cert == presented.current.load().certified.cert => {}
             Ok(read) => {
@@ -239,6 +183,5 @@ async fn follow(presented: Presented, files: Files, notices: AsyncFd<rustix::fd:
                 tracing::warn!(%error, source, "the certificate's files changed, and the one before stays");
             }
         }
-        presented.changed.send_replace(());
     }
 }

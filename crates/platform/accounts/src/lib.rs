@@ -17,7 +17,6 @@ mod cache;
 mod chain;
 mod cluster_info;
 mod config;
-mod credentials;
 mod decide;
 mod desired;
 mod edit;

@@ -9,6 +9,7 @@ use jiff::Timestamp;
 use kube::Client;
 use parking_lot::Mutex;
 use serde_json::Value;
+use toolforge_certificates::{IssueError, Request};
 use toolforge_pki::{Identity, PkiError};
 use toolforge_policy::psp::ToolClass;
 
@@ -16,7 +17,6 @@ use crate::{
     archive::ArchiveError,
     cache::Cache,
     config::Lifecycle,
-    credentials::{self, CredentialsError, Request},
     decide::{Decision, decide, timestamp},
     desired::{self, ADMIN_NAMESPACE, MARKER},
     execute::{self, ExecuteError},
@@ -33,6 +33,10 @@ use crate::{
 
 /// The least time between two renewals of one account, should a signer issue what has ended already.
 const LEAST_PAUSE: Duration = Duration::from_secs(30);
+/// The signer of certificates for clients of the API.
+const SIGNER: &str = "kubernetes.io/kube-apiserver-client";
+/// How long the signer may take before the attempt counts as failed; it is repeated later.
+const SIGNING: Duration = Duration::from_mins(1);
 
 /// What all turns share.
 pub(crate) struct Context {
@@ -50,6 +54,23 @@ pub(crate) struct Context {
     pub(crate) removals: Mutex<Pace>,
     /// How fast namespaces are deleted.
     pub(crate) deletions: Mutex<Pace>,
+}
+
+impl Context {
+    /// What is asked of the cluster's signer for one account; `object` is the name of the request.
+    fn request(&self, object: String, common_name: &str, organization: &str) -> Request {
+        Request {
+            object,
+            signer: SIGNER.to_owned(),
+            usages: &["digital signature", "key encipherment", "client auth"],
+            common_name: common_name.to_owned(),
+            organizations: vec![organization.to_owned()],
+            dns_names: Vec::new(),
+            lifetime: self.certificate_lifetime,
+            reason: "the account service made this request itself",
+            patience: SIGNING,
+        }
+    }
 }
 
 /// How a turn went well.
@@ -73,7 +94,7 @@ pub(crate) enum ReconcileError {
     #[error(transparent)]
     Execute(#[from] ExecuteError),
     #[error(transparent)]
-    Credentials(#[from] CredentialsError),
+    Credentials(#[from] IssueError),
     #[error("the namespace {0} is being removed; it is made again when that is done")]
     Leaving(String),
     #[error("the signer's certificate cannot be read")]
@@ -114,12 +135,7 @@ pub(crate) async fn tool(context: &Context, tool: &Tool) -> Result<Outcome, Reco
         key,
         datum: "expires",
     };
-    let request = Request {
-        object: namespace.to_string(),
-        common_name: tool.name.to_string(),
-        organization: "toolforge",
-        lifetime: context.certificate_lifetime,
-    };
+    let request = context.request(namespace.to_string(), tool.name.as_str(), "toolforge");
     let (outcome, ends) = account(context, place, namespace.as_str(), &marker, request).await?;
     if let Some(ends) = ends {
         let marker = desired::tool_marker(tool, Timestamp::now(), ends);
@@ -158,13 +174,8 @@ pub(crate) async fn admin(context: &Context, admin: &Admin) -> Result<Outcome, R
         key,
         datum: &admin.name,
     };
-    let request = Request {
-        // The requests of tools are called tool-NAME; a user may be called like that.
-        object: format!("admin-{}", admin.name),
-        common_name: admin.name.clone(),
-        organization: "admins",
-        lifetime: context.certificate_lifetime,
-    };
+    // The requests of tools are called tool-NAME; a user may be called like that.
+    let request = context.request(format!("admin-{}", admin.name), &admin.name, "admins");
     let (outcome, ends) = account(context, place, "default", &marker, request).await?;
     if let Some(ends) = ends {
         execute::set_datum(&context.client, &marker.key, &admin.name, &desired::iso(ends)).await?;
@@ -249,7 +260,7 @@ async fn account(
         Decision::Keep(_) => None,
         Decision::Issue(why) => {
             tracing::info!(account = name, ?why, "new credentials");
-            Some(credentials::issue(&context.client, &request).await?)
+            Some(toolforge_certificates::issue(&context.client, &request).await?)
         }
     };
     let issued = identity

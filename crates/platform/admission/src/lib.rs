@@ -7,6 +7,8 @@
 mod accounts;
 mod answer;
 mod body;
+mod bundle;
+mod certificate;
 mod error;
 #[cfg(fuzzing)]
 pub mod fuzzing;
@@ -21,8 +23,9 @@ mod rights;
 mod server;
 mod webhooks;
 
+pub use certificate::{AUTHORITIES, AUTHORITY_KEY, DEFAULT_SIGNER, serving};
 pub use error::AdmissionError;
-pub use registration::{AuthoritySource, Registration, keep_configurations};
-pub use rights::service_rules;
+pub use registration::{Registration, keep_configurations};
+pub use rights::{authority_rules, certificate_rules, service_rules};
 pub use server::run;
 pub use webhooks::{CONFIGURATION_NAME, ClientConfigBase, EXEMPT_NAMESPACES, webhook_configurations};

@@ -38,8 +38,13 @@ pub enum ClientConfigBase {
 
 /// The `ValidatingWebhookConfiguration` and the `MutatingWebhookConfiguration` that put the guards in place.
 ///
+/// Without `ca_pem` the guards have to tell themselves by which authority they are known: until they do, nobody trusts them.
 /// With `pods_everywhere` the Pod security guard stands before all namespaces but the exempt ones.
-pub fn webhook_configurations(base: &ClientConfigBase, ca_pem: &str, pods_everywhere: bool) -> Vec<Value> {
+pub fn webhook_configurations(
+    base: &ClientConfigBase,
+    ca_pem: Option<&str>,
+    pods_everywhere: bool,
+) -> Vec<Value> {
     let judged = if pods_everywhere {
         everywhere(&[])
     } else {
@@ -146,21 +151,21 @@ fn for_pods_with_environment(mut webhook: Value) -> Value {
     webhook
 }
 
-fn client_config(base: &ClientConfigBase, ca_pem: &str, path: &str) -> Value {
-    let bundle = base64::engine::general_purpose::STANDARD.encode(ca_pem);
-    match base {
-        ClientConfigBase::Url(url) => {
-            json!({"url": format!("{}{path}", url.trim_end_matches('/')), "caBundle": bundle})
-        }
+fn client_config(base: &ClientConfigBase, ca_pem: Option<&str>, path: &str) -> Value {
+    let mut client = match base {
+        ClientConfigBase::Url(url) => json!({"url": format!("{}{path}", url.trim_end_matches('/'))}),
         ClientConfigBase::Service {
             namespace,
             name,
             port,
         } => {
-            let service = json!({"namespace": namespace, "name": name, "port": port, "path": path});
-            json!({"service": service, "caBundle": bundle})
+            json!({"service": {"namespace": namespace, "name": name, "port": port, "path": path}})
         }
+    };
+    if let Some(pem) = ca_pem {
+        client["caBundle"] = json!(base64::engine::general_purpose::STANDARD.encode(pem));
     }
+    client
 }
 
 /// Every namespace but the exempt ones and these.
@@ -242,7 +247,7 @@ mod tests {
 
     fn all_webhooks() -> Vec<Value> {
         let base = ClientConfigBase::Url("https://127.0.0.1:9443/".to_owned());
-        let configurations = webhook_configurations(&base, "PEM", false);
+        let configurations = webhook_configurations(&base, Some("PEM"), false);
         configurations
             .iter()
             .flat_map(|c| c["webhooks"].as_array().unwrap().clone())
@@ -256,7 +261,9 @@ mod tests {
             name: "b".to_owned(),
             port: 443,
         };
-        let [validating, mutating] = webhook_configurations(&base, "PEM", false).try_into().unwrap();
+        let [validating, mutating] = webhook_configurations(&base, Some("PEM"), false)
+            .try_into()
+            .unwrap();
         let validating: ValidatingWebhookConfiguration = serde_json::from_value(validating).unwrap();
         let mutating: MutatingWebhookConfiguration = serde_json::from_value(mutating).unwrap();
         assert_eq!(validating.webhooks.unwrap().len(), 6);
@@ -300,7 +307,7 @@ mod tests {
     fn of_pods_stand_before_tools_or_before_everybody() {
         let base = ClientConfigBase::Url("https://127.0.0.1:9443".to_owned());
         for everywhere in [false, true] {
-            for configuration in webhook_configurations(&base, "PEM", everywhere) {
+            for configuration in webhook_configurations(&base, Some("PEM"), everywhere) {
                 let webhooks = configuration["webhooks"].as_array().unwrap();
                 let pods = webhooks
                     .iter()

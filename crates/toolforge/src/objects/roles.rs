@@ -29,6 +29,31 @@ pub(super) fn all() -> Vec<Value> {
     objects
 }
 
+/// What the guards need beside their role where the cluster issues their certificate: to approve their own requests to
+/// `signer`, and to read the authorities of their namespace.
+pub(crate) fn certificate_rights(signer: &str) -> Vec<Value> {
+    let name = "toolforge-admission-certificate";
+    let role = cluster_role(name, &toolforge_admission::certificate_rules(signer));
+    let metadata = json!({ "name": name, "namespace": SERVICE_NAMESPACE });
+    vec![
+        component_binding(&json!(name), "admission"),
+        role,
+        json!({
+            "apiVersion": "rbac.authorization.k8s.io/v1",
+            "kind": "Role",
+            "metadata": metadata,
+            "rules": toolforge_admission::authority_rules(),
+        }),
+        json!({
+            "apiVersion": "rbac.authorization.k8s.io/v1",
+            "kind": "RoleBinding",
+            "metadata": metadata,
+            "roleRef": { "apiGroup": "rbac.authorization.k8s.io", "kind": "Role", "name": name },
+            "subjects": subjects("admission"),
+        }),
+    ]
+}
+
 fn gateway() -> Vec<Value> {
     vec![
         rule(&[""], &["namespaces", "services"], &READ),
@@ -62,13 +87,17 @@ fn component_binding(role: &Value, component: &str) -> Value {
         "kind": "ClusterRoleBinding",
         "metadata": { "name": role },
         "roleRef": { "apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": role },
-        "subjects": [
-            {
-                "apiGroup": "rbac.authorization.k8s.io",
-                "kind": "User",
-                "name": format!("toolforge:{component}"),
-            },
-            { "kind": "ServiceAccount", "name": component, "namespace": SERVICE_NAMESPACE },
-        ],
+        "subjects": subjects(component),
     })
+}
+
+fn subjects(component: &str) -> Value {
+    json!([
+        {
+            "apiGroup": "rbac.authorization.k8s.io",
+            "kind": "User",
+            "name": format!("toolforge:{component}"),
+        },
+        { "kind": "ServiceAccount", "name": component, "namespace": SERVICE_NAMESPACE },
+    ])
 }

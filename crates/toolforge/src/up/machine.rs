@@ -1,12 +1,16 @@
 //! The parts of the platform as this machine runs them: each one's configuration, identity and start.
 
-use std::{convert::Infallible, net::Ipv4Addr, sync::Arc};
+use std::{convert::Infallible, net::Ipv4Addr, sync::Arc, time::Duration};
 
 use anyhow::{Context as _, anyhow};
 use kube::Client;
-use tokio::{net::TcpListener, sync::oneshot};
-use toolforge_admission::{AuthoritySource, ClientConfigBase, Registration};
+use tokio::{
+    net::TcpListener,
+    sync::{oneshot, watch},
+};
+use toolforge_admission::{ClientConfigBase, Registration};
 use toolforge_apiserver::{ApiServer, AuditLog};
+use toolforge_certificates::Authorities;
 use toolforge_model::Domain;
 use toolforge_pki::{Authority, Identity};
 
@@ -80,7 +84,7 @@ impl Machine<'_> {
         let certificate = toolforge_serve::Presented::of(&identity)?;
         let policies = self.request.policies.clone();
         let url = format!("https://{}", listener.local_addr()?);
-        let (own, changes) = (client.clone(), certificate.changes());
+        let own = client.clone();
         parts.start("admission webhooks", Stop::Last, |stop| {
             toolforge_admission::run(client, listener, certificate, policies, stop)
         });
@@ -89,16 +93,19 @@ impl Machine<'_> {
         let authority = self.cluster.certificate_pem();
         objects::apply(
             admin,
-            &toolforge_admission::webhook_configurations(&base, authority, pods_everywhere),
+            &toolforge_admission::webhook_configurations(&base, Some(authority), pods_everywhere),
         )
         .await?;
         let registration = Registration {
             base,
-            authority: AuthoritySource::Pem(authority.to_owned()),
+            authorities: Authorities::of(authority),
+            // The certificate of `up` is made at its start, by the authority of its data folder.
+            registered: watch::Sender::default(),
+            retired_kept: Duration::ZERO,
             pods_everywhere,
         };
         parts.start("admission's registration", Stop::First, |stop| async move {
-            toolforge_admission::keep_configurations(own, registration, changes, stop).await;
+            toolforge_admission::keep_configurations(own, registration, stop).await;
             Ok::<(), Infallible>(())
         });
         Ok(())
