@@ -23,7 +23,10 @@ use tokio::{
 };
 use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
-use tower::util::{MapFuture, MapResponse};
+use tower::{
+    Layer as _,
+    util::{MapFuture, MapResponse},
+};
 
 use crate::patient::Patient;
 use crate::peer::Peer;
@@ -180,7 +183,8 @@ impl Connection {
         // What a connection becomes has its own idea of silence: a terminal may be held for a long time.
         let upgraded = Arc::new(AtomicBool::new(false));
         let stream = Patient::new(stream, SENDING_PATIENCE, Arc::clone(&upgraded));
-        let router = self.router.layer(Extension(peer));
+        // Around the router, not laid over each of its routes: that would copy them all for every connection.
+        let router = Extension(peer).layer(self.router);
         let service = MapResponse::new(router, move |response: Response| {
             if response.status() == StatusCode::SWITCHING_PROTOCOLS {
                 upgraded.store(true, Ordering::Relaxed);
