@@ -16,6 +16,8 @@ use crate::websocket::config;
 pub fn spdy(bytes: &[u8]) {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_time()
+        // What waits for a client that says nothing more does not hold up the next.
+        .start_paused(true)
         .build()
         .expect("a runtime");
     let bytes = Cursor::new(bytes.to_vec());
