@@ -30,6 +30,11 @@ impl ToolName {
     pub fn namespace(&self) -> Namespace {
         Namespace::of_tool(self)
     }
+
+    /// The tool whose namespace has this name, if it is a tool's: what follows `tool-`.
+    pub fn of_namespace(name: &str) -> Option<Self> {
+        name.parse::<Namespace>().ok()?.tool()
+    }
 }
 
 impl FromStr for ToolName {
@@ -109,7 +114,7 @@ mod tests {
         #[test]
         fn namespace_and_name_are_each_others_inverse(name in "[a-z0-9]([-a-z0-9]{0,51}[a-z0-9])?") {
             let name: ToolName = name.parse().unwrap();
-            prop_assert_eq!(name.namespace().tool(), Some(name));
+            prop_assert_eq!(ToolName::of_namespace(name.namespace().as_str()), Some(name));
         }
 
         #[test]

@@ -9,7 +9,7 @@ mod paths;
 use std::collections::BTreeSet;
 
 use k8s_openapi::api::networking::v1::{Ingress, IngressRule, IngressSpec, IngressTLS};
-use toolforge_model::{Domain, Namespace, ToolName};
+use toolforge_model::{Domain, ToolName};
 
 pub(crate) use annotations::{NGINX, NGINX_ALLOWED};
 
@@ -102,11 +102,7 @@ pub fn admit_ingress(policy: &IngressPolicy, namespace: &str, ingress: &Ingress)
         return Verdict::default();
     }
     let mut offences = Offences::default();
-    match namespace
-        .parse::<Namespace>()
-        .ok()
-        .and_then(|namespace| namespace.tool())
-    {
+    match ToolName::of_namespace(namespace) {
         None => offences.value(&NAMESPACE, "metadata.namespace".to_owned(), &quoted(namespace)),
         Some(tool) => {
             annotations::check(ingress, &policy.ingress_class, &mut offences);

@@ -8,7 +8,7 @@ use k8s_openapi::api::discovery::v1::EndpointSlice;
 use k8s_openapi::api::networking::v1::Ingress;
 use serde::Deserialize;
 use serde_json::Value;
-use toolforge_model::Namespace;
+use toolforge_model::ToolName;
 
 use crate::{
     Policies, Verdict, Workload, Writer, admit_endpoint_slice, admit_endpoints, admit_images, admit_ingress,
@@ -176,7 +176,7 @@ impl Guard {
             Self::Pod => {
                 let who = Who {
                     user: writer.user,
-                    tool: is_of_tool(namespace),
+                    tool: ToolName::of_namespace(namespace).is_some(),
                 };
                 if !who.tool && !policies.pod_everywhere {
                     return Err(Unjudged::NoTool(namespace.to_owned()));
@@ -209,12 +209,6 @@ impl Unjudged {
             problem: format!("{error}{source}"),
         }
     }
-}
-
-pub(crate) fn is_of_tool(namespace: &str) -> bool {
-    namespace
-        .parse::<Namespace>()
-        .is_ok_and(|namespace| namespace.tool().is_some())
 }
 
 fn workload(question: Question<'_>) -> Result<Workload, Unjudged> {

@@ -10,7 +10,7 @@ mod mount;
 use std::collections::{BTreeMap, BTreeSet};
 
 use k8s_openapi::api::core::v1::{Volume, VolumeMount};
-use toolforge_model::{Namespace, labels};
+use toolforge_model::{ToolName, labels};
 
 pub use give::mutate_volumes;
 pub use mount::{Mount, MountError};
@@ -84,7 +84,7 @@ impl VolumesPolicy {
     /// Whether this Pod, or the Pods of this template, get the tool's environment.
     pub fn gives_to(&self, workload: &Workload) -> bool {
         asks_for_environment(workload)
-            && is_of_a_tool(workload.namespace())
+            && ToolName::of_namespace(workload.namespace()).is_some()
             && !self.safe_namespaces.contains(workload.namespace())
     }
 
@@ -100,8 +100,7 @@ pub fn admit_volumes(policy: &VolumesPolicy, workload: &Workload) -> Verdict {
         return Verdict::default();
     }
     let asks = asks_for_environment(workload);
-    let of_a_tool = is_of_a_tool(workload.namespace());
-    if !of_a_tool {
+    if ToolName::of_namespace(workload.namespace()).is_none() {
         if asks {
             let namespace = quoted(workload.namespace());
             offences.value(&NAMESPACE, "metadata.namespace".to_owned(), &namespace);
@@ -122,12 +121,6 @@ fn asks_for_environment(workload: &Workload) -> bool {
     let labels = workload.pod_metadata().labels.as_ref();
     let value = labels.and_then(|labels| labels.get(labels::TOOLFORGE));
     value.is_some_and(|value| value == labels::TOOLFORGE_TOOL)
-}
-
-fn is_of_a_tool(namespace: &str) -> bool {
-    namespace
-        .parse::<Namespace>()
-        .is_ok_and(|namespace| namespace.tool().is_some())
 }
 
 fn check_volume(

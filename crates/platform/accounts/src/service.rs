@@ -17,7 +17,7 @@ use tokio::{
     task::{Id, JoinError, JoinSet},
 };
 use tokio_util::sync::CancellationToken;
-use toolforge_model::Namespace;
+use toolforge_model::ToolName;
 use toolforge_policy::psp;
 
 use crate::{
@@ -253,11 +253,7 @@ impl Service {
             psp::KIND => key.name.strip_suffix("-psp").unwrap_or_default(),
             _ => key.namespace.as_str(),
         };
-        let tool = namespace
-            .parse::<Namespace>()
-            .ok()
-            .and_then(|namespace| namespace.tool());
-        if let Some(tool) = tool {
+        if let Some(tool) = ToolName::of_namespace(namespace) {
             self.queue.mark(Account::Tool(tool));
         } else if namespace == ADMIN_NAMESPACE || key.kind == "ClusterRoleBinding" {
             for name in self.snapshot.admins.keys() {

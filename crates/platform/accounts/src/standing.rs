@@ -6,7 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
-use toolforge_model::{Namespace, ToolName};
+use toolforge_model::ToolName;
 
 use crate::{
     account::Account,
@@ -108,7 +108,7 @@ impl Known {
 /// The tool of a namespace of ours that is not being deleted, with its withdrawal.
 pub(crate) fn tool_of(namespace: &Value) -> Option<(ToolName, Option<Withdrawn>)> {
     let name = namespace["metadata"]["name"].as_str()?;
-    let tool = name.parse::<Namespace>().ok()?.tool()?;
+    let tool = ToolName::of_namespace(name)?;
     let is_leaving = namespace["metadata"]["deletionTimestamp"].is_string();
     (!is_leaving).then(|| (tool, Withdrawn::read(namespace)))
 }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use serde_json::Value;
-use toolforge_model::Namespace;
+use toolforge_model::ToolName;
 use toolforge_policy::psp::{Holder, Phase, PodSecurityPolicy, ServiceAccount, Who, judge_pod};
 use toolforge_policy::{Verdict, Workload, forgo_token};
 
@@ -47,7 +47,7 @@ pub(crate) async fn complete(known: Known<'_>, namespace: &str, request: &Reques
         _ => return Answer::Allow(vec![]),
     };
     let mut changed = request.object.clone();
-    if phase == Phase::Create && is_of_tool(namespace) {
+    if phase == Phase::Create && ToolName::of_namespace(namespace).is_some() {
         forgo_token(&mut changed);
     }
     // Only what reads as a Pod is changed; anything else the API refuses in its own words.
@@ -61,12 +61,6 @@ pub(crate) async fn complete(known: Known<'_>, namespace: &str, request: &Reques
     }
 }
 
-fn is_of_tool(namespace: &str) -> bool {
-    namespace
-        .parse::<Namespace>()
-        .is_ok_and(|namespace| namespace.tool().is_some())
-}
-
 /// Asks the policies that are known; when none lets the Pod in, asks those that the API knows now.
 async fn judge(
     known: Known<'_>,
@@ -78,7 +72,7 @@ async fn judge(
 ) -> Result<(), Answer> {
     let who = Who {
         user: &request.user_info.username,
-        tool: is_of_tool(namespace),
+        tool: ToolName::of_namespace(namespace).is_some(),
     };
     if !who.tool && !known.everywhere {
         return Err(Answer::Deny(format!(

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use arc_swap::ArcSwapOption;
 use k8s_openapi::api::core::v1::Namespace as NamespaceObject;
 use kube::runtime::watcher::Event;
-use toolforge_model::{Maintainer, Namespace, ToolName, labels};
+use toolforge_model::{Maintainer, ToolName, labels};
 
 /// All tools by name, with their maintainers sorted by name.
 pub type Tools = BTreeMap<ToolName, Vec<Maintainer>>;
@@ -80,13 +80,7 @@ fn put(tools: &mut Tools, namespace: &NamespaceObject) {
 }
 
 fn tool(namespace: &NamespaceObject) -> Option<ToolName> {
-    namespace
-        .metadata
-        .name
-        .as_deref()?
-        .parse::<Namespace>()
-        .ok()?
-        .tool()
+    ToolName::of_namespace(namespace.metadata.name.as_deref()?)
 }
 
 fn maintainers(namespace: &NamespaceObject) -> Vec<Maintainer> {

@@ -7,7 +7,7 @@ use kube::{
     Api, Client, Config, Resource,
     config::{KubeConfigOptions, Kubeconfig},
 };
-use toolforge_model::{Namespace, ToolName};
+use toolforge_model::ToolName;
 
 use crate::error::WebserviceError;
 
@@ -57,7 +57,5 @@ impl Session {
 }
 
 fn tool_of(namespace: &str) -> Result<ToolName, WebserviceError> {
-    let not_a_tool = || WebserviceError::NotATool(namespace.to_owned());
-    let namespace: Namespace = namespace.parse().map_err(|_| not_a_tool())?;
-    namespace.tool().ok_or_else(not_a_tool)
+    ToolName::of_namespace(namespace).ok_or_else(|| WebserviceError::NotATool(namespace.to_owned()))
 }

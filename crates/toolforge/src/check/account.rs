@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use clap::Args;
 use serde_json::Value;
-use toolforge_model::{Namespace, ToolAccount, ToolName};
+use toolforge_model::{ToolAccount, ToolName};
 
 use super::sources::Source;
 use crate::rules::{HOMES, Rules, UNKNOWN_UID};
@@ -56,7 +56,7 @@ pub(super) fn tools_of(sources: &[Source], named: Option<&ToolName>) -> BTreeSet
         .iter()
         .flat_map(|source| source.content.iter().flatten())
         .filter_map(|manifest| manifest.object.pointer("/metadata/namespace")?.as_str())
-        .filter_map(|namespace| namespace.parse::<Namespace>().ok()?.tool())
+        .filter_map(ToolName::of_namespace)
         .collect()
 }
 

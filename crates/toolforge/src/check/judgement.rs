@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use serde_json::{Value, json};
 use toolforge_manifest::{Manifest, Place};
-use toolforge_model::{Namespace, ToolName};
+use toolforge_model::ToolName;
 use toolforge_policy::{
     Guard, Making, ObjectKind, Offence, Policies, Question, Unjudged, Verdict, Warning, Workload, Writer,
     completed_pod, pod_of_template,
@@ -152,10 +152,7 @@ impl<'a> Check<'a> {
             judging.nobody(format!("no guard stands before the namespace {namespace}"));
             return;
         }
-        let tool = namespace
-            .parse::<Namespace>()
-            .ok()
-            .and_then(|namespace| namespace.tool());
+        let tool = ToolName::of_namespace(namespace);
         if tool.is_none() && self.policies.pod_everywhere && Guard::Pod.judges(kind) {
             judging.warn(not_by_policy());
         }
