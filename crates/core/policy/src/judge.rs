@@ -174,19 +174,27 @@ impl Guard {
             Self::Volumes => Ok(admit_volumes(&policies.volumes, &workload(question)?)),
             Self::Images => Ok(admit_images(&policies.registry, &workload(question)?)),
             Self::Pod => {
-                let who = Who {
-                    user: writer.user,
-                    tool: ToolName::of_namespace(namespace).is_some(),
-                };
-                if !who.tool && !policies.pod_everywhere {
-                    return Err(Unjudged::NoTool(namespace.to_owned()));
-                }
+                let who = Who::before_pod_guard(writer.user, namespace, policies.pod_everywhere)?;
                 let workload = workload(question)?;
                 let usable = pod_policies.ok_or(Unjudged::NoPodPolicies)?;
                 let usable = usable.iter().map(Arc::as_ref).collect();
-                let phase = if workload.is_pod() { phase } else { Phase::Template };
                 Ok(judge_pod(usable, who, &workload, phase).into_verdict())
             }
+        }
+    }
+}
+
+impl<'a> Who<'a> {
+    /// Who writes Pods into this namespace: the guard stands before the namespaces of tools, or `everywhere`.
+    ///
+    /// # Errors
+    /// When the guard does not stand before the namespace.
+    pub fn before_pod_guard(user: &'a str, namespace: &str, everywhere: bool) -> Result<Self, Unjudged> {
+        let tool = ToolName::of_namespace(namespace).is_some();
+        if tool || everywhere {
+            Ok(Self { user, tool })
+        } else {
+            Err(Unjudged::NoTool(namespace.to_owned()))
         }
     }
 }

@@ -28,12 +28,7 @@ pub(crate) async fn validate(known: Known<'_>, namespace: &str, request: &Reques
         Ok(workload) => workload,
         Err(error) => return unreadable(&request.kind.kind, &error),
     };
-    let phase = if workload.is_pod() {
-        Phase::Final
-    } else {
-        Phase::Template
-    };
-    match judge(known, namespace, request, &workload, phase, None).await {
+    match judge(known, namespace, request, &workload, Phase::Final, None).await {
         Ok(()) => Answer::Allow(vec![]),
         Err(answer) => answer,
     }
@@ -70,15 +65,8 @@ async fn judge(
     phase: Phase,
     mut changed: Option<&mut Value>,
 ) -> Result<(), Answer> {
-    let who = Who {
-        user: &request.user_info.username,
-        tool: ToolName::of_namespace(namespace).is_some(),
-    };
-    if !who.tool && !known.everywhere {
-        return Err(Answer::Deny(format!(
-            "namespace {namespace:?} is not the namespace tool-<toolname> of a tool"
-        )));
-    }
+    let who = Who::before_pod_guard(&request.user_info.username, namespace, known.everywhere)
+        .map_err(|unjudged| Answer::Deny(unjudged.to_string()))?;
     let account = ServiceAccount::new(namespace, workload.service_account());
     let maker = Holder {
         user: who.user,

@@ -62,14 +62,15 @@ impl<'a> Judgement<'a> {
 /// Judges a Pod, or a template of Pods, by the policies that may be used for it.
 ///
 /// On creation a policy that needs to change nothing is preferred, then the first by name. Later nothing but what is
-/// new may change, and the policy that the Pod's annotation names is asked first. The order of `policies` does not
-/// matter.
+/// new may change, and the policy that the Pod's annotation names is asked first. A template is judged as one in every
+/// `phase`. The order of `policies` does not matter.
 pub fn judge_pod<'a>(
     mut policies: Vec<&'a PodSecurityPolicy>,
     who: Who<'_>,
     workload: &'a Workload,
     phase: Phase,
 ) -> Judgement<'a> {
+    let phase = if workload.is_pod() { phase } else { Phase::Template };
     let first = match phase {
         Phase::Create | Phase::Template => None,
         Phase::EphemeralContainers | Phase::Final => workload.annotation(PSP_ANNOTATION),
