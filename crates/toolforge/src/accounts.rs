@@ -103,7 +103,11 @@ fn serve(arguments: AccountsArgs) -> anyhow::Result<ExitCode> {
     if let Some(path) = &arguments.policy {
         config.tool_class = policy::read(path)?.resolve_pods()?;
     }
+    let address = arguments.listen;
     component::run(&arguments.cluster, |client, stop| async move {
+        if let Some(address) = address {
+            config.listener = Some(component::listen(address).await?);
+        }
         Ok(toolforge_accounts::run(client, config, stop).await?)
     })
 }

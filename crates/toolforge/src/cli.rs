@@ -197,6 +197,9 @@ pub(crate) struct AccountsArgs {
     /// The policy file of the guards: its mounts and its podSecurity go into each tool's Pod security policy
     #[arg(long, value_name = "FILE")]
     pub(crate) policy: Option<PathBuf>,
+    /// Where to answer /healthz, /readyz and /metrics, over plain HTTP [default: nowhere]
+    #[arg(long, value_name = "ADDRESS:PORT")]
+    pub(crate) listen: Option<SocketAddr>,
     #[command(flatten)]
     pub(crate) lifecycle: crate::accounts::LifecycleArgs,
 }

@@ -4,7 +4,7 @@
 
 use std::{path::PathBuf, time::Duration};
 
-use tokio::sync::oneshot;
+use tokio::{net::TcpListener, sync::oneshot};
 use toolforge_policy::psp::ToolClass;
 
 use crate::{guard::Limits, ldap::LdapAccess, withdrawn::Reason};
@@ -109,6 +109,8 @@ pub struct Config {
     pub tool_class: ToolClass,
     /// What happens to accounts that are locked or gone.
     pub lifecycle: Lifecycle,
+    /// Where health, readiness and metrics are answered, over plain HTTP; none means nowhere.
+    pub listener: Option<TcpListener>,
     /// Told once, when every account of the directory has been looked at for the first time.
     pub on_first_pass: Option<oneshot::Sender<Summary>>,
 }
@@ -126,6 +128,7 @@ impl Config {
             renew_before: RENEW_BEFORE,
             tool_class: ToolClass::default(),
             lifecycle: Lifecycle::default(),
+            listener: None,
             on_first_pass: None,
         }
     }

@@ -104,6 +104,11 @@ impl<K: Ord + Clone> Queue<K> {
         self.failures.remove(key);
     }
 
+    /// How many are to be done, are being done, and wait for their time.
+    pub(crate) fn lengths(&self) -> (usize, usize, usize) {
+        (self.dirty.len(), self.running.len(), self.later.len())
+    }
+
     /// When the next account that waits for its time is due.
     pub(crate) fn next_due(&self) -> Option<Instant> {
         self.later.values().min().copied()

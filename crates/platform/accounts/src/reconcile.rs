@@ -17,13 +17,14 @@ use crate::{
     archive::ArchiveError,
     cache::Cache,
     config::Lifecycle,
-    decide::{Decision, decide, timestamp},
+    decide::{Decision, Why, decide, timestamp},
     desired::{self, ADMIN_NAMESPACE, MARKER},
     execute::{self, ExecuteError},
     files::FileError,
     home::{self, Home, HomeError, Layout, Place},
     kubeconfig::Access,
     mark,
+    metrics::{Done, Metrics},
     pace::Pace,
     plan::{Action, ObjectKey, plan},
     snapshot::{Admin, Tool, Unusable},
@@ -40,6 +41,7 @@ const SIGNING: Duration = Duration::from_mins(1);
 
 /// What all turns share.
 pub(crate) struct Context {
+    pub(crate) metrics: Arc<Metrics>,
     pub(crate) client: Client,
     pub(crate) cache: Arc<Cache>,
     pub(crate) home_root: std::path::PathBuf,
@@ -216,6 +218,15 @@ impl Marker<'_> {
         object["data"][self.datum].as_str().and_then(desired::read_iso)
     }
 
+    /// How the metrics call what it belongs to.
+    fn account_type(&self) -> &'static str {
+        if self.key.namespace == ADMIN_NAMESPACE {
+            "admin"
+        } else {
+            "tool"
+        }
+    }
+
     /// The end, as far as the watch has told.
     fn cached(&self, context: &Context) -> Option<Timestamp> {
         context
@@ -268,6 +279,14 @@ async fn account(
         .map(|identity| ends(identity, context, name))
         .transpose()?;
     let warning = blocking(move || deliver(&home, identity.as_ref(), &access)).await?;
+    if let Decision::Issue(why) = decision {
+        let done = if why == Why::NoMarker {
+            Done::Created
+        } else {
+            Done::Renewed
+        };
+        context.metrics.count(marker.account_type(), done);
+    }
     let look_again = match (decision, issued) {
         (_, Some((_, look_again))) | (Decision::Keep(look_again), None) => look_again,
         (Decision::Issue(_), None) => now,

@@ -15,6 +15,7 @@ use crate::{
     chain::Chain,
     cluster_info::{self, ClusterInfo},
     config::Config,
+    health::{self, Health},
     ldap::{self, LdapFailure, News, Servers},
     pace::Pace,
     reconcile::Context,
@@ -36,12 +37,20 @@ pub enum AccountsError {
 ///
 /// # Errors
 /// When the configuration cannot work. What only does not answer is waited for.
-pub async fn run(client: Client, config: Config, shutdown: CancellationToken) -> Result<(), AccountsError> {
+pub async fn run(
+    client: Client,
+    mut config: Config,
+    shutdown: CancellationToken,
+) -> Result<(), AccountsError> {
     let servers = Servers::new(config.ldap.clone()).map_err(AccountsError::Directory)?;
+    let health = Health::new();
+    let mut background = JoinSet::new();
+    if let Some(listener) = config.listener.take() {
+        background.spawn(health::serve(listener, health.clone(), shutdown.clone()));
+    }
     let found = shutdown.run_until_cancelled(find_cluster(&client, &config)).await;
     let Some(cluster) = found else { return Ok(()) };
     let cache = Arc::new(Cache::default());
-    let mut background = JoinSet::new();
     let (word, changes) = mpsc::unbounded_channel();
     let (filled, mut full) = watch::channel(0);
     for owned in Owned::ALL {
@@ -63,6 +72,7 @@ pub async fn run(client: Client, config: Config, shutdown: CancellationToken) ->
     }
     let lifecycle = config.lifecycle;
     let context = Context {
+        metrics: health.metrics.clone(),
         client,
         cache,
         removals: Mutex::new(Pace::new(lifecycle.removal_pause, lifecycle.most_removals)),
@@ -77,7 +87,7 @@ pub async fn run(client: Client, config: Config, shutdown: CancellationToken) ->
         tool_class: config.tool_class,
     };
     let mut service = Service::new(Arc::new(context), config.on_first_pass);
-    service.serve(news, changes, &shutdown).await;
+    service.serve(news, changes, health.leads(), &shutdown).await;
     background.shutdown().await;
     Ok(())
 }

@@ -7,7 +7,7 @@
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap},
     sync::Arc,
-    time::{Duration, Instant},
+    time::{Duration, Instant, SystemTime},
 };
 
 use futures::{FutureExt as _, future::BoxFuture};
@@ -20,6 +20,11 @@ use tokio_util::sync::CancellationToken;
 use toolforge_model::ToolName;
 use toolforge_policy::psp;
 
+mod answer;
+mod looks;
+
+use looks::Look;
+
 use crate::{
     account::Account,
     chain::Chain,
@@ -27,10 +32,12 @@ use crate::{
     desired::ADMIN_NAMESPACE,
     ldap::News,
     ledger::Keeper,
+    metrics::{Done, Metrics},
     plan::ObjectKey,
     queue::{Queue, Turn},
     reconcile::{self, Context, Outcome, ReconcileError, namespace_key},
     removals,
+    report::Ask,
     snapshot::Snapshot,
     standing::{self, Known, Standing},
     withdraw,
@@ -61,6 +68,8 @@ pub(crate) struct Service {
     failing: BTreeMap<Account, String>,
     warnings: BTreeMap<Account, String>,
     directory_failure: Option<String>,
+    directory_read: Option<SystemTime>,
+    look: Option<Look>,
     reported: BTreeSet<String>,
     /// Accounts of the first reading that have had no turn yet; none before that reading.
     first_pass: Option<BTreeSet<Account>>,
@@ -80,6 +89,8 @@ impl Service {
             failing: BTreeMap::new(),
             warnings: BTreeMap::new(),
             directory_failure: None,
+            directory_read: None,
+            look: None,
             reported: BTreeSet::new(),
             first_pass: None,
             on_first_pass,
@@ -91,6 +102,7 @@ impl Service {
         &mut self,
         mut news: watch::Receiver<News>,
         mut changes: mpsc::UnboundedReceiver<ObjectKey>,
+        mut asks: mpsc::Receiver<Ask>,
         shutdown: &CancellationToken,
     ) {
         let mut compare = tokio::time::interval(COMPARE_EVERY);
@@ -100,6 +112,7 @@ impl Service {
             tokio::select! {
                 biased;
                 () = shutdown.cancelled() => break,
+                Some(ask) = asks.recv() => drop(ask.send(self.answer())),
                 Some(done) = self.turns.join_next_with_id() => self.finish(done),
                 Some(key) = changes.recv() => self.changed(&key),
                 Ok(()) = news.changed() => {
@@ -122,7 +135,7 @@ impl Service {
                 return;
             };
             if let Some(turn) = self.turn(&account) {
-                let handle = self.turns.spawn(turn);
+                let handle = self.turns.spawn(timed(turn, self.context.metrics.clone()));
                 self.running.insert(handle.id(), account);
             } else {
                 self.forget(&account);
@@ -150,8 +163,8 @@ impl Service {
                 async move { reconcile::admin(&context, &admin?).await }.boxed()
             }
             (Account::Admin(name), _) => {
-                let name = name.clone();
-                async move { withdraw::admin(&context, &name).await }.boxed()
+                let (name, done) = (name.clone(), done(standing));
+                async move { withdraw::admin(&context, &name, done).await }.boxed()
             }
         })
     }
@@ -225,6 +238,7 @@ impl Service {
     }
 
     fn passed(&mut self, account: &Account) {
+        self.looked_at(account);
         if let Some(waiting) = &mut self.first_pass {
             waiting.remove(account);
             if waiting.is_empty()
@@ -302,6 +316,7 @@ impl Service {
                 .as_ref()
                 .is_some_and(|heard| Arc::ptr_eq(heard, &snapshot))
         {
+            self.directory_read = Some(SystemTime::now());
             self.take_snapshot(Snapshot::clone(&snapshot));
             self.heard = Some(snapshot);
         }
@@ -345,8 +360,10 @@ impl Service {
 
     /// Looks at everything that the directory or the cluster has.
     fn compare(&mut self) {
-        self.mark(accounts(&self.snapshot));
-        self.mark(Known::of(&self.context.cache).accounts());
+        let mut all = accounts(&self.snapshot);
+        all.extend(Known::of(&self.context.cache).accounts());
+        self.begin_look(&all);
+        self.mark(all);
         self.judge();
     }
 }
@@ -354,6 +371,21 @@ impl Service {
 /// Whether an object says which accounts the cluster has, and how they stand.
 fn is_about_knowledge(key: &ObjectKey) -> bool {
     matches!(key.kind.as_str(), "Namespace" | "ClusterRoleBinding") || key.namespace == ADMIN_NAMESPACE
+}
+
+async fn timed(turn: BoxFuture<'static, TurnResult>, metrics: Arc<Metrics>) -> TurnResult {
+    let began = Instant::now();
+    let result = turn.await;
+    metrics.turn_ended(result.is_ok(), began.elapsed());
+    result
+}
+
+fn done(standing: Standing) -> Done {
+    if standing == Standing::Locked {
+        Done::Disabled
+    } else {
+        Done::Removed
+    }
 }
 
 fn reason(standing: Standing) -> Reason {

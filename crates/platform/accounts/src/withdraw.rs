@@ -14,6 +14,7 @@ use crate::{
     archive,
     desired::{self, ADMIN_NAMESPACE, MARKER},
     execute, mark,
+    metrics::Done,
     plan::ObjectKey,
     reconcile::{Context, Outcome, ReconcileError, namespace_key},
     snapshot::Tool,
@@ -63,7 +64,7 @@ pub(crate) async fn tool(
 }
 
 /// Takes an admin's rights, and forgets their credentials.
-pub(crate) async fn admin(context: &Context, name: &str) -> Result<Outcome, ReconcileError> {
+pub(crate) async fn admin(context: &Context, name: &str, done: Done) -> Result<Outcome, ReconcileError> {
     for binding in desired::admin_bindings(name) {
         remove_known(context, key("ClusterRoleBinding", "", binding)).await?;
     }
@@ -71,6 +72,7 @@ pub(crate) async fn admin(context: &Context, name: &str) -> Result<Outcome, Reco
     let has_datum = |marker: &Value| marker["data"].get(name).is_some();
     if context.cache.find(&marker).is_some_and(|found| has_datum(&found)) {
         execute::merge(&context.client, &marker, &json!({ "data": { name: null } })).await?;
+        context.metrics.count("admin", done);
     }
     Ok(look_again_in(MUCH_LATER))
 }
@@ -110,6 +112,11 @@ async fn note(
     let before = before.filter(|_| reason == Reason::Locked);
     let withdrawn = begun(reason, before);
     say(context, namespace, &withdrawn).await?;
+    let done = match reason {
+        Reason::Locked => Done::Disabled,
+        Reason::Removed => Done::Removed,
+    };
+    context.metrics.count("tool", done);
     Ok(withdrawn)
 }
 

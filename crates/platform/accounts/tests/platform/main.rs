@@ -4,4 +4,5 @@
 mod accounts;
 mod held;
 mod lifecycle;
+mod running;
 mod scratch;

@@ -1,0 +1,39 @@
+use std::{collections::BTreeMap, time::Duration};
+
+use super::{Done, Metrics};
+use crate::report::Report;
+
+#[test]
+fn has_the_names_of_the_original() {
+    let metrics = Metrics::new();
+    metrics.count("tool", Done::Created);
+    metrics.run_ended(Duration::from_secs(2));
+    let text = metrics.text(None).unwrap();
+    for line in [
+        "maintain_kubeusers_run_seconds_sum 2.0",
+        "maintain_kubeusers_run_seconds_count 1",
+        "maintain_kubeusers_accounts_created_total{account_type=\"tool\"} 1",
+        "maintain_kubeusers_accounts_renewed_total{account_type=\"admin\"} 0",
+        "maintain_kubeusers_accounts_disabled_total{account_type=\"tool\"} 0",
+        "maintain_kubeusers_accounts_removed_total{account_type=\"admin\"} 0",
+        "toolforge_accounts_leading 0",
+    ] {
+        assert!(
+            text.lines().any(|found| found == line),
+            "{line} is not in\n{text}"
+        );
+    }
+    assert!(text.contains("\nmaintain_kubeusers_run_finished "), "{text}");
+}
+
+#[test]
+fn forgets_the_accounts_when_it_does_not_lead_any_more() {
+    let metrics = Metrics::new();
+    let report = Report {
+        accounts: BTreeMap::from([(("tool", "failing"), 3)]),
+        ..Report::default()
+    };
+    let line = "toolforge_accounts_accounts{account_type=\"tool\",state=\"failing\"} 3";
+    assert!(metrics.text(Some(&report)).unwrap().contains(line));
+    assert!(!metrics.text(None).unwrap().contains("failing"));
+}
