@@ -129,7 +129,7 @@ fn report(reviews: &[Review], rows: &[(Row, Row)]) {
 async fn account(platform: &Platform) -> anyhow::Result<ToolAccount> {
     let api = Target::of_kubeconfig(&platform.kubeconfig())?;
     let path = format!("/api/v1/namespaces/{}", reviews::NAMESPACE);
-    let namespace = api.connect().await?.json(Call::get(path)).await?;
+    let namespace = api.connect().await?.json(&Call::get(path)).await?;
     let annotations = serde_json::from_value(namespace["metadata"]["annotations"].clone())?;
     Ok(ToolAccount::from_annotations(&annotations)?)
 }
@@ -208,7 +208,7 @@ impl Server {
     async fn allows(&self, ca: &str, review: &Review) -> anyhow::Result<()> {
         let mut connection = Target::public(&self.url(), ca)?.connect().await?;
         let call = Call::post(review.path, review.body.clone());
-        let answer = &connection.json(call).await?["response"];
+        let answer = &connection.json(&call).await?["response"];
         let as_meant = answer["allowed"] == true && answer["patch"].is_string() == review.changes;
         ensure!(as_meant, "the review {} is answered {answer}", review.name);
         Ok(())
