@@ -50,10 +50,14 @@ impl Scratch {
         files
     }
 
+    /// Bytes of all files, but for those that go while they are counted.
     fn bytes(&self) -> u64 {
         self.files()
             .iter()
-            .map(|path| std::fs::metadata(path).unwrap().len())
+            .filter_map(|path| match std::fs::metadata(path) {
+                Err(gone) if gone.kind() == std::io::ErrorKind::NotFound => None,
+                found => Some(found.unwrap().len()),
+            })
             .sum()
     }
 }
