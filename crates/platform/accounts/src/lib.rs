@@ -7,7 +7,7 @@
 //! How it works: `ldap` keeps a `Picture` of the directory, which gives a `Snapshot` whenever it changes; `cache.rs` watches our
 //! objects; `service.rs` gives each account that either of them names a turn (`queue.rs`); a turn
 //! (`reconcile.rs`) computes what should be (`desired.rs`), the difference (`plan.rs`) and whether credentials are
-//! due (`decide.rs`), all pure, and executes it (`execute.rs`, `credentials.rs`, `home.rs`). Where an account stands says
+//! due (`decide.rs`), all pure, and executes it (`execute.rs`, `toolforge-certificates`, `home.rs`). Where an account stands says
 //! `standing.rs`; one that is locked or gone has turns of another kind (`withdraw.rs`), and gone ones only those that
 //! `guard.rs` lets go.
 
