@@ -23,7 +23,13 @@ pub(crate) struct Known<'a> {
 }
 
 /// Judges a Pod, or a template of Pods, as it is about to be stored.
+///
+/// A template that stays is not judged again: its Pods are, when they are made, and what may not make any more has to be
+/// brought down to none.
 pub(crate) async fn validate(known: Known<'_>, namespace: &str, request: &Request) -> Answer {
+    if request.keeps_template() {
+        return Answer::Allow(vec![]);
+    }
     let workload = match Workload::read(&request.kind.kind, namespace, &request.object) {
         Ok(workload) => workload,
         Err(error) => return unreadable(&request.kind.kind, &error),

@@ -173,7 +173,18 @@ impl Request {
                 (new, old) => new == old,
             }
     }
+
+    /// Whether an update leaves the template of a workload's Pods as it is, such as a change of scale.
+    pub(crate) fn keeps_template(&self) -> bool {
+        let template = |object: &Value| TEMPLATES.iter().find_map(|place| object.pointer(place).cloned());
+        self.operation == Operation::Update
+            && self.kind.kind != "Pod"
+            && template(&self.object).is_some_and(|new| Some(new) == template(&self.old_object))
+    }
 }
+
+/// Where a workload has its template of Pods.
+const TEMPLATES: [&str; 3] = ["/spec/template", "/spec/jobTemplate/spec/template", "/template"];
 
 /// What of an object's metadata only Kubernetes' own housekeeping reads.
 const HOUSEKEEPING: [&str; 7] = [

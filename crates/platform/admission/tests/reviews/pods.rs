@@ -4,7 +4,7 @@ use base64::Engine;
 use serde_json::{Value, json};
 
 use crate::api::api;
-use crate::requests::{GOOD, pod, with_image};
+use crate::requests::{GOOD, pod, request, with_image};
 use crate::server::Guards;
 
 /// Asks the mutating guards in their order and applies their patches.
@@ -106,4 +106,22 @@ async fn a_volume_of_the_machine_is_refused_before_it_is_completed() {
         message.starts_with("Only tools can have tool volumes mounted to them"),
         "{message}"
     );
+}
+
+#[tokio::test]
+async fn a_workload_that_may_make_no_pods_any_more_can_still_be_scaled_down() {
+    let guards = Guards::start(api()).await;
+    let replica_set = |replicas: u8, image: &str| {
+        let mut spec = with_image(image);
+        spec["hostNetwork"] = json!(true);
+        json!({"metadata": {"name": "web"}, "spec": {"replicas": replicas, "template": {"spec": spec}}})
+    };
+    let mut review = request(("apps", "v1", "ReplicaSet"), "tool-alpha", &replica_set(1, GOOD));
+    guards.refuses("/validate/pod", &review).await;
+    review["operation"] = json!("UPDATE");
+    review["oldObject"] = replica_set(1, GOOD);
+    review["object"] = replica_set(0, GOOD);
+    guards.admits("/validate/pod", &review).await;
+    review["object"] = replica_set(0, &GOOD.replace("php73", "php74"));
+    guards.refuses("/validate/pod", &review).await;
 }
