@@ -4,6 +4,7 @@
 //! been checked when it exists, so nobody checks it again.
 
 mod account;
+mod chain;
 mod domain;
 mod image_ref;
 pub mod labels;
@@ -15,6 +16,7 @@ mod text;
 mod tool_name;
 
 pub use account::{AccountError, Maintainer, ToolAccount};
+pub use chain::Chain;
 pub use domain::{Domain, DomainError, host_name};
 pub use image_ref::{ImageRef, ImageRefError};
 pub use namespace::{Namespace, NamespaceError};

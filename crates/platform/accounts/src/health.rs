@@ -18,8 +18,9 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 
+use toolforge_model::Chain;
+
 use crate::{
-    chain::Chain,
     metrics::Metrics,
     report::{Ask, Report},
 };

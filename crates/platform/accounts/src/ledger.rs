@@ -8,9 +8,10 @@ use std::{collections::BTreeSet, sync::Arc, time::Duration};
 use jiff::Timestamp;
 use tokio::task::JoinHandle;
 
+use toolforge_model::Chain;
+
 use crate::{
     account::Account,
-    chain::Chain,
     execute::ExecuteError,
     guard::{Facts, Ledger, Limits, judge},
     reconcile::Context,

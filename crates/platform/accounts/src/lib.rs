@@ -14,7 +14,6 @@
 mod account;
 mod archive;
 mod cache;
-mod chain;
 mod cluster_info;
 mod config;
 mod decide;

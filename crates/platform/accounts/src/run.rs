@@ -10,9 +10,10 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 
+use toolforge_model::Chain;
+
 use crate::{
     cache::{self, Cache, Owned},
-    chain::Chain,
     cluster_info::{self, ClusterInfo},
     config::Config,
     health::{self, Health},

@@ -17,7 +17,7 @@ use tokio::{
     task::{Id, JoinError, JoinSet},
 };
 use tokio_util::sync::CancellationToken;
-use toolforge_model::ToolName;
+use toolforge_model::{Chain, ToolName};
 use toolforge_policy::psp;
 
 mod answer;
@@ -27,7 +27,6 @@ use looks::Look;
 
 use crate::{
     account::Account,
-    chain::Chain,
     config::Summary,
     desired::ADMIN_NAMESPACE,
     ldap::News,

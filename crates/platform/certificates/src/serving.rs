@@ -3,12 +3,12 @@
 //! A certificate is renewed when two thirds of its life are over, and at once when it is no longer known by the authorities
 //! of now. While nobody signs, the one before is presented, until its end and beyond: whoever connects judges.
 
-use std::error::Error;
 use std::time::{Duration, SystemTime};
 
 use jiff::Timestamp;
 use kube::Client;
 use tokio_util::sync::CancellationToken;
+use toolforge_model::Chain;
 use toolforge_pki::{Certified, Identity};
 use toolforge_serve::Presented;
 
@@ -73,11 +73,13 @@ impl Keeper {
             match self.issue().await {
                 Ok((identity, held)) => match Presented::of(&identity) {
                     Ok(presented) => return (presented, held),
-                    Err(error) => tracing::error!(error = chain(&error), "a certificate cannot be presented"),
+                    Err(error) => {
+                        tracing::error!(error = %Chain(&error), "a certificate cannot be presented");
+                    }
                 },
                 Err(error) => {
                     tracing::error!(
-                        error = chain(&error),
+                        error = %Chain(&error),
                         "there is no certificate yet, and nothing is served; trying again"
                     );
                 }
@@ -125,7 +127,7 @@ impl Keeper {
             Err(error) => {
                 let ends = ends(&before.certified);
                 tracing::warn!(
-                    error = chain(&error),
+                    error = %Chain(&error),
                     ends,
                     "the certificate is not renewed, and the one before stays; trying again"
                 );
@@ -136,7 +138,7 @@ impl Keeper {
             return None;
         }
         if let Err(error) = presented.change(&identity) {
-            tracing::warn!(error = chain(&error), "a certificate cannot be presented");
+            tracing::warn!(error = %Chain(&error), "a certificate cannot be presented");
             return None;
         }
         Some(held)
@@ -172,7 +174,7 @@ impl Keeper {
             Ok(()) => true,
             Err(error) => {
                 tracing::error!(
-                    error = chain(&error),
+                    error = %Chain(&error),
                     signer = self.serving.request.signer,
                     "the certificate is of none of the authorities by which this server is known; name the signer's own"
                 );
@@ -184,16 +186,4 @@ impl Keeper {
 
 fn ends(certified: &Certified) -> String {
     Timestamp::try_from(certified.not_after).map_or_else(|_| "never".to_owned(), |end| end.to_string())
-}
-
-/// An error with all its sources.
-fn chain(error: &dyn Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(error) = source {
-        text.push_str(": ");
-        text.push_str(&error.to_string());
-        source = error.source();
-    }
-    text
 }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use reqwest::{Client, StatusCode, redirect::Policy};
-use toolforge_model::ToolName;
+use toolforge_model::{Chain, ToolName};
 
 use crate::{error::WebserviceError, platform::Platform};
 
@@ -46,7 +46,7 @@ impl UrlCheck {
     pub(crate) async fn ask(&self) -> Result<StatusCode, String> {
         match self.client.get(&self.url).send().await {
             Ok(answer) => Ok(answer.status()),
-            Err(error) => Err(with_causes(&error)),
+            Err(error) => Err(Chain(&error).to_string()),
         }
     }
 }
@@ -57,14 +57,4 @@ pub(crate) fn is_from_the_tool(status: StatusCode) -> bool {
         status,
         StatusCode::BAD_GATEWAY | StatusCode::SERVICE_UNAVAILABLE | StatusCode::GATEWAY_TIMEOUT
     )
-}
-
-fn with_causes(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(next) = cause {
-        text = format!("{text}: {next}");
-        cause = next.source();
-    }
-    text
 }

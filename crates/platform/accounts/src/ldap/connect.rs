@@ -16,7 +16,7 @@ use super::{
     access::{LdapAccess, Shape},
     failure::{LdapFailure, operation},
 };
-use crate::chain::Chain;
+use toolforge_model::Chain;
 
 /// The servers of a directory; remembers which of them answered last.
 #[derive(Debug)]

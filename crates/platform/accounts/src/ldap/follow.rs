@@ -14,6 +14,7 @@ use tokio::{
     task::JoinHandle,
     time::{Instant, sleep_until},
 };
+use toolforge_model::Chain;
 
 use super::{
     access::{Changes, LdapAccess, Pace},
@@ -24,7 +25,7 @@ use super::{
     search::{self, Query},
     sync::{self, Memory},
 };
-use crate::{chain::Chain, picture::Picture, snapshot::Snapshot};
+use crate::{picture::Picture, snapshot::Snapshot};
 
 /// Wait after the first failed attempt, doubled each time.
 const FIRST_RETRY: Duration = Duration::from_secs(1);

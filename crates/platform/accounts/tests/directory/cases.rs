@@ -7,9 +7,9 @@ use toolforge_accounts::{
     create_user, delete_tool, delete_user, list_users, lock_tool, lock_user, read_directory,
     remove_maintainer, unlock_tool, unlock_user,
 };
-use toolforge_model::ToolName;
+use toolforge_model::{Chain, ToolName};
 
-use crate::servers::{Follower, Server, Which, account, add_account, chain, group, replace};
+use crate::servers::{Follower, Server, Which, account, add_account, group, replace};
 
 fn tool<'a>(snapshot: &'a Snapshot, name: &str) -> Option<&'a Tool> {
     snapshot.tools.get(name)?.as_ref().ok()
@@ -206,7 +206,7 @@ async fn who_is_not_let_in_is_told_why() {
         let wrong = server
             .access("reader")
             .bound_as(format!("cn=reader,{}", crate::servers::BASE), "wrong");
-        let text = chain(&read_directory(&wrong).await.unwrap_err());
+        let text = Chain(&read_directory(&wrong).await.unwrap_err()).to_string();
         assert!(
             text.contains("refused to bind") && text.contains("invalidCredentials"),
             "{text}"
@@ -225,7 +225,7 @@ async fn who_is_not_let_in_is_told_why() {
         access.urls = vec![server.urls().1];
         access.plaintext_on_loopback = true;
         if which == Which::Embedded {
-            let text = chain(&read_directory(&access).await.unwrap_err());
+            let text = Chain(&read_directory(&access).await.unwrap_err()).to_string();
             assert!(text.contains("StartTLS"), "{text}");
         } else {
             read_directory(&access).await.unwrap();

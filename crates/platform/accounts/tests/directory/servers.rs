@@ -7,6 +7,7 @@ use tokio::{net::TcpListener, sync::watch};
 use tokio_util::sync::CancellationToken;
 use toolforge_accounts::{Changes, LdapAccess, News, Snapshot, follow_directory};
 use toolforge_directory::Directory;
+use toolforge_model::Chain;
 use toolforge_pki::Authority;
 
 use crate::slapd::Slapd;
@@ -252,18 +253,8 @@ impl Follower {
     pub(crate) async fn until_failing(&mut self) -> String {
         let known = self.news.wait_for(|news| news.failure.is_some());
         let known = tokio::time::timeout(DEADLINE, known).await.unwrap().unwrap();
-        chain(&**known.failure.as_ref().unwrap())
+        Chain(&**known.failure.as_ref().unwrap()).to_string()
     }
-}
-
-pub(crate) fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(error) = source {
-        write!(text, ": {error}").unwrap();
-        source = error.source();
-    }
-    text
 }
 
 pub(crate) fn account(name: &str) -> String {

@@ -1,9 +1,10 @@
-//! How an error is logged: with its causes, once, where it is handled.
+//! How an error is told: with its causes, once, where it is handled.
 
 use std::fmt;
 
 /// An error with its causes, in one line.
-pub(crate) struct Chain<'a>(pub(crate) &'a dyn std::error::Error);
+#[derive(Clone, Copy, Debug)]
+pub struct Chain<'a>(pub &'a dyn std::error::Error);
 
 impl fmt::Display for Chain<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
