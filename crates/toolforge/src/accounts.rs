@@ -5,11 +5,11 @@
 use std::{process::ExitCode, time::Duration};
 
 use clap::{Args, Subcommand};
-use toolforge_accounts::{Account, Lifecycle, Waiting};
+use toolforge_accounts::{Account, Election, LEASE, Lifecycle, Waiting};
 
 use crate::{
     cli::{AccountsArgs, ClusterArgs},
-    client, component, policy,
+    client, component, objects, policy,
 };
 
 /// What to look at, or to decide.
@@ -60,6 +60,45 @@ pub(crate) struct LifecycleArgs {
     archive: std::path::PathBuf,
 }
 
+/// Which of several replicas acts.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Several replicas")]
+pub(crate) struct ElectionArgs {
+    /// There is no other replica: act at once, without a Lease
+    #[arg(long, conflicts_with_all = ["lease_namespace", "lease_seconds"])]
+    alone: bool,
+    /// The namespace of the Lease `toolforge-accounts`, whose holder acts
+    #[arg(long, value_name = "NAMESPACE", default_value = objects::SERVICE_NAMESPACE)]
+    lease_namespace: String,
+    /// How long a replica may be silent before another acts in its place; after two thirds of it, it stops by itself
+    #[arg(long, value_name = "SECONDS", default_value_t = LEASE_SECONDS,
+        value_parser = clap::value_parser!(u32).range(3..=3600))]
+    lease_seconds: u32,
+}
+
+/// As long as the leaders of Kubernetes itself have.
+const LEASE_SECONDS: u32 = 15;
+
+impl ElectionArgs {
+    fn resolve(self) -> Option<Election> {
+        let Self {
+            alone,
+            lease_namespace,
+            lease_seconds,
+        } = self;
+        let machine = rustix::system::uname();
+        // In a Pod the machine's name is the Pod's; the number tells this process from those before it.
+        let identity = format!(
+            "{}_{:016x}",
+            machine.nodename().to_string_lossy(),
+            rand::random::<u64>()
+        );
+        let duration = Duration::from_secs(lease_seconds.into());
+        let election = Election::new(lease_namespace, LEASE.to_owned(), identity, duration);
+        (!alone).then_some(election)
+    }
+}
+
 const fn days(period: Duration) -> u64 {
     period.as_secs() / (24 * 3600)
 }
@@ -100,6 +139,7 @@ fn serve(arguments: AccountsArgs) -> anyhow::Result<ExitCode> {
     let ldap = arguments.directory.access()?;
     let mut config = toolforge_accounts::Config::new(ldap, arguments.home_root, arguments.admin_home_root);
     config.lifecycle = arguments.lifecycle.resolve();
+    config.election = arguments.election.resolve();
     if let Some(path) = &arguments.policy {
         config.tool_class = policy::read(path)?.resolve_pods()?;
     }

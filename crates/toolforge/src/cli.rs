@@ -202,6 +202,8 @@ pub(crate) struct AccountsArgs {
     pub(crate) listen: Option<SocketAddr>,
     #[command(flatten)]
     pub(crate) lifecycle: crate::accounts::LifecycleArgs,
+    #[command(flatten)]
+    pub(crate) election: crate::accounts::ElectionArgs,
 }
 
 #[derive(Debug, Args)]

@@ -7,7 +7,7 @@ use std::{path::PathBuf, time::Duration};
 use tokio::{net::TcpListener, sync::oneshot};
 use toolforge_policy::psp::ToolClass;
 
-use crate::{guard::Limits, ldap::LdapAccess, withdrawn::Reason};
+use crate::{election::Election, guard::Limits, ldap::LdapAccess, withdrawn::Reason};
 
 /// How long before their end credentials are renewed, at most: a month is time enough to notice a
 /// signer that does not sign.
@@ -109,6 +109,8 @@ pub struct Config {
     pub tool_class: ToolClass,
     /// What happens to accounts that are locked or gone.
     pub lifecycle: Lifecycle,
+    /// How this replica and others find out which of them acts; none means that there are no others.
+    pub election: Option<Election>,
     /// Where health, readiness and metrics are answered, over plain HTTP; none means nowhere.
     pub listener: Option<TcpListener>,
     /// Told once, when every account of the directory has been looked at for the first time.
@@ -128,6 +130,7 @@ impl Config {
             renew_before: RENEW_BEFORE,
             tool_class: ToolClass::default(),
             lifecycle: Lifecycle::default(),
+            election: None,
             listener: None,
             on_first_pass: None,
         }

@@ -37,6 +37,8 @@ const PATIENCE: Duration = Duration::from_secs(5);
 enum Stage {
     /// It does not know yet where the API is, or has not filled its caches.
     Starting,
+    /// Another replica acts, the one of this name, or for the moment none.
+    StandingBy(Option<String>),
     /// It may act, and its loop answers here.
     Leading(mpsc::Sender<Ask>),
 }
@@ -68,6 +70,16 @@ impl Health {
         let (asks, asked) = mpsc::channel(1);
         *self.stage.lock() = Stage::Leading(asks);
         asked
+    }
+
+    /// From here on another replica acts.
+    pub(crate) fn stands_by(&self, leader: Option<&str>) {
+        *self.stage.lock() = Stage::StandingBy(leader.map(str::to_owned));
+    }
+
+    /// From here on this replica acts, as soon as it knows what there is.
+    pub(crate) fn starts(&self) {
+        *self.stage.lock() = Stage::Starting;
     }
 
     async fn ask(&self) -> Answer {
@@ -107,6 +119,10 @@ async fn alive(State(health): State<Arc<Health>>) -> Response {
 }
 
 async fn ready(State(health): State<Arc<Health>>) -> Response {
+    if let Stage::StandingBy(leader) = &*health.stage.lock() {
+        let leader = leader.as_deref().unwrap_or("nobody");
+        return format!("ok: {leader} leads, this replica stands by").into_response();
+    }
     match health.ask().await {
         Answer::Turns(report) if report.directory_read.is_some() => "ok".into_response(),
         Answer::Turns(_) => unavailable("the directory has not been read yet"),

@@ -9,7 +9,7 @@
 //! (`reconcile.rs`) computes what should be (`desired.rs`), the difference (`plan.rs`) and whether credentials are
 //! due (`decide.rs`), all pure, and executes it (`execute.rs`, `toolforge-certificates`, `home.rs`). Where an account stands says
 //! `standing.rs`; one that is locked or gone has turns of another kind (`withdraw.rs`), and gone ones only those that
-//! `guard.rs` lets go.
+//! `guard.rs` lets go. Of several replicas one does all this: `election.rs`.
 
 mod account;
 mod archive;
@@ -19,6 +19,7 @@ mod config;
 mod decide;
 mod desired;
 mod edit;
+mod election;
 mod execute;
 mod files;
 mod guard;
@@ -58,6 +59,7 @@ pub use edit::{
     delete_user, find_user, list_users, lock_tool, lock_user, remove_maintainer, unknown_tool, unlock_tool,
     unlock_user,
 };
+pub use election::Election;
 pub use guard::Waiting;
 pub use ldap::{
     AttributeSettings, Attributes, ChangeSettings, Changes, DirectorySettings, DirectorySettingsError,
@@ -65,6 +67,6 @@ pub use ldap::{
 };
 pub use plan::{Action, ObjectKey, plan};
 pub use removals::{RemovalsError, approve, pending};
-pub use roles::{admin_role, service_role, tool_role};
+pub use roles::{LEASE, admin_role, service_role, tool_role};
 pub use run::{AccountsError, run};
 pub use snapshot::{Admin, Snapshot, Tool, Unusable};

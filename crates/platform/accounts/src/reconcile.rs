@@ -19,6 +19,7 @@ use crate::{
     config::Lifecycle,
     decide::{Decision, Why, decide, timestamp},
     desired::{self, ADMIN_NAMESPACE, MARKER},
+    election::{Fence, NotLeading},
     execute::{self, ExecuteError},
     files::FileError,
     home::{self, Home, HomeError, Layout, Place},
@@ -43,6 +44,8 @@ const SIGNING: Duration = Duration::from_mins(1);
 pub(crate) struct Context {
     pub(crate) metrics: Arc<Metrics>,
     pub(crate) client: Client,
+    /// What has to be passed before anything is written into homes; `client` asks by itself.
+    pub(crate) fence: Fence,
     pub(crate) cache: Arc<Cache>,
     pub(crate) home_root: std::path::PathBuf,
     pub(crate) admin_home_root: std::path::PathBuf,
@@ -105,6 +108,8 @@ pub(crate) enum ReconcileError {
     Stop(#[from] StopError),
     #[error("the tool's objects are not archived, so they are not deleted")]
     Archive(#[from] ArchiveError),
+    #[error(transparent)]
+    NotLeading(#[from] NotLeading),
     #[error("file work in the home ended badly")]
     Thread(#[source] tokio::task::JoinError),
 }
@@ -124,7 +129,7 @@ pub(crate) async fn tool(context: &Context, tool: &Tool) -> Result<Outcome, Reco
     let withdrawn = known.as_ref().filter(|found| Withdrawn::is_said(found));
     if known.is_none() || withdrawn.is_some() {
         let (root, owned) = (context.home_root.clone(), tool.clone());
-        blocking(move || Ok(mark::remove(&root, &owned)?)).await?;
+        blocking(&context.fence, move || Ok(mark::remove(&root, &owned)?)).await?;
     }
     let desired = desired::desired_tool_objects(tool, &context.tool_class, uid);
     objects(context, desired, namespace.as_str()).await?;
@@ -251,7 +256,7 @@ async fn account(
     request: Request,
 ) -> Result<(Outcome, Option<Timestamp>), ReconcileError> {
     let layout = place.layout;
-    let (home, certificate) = blocking(move || {
+    let (home, certificate) = blocking(&context.fence, move || {
         let home = place.open()?;
         let certificate = home.certificate()?;
         Ok((home, certificate))
@@ -278,7 +283,7 @@ async fn account(
         .as_ref()
         .map(|identity| ends(identity, context, name))
         .transpose()?;
-    let warning = blocking(move || deliver(&home, identity.as_ref(), &access)).await?;
+    let warning = blocking(&context.fence, move || deliver(&home, identity.as_ref(), &access)).await?;
     if let Decision::Issue(why) = decision {
         let done = if why == Why::NoMarker {
             Done::Created
@@ -346,10 +351,13 @@ fn access(context: &Context, layout: Layout, name: &str, namespace: &str) -> Acc
     }
 }
 
+/// Does file work, unless this replica does not lead any more when it begins.
 pub(crate) async fn blocking<T: Send + 'static>(
+    fence: &Fence,
     work: impl FnOnce() -> Result<T, ReconcileError> + Send + 'static,
 ) -> Result<T, ReconcileError> {
-    tokio::task::spawn_blocking(work)
+    let fence = fence.clone();
+    tokio::task::spawn_blocking(move || fence.pass().map_err(ReconcileError::from).and_then(|()| work()))
         .await
         .map_err(ReconcileError::Thread)?
 }

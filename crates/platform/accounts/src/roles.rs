@@ -8,6 +8,9 @@ use toolforge_policy::psp::{GROUP, PLURAL};
 
 use crate::desired::{ADMIN_ROLE, TOOL_ROLE, VIEW_ROLE};
 
+/// The name of the Lease by which replicas of the service find out which of them acts.
+pub const LEASE: &str = "toolforge-accounts";
+
 const READ: [&str; 3] = ["get", "list", "watch"];
 const ALL: [&str; 8] = [
     "get",
@@ -111,6 +114,12 @@ pub fn service_role() -> Value {
         "resourceNames": ["kubernetes.io/kube-apiserver-client"],
         "verbs": ["approve"],
     });
+    let lease = json!({
+        "apiGroups": ["coordination.k8s.io"],
+        "resources": ["leases"],
+        "resourceNames": [LEASE],
+        "verbs": ["get", "list", "watch", "update"],
+    });
     let write = ["get", "list", "watch", "create", "patch", "update"];
     role(
         "toolforge-accounts",
@@ -164,6 +173,9 @@ pub fn service_role() -> Value {
                 ],
             ),
             bind,
+            // To be the one of several replicas that acts. What is created has no name yet that a rule could ask for.
+            lease,
+            rule("coordination.k8s.io", &["leases"], &["create"]),
             rule(
                 "certificates.k8s.io",
                 &["certificatesigningrequests"],

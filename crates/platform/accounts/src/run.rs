@@ -16,6 +16,7 @@ use crate::{
     cache::{self, Cache, Owned},
     cluster_info::{self, ClusterInfo},
     config::Config,
+    election::{Candidate, Ended, Fence},
     health::{self, Health},
     ldap::{self, LdapFailure, News, Servers},
     pace::Pace,
@@ -51,46 +52,101 @@ pub async fn run(
     }
     let found = shutdown.run_until_cancelled(find_cluster(&client, &config)).await;
     let Some(cluster) = found else { return Ok(()) };
-    let cache = Arc::new(Cache::default());
-    let (word, changes) = mpsc::unbounded_channel();
-    let (filled, mut full) = watch::channel(0);
-    for owned in Owned::ALL {
-        background.spawn(cache::keep(
-            client.clone(),
-            owned,
-            cache.clone(),
-            word.clone(),
-            filled.clone(),
-        ));
-    }
     let (tell, news) = watch::channel(News::default());
     background.spawn(ldap::follow(servers, tell));
-    let full = full.wait_for(|count| *count == Owned::ALL.len());
-    tokio::select! {
-        () = shutdown.cancelled() => return Ok(()),
-        // The sender lives as long as this function, so the wait ends only well.
-        _ = full => {}
-    }
-    let lifecycle = config.lifecycle;
-    let context = Context {
-        metrics: health.metrics.clone(),
-        client,
-        cache,
-        removals: Mutex::new(Pace::new(lifecycle.removal_pause, lifecycle.most_removals)),
-        deletions: Mutex::new(Pace::new(lifecycle.removal_pause, 1)),
-        lifecycle,
-        home_root: config.home_root,
-        admin_home_root: config.admin_home_root,
-        server: cluster.server,
-        ca_pem: cluster.ca_pem,
-        certificate_lifetime: config.certificate_lifetime,
-        renew_before: config.renew_before,
-        tool_class: config.tool_class,
+    let election = config.election.take();
+    let mut replica = Replica {
+        config,
+        cluster,
+        news,
+        health,
     };
-    let mut service = Service::new(Arc::new(context), config.on_first_pass);
-    service.serve(news, changes, health.leads(), &shutdown).await;
+    match election {
+        None => replica.act(client, Fence::default(), shutdown).await,
+        Some(election) => {
+            let candidate = Candidate::new(client, election);
+            replica.take_turns(&candidate, &shutdown).await;
+        }
+    }
     background.shutdown().await;
     Ok(())
+}
+
+/// What a replica needs to act.
+struct Replica {
+    config: Config,
+    cluster: ClusterInfo,
+    /// Of the directory, which is followed all the time: a standby has it at hand.
+    news: watch::Receiver<News>,
+    health: Arc<Health>,
+}
+
+impl Replica {
+    /// Acts whenever it is this replica's turn, until `shutdown`.
+    async fn take_turns(&mut self, candidate: &Candidate, shutdown: &CancellationToken) {
+        let health = self.health.clone();
+        health.stands_by(None);
+        while let Some(term) = candidate
+            .elected(shutdown, |leader| health.stands_by(leader))
+            .await
+        {
+            health.starts();
+            let work = self.act(term.client(), term.fence(), term.stop());
+            if term.lead(work).await == Ended::Done {
+                return;
+            }
+            health.stands_by(None);
+        }
+    }
+
+    /// Acts until `stop`. The cluster is read anew: nothing that a leader before this one wrote can be missed.
+    async fn act(&mut self, client: Client, fence: Fence, stop: CancellationToken) {
+        let mut watches = JoinSet::new();
+        let cache = Arc::new(Cache::default());
+        let (word, changes) = mpsc::unbounded_channel();
+        let (filled, mut full) = watch::channel(0);
+        for owned in Owned::ALL {
+            watches.spawn(cache::keep(
+                client.clone(),
+                owned,
+                cache.clone(),
+                word.clone(),
+                filled.clone(),
+            ));
+        }
+        let full = full.wait_for(|count| *count == Owned::ALL.len());
+        tokio::select! {
+            () = stop.cancelled() => return,
+            // The sender lives as long as this function, so the wait ends only well.
+            _ = full => {}
+        }
+        let context = Arc::new(self.context(client, cache, fence));
+        let mut service = Service::new(context, self.config.on_first_pass.take());
+        let asks = self.health.leads();
+        service.serve(self.news.clone(), changes, asks, &stop).await;
+        watches.shutdown().await;
+    }
+
+    fn context(&self, client: Client, cache: Arc<Cache>, fence: Fence) -> Context {
+        let config = &self.config;
+        let lifecycle = config.lifecycle.clone();
+        Context {
+            metrics: self.health.metrics.clone(),
+            client,
+            cache,
+            fence,
+            removals: Mutex::new(Pace::new(lifecycle.removal_pause, lifecycle.most_removals)),
+            deletions: Mutex::new(Pace::new(lifecycle.removal_pause, 1)),
+            lifecycle,
+            home_root: config.home_root.clone(),
+            admin_home_root: config.admin_home_root.clone(),
+            server: self.cluster.server.clone(),
+            ca_pem: self.cluster.ca_pem.clone(),
+            certificate_lifetime: config.certificate_lifetime,
+            renew_before: config.renew_before,
+            tool_class: config.tool_class.clone(),
+        }
+    }
 }
 
 async fn find_cluster(client: &Client, config: &Config) -> ClusterInfo {

@@ -130,7 +130,7 @@ async fn mark(context: &Context, account: Option<&Tool>) -> Result<(), Reconcile
         return Ok(());
     };
     let root = context.home_root.clone();
-    crate::reconcile::blocking(move || Ok(mark::put(&root, &tool)?)).await
+    crate::reconcile::blocking(&context.fence, move || Ok(mark::put(&root, &tool)?)).await
 }
 
 /// Writes the archive of a removed tool at once, and of a locked one before its objects are deleted.

@@ -31,6 +31,7 @@ pub(crate) struct Platform {
     pub(crate) admin: Client,
     pub(crate) authority: Arc<Authority>,
     api: Arc<ApiServer>,
+    url: String,
     ldap_url: String,
     shutdown: CancellationToken,
 }
@@ -45,6 +46,12 @@ impl Service {
     pub(crate) async fn stop(self) {
         self.shutdown.cancel();
         within(self.task).await.unwrap();
+    }
+
+    /// As a kill does: nothing is brought to its end.
+    pub(crate) async fn kill(self) {
+        self.task.abort();
+        let _ = self.task.await;
     }
 }
 
@@ -104,7 +111,7 @@ impl Platform {
             &shutdown,
         )
         .await;
-        let api = api(&folder, &authority, &shutdown).await;
+        let (api, url) = api(&folder, &authority, &shutdown).await;
         let admin = api.client("admin", &["system:masters"]);
         let controllers = api.client("system:kube-controller-manager", &["system:masters"]);
         tokio::spawn(toolforge_controllers::run(
@@ -117,6 +124,7 @@ impl Platform {
             admin,
             authority,
             api,
+            url,
             ldap_url,
             shutdown,
         };
@@ -183,6 +191,14 @@ impl Platform {
         self.api.client("toolforge:accounts", &[])
     }
 
+    /// The same over the network: nothing of a request is worked on by who sends it.
+    pub(crate) async fn remote_service_client(&self) -> Client {
+        let identity = self.authority.issue_client("toolforge:accounts", &[]).unwrap();
+        let authority = self.authority.certificate_pem();
+        let text = toolforge_serve::kubeconfig(&self.url, authority, &identity, "accounts", "default");
+        client(kube::config::Kubeconfig::from_yaml(&text).unwrap()).await
+    }
+
     /// As `serve`, with a client of the test's making.
     pub(crate) async fn serve_through(&self, client: Client) -> (Service, Summary) {
         let (service, first_pass) = self.begin(client);
@@ -200,7 +216,8 @@ impl Platform {
         (service, within(first_pass).await.unwrap())
     }
 
-    fn begin_with(
+    /// As `begin`, configured as the test wants it.
+    pub(crate) fn begin_with(
         &self,
         client: Client,
         change: impl FnOnce(&mut Config),
@@ -236,14 +253,7 @@ impl Platform {
 
     /// A client with the kubeconfig of a home, over the network.
     pub(crate) async fn client_of(&self, home: &std::path::Path) -> Client {
-        let config = kube::config::Kubeconfig::read_from(home.join(".kube/config")).unwrap();
-        let options = kube::config::KubeConfigOptions::default();
-        Client::try_from(
-            kube::Config::from_custom_kubeconfig(config, &options)
-                .await
-                .unwrap(),
-        )
-        .unwrap()
+        client(kube::config::Kubeconfig::read_from(home.join(".kube/config")).unwrap()).await
     }
 
     pub(crate) async fn directory(&self) -> ldap3::Ldap {
@@ -266,6 +276,12 @@ impl Drop for Platform {
     fn drop(&mut self) {
         self.shutdown.cancel();
     }
+}
+
+async fn client(config: kube::config::Kubeconfig) -> Client {
+    let options = kube::config::KubeConfigOptions::default();
+    let config = kube::Config::from_custom_kubeconfig(config, &options).await;
+    Client::try_from(config.unwrap()).unwrap()
 }
 
 pub(crate) async fn wait<K>(api: Api<K>, name: &str, condition: impl Condition<K>) -> Option<K>
@@ -303,12 +319,13 @@ async fn api(
     folder: &tempfile::TempDir,
     authority: &Authority,
     shutdown: &CancellationToken,
-) -> Arc<ApiServer> {
+) -> (Arc<ApiServer>, String) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("https://{}", listener.local_addr().unwrap());
     let config = toolforge_apiserver::Config {
         store_dir: folder.path().join("store"),
         keys_dir: folder.path().join("keys"),
-        advertise: format!("https://{}", listener.local_addr().unwrap()),
+        advertise: url.clone(),
         server: authority.issue_server(&["127.0.0.1"]).unwrap(),
         client_ca_pem: authority.certificate_pem().to_owned(),
         node_client: authority
@@ -319,5 +336,5 @@ async fn api(
     let api = Arc::new(ApiServer::open(config).await.unwrap());
     let (serving, token) = (api.clone(), shutdown.clone());
     tokio::spawn(async move { serving.run(listener, token).await });
-    api
+    (api, url)
 }
