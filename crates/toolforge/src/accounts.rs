@@ -4,8 +4,8 @@
 
 use std::{process::ExitCode, time::Duration};
 
-use clap::{Args, Subcommand};
-use toolforge_accounts::{Account, Election, LEASE, Lifecycle, Waiting};
+use clap::{Args, Subcommand, ValueEnum};
+use toolforge_accounts::{Account, Election, LEASE, Lifecycle, Line, State, Waiting};
 
 use crate::{
     cli::{AccountsArgs, ClusterArgs},
@@ -15,10 +15,30 @@ use crate::{
 /// What to look at, or to decide.
 #[derive(Debug, Subcommand)]
 pub(crate) enum AccountsCommand {
+    /// List all accounts with their state; exit code 2 with --failing when there are any
+    List(ListArgs),
     /// Show the removals that wait for an approval
     Pending(PendingArgs),
     /// Approve exactly the removals that `pending` shows with this digest
     Approve(ApproveArgs),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ListArgs {
+    #[command(flatten)]
+    cluster: ClusterArgs,
+    /// Only those that are not as they should be
+    #[arg(long)]
+    failing: bool,
+    /// How to print: text, or json (an array)
+    #[arg(short, long, value_enum, default_value_t = Format::Text)]
+    output: Format,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Format {
+    Text,
+    Json,
 }
 
 #[derive(Debug, Args)]
@@ -120,6 +140,7 @@ impl LifecycleArgs {
 pub(crate) fn run(arguments: AccountsArgs) -> anyhow::Result<ExitCode> {
     match arguments.command {
         None => serve(arguments),
+        Some(AccountsCommand::List(asked)) => list(&asked),
         Some(AccountsCommand::Pending(asked)) => ask(&asked.cluster, async |client| {
             match toolforge_accounts::pending(&client).await? {
                 None => anstream::println!("no removals wait for an approval"),
@@ -132,6 +153,56 @@ pub(crate) fn run(arguments: AccountsArgs) -> anyhow::Result<ExitCode> {
             anstream::println!("approved: {} accounts will be removed", approved.accounts.len());
             Ok(())
         }),
+    }
+}
+
+/// There are accounts that are not as they should be.
+const SOME_FAIL: u8 = 2;
+
+fn list(asked: &ListArgs) -> anyhow::Result<ExitCode> {
+    let mut code = ExitCode::SUCCESS;
+    ask(&asked.cluster, async |client| {
+        let mut lines = toolforge_accounts::list(&client).await?;
+        if asked.failing {
+            lines.retain(|line| !is_well(line.state));
+            if !lines.is_empty() {
+                code = ExitCode::from(SOME_FAIL);
+            }
+        }
+        match asked.output {
+            Format::Json => anstream::println!("{}", serde_json::to_string_pretty(&lines)?),
+            Format::Text => print_lines(&lines),
+        }
+        Ok(())
+    })?;
+    Ok(code)
+}
+
+fn is_well(state: State) -> bool {
+    matches!(state, State::Active | State::Locked | State::Removed)
+}
+
+fn print_lines(lines: &[Line]) {
+    let width = lines
+        .iter()
+        .map(|line| line.account.len())
+        .max()
+        .unwrap_or_default()
+        .max(7);
+    anstream::println!("{:width$}  STATE    CREDENTIALS UNTIL     WHY", "ACCOUNT");
+    for line in lines {
+        // In lower case, as in JSON.
+        let state = format!("{:?}", line.state).to_lowercase();
+        let end = line
+            .credentials_end
+            .map(|end| end.to_string())
+            .unwrap_or_default();
+        let since = line
+            .since
+            .map(|since| format!(" (since {since})"))
+            .unwrap_or_default();
+        let why = line.reason.clone().unwrap_or_default();
+        anstream::println!("{:width$}  {state:8} {end:20}  {why}{since}", line.account);
     }
 }
 

@@ -14,12 +14,14 @@
 mod account;
 mod archive;
 mod cache;
+mod clash;
 mod cluster_info;
 mod config;
 mod decide;
 mod desired;
 mod edit;
 mod election;
+mod events;
 mod execute;
 mod files;
 mod guard;
@@ -31,6 +33,7 @@ mod ledger;
 mod mark;
 mod metrics;
 mod near;
+mod overview;
 mod pace;
 mod picture;
 mod plan;
@@ -43,6 +46,7 @@ mod run;
 mod service;
 mod snapshot;
 mod standing;
+mod status;
 mod stop;
 mod withdraw;
 mod withdrawn;
@@ -65,6 +69,7 @@ pub use ldap::{
     AttributeSettings, Attributes, ChangeSettings, Changes, DirectorySettings, DirectorySettingsError,
     LdapAccess, LdapFailure, News, Pace, Place, PlaceSettings, Shape, follow_directory, read_directory,
 };
+pub use overview::{Line, OverviewError, State, list};
 pub use plan::{Action, ObjectKey, plan};
 pub use removals::{RemovalsError, approve, pending};
 pub use roles::{LEASE, admin_role, service_role, tool_role};

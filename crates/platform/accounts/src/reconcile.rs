@@ -14,12 +14,14 @@ use toolforge_pki::{Identity, PkiError};
 use toolforge_policy::psp::ToolClass;
 
 use crate::{
+    account::Account,
     archive::ArchiveError,
     cache::Cache,
     config::Lifecycle,
     decide::{Decision, Why, decide, timestamp},
     desired::{self, ADMIN_NAMESPACE, MARKER},
     election::{Fence, NotLeading},
+    events::{Events, Kind},
     execute::{self, ExecuteError},
     files::FileError,
     home::{self, Home, HomeError, Layout, Place},
@@ -55,6 +57,7 @@ pub(crate) struct Context {
     pub(crate) renew_before: Duration,
     pub(crate) tool_class: ToolClass,
     pub(crate) lifecycle: Lifecycle,
+    pub(crate) events: Events,
     /// How fast accounts are removed.
     pub(crate) removals: Mutex<Pace>,
     /// How fast namespaces are deleted.
@@ -94,6 +97,8 @@ pub(crate) struct Outcome {
 pub(crate) enum ReconcileError {
     #[error(transparent)]
     Unusable(#[from] Unusable),
+    #[error("{0}")]
+    Clash(String),
     #[error(transparent)]
     Home(#[from] HomeError),
     #[error(transparent)]
@@ -158,7 +163,14 @@ pub(crate) async fn tool(context: &Context, tool: &Tool) -> Result<Outcome, Reco
 async fn restore(context: &Context, tool: &Tool, namespace: &Value) -> Result<(), ReconcileError> {
     stop::start(&context.client, tool.name.namespace().as_str()).await?;
     execute::merge(&context.client, &ObjectKey::of(namespace), &withdrawn::nothing()).await?;
-    tracing::info!(tool = %tool.name, "has its access again, and what it had");
+    let account = Account::Tool(tool.name.clone());
+    tracing::info!(%account, "has its access again, and what it had");
+    context.events.tell(
+        &account,
+        true,
+        Kind::Restored,
+        "has its access again, and what it had",
+    );
     Ok(())
 }
 

@@ -130,6 +130,7 @@ pub fn service_role() -> Value {
                 &write,
             ),
             rule("", &["namespaces"], &["delete"]),
+            rule("events.k8s.io", &["events"], &["create"]),
             // To stop what a locked or removed tool runs, and to start it again.
             rule(
                 "apps",

@@ -17,6 +17,7 @@ use crate::{
     cluster_info::{self, ClusterInfo},
     config::Config,
     election::{Candidate, Ended, Fence},
+    events::{self, Events},
     health::{self, Health},
     ldap::{self, LdapFailure, News, Servers},
     pace::Pace,
@@ -120,14 +121,16 @@ impl Replica {
             // The sender lives as long as this function, so the wait ends only well.
             _ = full => {}
         }
-        let context = Arc::new(self.context(client, cache, fence));
+        let (events, publisher) = events::publisher(client.clone());
+        watches.spawn(publisher);
+        let context = Arc::new(self.context(client, cache, fence, events));
         let mut service = Service::new(context, self.config.on_first_pass.take());
         let asks = self.health.leads();
         service.serve(self.news.clone(), changes, asks, &stop).await;
         watches.shutdown().await;
     }
 
-    fn context(&self, client: Client, cache: Arc<Cache>, fence: Fence) -> Context {
+    fn context(&self, client: Client, cache: Arc<Cache>, fence: Fence, events: Events) -> Context {
         let config = &self.config;
         let lifecycle = config.lifecycle.clone();
         Context {
@@ -135,6 +138,7 @@ impl Replica {
             client,
             cache,
             fence,
+            events,
             removals: Mutex::new(Pace::new(lifecycle.removal_pause, lifecycle.most_removals)),
             deletions: Mutex::new(Pace::new(lifecycle.removal_pause, 1)),
             lifecycle,

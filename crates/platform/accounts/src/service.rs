@@ -17,7 +17,7 @@ use tokio::{
     task::{Id, JoinError, JoinSet},
 };
 use tokio_util::sync::CancellationToken;
-use toolforge_model::{Chain, ToolName};
+use toolforge_model::{Chain, ToolName, labels};
 use toolforge_policy::psp;
 
 mod answer;
@@ -27,8 +27,10 @@ use looks::Look;
 
 use crate::{
     account::Account,
+    clash::clashes,
     config::Summary,
     desired::ADMIN_NAMESPACE,
+    events::Kind,
     ldap::News,
     ledger::Keeper,
     metrics::{Done, Metrics},
@@ -37,8 +39,9 @@ use crate::{
     reconcile::{self, Context, Outcome, ReconcileError, namespace_key},
     removals,
     report::Ask,
-    snapshot::Snapshot,
+    snapshot::{Snapshot, Tool},
     standing::{self, Known, Standing},
+    status::{Severity, Status},
     withdraw,
     withdrawn::Reason,
 };
@@ -65,11 +68,12 @@ pub(crate) struct Service {
     turns: JoinSet<TurnResult>,
     running: HashMap<Id, Account>,
     failing: BTreeMap<Account, String>,
-    warnings: BTreeMap<Account, String>,
+    status: Status,
     directory_failure: Option<String>,
     directory_read: Option<SystemTime>,
     look: Option<Look>,
-    reported: BTreeSet<String>,
+    /// Tools that may not have what the directory gives them.
+    clashes: BTreeMap<ToolName, String>,
     /// Accounts of the first reading that have had no turn yet; none before that reading.
     first_pass: Option<BTreeSet<Account>>,
     on_first_pass: Option<oneshot::Sender<Summary>>,
@@ -79,6 +83,7 @@ impl Service {
     pub(crate) fn new(context: Arc<Context>, on_first_pass: Option<oneshot::Sender<Summary>>) -> Self {
         Self {
             keeper: Keeper::new(context.clone()),
+            status: Status::new(context.clone()),
             context,
             snapshot: Snapshot::default(),
             heard: None,
@@ -86,11 +91,10 @@ impl Service {
             turns: JoinSet::new(),
             running: HashMap::new(),
             failing: BTreeMap::new(),
-            warnings: BTreeMap::new(),
             directory_failure: None,
             directory_read: None,
             look: None,
-            reported: BTreeSet::new(),
+            clashes: BTreeMap::new(),
             first_pass: None,
             on_first_pass,
         }
@@ -119,6 +123,7 @@ impl Service {
                     self.hear(news);
                 }
                 let_go = self.keeper.written() => self.mark(let_go),
+                () = self.status.publish() => {}
                 () = sleep_until(due) => {}
                 _ = compare.tick() => self.compare(),
             }
@@ -149,6 +154,9 @@ impl Service {
         Some(match (account, standing) {
             (_, Standing::Held | Standing::Unknown) => return None,
             (Account::Tool(name), Standing::Active) => {
+                if let Some(reason) = self.clashes.get(name).cloned() {
+                    return Some(async move { Err(ReconcileError::Clash(reason)) }.boxed());
+                }
                 let tool = self.snapshot.tools.get(name)?.clone();
                 async move { reconcile::tool(&context, &tool?).await }.boxed()
             }
@@ -185,7 +193,7 @@ impl Service {
         self.queue.finish(account, Turn::Done(None), Instant::now());
         self.queue.forget(account);
         self.failing.remove(account);
-        self.warnings.remove(account);
+        self.status.clear(&account.to_string());
         self.passed(account);
     }
 
@@ -203,6 +211,7 @@ impl Service {
             Ok(outcome) => {
                 if self.failing.remove(&account).is_some() {
                     tracing::info!(%account, "works now");
+                    self.tell(&account, Kind::Works, "works now");
                 }
                 if outcome.issued {
                     tracing::info!(%account, "has new credentials");
@@ -211,8 +220,9 @@ impl Service {
                 Turn::Done(Some(now + pause(outcome.look_again, Timestamp::now())))
             }
             Err(reason) => {
-                if self.failing.get(&account) != Some(&reason) {
+                if self.status.set(&account.to_string(), Severity::Failing, &reason) {
                     tracing::warn!(%account, reason, "is not as it should be and will be tried again");
+                    self.tell(&account, Kind::Failing, &reason);
                 }
                 self.failing.insert(account.clone(), reason);
                 Turn::Failed
@@ -223,17 +233,24 @@ impl Service {
     }
 
     fn warn(&mut self, account: &Account, warning: Option<String>) {
-        match warning {
-            None => {
-                self.warnings.remove(account);
-            }
-            Some(warning) => {
-                if self.warnings.get(account) != Some(&warning) {
-                    tracing::warn!(%account, "{warning}");
-                }
-                self.warnings.insert(account.clone(), warning);
-            }
+        let Some(warning) = warning else {
+            self.status.clear(&account.to_string());
+            return;
+        };
+        if self.status.set(&account.to_string(), Severity::Warning, &warning) {
+            tracing::warn!(%account, "{warning}");
         }
+    }
+
+    fn tell(&self, account: &Account, kind: Kind, note: &str) {
+        let has_place = match account {
+            Account::Tool(name) => {
+                let key = namespace_key(name.namespace().as_str());
+                self.context.cache.find(&key).is_some()
+            }
+            Account::Admin(_) => false,
+        };
+        self.context.events.tell(account, has_place, kind, note);
     }
 
     fn passed(&mut self, account: &Account) {
@@ -323,6 +340,7 @@ impl Service {
 
     fn take_snapshot(&mut self, new: Snapshot) {
         self.report(&new);
+        self.find_clashes(&new);
         let differs = |account: &Account, old: &Snapshot| match account {
             Account::Tool(name) => old.tools.get(name) != new.tools.get(name),
             Account::Admin(name) => old.admins.get(name) != new.admins.get(name),
@@ -339,22 +357,67 @@ impl Service {
             self.first_pass = Some(accounts);
             // With no account at all the first pass is over already.
             self.passed(&Account::Admin(String::new()));
+            self.forget_troubles();
             self.compare();
         } else {
             self.judge();
         }
     }
 
-    /// Says once which names are impossible.
+    /// Says which names are impossible.
     fn report(&mut self, new: &Snapshot) {
+        const RULE: &str =
+            "is left aside: a name has lower-case letters, digits and inner dashes, and at most 53 of them";
+        self.status.keep_only(Severity::Skipped, |account| {
+            account
+                .strip_prefix("tool ")
+                .is_some_and(|name| new.skipped.contains(name))
+        });
         for name in &new.skipped {
-            if self.reported.insert(name.clone()) {
-                tracing::warn!(
-                    account = name,
-                    "is left aside: a name has lower-case letters, digits and inner dashes, and at most 53 of them"
-                );
+            if self.status.set(&format!("tool {name}"), Severity::Skipped, RULE) {
+                tracing::warn!(account = name, "{RULE}");
             }
         }
+    }
+
+    /// Looks for tools that claim what others have; those of which this changes get a turn.
+    fn find_clashes(&mut self, new: &Snapshot) {
+        let clashes = clashes(&new.tools, |tool| self.has_already(tool));
+        let names: BTreeSet<&ToolName> = self.clashes.keys().chain(clashes.keys()).collect();
+        let changed: Vec<Account> = names
+            .into_iter()
+            .filter(|name| self.clashes.get(*name) != clashes.get(*name))
+            .map(|name| Account::Tool(name.clone()))
+            .collect();
+        self.clashes = clashes;
+        self.mark(changed);
+    }
+
+    /// Whether a tool's namespace says that it has this user id and this home.
+    fn has_already(&self, tool: &Tool) -> bool {
+        let found = self
+            .context
+            .cache
+            .find(&namespace_key(tool.name.namespace().as_str()));
+        found.is_some_and(|found| {
+            let annotations = &found["metadata"]["annotations"];
+            annotations[labels::UID].as_str() == Some(&tool.uid.to_string())
+                && annotations[labels::HOME].as_str() == Some(&tool.home.to_string_lossy())
+        })
+    }
+
+    /// What an earlier service said is good until the account's first turn, and worth nothing when there is no account.
+    fn forget_troubles(&mut self) {
+        self.status.load();
+        let mut accounts = accounts(&self.snapshot);
+        accounts.extend(Known::of(&self.context.cache).accounts());
+        let names: BTreeSet<String> = accounts.iter().map(Account::to_string).collect();
+        for severity in [Severity::Failing, Severity::Warning] {
+            self.status.keep_only(severity, |account| names.contains(account));
+        }
+        let snapshot = std::mem::take(&mut self.snapshot);
+        self.report(&snapshot);
+        self.snapshot = snapshot;
     }
 
     /// Looks at everything that the directory or the cluster has.

@@ -114,7 +114,7 @@ pub(crate) fn tool_of(namespace: &Value) -> Option<(ToolName, Option<Withdrawn>)
 }
 
 /// The admin whom a binding of ours makes one.
-fn admin_of(binding: &Value) -> Option<String> {
+pub(crate) fn admin_of(binding: &Value) -> Option<String> {
     let role = binding["roleRef"]["name"].as_str()?;
     let user = binding["subjects"][0]["name"].as_str()?;
     matches!(role, ADMIN_ROLE | VIEW_ROLE).then(|| user.to_owned())

@@ -11,8 +11,10 @@ use toolforge_model::ToolName;
 use toolforge_policy::psp::{self, tool_policy_name};
 
 use crate::{
+    account::Account,
     archive,
     desired::{self, ADMIN_NAMESPACE, MARKER},
+    events::Kind,
     execute, mark,
     metrics::Done,
     plan::ObjectKey,
@@ -49,7 +51,7 @@ pub(crate) async fn tool(
         return Ok(look_again_in(MUCH_LATER));
     };
     let withdrawn = if is_new {
-        note(context, &found, reason, before).await?
+        note(context, name, &found, reason, before).await?
     } else {
         before.unwrap_or_else(|| begun(reason, None))
     };
@@ -105,6 +107,7 @@ fn begun(reason: Reason, before: Option<Withdrawn>) -> Withdrawn {
 /// Writes down that the tool is withdrawn. A removed tool's grace period begins when it is removed.
 async fn note(
     context: &Context,
+    name: &ToolName,
     namespace: &Value,
     reason: Reason,
     before: Option<Withdrawn>,
@@ -117,6 +120,12 @@ async fn note(
         Reason::Removed => Done::Removed,
     };
     context.metrics.count("tool", done);
+    let note = match reason {
+        Reason::Locked => "is locked in the directory: it has no access, and what it runs is stopped",
+        Reason::Removed => "is gone from the directory: it has no access, and what it runs is stopped",
+    };
+    let account = Account::Tool(name.clone());
+    context.events.tell(&account, true, Kind::Withdrawn, note);
     Ok(withdrawn)
 }
 

@@ -13,7 +13,7 @@ use kube::{
 };
 use ldap3::Mod;
 use serde_json::json;
-use toolforge_accounts::{Creation, EditError, MARKER, create_tool};
+use toolforge_accounts::{Creation, EditError, MARKER, State, create_tool};
 
 use crate::scratch::{BASE, Platform, wait, within};
 
@@ -393,4 +393,75 @@ async fn a_namespace_that_somebody_deletes_comes_back_with_new_credentials() {
     platform.marker("alpha", move |marker| marker.uid() != old).await;
     let tool = platform.client_of(&platform.home("alpha")).await;
     pods(&tool, "tool-alpha").await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn each_bad_account_is_listed_with_its_reason_and_told_as_an_event() {
+    let platform = Platform::start_with(
+        &[
+            ("alpha", 50001),
+            ("beta", 50002),
+            ("gamma", 50002),
+            ("a_b", 50003),
+        ],
+        |text| text.replace("/project/alpha\n", "/elsewhere/alpha\n"),
+    )
+    .await;
+    let (_service, summary) = platform.serve().await;
+    assert_eq!(summary.failing.len(), 3, "{:?}", summary.failing);
+    let found = async |account: &str| {
+        within(async {
+            loop {
+                let lines = toolforge_accounts::list(&platform.admin).await.unwrap();
+                if let Some(line) = lines
+                    .into_iter()
+                    .find(|line| line.account == account && line.reason.is_some())
+                {
+                    return line;
+                }
+                tokio::task::yield_now().await;
+            }
+        })
+        .await
+    };
+    let alpha = found("tool alpha").await;
+    assert_eq!(alpha.state, State::Failing);
+    assert!(alpha.reason.unwrap().contains("homeDirectory"));
+    let beta = found("tool beta").await.reason.unwrap();
+    assert!(
+        beta.contains("uidNumber 50002 is also that of tool gamma"),
+        "{beta}"
+    );
+    assert_eq!(found("tool a_b").await.state, State::Skipped);
+    let events: Api<k8s_openapi::api::core::v1::Event> = Api::all(platform.admin.clone());
+    within(async {
+        loop {
+            let listed = events.list(&ListParams::default()).await.unwrap();
+            let told = |event: &k8s_openapi::api::core::v1::Event| {
+                event.reason.as_deref() == Some("AccountFailing")
+                    && event
+                        .message
+                        .as_deref()
+                        .is_some_and(|note| note.contains("tool gamma"))
+            };
+            if listed.iter().any(told) {
+                return;
+            }
+            tokio::task::yield_now().await;
+        }
+    })
+    .await;
+
+    // The later claim goes, and the other is taken up.
+    let dn = format!("uid=tools.gamma,ou=people,ou=servicegroups,{BASE}");
+    let change = vec![Mod::Replace("uidNumber", HashSet::from(["50004"]))];
+    let mut directory = platform.directory().await;
+    directory.modify(&dn, change).await.unwrap().success().unwrap();
+    platform.marker("beta", |_| true).await;
+    platform.marker("gamma", |_| true).await;
+    // Whoever claims an old tool's id later gets nothing, and the old one goes on.
+    let change = vec![Mod::Replace("uidNumber", HashSet::from(["50002"]))];
+    directory.modify(&dn, change).await.unwrap().success().unwrap();
+    let gamma = found("tool gamma").await.reason.unwrap();
+    assert!(gamma.contains("tool beta"), "{gamma}");
 }
