@@ -34,7 +34,6 @@ const FAREWELL: Duration = Duration::from_secs(1);
 /// Serves one connection until either side ends it.
 pub(crate) async fn run(stream: TlsStream<TcpStream>, shared: Arc<Shared>, shutdown: CancellationToken) {
     let (read, write) = tokio::io::split(stream);
-    let codec = || LdapCodec::new(Some(LARGEST_MESSAGE_BYTES), Some(DEEPEST_MESSAGE));
     let incoming = FramedRead::new(read, codec());
     let (out, waiting) = mpsc::channel(OUTGOING);
     let mut sender = tokio::spawn(send_all(FramedWrite::new(write, codec()), waiting));
@@ -52,6 +51,11 @@ pub(crate) async fn run(stream: TlsStream<TcpStream>, shared: Arc<Shared>, shutd
     if tokio::time::timeout(patience, &mut sender).await.is_err() {
         sender.abort();
     }
+}
+
+/// Reads and writes messages within the limits.
+pub(crate) fn codec() -> LdapCodec {
+    LdapCodec::new(Some(LARGEST_MESSAGE_BYTES), Some(DEEPEST_MESSAGE))
 }
 
 async fn receive<R>(mut incoming: FramedRead<R, LdapCodec>, mut session: Session, out: &mpsc::Sender<LdapMsg>)

@@ -1,6 +1,6 @@
 //! The LDAP server that `toolforge up` brings along.
 //!
-//! A small directory for one machine: all entries in memory, one LDIF file on disk, LDAP over TLS (`ldaps://`, and
+//! A small directory for one machine: all entries in memory, an LDIF file and a journal on disk, LDAP over TLS (`ldaps://`, and
 //! `StartTLS` on the same port) for standard clients, with content synchronisation and persistent search so that the account service learns of changes at once. The program
 //! opens and runs it; everybody else, the account service included, speaks LDAP to it like to any other server.
 
@@ -11,6 +11,9 @@ mod connection;
 mod entry;
 mod filter;
 mod following;
+#[cfg(fuzzing)]
+pub mod fuzzing;
+mod journal;
 pub mod ldif;
 mod name;
 mod persist;
@@ -25,5 +28,6 @@ mod sync;
 mod tree;
 
 pub use entry::{Attribute, Entry};
+pub use journal::Damaged;
 pub use name::{Dn, NameError, escape_value};
 pub use server::{Config, Directory, DirectoryError};

@@ -3,7 +3,7 @@
 //! The roof program calls `open` and `run`. Writes go through one queue, are applied to a copy, stored, and
 //! only then shown and announced; so whoever reads sees only what is on disk.
 
-use std::{fmt, fmt::Write as _, io, path::PathBuf, sync::Arc, time::Duration};
+use std::{collections::HashMap, fmt, fmt::Write as _, io, path::PathBuf, sync::Arc, time::Duration};
 
 use jiff::Timestamp;
 use ldap3_proto::proto::LdapResultCode;
@@ -19,7 +19,9 @@ use crate::{
     access::Accounts,
     change::Write,
     connection,
-    ldif::{self, LdifError},
+    entry::Entry,
+    journal::{self, Damaged},
+    ldif::{self, LdifError, Record},
     name::{Dn, NameError},
     starttls,
     store::Store,
@@ -43,7 +45,7 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(200);
 
 /// What the directory is told.
 pub struct Config {
-    /// The LDIF file on disk; it is made, readable by its owner only, where it does not exist.
+    /// The LDIF file on disk, with its journal beside it; made, readable by their owner only, where it does not exist.
     pub path: PathBuf,
     /// The base, such as `dc=toolforge,dc=org`.
     pub base: String,
@@ -85,7 +87,16 @@ pub enum DirectoryError {
         #[source]
         source: LdifError,
     },
-    /// The file cannot be read or written.
+    /// The journal is damaged in its middle.
+    #[error("the journal {} cannot be believed", path.display())]
+    Journal {
+        /// The journal.
+        path: PathBuf,
+        /// Where, what, and the way out.
+        #[source]
+        source: Damaged,
+    },
+    /// A file cannot be read or written.
     #[error("cannot {step} {}", path.display())]
     File {
         /// `read` or `write`.
@@ -149,15 +160,16 @@ impl Shared {
 /// The directory.
 pub struct Directory {
     shared: Arc<Shared>,
-    store: Store,
-    orders: parking_lot::Mutex<Option<mpsc::Receiver<Order>>>,
+    path: PathBuf,
+    /// What the writer needs; taken by `run`.
+    writer: parking_lot::Mutex<Option<(Store, mpsc::Receiver<Order>)>>,
     tls: TlsAcceptor,
 }
 
 impl fmt::Debug for Directory {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Directory")
-            .field("file", &self.store.path())
+            .field("file", &self.path)
             .finish_non_exhaustive()
     }
 }
@@ -185,8 +197,8 @@ impl Directory {
             reader: name("reader")?,
             reader_password: config.reader_password,
         };
-        let store = Store::new(config.path);
-        let tree = load(&store, &base, initial_ldif)?;
+        let mut store = Store::new(config.path);
+        let tree = load(&mut store, &base, initial_ldif)?;
         let (orders, waiting) = mpsc::channel(MOST_WRITES_AT_ONCE);
         let shared = Shared {
             tree: RwLock::new(Arc::new(tree)),
@@ -198,24 +210,19 @@ impl Directory {
         tls.alpn_protocols.clear();
         Ok(Self {
             shared: Arc::new(shared),
-            store,
-            orders: parking_lot::Mutex::new(Some(waiting)),
+            path: store.path().to_owned(),
+            writer: parking_lot::Mutex::new(Some((store, waiting))),
             tls: TlsAcceptor::from(Arc::new(tls)),
         })
     }
 
     /// Serves LDAP over TLS, from the first byte or after `StartTLS`, until `shutdown`; writes that were begun are finished. Once per directory.
     pub async fn run(&self, listener: TcpListener, shutdown: CancellationToken) {
-        let Some(orders) = self.orders.lock().take() else {
+        let Some((store, orders)) = self.writer.lock().take() else {
             tracing::error!("the directory is running already");
             return;
         };
-        let writer = tokio::spawn(write_loop(
-            self.shared.clone(),
-            self.store.clone(),
-            orders,
-            shutdown.clone(),
-        ));
+        let writer = tokio::spawn(write_loop(self.shared.clone(), store, orders, shutdown.clone()));
         let sessions = TaskTracker::new();
         let places = Arc::new(Semaphore::new(MOST_CONNECTIONS));
         loop {
@@ -269,17 +276,12 @@ async fn serve(tls: TlsAcceptor, stream: TcpStream, shared: Arc<Shared>, shutdow
     }
 }
 
-fn load(store: &Store, base: &Dn, initial: Option<&str>) -> Result<Tree, DirectoryError> {
-    let file_error = |step| {
-        move |source| DirectoryError::File {
-            step,
-            path: store.path().to_owned(),
-            source,
-        }
-    };
-    let stored = store.load().map_err(file_error("read"))?;
+fn load(store: &mut Store, base: &Dn, initial: Option<&str>) -> Result<Tree, DirectoryError> {
+    let file_error = |step, path| move |source| DirectoryError::File { step, path, source };
+    let path = store.path().to_owned();
+    let stored = store.load().map_err(file_error("read", path.clone()))?;
     let origin = match (&stored, initial) {
-        (Some(_), _) => store.path().display().to_string(),
+        (Some(_), _) => path.display().to_string(),
         _ => "the initial LDIF".to_owned(),
     };
     let skeleton = skeleton(base);
@@ -288,15 +290,51 @@ fn load(store: &Store, base: &Dn, initial: Option<&str>) -> Result<Tree, Directo
         (None, Some(text)) => text.as_bytes(),
         (None, None) => skeleton.as_bytes(),
     };
-    let tree = ldif::read(text)
-        .and_then(|records| Tree::load(base, records, Timestamp::now()))
-        .map_err(|source| DirectoryError::Ldif { origin, source })?;
-    if stored.is_none() {
-        store
-            .save(tree.entries().map(|entry| &**entry))
-            .map_err(file_error("write"))?;
+    let ldif_error = |source| DirectoryError::Ldif { origin, source };
+    let mut records = match ldif::read(text) {
+        Ok(records) => records,
+        Err(error) => return Err(ldif_error(error)),
+    };
+    // A journal without its file belongs to nothing: the file is written first.
+    let journaled = if stored.is_some() {
+        journaled(store)?
+    } else {
+        Vec::new()
+    };
+    let fresh = stored.is_none() || !journaled.is_empty();
+    take_in(&mut records, journaled);
+    let tree = Tree::load(base, records, Timestamp::now()).map_err(ldif_error)?;
+    if fresh {
+        let entries = tree.entries().map(|entry| &**entry);
+        store.save(entries).map_err(file_error("write", path))?;
     }
     Ok(tree)
+}
+
+fn journaled(store: &Store) -> Result<Vec<Entry>, DirectoryError> {
+    let path = store.journal_path();
+    match store.load_journal() {
+        Err(source) => Err(DirectoryError::File {
+            step: "read",
+            path,
+            source,
+        }),
+        Ok(text) => journal::read(&text).map_err(|source| DirectoryError::Journal { path, source }),
+    }
+}
+
+/// What the journal says takes the place of what the file says.
+fn take_in(records: &mut Vec<Record>, journaled: Vec<Entry>) {
+    if journaled.is_empty() {
+        return;
+    }
+    let last: HashMap<Arc<str>, Entry> = journaled
+        .into_iter()
+        .map(|entry| (entry.dn.key().clone(), entry))
+        .collect();
+    records.retain(|record| !last.contains_key(record.entry.dn.key()));
+    let there = last.into_values().filter(|entry| !journal::is_gone(entry));
+    records.extend(there.map(|entry| Record { line: 0, entry }));
 }
 
 /// What a directory without any content begins with.
@@ -322,10 +360,10 @@ fn skeleton(base: &Dn) -> String {
     text
 }
 
-/// Takes writes in batches: one new tree and one new file for all that wait.
+/// Takes writes in batches: one new tree and one piece of the journal for all that wait.
 async fn write_loop(
     shared: Arc<Shared>,
-    store: Store,
+    mut store: Store,
     mut orders: mpsc::Receiver<Order>,
     shutdown: CancellationToken,
 ) {
@@ -337,13 +375,30 @@ async fn write_loop(
             () = shutdown.cancelled() => 0,
         };
         if count == 0 {
-            return;
+            return fold(&shared, store).await;
         }
-        write_batch(&shared, &store, std::mem::take(&mut batch)).await;
+        match write_batch(&shared, store, std::mem::take(&mut batch)).await {
+            Some(kept) => store = kept,
+            None => return,
+        }
     }
 }
 
-async fn write_batch(shared: &Shared, store: &Store, batch: Vec<Order>) {
+/// Takes the journal into the file at an ordered end, so that the file alone is the directory.
+async fn fold(shared: &Shared, mut store: Store) {
+    if !store.has_journal() {
+        return;
+    }
+    let tree = shared.tree();
+    let work = tokio::task::spawn_blocking(move || store.save(tree.entries().map(|entry| &**entry)));
+    // The journal is still there then, and the next start takes it in.
+    if let Err(error) = work.await.map_err(io::Error::other).and_then(|saved| saved) {
+        tracing::warn!(%error, "the directory's journal cannot be taken into its file");
+    }
+}
+
+/// Gives the store back, unless its thread ended badly: then nothing can be written any more.
+async fn write_batch(shared: &Shared, store: Store, batch: Vec<Order>) -> Option<Store> {
     let mut tree = Tree::clone(&shared.tree());
     let mut changes = Vec::new();
     let mut answers = Vec::new();
@@ -351,13 +406,14 @@ async fn write_batch(shared: &Shared, store: &Store, batch: Vec<Order>) {
         let outcome = tree.apply(&order.write, &order.by, Timestamp::now());
         answers.push((order.answer, outcome.map(|change| changes.push(change))));
     }
-    let stored = if changes.is_empty() {
-        Ok(())
+    let path = store.path().to_owned();
+    let (store, changes, stored) = if changes.is_empty() {
+        (Some(store), changes, Ok(()))
     } else {
-        save(store, &tree).await
+        append(store, &tree, changes).await
     };
     let failure = stored.err().map(|error| {
-        tracing::error!(%error, file = %store.path().display(), "the directory's file cannot be written");
+        tracing::error!(%error, file = %path.display(), "the directory's files cannot be written");
         Refusal::new(LdapResultCode::Unavailable, format!("not stored: {error}"))
     });
     if failure.is_none() && !changes.is_empty() {
@@ -371,11 +427,19 @@ async fn write_batch(shared: &Shared, store: &Store, batch: Vec<Order>) {
         // The client may be gone; the change stays.
         let _ = answer.send(outcome);
     }
+    store
 }
 
-async fn save(store: &Store, tree: &Tree) -> io::Result<()> {
-    let (store, tree) = (store.clone(), tree.clone());
-    tokio::task::spawn_blocking(move || store.save(tree.entries().map(|entry| &**entry)))
-        .await
-        .map_err(io::Error::other)?
+async fn append(
+    mut store: Store,
+    tree: &Tree,
+    changes: Vec<Changed>,
+) -> (Option<Store>, Vec<Changed>, io::Result<()>) {
+    let tree = tree.clone();
+    let work = tokio::task::spawn_blocking(move || {
+        let stored = store.append(&changes, tree.entries().map(|entry| &**entry));
+        (Some(store), changes, stored)
+    });
+    work.await
+        .unwrap_or_else(|error| (None, Vec::new(), Err(io::Error::other(error))))
 }
