@@ -12,11 +12,12 @@ use anyhow::{Context as _, bail};
 use crate::process;
 
 /// A program, and the Debian package that has it.
-const PROGRAMS: [(&str, &str); 5] = [
+const PROGRAMS: [(&str, &str); 6] = [
     ("python3", "python3"),
     ("curl", "curl"),
     ("ldapsearch", "ldap-utils"),
     ("slapd", "slapd"),
+    ("promtool", "prometheus"),
     ("setpriv", "util-linux"),
 ];
 

@@ -37,3 +37,27 @@ fn forgets_the_accounts_when_it_does_not_lead_any_more() {
     assert!(metrics.text(Some(&report)).unwrap().contains(line));
     assert!(!metrics.text(None).unwrap().contains("failing"));
 }
+
+#[test]
+fn the_alerts_ask_for_figures_that_there_are() {
+    let rules = include_str!("../../../../../deploy/alerts/accounts.yaml");
+    let metrics = Metrics::new();
+    metrics.turn_ended(true, Duration::ZERO);
+    let report = Report {
+        accounts: BTreeMap::from([(("tool", "failing"), 3)]),
+        ..Report::default()
+    };
+    let text = metrics.text(Some(&report)).unwrap();
+    let names: Vec<&str> = rules
+        .split(|letter: char| !letter.is_ascii_alphanumeric() && letter != '_')
+        .filter(|word| word.starts_with("toolforge_accounts_") || word.starts_with("maintain_kubeusers_"))
+        .collect();
+    assert!(names.len() > 8, "{names:?}");
+    for name in names {
+        let is_this = |line: &str| {
+            line.strip_prefix(name)
+                .is_some_and(|rest| rest.starts_with([' ', '{']))
+        };
+        assert!(text.lines().any(is_this), "{name} is not in\n{text}");
+    }
+}
