@@ -125,6 +125,13 @@ impl Place {
         })
     }
 
+    /// Where it is.
+    pub(crate) fn path(&self) -> PathBuf {
+        self.parts
+            .iter()
+            .fold(self.root.clone(), |path, part| path.join(part))
+    }
+
     /// Opens the home, made first where there is none.
     pub(crate) fn open(&self) -> Result<Home, HomeError> {
         let ours = rustix::process::geteuid();

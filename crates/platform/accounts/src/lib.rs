@@ -23,6 +23,7 @@ mod edit;
 mod election;
 mod events;
 mod execute;
+mod file_work;
 mod files;
 mod guard;
 mod health;

@@ -20,9 +20,9 @@ use crate::{
     config::Lifecycle,
     decide::{Decision, Why, decide, timestamp},
     desired::{self, ADMIN_NAMESPACE, MARKER},
-    election::{Fence, NotLeading},
     events::{Events, Kind},
     execute::{self, ExecuteError},
+    file_work::{FileWork, FileWorkError},
     files::FileError,
     home::{self, Home, HomeError, Layout, Place},
     kubeconfig::Access,
@@ -46,8 +46,8 @@ const SIGNING: Duration = Duration::from_mins(1);
 pub(crate) struct Context {
     pub(crate) metrics: Arc<Metrics>,
     pub(crate) client: Client,
-    /// What has to be passed before anything is written into homes; `client` asks by itself.
-    pub(crate) fence: Fence,
+    /// Through which everything in homes is done.
+    pub(crate) files: FileWork,
     pub(crate) cache: Arc<Cache>,
     pub(crate) home_root: std::path::PathBuf,
     pub(crate) admin_home_root: std::path::PathBuf,
@@ -114,9 +114,7 @@ pub(crate) enum ReconcileError {
     #[error("the tool's objects are not archived, so they are not deleted")]
     Archive(#[from] ArchiveError),
     #[error(transparent)]
-    NotLeading(#[from] NotLeading),
-    #[error("file work in the home ended badly")]
-    Thread(#[source] tokio::task::JoinError),
+    FileWork(#[from] FileWorkError),
 }
 
 impl From<FileError> for ReconcileError {
@@ -134,7 +132,8 @@ pub(crate) async fn tool(context: &Context, tool: &Tool) -> Result<Outcome, Reco
     let withdrawn = known.as_ref().filter(|found| Withdrawn::is_said(found));
     if known.is_none() || withdrawn.is_some() {
         let (root, owned) = (context.home_root.clone(), tool.clone());
-        blocking(&context.fence, move || Ok(mark::remove(&root, &owned)?)).await?;
+        let work = move || Ok(mark::remove(&root, &owned)?);
+        context.files.run(&tool.home, work).await?;
     }
     let desired = desired::desired_tool_objects(tool, &context.tool_class, uid);
     objects(context, desired, namespace.as_str()).await?;
@@ -268,12 +267,13 @@ async fn account(
     request: Request,
 ) -> Result<(Outcome, Option<Timestamp>), ReconcileError> {
     let layout = place.layout;
-    let (home, certificate) = blocking(&context.fence, move || {
+    let path = place.path();
+    let look = move || {
         let home = place.open()?;
         let certificate = home.certificate()?;
         Ok((home, certificate))
-    })
-    .await?;
+    };
+    let (home, certificate) = context.files.run(&path, look).await?;
     let certified = certificate.and_then(|pem| toolforge_pki::read_certificate_pem(&pem).ok());
     let now = Timestamp::now();
     let name = request.common_name.as_str();
@@ -295,7 +295,8 @@ async fn account(
         .as_ref()
         .map(|identity| ends(identity, context, name))
         .transpose()?;
-    let warning = blocking(&context.fence, move || deliver(&home, identity.as_ref(), &access)).await?;
+    let deliver = move || deliver(&home, identity.as_ref(), &access);
+    let warning = context.files.run(&path, deliver).await?;
     if let Decision::Issue(why) = decision {
         let done = if why == Why::NoMarker {
             Done::Created
@@ -361,15 +362,4 @@ fn access(context: &Context, layout: Layout, name: &str, namespace: &str) -> Acc
         certificate,
         key,
     }
-}
-
-/// Does file work, unless this replica does not lead any more when it begins.
-pub(crate) async fn blocking<T: Send + 'static>(
-    fence: &Fence,
-    work: impl FnOnce() -> Result<T, ReconcileError> + Send + 'static,
-) -> Result<T, ReconcileError> {
-    let fence = fence.clone();
-    tokio::task::spawn_blocking(move || fence.pass().map_err(ReconcileError::from).and_then(|()| work()))
-        .await
-        .map_err(ReconcileError::Thread)?
 }

@@ -139,7 +139,11 @@ async fn mark(context: &Context, account: Option<&Tool>) -> Result<(), Reconcile
         return Ok(());
     };
     let root = context.home_root.clone();
-    crate::reconcile::blocking(&context.fence, move || Ok(mark::put(&root, &tool)?)).await
+    let home = tool.home.clone();
+    context
+        .files
+        .run(&home, move || Ok(mark::put(&root, &tool)?))
+        .await
 }
 
 /// Writes the archive of a removed tool at once, and of a locked one before its objects are deleted.

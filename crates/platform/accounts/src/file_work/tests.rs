@@ -1,0 +1,78 @@
+use std::sync::mpsc;
+
+use super::*;
+
+/// Work that is stuck, as in a system call on a dead mount, until the other end lets it go.
+fn stuck() -> (
+    mpsc::Sender<()>,
+    impl FnOnce() -> Result<(), ReconcileError> + Send + 'static,
+) {
+    let (sender, receiver) = mpsc::channel::<()>();
+    let work = move || {
+        let _ = receiver.recv();
+        Ok(())
+    };
+    (sender, work)
+}
+
+fn is_silent<T>(result: &Result<T, ReconcileError>) -> bool {
+    matches!(
+        result,
+        Err(ReconcileError::FileWork(FileWorkError::Silent(home))) if home == Path::new("/dead")
+    )
+}
+
+fn impatient() -> FileWork {
+    FileWork {
+        patience: Duration::from_millis(20),
+        ..FileWork::new(Fence::default())
+    }
+}
+
+#[tokio::test]
+async fn a_dead_home_fails_by_itself_and_others_go_on() {
+    let files = impatient();
+    let (let_go, work) = stuck();
+    assert!(is_silent(&files.run(Path::new("/dead"), work).await));
+    let again = files.run(Path::new("/dead"), || -> Result<(), ReconcileError> {
+        panic!("no second thread goes into a dead home")
+    });
+    assert!(is_silent(&again.await));
+    let files = FileWork {
+        patience: PATIENCE,
+        ..files
+    };
+    assert_eq!(files.run(Path::new("/other"), || Ok(1)).await.unwrap(), 1);
+    // The file system is back.
+    drop(let_go);
+    while files.busy.lock().contains(Path::new("/dead")) {
+        tokio::task::yield_now().await;
+    }
+    assert_eq!(files.run(Path::new("/dead"), || Ok(2)).await.unwrap(), 2);
+}
+
+#[test]
+fn a_dead_home_does_not_hold_up_the_end_of_the_program() {
+    let (let_go, work) = stuck();
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .unwrap();
+    runtime.block_on(async { assert!(is_silent(&impatient().run(Path::new("/dead"), work).await)) });
+    // Comes back although the thread does not: the other end is still held here.
+    drop(runtime);
+    drop(let_go);
+}
+
+#[tokio::test]
+async fn work_that_panics_gives_its_home_back() {
+    let files = FileWork::new(Fence::default());
+    let bad = files.run(Path::new("/home"), || -> Result<(), ReconcileError> {
+        panic!("on purpose")
+    });
+    assert!(matches!(
+        bad.await,
+        Err(ReconcileError::FileWork(FileWorkError::Ended))
+    ));
+    assert_eq!(files.run(Path::new("/home"), || Ok(3)).await.unwrap(), 3);
+}
