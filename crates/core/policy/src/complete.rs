@@ -44,12 +44,12 @@ pub fn completed_pod(policies: &Policies, making: Making<'_>, pod: &Value) -> Va
 }
 
 fn give_volumes(policies: &Policies, namespace: &str, account: &ToolAccount, pod: &mut Value) {
-    let Ok(workload) = Workload::read("Pod", namespace, pod) else {
+    let Ok(workload) = Workload::read("Pod", namespace, &*pod) else {
         return;
     };
     let volumes = &policies.volumes;
     if volumes.gives_to(&workload) && admit_volumes(volumes, &workload).is_allowed() {
-        let patch = Patch(mutate_volumes(volumes, account, pod, None));
+        let patch = Patch(mutate_volumes(volumes, account, &workload, None));
         let before = pod.clone();
         // It was made from this very value; what nevertheless fails leaves no half of it behind.
         if json_patch::patch(pod, &patch).is_err() {

@@ -10,9 +10,9 @@ mod network;
 use std::collections::BTreeSet;
 use std::net::IpAddr;
 
+use crate::is_of_tool;
 use k8s_openapi::api::core::v1::Endpoints;
 use k8s_openapi::api::discovery::v1::EndpointSlice;
-use toolforge_model::ToolName;
 
 pub use network::{IpNetwork, IpNetworkError};
 
@@ -60,7 +60,7 @@ pub struct Writer<'a> {
 impl EndpointsPolicy {
     /// Whether endpoints in this namespace are a matter of this guard at all.
     fn looks_at(&self, namespace: &str, writer: Writer<'_>) -> bool {
-        let of_a_tool = ToolName::of_namespace(namespace).is_some();
+        let of_a_tool = is_of_tool(namespace);
         let trusted = self.trusted_users.contains(writer.user)
             || writer
                 .groups

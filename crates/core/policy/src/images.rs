@@ -61,19 +61,17 @@ pub fn admit_images(policy: &RegistryPolicy, workload: &Workload) -> Verdict {
         return Verdict::default();
     }
     let mut offences = Offences::default();
-    let law = law(policy);
-    for (field, image) in images(workload) {
+    for (place, image) in images(workload) {
         let holds = |registries: &[Registry], image: &ImageRef| registries.iter().any(|one| one.holds(image));
         let problem = match image.parse::<ImageRef>() {
             Ok(parsed) if holds(&policy.registries, &parsed) => {
-                let place = workload.field(&field);
                 if parsed.digest().is_some() {
                 } else if holds(&policy.pinned, &parsed) {
-                    offences.value(&DIGEST, place, &quoted(image));
+                    offences.value(&DIGEST, workload.field(&place.field()), &quoted(image));
                 } else if parsed.tag().is_none() {
                     offences.warn(
                         "images/tag",
-                        place,
+                        workload.field(&place.field()),
                         "no tag means :latest, whatever that is when a Pod starts; name a version or a digest",
                     );
                 }
@@ -82,27 +80,40 @@ pub fn admit_images(policy: &RegistryPolicy, workload: &Workload) -> Verdict {
             Ok(_) => String::new(),
             Err(error) => format!(": {error}"),
         };
-        offences.shown_as(
-            &law,
-            workload.field(&field),
-            shown(workload, &field, image, &problem),
-        );
+        let field = workload.field(&place.field());
+        let shown = shown(workload, &field, image, &problem);
+        offences.shown_as(&law(policy), field, shown);
     }
     offences.into_verdict()
 }
 
+/// Where a Pod names an image.
+#[derive(Clone, Copy)]
+enum Place {
+    Container(&'static str, usize),
+    Volume(usize),
+}
+
+impl Place {
+    /// Path of the field, from the Pod specification.
+    fn field(self) -> String {
+        match self {
+            Self::Container(list, i) => format!("{list}[{i}].image"),
+            Self::Volume(i) => format!("volumes[{i}].image.reference"),
+        }
+    }
+}
+
 /// Every place of a Pod that names an image, and what it names.
-fn images(workload: &Workload) -> impl Iterator<Item = (String, &str)> {
-    let containers = workload
-        .containers()
-        .map(|container| (container.field("image"), container.image.unwrap_or_default()));
+fn images(workload: &Workload) -> impl Iterator<Item = (Place, &str)> {
+    let containers = workload.containers().map(|container| {
+        let place = Place::Container(container.list, container.index);
+        (place, container.image.unwrap_or_default())
+    });
     let volumes = workload.spec().volumes.iter().flatten().enumerate();
     let volumes = volumes.filter_map(|(i, volume)| {
         let image = volume.image.as_ref()?;
-        Some((
-            format!("volumes[{i}].image.reference"),
-            image.reference.as_deref().unwrap_or_default(),
-        ))
+        Some((Place::Volume(i), image.reference.as_deref().unwrap_or_default()))
     });
     containers.chain(volumes)
 }
@@ -119,12 +130,11 @@ fn law(policy: &RegistryPolicy) -> Law {
 
 fn shown(workload: &Workload, field: &str, image: &str, problem: &str) -> String {
     format!(
-        "[Kind={}, Namespace={} Name={} Image={}] ({}{problem})",
+        "[Kind={}, Namespace={} Name={} Image={}] ({field}{problem})",
         workload.kind(),
         bare(workload.namespace()),
         bare(workload.name()),
         bare(image),
-        workload.field(field),
     )
 }
 

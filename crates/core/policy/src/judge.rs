@@ -6,8 +6,8 @@ use std::sync::Arc;
 use k8s_openapi::api::core::v1::{Endpoints, Service};
 use k8s_openapi::api::discovery::v1::EndpointSlice;
 use k8s_openapi::api::networking::v1::Ingress;
-use serde::Deserialize;
-use serde_json::Value;
+use serde::{Deserialize, Deserializer};
+use serde_json::{Error as ReadError, Value};
 use toolforge_model::ToolName;
 
 use crate::{
@@ -46,13 +46,13 @@ pub struct ObjectKind<'a> {
 
 /// An object that somebody wants to write, with what guards need to know besides.
 #[derive(Clone, Copy, Debug)]
-pub struct Question<'a> {
+pub struct Question<'a, O = &'a Value> {
     /// Its kind.
     pub kind: ObjectKind<'a>,
     /// Its namespace.
     pub namespace: &'a str,
-    /// The object.
-    pub object: &'a Value,
+    /// The object, in whatever it can be read from.
+    pub object: O,
     /// The Pod security policies that its writer or the service account of its Pods may use; for the guard that
     /// [needs](Guard::needs_pod_policies) them.
     pub pod_policies: Option<&'a [Arc<PodSecurityPolicy>]>,
@@ -132,7 +132,10 @@ impl Guard {
     ///
     /// # Errors
     /// When it cannot say; the object is then refused.
-    pub fn judge(self, policies: &Policies, question: Question<'_>) -> Result<Verdict, Unjudged> {
+    pub fn judge<'a, O>(self, policies: &Policies, question: Question<'a, O>) -> Result<Verdict, Unjudged>
+    where
+        O: Deserializer<'a, Error = ReadError>,
+    {
         let Question {
             kind,
             namespace,
@@ -146,15 +149,15 @@ impl Guard {
         }
         match self {
             Self::Ingress => {
-                let ingress = read::<Ingress>(kind, object)?;
+                let ingress = read::<Ingress, _>(kind, object)?;
                 Ok(admit_ingress(&policies.ingress, namespace, &ingress))
             }
             Self::Service => {
-                let service = read::<Service>(kind, object)?;
+                let service = read::<Service, _>(kind, object)?;
                 Ok(admit_service(&policies.service, namespace, &service))
             }
             Self::Endpoints if kind.kind == "EndpointSlice" => {
-                let slice = read::<EndpointSlice>(kind, object)?;
+                let slice = read::<EndpointSlice, _>(kind, object)?;
                 Ok(admit_endpoint_slice(
                     &policies.endpoints,
                     namespace,
@@ -163,7 +166,7 @@ impl Guard {
                 ))
             }
             Self::Endpoints => {
-                let endpoints = read::<Endpoints>(kind, object)?;
+                let endpoints = read::<Endpoints, _>(kind, object)?;
                 Ok(admit_endpoints(
                     &policies.endpoints,
                     namespace,
@@ -171,11 +174,17 @@ impl Guard {
                     &endpoints,
                 ))
             }
-            Self::Volumes => Ok(admit_volumes(&policies.volumes, &workload(question)?)),
-            Self::Images => Ok(admit_images(&policies.registry, &workload(question)?)),
+            Self::Volumes => Ok(admit_volumes(
+                &policies.volumes,
+                &workload(kind, namespace, object)?,
+            )),
+            Self::Images => Ok(admit_images(
+                &policies.registry,
+                &workload(kind, namespace, object)?,
+            )),
             Self::Pod => {
                 let who = Who::before_pod_guard(writer.user, namespace, policies.pod_everywhere)?;
-                let workload = workload(question)?;
+                let workload = workload(kind, namespace, object)?;
                 let usable = pod_policies.ok_or(Unjudged::NoPodPolicies)?;
                 let usable = usable.iter().map(Arc::as_ref).collect();
                 Ok(judge_pod(usable, who, &workload, phase).into_verdict())
@@ -184,13 +193,18 @@ impl Guard {
     }
 }
 
+/// Whether a namespace is a tool's.
+pub fn is_of_tool(namespace: &str) -> bool {
+    ToolName::of_namespace(namespace).is_some()
+}
+
 impl<'a> Who<'a> {
     /// Who writes Pods into this namespace: the guard stands before the namespaces of tools, or `everywhere`.
     ///
     /// # Errors
     /// When the guard does not stand before the namespace.
     pub fn before_pod_guard(user: &'a str, namespace: &str, everywhere: bool) -> Result<Self, Unjudged> {
-        let tool = ToolName::of_namespace(namespace).is_some();
+        let tool = is_of_tool(namespace);
         if tool || everywhere {
             Ok(Self { user, tool })
         } else {
@@ -219,13 +233,18 @@ impl Unjudged {
     }
 }
 
-fn workload(question: Question<'_>) -> Result<Workload, Unjudged> {
-    let kind = question.kind.kind;
-    Workload::read(kind, question.namespace, question.object)
-        .map_err(|error| Unjudged::unreadable(kind, &error))
+fn workload<'a, O>(kind: ObjectKind<'_>, namespace: &str, object: O) -> Result<Workload, Unjudged>
+where
+    O: Deserializer<'a, Error = ReadError>,
+{
+    Workload::read(kind.kind, namespace, object).map_err(|error| Unjudged::unreadable(kind.kind, &error))
 }
 
-fn read<'a, T: Deserialize<'a>>(kind: ObjectKind<'_>, object: &'a Value) -> Result<T, Unjudged> {
+fn read<'a, T, O>(kind: ObjectKind<'_>, object: O) -> Result<T, Unjudged>
+where
+    T: Deserialize<'a>,
+    O: Deserializer<'a, Error = ReadError>,
+{
     T::deserialize(object).map_err(|error| Unjudged::unreadable(kind.kind, &error))
 }
 

@@ -28,7 +28,7 @@ pub use endpoints::{
 pub use explain::{Chapter, Reader, explain};
 pub use images::{RegistryPolicy, RegistryPolicyError, admit_images};
 pub use ingress::{IngressPolicy, IngressPolicyError, admit_ingress};
-pub use judge::{Guard, ObjectKind, Question, Unjudged};
+pub use judge::{Guard, ObjectKind, Question, Unjudged, is_of_tool};
 pub use policies::Policies;
 pub use service::{ServicePolicy, admit_service};
 pub use settings::{

@@ -136,7 +136,7 @@ pub(crate) fn check_beside(policy: &PodSecurityPolicy, workload: &Workload, offe
 }
 
 fn check_annotations(workload: &Workload, offences: &mut Offences) {
-    for (key, value) in workload.pod_metadata().annotations.iter().flatten() {
+    for (key, value) in workload.annotations() {
         if key.starts_with(APPARMOR_CONTAINER) && value != "runtime/default" {
             let field = format!("metadata.annotations[{}]", quoted(key));
             offences.value(&APPARMOR, field, &quoted(value));

@@ -2,8 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use crate::is_of_tool;
 use k8s_openapi::api::core::v1::{Service, ServiceSpec};
-use toolforge_model::ToolName;
 
 use crate::verdict::{Law, Offences, quoted};
 use crate::{Verdict, annotations};
@@ -64,7 +64,7 @@ impl ServicePolicy {
 /// Whether a Service in this namespace stays inside the cluster. Namespaces that are no tool's are not looked at.
 pub fn admit_service(policy: &ServicePolicy, namespace: &str, service: &Service) -> Verdict {
     let mut offences = Offences::default();
-    if ToolName::of_namespace(namespace).is_none() || policy.safe_namespaces.contains(namespace) {
+    if !is_of_tool(namespace) || policy.safe_namespaces.contains(namespace) {
         return Verdict::default();
     }
     for key in service.metadata.annotations.iter().flat_map(BTreeMap::keys) {

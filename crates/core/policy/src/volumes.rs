@@ -10,13 +10,13 @@ mod mount;
 use std::collections::{BTreeMap, BTreeSet};
 
 use k8s_openapi::api::core::v1::{Volume, VolumeMount};
-use toolforge_model::{ToolName, labels};
+use toolforge_model::labels;
 
 pub use give::mutate_volumes;
 pub use mount::{Mount, MountError};
 
 use crate::verdict::{Law, Offences, quoted};
-use crate::{Verdict, Workload};
+use crate::{Verdict, Workload, is_of_tool};
 
 const NAMESPACE: Law = Law::fixed(
     "volumes/namespace",
@@ -84,7 +84,7 @@ impl VolumesPolicy {
     /// Whether this Pod, or the Pods of this template, get the tool's environment.
     pub fn gives_to(&self, workload: &Workload) -> bool {
         asks_for_environment(workload)
-            && ToolName::of_namespace(workload.namespace()).is_some()
+            && is_of_tool(workload.namespace())
             && !self.safe_namespaces.contains(workload.namespace())
     }
 
@@ -100,7 +100,7 @@ pub fn admit_volumes(policy: &VolumesPolicy, workload: &Workload) -> Verdict {
         return Verdict::default();
     }
     let asks = asks_for_environment(workload);
-    if ToolName::of_namespace(workload.namespace()).is_none() {
+    if !is_of_tool(workload.namespace()) {
         if asks {
             let namespace = quoted(workload.namespace());
             offences.value(&NAMESPACE, "metadata.namespace".to_owned(), &namespace);
@@ -118,9 +118,7 @@ pub fn admit_volumes(policy: &VolumesPolicy, workload: &Workload) -> Verdict {
 
 /// Whether the Pod has, or will have, the label that asks for the tool's environment.
 fn asks_for_environment(workload: &Workload) -> bool {
-    let labels = workload.pod_metadata().labels.as_ref();
-    let value = labels.and_then(|labels| labels.get(labels::TOOLFORGE));
-    value.is_some_and(|value| value == labels::TOOLFORGE_TOOL)
+    workload.label(labels::TOOLFORGE) == Some(labels::TOOLFORGE_TOOL)
 }
 
 fn check_volume(

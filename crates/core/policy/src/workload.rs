@@ -1,13 +1,16 @@
 //! Everything that carries a Pod's specification, seen as one thing: Pods themselves and the templates of workloads.
 
+mod shape;
+
 use std::ops::Bound;
 
 use k8s_openapi::api::core::v1::{
     Container, ContainerPort, EphemeralContainer, Lifecycle, PodSpec, Probe, SecurityContext, VolumeMount,
 };
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
-use serde::Deserialize;
-use serde_json::Value;
+use serde::Deserializer;
+use serde_json::Error;
+
+use self::shape::{Metadata, Shape};
 
 /// The service account of Pods that name none.
 const DEFAULT_ACCOUNT: &str = "default";
@@ -19,7 +22,7 @@ pub struct Workload {
     namespace: String,
     name: String,
     path: &'static str,
-    metadata: ObjectMeta,
+    metadata: Metadata,
     spec: PodSpec,
 }
 
@@ -38,7 +41,7 @@ pub enum WorkloadError {
         /// Where it should be.
         field: &'static str,
         /// What is wrong with it.
-        source: serde_json::Error,
+        source: Error,
     },
 }
 
@@ -50,56 +53,60 @@ pub(crate) struct TemplatePlace {
     pub(crate) spec: &'static str,
     /// The same as verdicts write it.
     path: &'static str,
+    shape: Shape,
 }
 
 /// Where objects of this kind have their template; none for kinds that carry no Pods.
 pub(crate) fn template_of(kind: &str) -> Option<TemplatePlace> {
-    let (template, path, spec) = match kind {
-        "Pod" => ("", "spec", "/spec"),
-        "PodTemplate" => ("/template", "template.spec", "/template/spec"),
-        "Deployment" | "ReplicaSet" | "StatefulSet" | "DaemonSet" | "ReplicationController" | "Job" => {
-            ("/spec/template", "spec.template.spec", "/spec/template/spec")
-        }
+    let (shape, template, path, spec) = match kind {
+        "Pod" => (Shape::Pod, "", "spec", "/spec"),
+        "PodTemplate" => (Shape::Template, "/template", "template.spec", "/template/spec"),
+        "Deployment" | "ReplicaSet" | "StatefulSet" | "DaemonSet" | "ReplicationController" | "Job" => (
+            Shape::Workload,
+            "/spec/template",
+            "spec.template.spec",
+            "/spec/template/spec",
+        ),
         "CronJob" => (
+            Shape::Schedule,
             "/spec/jobTemplate/spec/template",
             "spec.jobTemplate.spec.template.spec",
             "/spec/jobTemplate/spec/template/spec",
         ),
         _ => return None,
     };
-    Some(TemplatePlace { template, spec, path })
+    Some(TemplatePlace {
+        template,
+        spec,
+        path,
+        shape,
+    })
 }
 
 impl Workload {
     /// Reads the Pod specification out of an object of this kind.
-    pub fn read(kind: &str, namespace: &str, object: &Value) -> Result<Self, WorkloadError> {
+    ///
+    /// # Errors
+    /// When the kind carries no Pods, or what it should carry is missing or cannot be read.
+    pub fn read<'a, O>(kind: &str, namespace: &str, object: O) -> Result<Self, WorkloadError>
+    where
+        O: Deserializer<'a, Error = Error>,
+    {
         let Some(place) = template_of(kind) else {
             return Err(WorkloadError::UnsupportedKind(crate::verdict::bare(kind)));
         };
-        let (template, path, pointer) = (place.template, place.path, place.spec);
-        let spec = object.pointer(pointer).ok_or(WorkloadError::Missing(path))?;
-        let unreadable = |source| WorkloadError::Unreadable { field: path, source };
-        let metadata = match object.pointer(&format!("{template}/metadata")) {
-            Some(metadata) => Option::<ObjectMeta>::deserialize(metadata)
-                .map_err(unreadable)?
-                .unwrap_or_default(),
-            None => ObjectMeta::default(),
-        };
-        let name = |key: &str| {
-            object
-                .pointer(&format!("/metadata/{key}"))
-                .and_then(Value::as_str)
-        };
+        let field = place.path;
+        let found = place
+            .shape
+            .read(object)
+            .map_err(|source| WorkloadError::Unreadable { field, source })?;
         Ok(Self {
             kind: kind.to_owned(),
             namespace: namespace.to_owned(),
-            name: name("name")
-                .or_else(|| name("generateName"))
-                .unwrap_or_default()
-                .to_owned(),
-            path,
-            metadata,
-            spec: PodSpec::deserialize(spec).map_err(unreadable)?,
+            name: found.name,
+            path: field,
+            metadata: found.metadata,
+            spec: found.spec.ok_or(WorkloadError::Missing(field))?,
         })
     }
 
@@ -123,9 +130,15 @@ impl Workload {
         &self.spec
     }
 
-    /// Labels and annotations that the Pod has or will have.
-    pub fn pod_metadata(&self) -> &ObjectMeta {
-        &self.metadata
+    /// A label that the Pod has or will have.
+    pub(crate) fn label(&self, key: &str) -> Option<&str> {
+        self.metadata.labels.as_ref()?.get(key).map(String::as_str)
+    }
+
+    /// All annotations that the Pod has or will have.
+    pub(crate) fn annotations(&self) -> impl Iterator<Item = (&str, &str)> {
+        let annotations = self.metadata.annotations.iter().flatten();
+        annotations.map(|(key, value)| (key.as_str(), value.as_str()))
     }
 
     /// An annotation that the Pod has or will have.

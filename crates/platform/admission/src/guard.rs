@@ -68,7 +68,7 @@ impl Guard {
     }
 
     /// Answers one question.
-    pub(crate) async fn answer(self, policies: &Policies, known: Known<'_>, request: &Request) -> Answer {
+    pub(crate) async fn answer(self, policies: &Policies, known: Known<'_>, request: &Request<'_>) -> Answer {
         // Taking away is always allowed; neither is ever asked for, see the webhook configurations.
         if matches!(request.operation, Operation::Delete | Operation::Connect) {
             return Answer::Allow(vec![]);
@@ -82,7 +82,7 @@ impl Guard {
                 "the request names no namespace, and this guard is for objects that have one".to_owned(),
             );
         };
-        if !request.object.is_object() {
+        if request.object.fields().is_none() {
             return Answer::Deny("the request carries no object to look at".to_owned());
         }
         if !self.looks_at(kind_of(request)) {
@@ -124,7 +124,7 @@ impl Guard {
     }
 }
 
-fn kind_of(request: &Request) -> ObjectKind<'_> {
+fn kind_of<'a>(request: &'a Request<'_>) -> ObjectKind<'a> {
     ObjectKind {
         group: &request.kind.group,
         version: &request.kind.version,
@@ -133,7 +133,7 @@ fn kind_of(request: &Request) -> ObjectKind<'_> {
 }
 
 /// What a guard says that needs to know nothing of the tool's account.
-fn judged(judge: Judge, policies: &Policies, namespace: &str, request: &Request) -> Answer {
+fn judged(judge: Judge, policies: &Policies, namespace: &str, request: &Request<'_>) -> Answer {
     let question = Question {
         kind: kind_of(request),
         namespace,
@@ -157,7 +157,7 @@ async fn give_volumes(
     policies: &Policies,
     accounts: &Accounts,
     namespace: &str,
-    request: &Request,
+    request: &Request<'_>,
 ) -> Answer {
     let workload = match Workload::read(&request.kind.kind, namespace, &request.object) {
         Ok(workload) => workload,
@@ -169,11 +169,21 @@ async fn give_volumes(
     }
     let old = match (request.operation, request.sub_resource.as_deref()) {
         (Operation::Create, None | Some("")) => None,
-        (Operation::Update, Some(EPHEMERAL_CONTAINERS)) => Some(&request.old_object),
+        (Operation::Update, Some(EPHEMERAL_CONTAINERS)) => {
+            match Workload::read(&request.kind.kind, namespace, &request.old_object) {
+                Ok(old) => Some(old),
+                Err(error) => return unreadable(&request.kind.kind, &error),
+            }
+        }
         _ => return Answer::Allow(vec![]),
     };
     match accounts.of(namespace).await {
-        Ok(account) => Answer::Allow(mutate_volumes(&policies.volumes, &account, &request.object, old)),
+        Ok(account) => Answer::Allow(mutate_volumes(
+            &policies.volumes,
+            &account,
+            &workload,
+            old.as_ref(),
+        )),
         Err(answer) => answer,
     }
 }

@@ -2,10 +2,10 @@
 
 use std::sync::Arc;
 
+use serde::Deserialize as _;
 use serde_json::Value;
-use toolforge_model::ToolName;
 use toolforge_policy::psp::{Holder, Phase, PodSecurityPolicy, ServiceAccount, Who, judge_pod};
-use toolforge_policy::{Verdict, Workload, forgo_token};
+use toolforge_policy::{Verdict, Workload, forgo_token, is_of_tool};
 
 use crate::accounts::Accounts;
 use crate::answer::Answer;
@@ -26,7 +26,7 @@ pub(crate) struct Known<'a> {
 ///
 /// A template that stays is not judged again: its Pods are, when they are made, and what may not make any more has to be
 /// brought down to none.
-pub(crate) async fn validate(known: Known<'_>, namespace: &str, request: &Request) -> Answer {
+pub(crate) async fn validate(known: Known<'_>, namespace: &str, request: &Request<'_>) -> Answer {
     if request.keeps_template() {
         return Answer::Allow(vec![]);
     }
@@ -41,14 +41,18 @@ pub(crate) async fn validate(known: Known<'_>, namespace: &str, request: &Reques
 }
 
 /// Gives a Pod what it gets: everything when it is created, only its new containers when those are added later.
-pub(crate) async fn complete(known: Known<'_>, namespace: &str, request: &Request) -> Answer {
+pub(crate) async fn complete(known: Known<'_>, namespace: &str, request: &Request<'_>) -> Answer {
     let phase = match (request.operation, request.sub_resource.as_deref()) {
         (Operation::Create, None | Some("")) => Phase::Create,
         (Operation::Update, Some(EPHEMERAL_CONTAINERS)) => Phase::EphemeralContainers,
         _ => return Answer::Allow(vec![]),
     };
-    let mut changed = request.object.clone();
-    if phase == Phase::Create && ToolName::of_namespace(namespace).is_some() {
+    let object = match Value::deserialize(&request.object) {
+        Ok(object) => object,
+        Err(error) => return unreadable("Pod", &error),
+    };
+    let mut changed = object.clone();
+    if phase == Phase::Create && is_of_tool(namespace) {
         forgo_token(&mut changed);
     }
     // Only what reads as a Pod is changed; anything else the API refuses in its own words.
@@ -57,7 +61,7 @@ pub(crate) async fn complete(known: Known<'_>, namespace: &str, request: &Reques
         Err(error) => return unreadable("Pod", &error),
     };
     match judge(known, namespace, request, &workload, phase, Some(&mut changed)).await {
-        Ok(()) => Answer::Allow(json_patch::diff(&request.object, &changed).0),
+        Ok(()) => Answer::Allow(json_patch::diff(&object, &changed).0),
         Err(answer) => answer,
     }
 }
@@ -66,7 +70,7 @@ pub(crate) async fn complete(known: Known<'_>, namespace: &str, request: &Reques
 async fn judge(
     known: Known<'_>,
     namespace: &str,
-    request: &Request,
+    request: &Request<'_>,
     workload: &Workload,
     phase: Phase,
     mut changed: Option<&mut Value>,

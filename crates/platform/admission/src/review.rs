@@ -1,10 +1,9 @@
 //! `AdmissionReview`s: what Kubernetes asks. How it is answered stands in `answer`.
 
 use serde::Deserialize;
-use serde_json::{Map, Value};
 
 use crate::answer::{Answer, Answered};
-use crate::once;
+use crate::json::{self, Fields, Json};
 
 /// The API versions of reviews that are understood; the answer has the version of the question.
 const VERSIONS: [&str; 2] = ["admission.k8s.io/v1", "admission.k8s.io/v1beta1"];
@@ -12,7 +11,7 @@ const VERSIONS: [&str; 2] = ["admission.k8s.io/v1", "admission.k8s.io/v1beta1"];
 /// One question.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub(crate) struct Request {
+pub(crate) struct Request<'a> {
     pub(crate) uid: String,
     pub(crate) kind: Gvk,
     #[serde(default)]
@@ -23,9 +22,9 @@ pub(crate) struct Request {
     #[serde(default)]
     pub(crate) user_info: UserInfo,
     #[serde(skip)]
-    pub(crate) object: Value,
+    pub(crate) object: Json<'a>,
     #[serde(skip)]
-    pub(crate) old_object: Value,
+    pub(crate) old_object: Json<'a>,
 }
 
 /// Who asks the API.
@@ -96,34 +95,33 @@ impl ReviewError {
 
 /// A question with what is needed to answer it.
 #[derive(Debug)]
-pub(crate) struct Review {
+pub(crate) struct Review<'a> {
     version: String,
     /// A key that is there twice.
     twice: Option<String>,
-    pub(crate) request: Request,
+    pub(crate) request: Request<'a>,
 }
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct Wire {
+struct Wire<'a> {
     #[serde(default)]
     api_version: String,
     #[serde(default)]
     kind: String,
-    request: Option<Request>,
+    request: Option<Request<'a>>,
 }
 
-impl Review {
-    pub(crate) fn read(body: &[u8]) -> Result<Self, ReviewError> {
+impl<'a> Review<'a> {
+    pub(crate) fn read(body: &'a [u8]) -> Result<Self, ReviewError> {
         if body.is_empty() {
             return Err(ReviewError::Empty);
         }
-        let (mut review, twice) = once::read(body)?;
+        let (mut review, twice) = json::read(body)?;
         // Taken out before the rest is read, so that they are neither copied nor looked through.
-        let [object, old_object] = ["object", "oldObject"]
-            .map(|field| review.pointer_mut("/request")?.as_object_mut()?.remove(field))
-            .map(Option::unwrap_or_default);
-        let wire = Wire::deserialize(review)?;
+        let [object, old_object] =
+            ["object", "oldObject"].map(|field| review.take(&["request", field]).unwrap_or_default());
+        let wire = Wire::deserialize(&review)?;
         if wire.kind != "AdmissionReview" || !VERSIONS.contains(&wire.api_version.as_str()) {
             let shown: String = format!("{} {}", wire.api_version, wire.kind)
                 .chars()
@@ -152,31 +150,30 @@ impl Review {
     }
 
     /// The `AdmissionReview` that answers this one.
-    pub(crate) fn answered<'a>(&'a self, answer: &'a Answer) -> Answered<'a> {
+    pub(crate) fn answered<'b>(&'b self, answer: &'b Answer) -> Answered<'b> {
         Answered::new(&self.version, &self.request.uid, answer)
     }
 }
 
-impl Request {
+impl Request<'_> {
     /// Whether an update leaves everything that a guard judges as it is.
     ///
     /// Finalizers and owners of an object may always change: what is refused today could otherwise neither be
     /// deleted nor cleaned up.
     pub(crate) fn changes_bookkeeping_only(&self) -> bool {
-        let (Some(new), Some(old)) = (self.object.as_object(), self.old_object.as_object()) else {
+        let (Some(new), Some(old)) = (self.object.fields(), self.old_object.fields()) else {
             return false;
         };
         self.operation == Operation::Update
             && equal_but(new, old, &["metadata", "status"])
-            && match (new.get("metadata"), old.get("metadata")) {
-                (Some(Value::Object(new)), Some(Value::Object(old))) => equal_but(new, old, &HOUSEKEEPING),
+            && match (new.find("metadata"), old.find("metadata")) {
+                (Some(Json::Object(new)), Some(Json::Object(old))) => equal_but(new, old, &HOUSEKEEPING),
                 (new, old) => new == old,
             }
     }
 
     /// Whether an update leaves the template of a workload's Pods as it is, such as a change of scale.
     pub(crate) fn keeps_template(&self) -> bool {
-        let template = |object: &Value| TEMPLATES.iter().find_map(|place| object.pointer(place).cloned());
         self.operation == Operation::Update
             && self.kind.kind != "Pod"
             && template(&self.object).is_some_and(|new| Some(new) == template(&self.old_object))
@@ -184,7 +181,15 @@ impl Request {
 }
 
 /// Where a workload has its template of Pods.
-const TEMPLATES: [&str; 3] = ["/spec/template", "/spec/jobTemplate/spec/template", "/template"];
+const TEMPLATES: [&[&str]; 3] = [
+    &["spec", "template"],
+    &["spec", "jobTemplate", "spec", "template"],
+    &["template"],
+];
+
+fn template<'a, 'b>(object: &'b Json<'a>) -> Option<&'b Json<'a>> {
+    TEMPLATES.iter().find_map(|place| object.at(place))
+}
 
 /// What of an object's metadata only Kubernetes' own housekeeping reads.
 const HOUSEKEEPING: [&str; 7] = [
@@ -198,8 +203,8 @@ const HOUSEKEEPING: [&str; 7] = [
 ];
 
 /// Whether two objects are the same, these fields apart.
-fn equal_but(new: &Map<String, Value>, old: &Map<String, Value>, apart: &[&str]) -> bool {
-    let counted = |(key, _): &(&String, &Value)| !apart.contains(&key.as_str());
+fn equal_but(new: &Fields<'_>, old: &Fields<'_>, apart: &[&str]) -> bool {
+    let counted = |(key, _): &(&str, &Json<'_>)| !apart.contains(key);
     new.iter().filter(counted).eq(old.iter().filter(counted))
 }
 
@@ -213,13 +218,11 @@ mod tests {
         json!({"apiVersion": "admission.k8s.io/v1", "kind": "AdmissionReview", "request": request})
     }
 
-    fn read(review: &Value) -> Review {
-        Review::read(review.to_string().as_bytes()).unwrap()
-    }
-
     fn update(old: &Value, new: &Value) -> bool {
         let request = json!({"uid": "u", "kind": {}, "operation": "UPDATE", "object": new, "oldObject": old});
-        read(&review(&request)).request.changes_bookkeeping_only()
+        let review = review(&request).to_string();
+        let review = Review::read(review.as_bytes()).unwrap();
+        review.request.changes_bookkeeping_only()
     }
 
     #[test]

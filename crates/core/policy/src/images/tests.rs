@@ -143,14 +143,14 @@ fn looks_away_in_safe_namespaces_only() {
 
 #[test]
 fn refuses_kinds_that_it_does_not_know_and_templates_that_are_not_there() {
-    let error = Workload::read("Ingress", "tool-alpha", &json!({})).unwrap_err();
+    let error = Workload::read("Ingress", "tool-alpha", json!({})).unwrap_err();
     assert!(
         error.to_string().starts_with("Unsupported Kind=Ingress"),
         "{error}"
     );
-    let error = Workload::read("Deployment", "tool-alpha", &json!({"spec": {}})).unwrap_err();
+    let error = Workload::read("Deployment", "tool-alpha", json!({"spec": {}})).unwrap_err();
     assert!(matches!(error, WorkloadError::Missing("spec.template.spec")));
-    let error = Workload::read("Pod", "tool-alpha", &json!({"spec": {"containers": "x"}})).unwrap_err();
+    let error = Workload::read("Pod", "tool-alpha", json!({"spec": {"containers": "x"}})).unwrap_err();
     assert!(matches!(error, WorkloadError::Unreadable { .. }));
 }
 

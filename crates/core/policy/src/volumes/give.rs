@@ -3,11 +3,14 @@
 //! In all containers: the tool's commands must find the same in each of them, also in one that prepares the others and
 //! in one that looks for their faults. Nothing is overridden, and doing it twice changes nothing.
 
-use json_patch::PatchOperation;
-use serde_json::{Map, Value, json};
-use toolforge_model::{ToolAccount, labels};
+use json_patch::jsonptr::PointerBuf;
+use json_patch::{AddOperation, PatchOperation, RemoveOperation};
+use k8s_openapi::api::core::v1::{Container, EnvVar, EphemeralContainer, VolumeMount};
+use serde_json::{Value, json};
+use toolforge_model::ToolAccount;
 
-use super::{Mount, VolumesPolicy};
+use super::{Mount, VolumesPolicy, asks_for_environment};
+use crate::Workload;
 
 /// The changes that give a Pod its tool's environment, as a JSON patch; none for a Pod that does not ask for it.
 ///
@@ -15,125 +18,176 @@ use super::{Mount, VolumesPolicy};
 pub fn mutate_volumes(
     policy: &VolumesPolicy,
     account: &ToolAccount,
-    pod: &Value,
-    old: Option<&Value>,
+    pod: &Workload,
+    old: Option<&Workload>,
 ) -> Vec<PatchOperation> {
-    let labels = pod.pointer("/metadata/labels");
-    let asks = labels.and_then(|labels| labels.get(labels::TOOLFORGE));
-    let mut changed = pod.clone();
-    let spec = changed.get_mut("spec").and_then(Value::as_object_mut);
-    let Some(spec) = spec.filter(|_| asks.is_some_and(|value| value == labels::TOOLFORGE_TOOL)) else {
-        return Vec::new();
-    };
-    let lists: &[&str] = match old {
-        None => {
-            give_volumes(policy, spec);
-            give_node_selector(policy, spec);
-            &["initContainers", "containers"]
+    let mut changes = Changes::default();
+    if !pod.is_pod() || !asks_for_environment(pod) {
+        return changes.0;
+    }
+    let spec = pod.spec();
+    let Some(old) = old else {
+        give_volumes(policy, pod, &mut changes);
+        give_node_selector(policy, pod, &mut changes);
+        let mounts: Vec<&Mount> = policy.mounts.iter().collect();
+        for (i, container) in spec.init_containers.iter().flatten().enumerate() {
+            Given::of_container(container).give(("initContainers", i), account, &mounts, &mut changes);
         }
-        Some(_) => &["ephemeralContainers"],
+        for (i, container) in spec.containers.iter().enumerate() {
+            Given::of_container(container).give(("containers", i), account, &mounts, &mut changes);
+        }
+        return changes.0;
     };
-    let volumes = names(spec.get("volumes"));
-    let there: Vec<String> = old.map_or_else(Vec::new, |old| names(old.pointer("/spec/ephemeralContainers")));
+    let volumes = spec.volumes.as_deref().unwrap_or_default();
+    let there = old.spec().ephemeral_containers.as_deref().unwrap_or_default();
     // Only what the Pod has can be mounted; it may be older than the configuration.
-    let mounts: Vec<&Mount> = policy
-        .mounts
-        .iter()
-        .filter(|mount| volumes.contains(&mount.name))
+    let mounts = policy.mounts.iter();
+    let mounts: Vec<&Mount> = mounts
+        .filter(|mount| volumes.iter().any(|volume| volume.name == mount.name))
         .collect();
-    for list in lists {
-        let containers = spec
-            .get_mut(*list)
-            .and_then(Value::as_array_mut)
-            .into_iter()
-            .flatten();
-        for container in containers.filter_map(Value::as_object_mut) {
-            if name(container).is_none_or(|name| !there.iter().any(|there| there == name)) {
-                give_variables(container, account);
-                give_mounts(container, &mounts);
+    for (i, container) in spec.ephemeral_containers.iter().flatten().enumerate() {
+        if there.iter().all(|there| there.name != container.name) {
+            Given::of_ephemeral(container).give(("ephemeralContainers", i), account, &mounts, &mut changes);
+        }
+    }
+    changes.0
+}
+
+/// Changes of a Pod, in the order in which they are made.
+#[derive(Default)]
+struct Changes(Vec<PatchOperation>);
+
+impl Changes {
+    /// Sets a field, or inserts into a list, at a place below `spec`; a key of a map is one token and may have any character.
+    fn add(&mut self, tokens: &[&str], value: Value) {
+        let path = PointerBuf::from_tokens(["spec"].iter().chain(tokens).copied());
+        self.0.push(PatchOperation::Add(AddOperation { path, value }));
+    }
+
+    fn remove(&mut self, tokens: &[&str]) {
+        let path = PointerBuf::from_tokens(["spec"].iter().chain(tokens).copied());
+        self.0.push(PatchOperation::Remove(RemoveOperation { path }));
+    }
+
+    /// Appends to the list at a place, which is made where it is missing.
+    fn append(&mut self, tokens: &[&str], there: bool, items: Vec<Value>) {
+        if items.is_empty() {
+        } else if there {
+            let tokens: Vec<&str> = tokens.iter().chain(&["-"]).copied().collect();
+            for item in items {
+                self.add(&tokens, item);
             }
-        }
-    }
-    json_patch::diff(pod, &changed).0
-}
-
-/// `HOME` and `TOOL_DATA_DIR`, before the container's own variables, so that those can refer to them.
-fn give_variables(container: &mut Map<String, Value>, account: &ToolAccount) {
-    let Some(variables) = list_at(container, "env") else {
-        return;
-    };
-    let named = |variables: &[Value], name: &str| variables.iter().any(|variable| variable["name"] == name);
-    let without_home = named(variables, "NO_HOME");
-    if !named(variables, "TOOL_DATA_DIR") {
-        variables.insert(0, json!({"name": "TOOL_DATA_DIR", "value": account.home}));
-    }
-    if !without_home && !named(variables, "HOME") {
-        variables.insert(0, json!({"name": "HOME", "value": account.home}));
-    }
-    if without_home {
-        container.remove("workingDir");
-    }
-}
-
-fn give_volumes(policy: &VolumesPolicy, spec: &mut Map<String, Value>) {
-    for mount in &policy.mounts {
-        let Some(volumes) = list_at(spec, "volumes") else {
-            return;
-        };
-        if volumes.iter().all(|volume| volume["name"] != *mount.name) {
-            let source = json!({"path": mount.path, "type": mount.kind});
-            volumes.push(json!({"name": mount.name, "hostPath": source}));
+        } else {
+            self.add(tokens, items.into());
         }
     }
 }
 
-/// A container that has the volume, or something else in its place, keeps what it has.
-fn give_mounts(container: &mut Map<String, Value>, mounts: &[&Mount]) {
-    for mount in mounts {
-        let Some(places) = list_at(container, "volumeMounts") else {
-            return;
-        };
-        let taken = |place: &Value| {
-            let path = place["mountPath"].as_str().unwrap_or_default();
-            place["name"] == *mount.name || path.trim_end_matches('/') == mount.path
-        };
-        if !places.iter().any(taken) {
+/// What a container has of what it may be given.
+struct Given<'a> {
+    env: Option<&'a [EnvVar]>,
+    mounts: Option<&'a [VolumeMount]>,
+    working_dir: bool,
+}
+
+impl<'a> Given<'a> {
+    fn of_container(container: &'a Container) -> Self {
+        Self {
+            env: container.env.as_deref(),
+            mounts: container.volume_mounts.as_deref(),
+            working_dir: container.working_dir.is_some(),
+        }
+    }
+
+    fn of_ephemeral(container: &'a EphemeralContainer) -> Self {
+        Self {
+            env: container.env.as_deref(),
+            mounts: container.volume_mounts.as_deref(),
+            working_dir: container.working_dir.is_some(),
+        }
+    }
+
+    fn give(
+        &self,
+        (list, index): (&str, usize),
+        account: &ToolAccount,
+        mounts: &[&Mount],
+        changes: &mut Changes,
+    ) {
+        let index = index.to_string();
+        self.give_variables([list, &index], account, changes);
+        let missing = mounts.iter().filter(|mount| !self.has(mount)).map(|mount| {
             let mut place = json!({"name": mount.name, "mountPath": mount.path});
             if mount.read_only {
                 place["readOnly"] = json!(true);
             }
-            places.push(place);
+            place
+        });
+        changes.append(
+            &[list, &index, "volumeMounts"],
+            self.mounts.is_some(),
+            missing.collect(),
+        );
+    }
+
+    /// `HOME` and `TOOL_DATA_DIR`, before the container's own variables, so that those can refer to them.
+    fn give_variables(&self, [list, index]: [&str; 2], account: &ToolAccount, changes: &mut Changes) {
+        let named = |name: &str| {
+            self.env
+                .into_iter()
+                .flatten()
+                .any(|variable| variable.name == name)
+        };
+        let without_home = named("NO_HOME");
+        let missing = ["HOME", "TOOL_DATA_DIR"]
+            .into_iter()
+            .filter(|name| !(named(name) || without_home && *name == "HOME"))
+            .map(|name| json!({"name": name, "value": account.home}));
+        if self.env.is_none() {
+            changes.append(&[list, index, "env"], false, missing.collect());
+        } else {
+            for variable in missing.rev() {
+                changes.add(&[list, index, "env", "0"], variable);
+            }
         }
+        if without_home && self.working_dir {
+            changes.remove(&[list, index, "workingDir"]);
+        }
+    }
+
+    /// Whether a container has the volume, or something else in its place: it keeps what it has.
+    fn has(&self, mount: &Mount) -> bool {
+        self.mounts
+            .into_iter()
+            .flatten()
+            .any(|place| place.name == mount.name || place.mount_path.trim_end_matches('/') == mount.path)
     }
 }
 
-fn give_node_selector(policy: &VolumesPolicy, spec: &mut Map<String, Value>) {
+fn give_volumes(policy: &VolumesPolicy, pod: &Workload, changes: &mut Changes) {
+    let volumes = pod.spec().volumes.as_deref();
+    let there = |name: &str| volumes.into_iter().flatten().any(|volume| volume.name == name);
+    let missing = policy
+        .mounts
+        .iter()
+        .filter(|mount| !there(&mount.name))
+        .map(|mount| {
+            let source = json!({"path": mount.path, "type": mount.kind});
+            json!({"name": mount.name, "hostPath": source})
+        });
+    changes.append(&["volumes"], volumes.is_some(), missing.collect());
+}
+
+fn give_node_selector(policy: &VolumesPolicy, pod: &Workload, changes: &mut Changes) {
+    let Some(selector) = &pod.spec().node_selector else {
+        if !policy.node_selector.is_empty() {
+            changes.add(&["nodeSelector"], json!(policy.node_selector));
+        }
+        return;
+    };
     for (key, value) in &policy.node_selector {
-        let selector = spec.entry("nodeSelector").or_insert(Value::Null);
-        if selector.is_null() {
-            *selector = json!({});
-        }
-        if let Some(selector) = selector.as_object_mut() {
-            selector.entry(key.clone()).or_insert_with(|| json!(value));
+        if !selector.contains_key(key) {
+            changes.add(&["nodeSelector", key], json!(value));
         }
     }
-}
-
-/// The list at a key, made when it is missing; nothing when something else stands there.
-fn list_at<'a>(object: &'a mut Map<String, Value>, key: &str) -> Option<&'a mut Vec<Value>> {
-    let list = object.entry(key).or_insert(Value::Null);
-    if list.is_null() {
-        *list = json!([]);
-    }
-    list.as_array_mut()
-}
-
-fn name(object: &Map<String, Value>) -> Option<&str> {
-    object.get("name")?.as_str()
-}
-
-fn names(list: Option<&Value>) -> Vec<String> {
-    let items = list.and_then(Value::as_array).into_iter().flatten();
-    let names = items.filter_map(Value::as_object).filter_map(name);
-    names.map(str::to_owned).collect()
 }

@@ -34,13 +34,12 @@ fn account() -> ToolAccount {
 }
 
 fn mutated_by(policy: &VolumesPolicy, pod: &Value, old: Option<&Value>) -> Value {
+    let read = |pod: &Value| Workload::read("Pod", "tool-alpha", pod).unwrap();
+    let old = old.map(read);
+    let given = |pod: &Value| mutate_volumes(policy, &account(), &read(pod), old.as_ref());
     let mut changed = pod.clone();
-    json_patch::patch(&mut changed, &mutate_volumes(policy, &account(), pod, old)).unwrap();
-    assert_eq!(
-        mutate_volumes(policy, &account(), &changed, old),
-        [],
-        "a second time changes something"
-    );
+    json_patch::patch(&mut changed, &given(pod)).unwrap();
+    assert_eq!(given(&changed), [], "a second time changes something");
     changed
 }
 
@@ -280,15 +279,38 @@ fn says_everything_that_is_wrong_with_mounts_at_once() {
 }
 
 #[test]
-fn bears_objects_of_any_shape() {
+fn gives_to_nothing_that_does_not_read_as_a_pod() {
     for spec in [
         json!([]),
         json!({"containers": {"a": 1}, "volumes": "x", "nodeSelector": []}),
         json!({"containers": [1, null, {"env": {}, "volumeMounts": 7}], "volumes": [1, {"name": 2}]}),
     ] {
         let pod = json!({"metadata": {"labels": {"toolforge": "tool"}}, "spec": spec});
-        let _ = mutated_by(&policy(), &pod, None);
-        let _ = mutated_by(&policy(), &pod, Some(&pod));
+        assert!(Workload::read("Pod", "tool-alpha", &pod).is_err(), "{pod}");
     }
-    let _ = mutated_by(&policy(), &Value::Null, None);
+    assert!(Workload::read("Pod", "tool-alpha", &Value::Null).is_err());
+    // Null is what nobody said.
+    let empty = json!({"name": "c", "env": null, "volumeMounts": null, "workingDir": null});
+    let mut pod = tool_pod(&empty);
+    pod["spec"]["volumes"] = Value::Null;
+    pod["spec"]["nodeSelector"] = Value::Null;
+    let changed = mutated_by(&policy(), &pod, None);
+    assert_eq!(changed["spec"]["containers"][0]["env"][0]["name"], "HOME");
+    assert_eq!(changed["spec"]["volumes"].as_array().unwrap().len(), 2);
+    assert_eq!(changed["spec"]["nodeSelector"]["nfs"], "true");
+}
+
+#[test]
+fn keys_of_the_node_selector_may_have_any_character() {
+    let selector = BTreeMap::from([("a.example/b~c".to_owned(), "true".to_owned())]);
+    let policy = VolumesPolicy::new(vec![], [])
+        .unwrap()
+        .with_node_selector(selector);
+    let mut pod = tool_pod(&json!({"name": "c"}));
+    pod["spec"]["nodeSelector"] = json!({"own": "1"});
+    let changed = mutated_by(&policy, &pod, None);
+    assert_eq!(
+        changed["spec"]["nodeSelector"],
+        json!({"a.example/b~c": "true", "own": "1"})
+    );
 }
