@@ -118,3 +118,19 @@ impl Metrics {
         Ok(text)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_end_of_the_certificate_is_told_as_it_is_now() {
+        let metrics = Metrics::new();
+        for seconds in [1_900_000_000, 1_800_000_000] {
+            let ends = SystemTime::UNIX_EPOCH + Duration::from_secs(seconds);
+            let text = metrics.text(Some(ends)).unwrap();
+            let line = format!("toolforge_admission_certificate_expiry_timestamp_seconds {seconds}\n");
+            assert!(text.contains(&line), "{text}");
+        }
+    }
+}
