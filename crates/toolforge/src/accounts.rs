@@ -2,15 +2,19 @@
 //!
 //! The service needs the directory; the subcommands need nothing but a kubeconfig.
 
-use std::{process::ExitCode, time::Duration};
+mod overrides;
+
+use std::{process::ExitCode, sync::Arc, time::Duration};
 
 use clap::{Args, Subcommand, ValueEnum};
+use tokio::sync::watch;
 use toolforge_accounts::{Account, Election, LEASE, Lifecycle, Line, State, Waiting};
 
 use crate::{
     cli::{AccountsArgs, ClusterArgs},
     client, component, objects, policy,
 };
+use overrides::OverridesFile;
 
 /// What to look at, or to decide.
 #[derive(Debug, Subcommand)]
@@ -215,7 +219,16 @@ fn serve(arguments: AccountsArgs) -> anyhow::Result<ExitCode> {
         config.tool_class = policy::read(path)?.resolve_pods()?;
     }
     let address = arguments.listen;
+    let overrides = arguments.overrides.map(OverridesFile::of);
+    let (sender, receiver) = watch::channel(Arc::default());
+    if let Some(file) = &overrides {
+        sender.send_replace(Arc::new(file.read()?));
+    }
+    config.overrides = receiver;
     component::run(&arguments.cluster, |client, stop| async move {
+        if let Some(file) = overrides {
+            file.follow(sender)?;
+        }
         if let Some(address) = address {
             config.listener = Some(component::listen(address).await?);
         }

@@ -200,6 +200,9 @@ pub(crate) struct AccountsArgs {
     /// Where to answer /healthz, /readyz and /metrics, over plain HTTP [default: nowhere]
     #[arg(long, value_name = "ADDRESS:PORT")]
     pub(crate) listen: Option<SocketAddr>,
+    /// What single tools have more or less of, and the network policy: YAML, read again when it changes
+    #[arg(long, value_name = "FILE")]
+    pub(crate) overrides: Option<PathBuf>,
     #[command(flatten)]
     pub(crate) lifecycle: crate::accounts::LifecycleArgs,
     #[command(flatten)]

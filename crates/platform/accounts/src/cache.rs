@@ -8,6 +8,7 @@ use std::{collections::HashMap, pin::pin, sync::Arc};
 use futures::StreamExt as _;
 use k8s_openapi::api::{
     core::v1::{ConfigMap, LimitRange, Namespace, ResourceQuota},
+    networking::v1::NetworkPolicy,
     rbac::v1::{ClusterRoleBinding, Role, RoleBinding},
 };
 use kube::{
@@ -37,10 +38,11 @@ pub(crate) enum Owned {
     RoleBinding,
     ConfigMap,
     ClusterRoleBinding,
+    NetworkPolicy,
 }
 
 impl Owned {
-    pub(crate) const ALL: [Self; 8] = [
+    pub(crate) const ALL: [Self; 9] = [
         Self::Namespace,
         Self::ResourceQuota,
         Self::LimitRange,
@@ -49,6 +51,7 @@ impl Owned {
         Self::RoleBinding,
         Self::ConfigMap,
         Self::ClusterRoleBinding,
+        Self::NetworkPolicy,
     ];
 
     /// The kind of this name.
@@ -70,6 +73,7 @@ impl Owned {
             Self::RoleBinding => ApiResource::erase::<RoleBinding>(&()),
             Self::ConfigMap => ApiResource::erase::<ConfigMap>(&()),
             Self::ClusterRoleBinding => ApiResource::erase::<ClusterRoleBinding>(&()),
+            Self::NetworkPolicy => ApiResource::erase::<NetworkPolicy>(&()),
         }
     }
 }

@@ -2,12 +2,15 @@
 //!
 //! Filled by the program; read by every part of the service. Holds no decisions.
 
-use std::{path::PathBuf, time::Duration};
+use std::{path::PathBuf, sync::Arc, time::Duration};
 
-use tokio::{net::TcpListener, sync::oneshot};
+use tokio::{
+    net::TcpListener,
+    sync::{oneshot, watch},
+};
 use toolforge_policy::psp::ToolClass;
 
-use crate::{election::Election, guard::Limits, ldap::LdapAccess, withdrawn::Reason};
+use crate::{election::Election, guard::Limits, ldap::LdapAccess, overrides::Overrides, withdrawn::Reason};
 
 /// How long before their end credentials are renewed, at most: a month is time enough to notice a
 /// signer that does not sign.
@@ -107,6 +110,8 @@ pub struct Config {
     pub renew_before: Duration,
     /// What the Pods of tools may have beyond what is the same everywhere: it goes into the policy of each tool.
     pub tool_class: ToolClass,
+    /// What single tools have more or less of; what is sent later takes its place at once.
+    pub overrides: watch::Receiver<Arc<Overrides>>,
     /// What happens to accounts that are locked or gone.
     pub lifecycle: Lifecycle,
     /// How this replica and others find out which of them acts; none means that there are no others.
@@ -129,6 +134,7 @@ impl Config {
             certificate_lifetime: None,
             renew_before: RENEW_BEFORE,
             tool_class: ToolClass::default(),
+            overrides: watch::channel(Arc::default()).1,
             lifecycle: Lifecycle::default(),
             election: None,
             listener: None,

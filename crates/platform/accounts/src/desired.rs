@@ -8,7 +8,10 @@ use serde_json::{Value, json};
 use toolforge_model::{ToolName, labels};
 use toolforge_policy::psp::ToolClass;
 
-use crate::snapshot::{Admin, Tool};
+use crate::{
+    overrides::Overrides,
+    snapshot::{Admin, Tool},
+};
 
 #[cfg(test)]
 mod tests;
@@ -18,6 +21,9 @@ pub(crate) const MANAGER: &str = "toolforge-accounts";
 
 /// The `ConfigMap` that says that an account has credentials, and until when. Deleting it asks for new ones.
 pub const MARKER: &str = "maintain-kubeusers";
+
+/// The `NetworkPolicy` of each tool, where one is configured.
+pub(crate) const NETWORK_POLICY: &str = "toolforge";
 
 /// The namespace of the marker of all admins.
 pub const ADMIN_NAMESPACE: &str = "maintain-kubeusers";
@@ -36,9 +42,20 @@ const RBAC: &str = "rbac.authorization.k8s.io";
 /// All objects of a tool, in the order in which they have to be made.
 ///
 /// With the `uid` of its namespace the tool's policy, which is in no namespace, goes when the namespace goes.
-pub fn desired_tool_objects(tool: &Tool, class: &ToolClass, uid: Option<&str>) -> Vec<Value> {
-    let mut objects = vec![namespace(tool), quota(tool), limits(tool), tool_binding(tool)];
+pub fn desired_tool_objects(
+    tool: &Tool,
+    class: &ToolClass,
+    overrides: &Overrides,
+    uid: Option<&str>,
+) -> Vec<Value> {
+    let mut objects = vec![
+        namespace(tool),
+        quota(tool, overrides),
+        limits(tool, overrides),
+        tool_binding(tool),
+    ];
     objects.extend(pod_security::objects(tool, class, uid));
+    objects.extend(network_policy(tool, overrides));
     objects
 }
 
@@ -104,44 +121,32 @@ fn metadata(tool: &Tool, name: &str) -> Value {
     })
 }
 
-/// The quota of the original since August 2021 (its commit 262b907, keys of counts as fixed in a6f378d).
-fn quota(tool: &Tool) -> Value {
+fn quota(tool: &Tool, overrides: &Overrides) -> Value {
     json!({
         "apiVersion": "v1",
         "kind": "ResourceQuota",
         "metadata": metadata(tool, tool.name.namespace().as_str()),
-        "spec": { "hard": {
-            "requests.cpu": "2",
-            "limits.cpu": "2",
-            "requests.memory": "6Gi",
-            "limits.memory": "8Gi",
-            "pods": "10",
-            "services": "1",
-            "services.nodeports": "0",
-            "replicationcontrollers": "1",
-            "secrets": "10",
-            "configmaps": "10",
-            "persistentvolumeclaims": "3",
-            "count/cronjobs.batch": "50",
-            "count/jobs.batch": "15",
-            "count/deployments.apps": "3",
-        } },
+        "spec": { "hard": overrides.quota(&tool.name) },
     })
 }
 
-fn limits(tool: &Tool) -> Value {
+fn limits(tool: &Tool, overrides: &Overrides) -> Value {
     json!({
         "apiVersion": "v1",
         "kind": "LimitRange",
         "metadata": metadata(tool, tool.name.namespace().as_str()),
-        "spec": { "limits": [{
-            "type": "Container",
-            "default": { "cpu": "500m", "memory": "512Mi" },
-            "defaultRequest": { "cpu": "150m", "memory": "256Mi" },
-            "max": { "cpu": "1", "memory": "4Gi" },
-            "min": { "cpu": "50m", "memory": "100Mi" },
-        }] },
+        "spec": { "limits": [overrides.limits(&tool.name)] },
     })
+}
+
+fn network_policy(tool: &Tool, overrides: &Overrides) -> Option<Value> {
+    let spec = overrides.network_policy(&tool.name)?;
+    Some(json!({
+        "apiVersion": "networking.k8s.io/v1",
+        "kind": "NetworkPolicy",
+        "metadata": metadata(tool, NETWORK_POLICY),
+        "spec": spec,
+    }))
 }
 
 fn tool_binding(tool: &Tool) -> Value {

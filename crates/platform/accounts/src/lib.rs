@@ -34,6 +34,7 @@ mod ledger;
 mod mark;
 mod metrics;
 mod near;
+mod overrides;
 mod overview;
 mod pace;
 mod picture;
@@ -70,6 +71,7 @@ pub use ldap::{
     AttributeSettings, Attributes, ChangeSettings, Changes, DirectorySettings, DirectorySettingsError,
     LdapAccess, LdapFailure, News, Pace, Place, PlaceSettings, Shape, follow_directory, read_directory,
 };
+pub use overrides::{Overrides, OverridesError, Problem};
 pub use overview::{Line, OverviewError, State, list};
 pub use plan::{Action, ObjectKey, plan};
 pub use removals::{RemovalsError, approve, pending};

@@ -53,9 +53,16 @@ pub fn plan(desired: Vec<Value>, observed: impl Fn(&ObjectKey) -> Option<Value>)
             {
                 Some(Action::Replace(object))
             }
-            Some(found) => (!contains(&found, &object)).then_some(Action::Apply(object)),
+            Some(found) => (!contains(&found, &object) || bounds_others(&found, &object))
+                .then_some(Action::Apply(object)),
         })
         .collect()
+}
+
+/// Whether a quota bounds what it should not bound any more: there a key too many is a difference.
+fn bounds_others(found: &Value, wanted: &Value) -> bool {
+    let keys = |object: &Value| object["spec"]["hard"].as_object().map(serde_json::Map::len);
+    wanted["kind"] == "ResourceQuota" && keys(found) != keys(wanted)
 }
 
 /// Whether `found` has all of `wanted`: maps may have more keys, lists may not have more items.

@@ -9,6 +9,7 @@ use jiff::Timestamp;
 use kube::Client;
 use parking_lot::Mutex;
 use serde_json::Value;
+use tokio::sync::watch;
 use toolforge_certificates::{IssueError, Request};
 use toolforge_pki::{Identity, PkiError};
 use toolforge_policy::psp::ToolClass;
@@ -19,7 +20,7 @@ use crate::{
     cache::Cache,
     config::Lifecycle,
     decide::{Decision, Why, decide, timestamp},
-    desired::{self, ADMIN_NAMESPACE, MARKER},
+    desired::{self, ADMIN_NAMESPACE, MARKER, NETWORK_POLICY},
     events::{Events, Kind},
     execute::{self, ExecuteError},
     file_work::{FileWork, FileWorkError},
@@ -28,6 +29,7 @@ use crate::{
     kubeconfig::Access,
     mark,
     metrics::{Done, Metrics},
+    overrides::Overrides,
     pace::Pace,
     plan::{Action, ObjectKey, plan},
     snapshot::{Admin, Tool, Unusable},
@@ -56,6 +58,8 @@ pub(crate) struct Context {
     pub(crate) certificate_lifetime: Option<Duration>,
     pub(crate) renew_before: Duration,
     pub(crate) tool_class: ToolClass,
+    /// What single tools have more or less of.
+    pub(crate) overrides: watch::Receiver<Arc<Overrides>>,
     pub(crate) lifecycle: Lifecycle,
     pub(crate) events: Events,
     /// How fast accounts are removed.
@@ -129,14 +133,18 @@ pub(crate) async fn tool(context: &Context, tool: &Tool) -> Result<Outcome, Reco
     let namespace = tool.name.namespace();
     let known = context.cache.find(&namespace_key(namespace.as_str()));
     let uid = known.as_ref().and_then(|found| found["metadata"]["uid"].as_str());
+    let overrides = context.overrides.borrow().clone();
     let withdrawn = known.as_ref().filter(|found| Withdrawn::is_said(found));
     if known.is_none() || withdrawn.is_some() {
         let (root, owned) = (context.home_root.clone(), tool.clone());
         let work = move || Ok(mark::remove(&root, &owned)?);
         context.files.run(&tool.home, work).await?;
     }
-    let desired = desired::desired_tool_objects(tool, &context.tool_class, uid);
+    let desired = desired::desired_tool_objects(tool, &context.tool_class, &overrides, uid);
     objects(context, desired, namespace.as_str()).await?;
+    if overrides.network_policy(&tool.name).is_none() {
+        drop_network_policy(context, namespace.as_str()).await?;
+    }
     let key = ObjectKey {
         kind: "ConfigMap".to_owned(),
         namespace: namespace.to_string(),
@@ -156,6 +164,19 @@ pub(crate) async fn tool(context: &Context, tool: &Tool) -> Result<Outcome, Reco
         restore(context, tool, found).await?;
     }
     Ok(outcome)
+}
+
+/// Removes our network policy where none is configured any more.
+async fn drop_network_policy(context: &Context, namespace: &str) -> Result<(), ReconcileError> {
+    let key = ObjectKey {
+        kind: "NetworkPolicy".to_owned(),
+        namespace: namespace.to_owned(),
+        name: NETWORK_POLICY.to_owned(),
+    };
+    if context.cache.find(&key).is_some() {
+        execute::remove(&context.client, &key, None).await?;
+    }
+    Ok(())
 }
 
 /// Gives a tool back what it had before it was withdrawn; that it was is forgotten last.

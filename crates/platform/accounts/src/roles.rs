@@ -152,7 +152,12 @@ pub fn service_role() -> Value {
                 ],
                 &["list"],
             ),
-            rule("networking.k8s.io", &["ingresses", "networkpolicies"], &["list"]),
+            rule("networking.k8s.io", &["ingresses"], &["list"]),
+            rule(
+                "networking.k8s.io",
+                &["networkpolicies"],
+                &["get", "list", "watch", "create", "patch", "update", "delete"],
+            ),
             rule("policy", &["poddisruptionbudgets"], &["list"]),
             rule("autoscaling", &["horizontalpodautoscalers"], &["list"]),
             rule(

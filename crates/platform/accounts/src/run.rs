@@ -150,6 +150,7 @@ impl Replica {
             certificate_lifetime: config.certificate_lifetime,
             renew_before: config.renew_before,
             tool_class: config.tool_class.clone(),
+            overrides: config.overrides.clone(),
         }
     }
 }

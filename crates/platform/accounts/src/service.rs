@@ -34,6 +34,7 @@ use crate::{
     ldap::News,
     ledger::Keeper,
     metrics::{Done, Metrics},
+    overrides::Overrides,
     plan::ObjectKey,
     queue::{Queue, Turn},
     reconcile::{self, Context, Outcome, ReconcileError, namespace_key},
@@ -72,6 +73,11 @@ pub(crate) struct Service {
     directory_failure: Option<String>,
     directory_read: Option<SystemTime>,
     look: Option<Look>,
+    overrides: watch::Receiver<Arc<Overrides>>,
+    /// Those that turns have begun with.
+    overrides_seen: Arc<Overrides>,
+    /// Tools that overrides name and the directory does not.
+    overridden_unknown: BTreeSet<ToolName>,
     /// Tools that may not have what the directory gives them.
     clashes: BTreeMap<ToolName, String>,
     /// Accounts of the first reading that have had no turn yet; none before that reading.
@@ -81,6 +87,8 @@ pub(crate) struct Service {
 
 impl Service {
     pub(crate) fn new(context: Arc<Context>, on_first_pass: Option<oneshot::Sender<Summary>>) -> Self {
+        let mut overrides = context.overrides.clone();
+        let overrides_seen = overrides.borrow_and_update().clone();
         Self {
             keeper: Keeper::new(context.clone()),
             status: Status::new(context.clone()),
@@ -94,6 +102,9 @@ impl Service {
             directory_failure: None,
             directory_read: None,
             look: None,
+            overrides,
+            overrides_seen,
+            overridden_unknown: BTreeSet::new(),
             clashes: BTreeMap::new(),
             first_pass: None,
             on_first_pass,
@@ -124,6 +135,7 @@ impl Service {
                 }
                 let_go = self.keeper.written() => self.mark(let_go),
                 () = self.status.publish() => {}
+                Ok(()) = self.overrides.changed() => self.take_overrides(),
                 () = sleep_until(due) => {}
                 _ = compare.tick() => self.compare(),
             }
@@ -353,6 +365,7 @@ impl Service {
             self.queue.mark(account.clone());
         }
         self.snapshot = new;
+        self.report_overridden();
         if self.first_pass.is_none() {
             self.first_pass = Some(accounts);
             // With no account at all the first pass is over already.
@@ -418,6 +431,27 @@ impl Service {
         let snapshot = std::mem::take(&mut self.snapshot);
         self.report(&snapshot);
         self.snapshot = snapshot;
+    }
+
+    /// Gives those tools a turn that have something else by the new overrides.
+    fn take_overrides(&mut self) {
+        let new = self.overrides.borrow_and_update().clone();
+        let old = std::mem::replace(&mut self.overrides_seen, new.clone());
+        let is_other = |tool: &&ToolName| !new.gives_the_same(&old, tool);
+        let concerned: Vec<ToolName> = self.snapshot.tools.keys().filter(is_other).cloned().collect();
+        tracing::info!(tools = concerned.len(), "the overrides have changed");
+        self.mark(concerned.into_iter().map(Account::Tool));
+        self.report_overridden();
+    }
+
+    /// Says once which tools of the overrides the directory does not have: a misspelled name would override nothing.
+    fn report_overridden(&mut self) {
+        let is_unknown = |tool: &&ToolName| !self.snapshot.tools.contains_key(*tool);
+        let unknown: BTreeSet<ToolName> = self.overrides_seen.tools().filter(is_unknown).cloned().collect();
+        for tool in unknown.difference(&self.overridden_unknown) {
+            tracing::warn!(%tool, "the overrides name a tool that the directory does not have; correct its name, or take it out");
+        }
+        self.overridden_unknown = unknown;
     }
 
     /// Looks at everything that the directory or the cluster has.

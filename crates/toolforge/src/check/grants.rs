@@ -10,7 +10,7 @@ use std::{
 use anyhow::{Context as _, bail};
 use clap::Args;
 use serde_json::Value;
-use toolforge_accounts::Tool;
+use toolforge_accounts::{Overrides, Tool};
 use toolforge_model::ToolName;
 use toolforge_policy::psp::{GrantIndex, Holder, KIND, PodSecurityPolicy, ServiceAccount, ToolClass};
 
@@ -149,7 +149,7 @@ fn put_own(index: &mut GrantIndex, whose: &Whose, class: &ToolClass) {
         maintainers: vec![],
         locked: false,
     };
-    for object in toolforge_accounts::desired_tool_objects(&tool, class, None) {
+    for object in toolforge_accounts::desired_tool_objects(&tool, class, &Overrides::default(), None) {
         let name = object.pointer("/metadata/name").and_then(Value::as_str);
         let known = object["kind"] == KIND && name.is_some_and(|name| index.has_policy(name));
         if !known {

@@ -16,7 +16,7 @@ fn tool() -> Tool {
 }
 
 fn named(kind: &str) -> Value {
-    desired_tool_objects(&tool(), &ToolClass::default(), None)
+    desired_tool_objects(&tool(), &ToolClass::default(), &Overrides::default(), None)
         .into_iter()
         .find(|object| object["kind"] == kind)
         .unwrap()
@@ -105,7 +105,7 @@ fn moments_are_written_as_the_original_does_and_read_back() {
 
 #[test]
 fn the_tool_and_its_service_account_may_use_the_tools_own_policy() {
-    let objects = desired_tool_objects(&tool(), &ToolClass::default(), Some("u-1"));
+    let objects = desired_tool_objects(&tool(), &ToolClass::default(), &Overrides::default(), Some("u-1"));
     let policy = objects
         .iter()
         .find(|object| object["kind"] == "PodSecurityPolicy")
@@ -130,4 +130,16 @@ fn the_tool_and_its_service_account_may_use_the_tools_own_policy() {
             (&json!("default-alpha-psp-binding"), &json!("default")),
         ]
     );
+}
+
+#[test]
+fn a_network_policy_is_desired_where_one_is_configured() {
+    let overrides = Overrides::read("networkPolicy: { podSelector: {} }").unwrap();
+    let of = |overrides| {
+        desired_tool_objects(&tool(), &ToolClass::default(), overrides, None)
+            .into_iter()
+            .find(|object| object["kind"] == "NetworkPolicy")
+    };
+    assert_eq!(of(&overrides).unwrap()["metadata"]["name"], "toolforge");
+    assert_eq!(of(&Overrides::default()), None);
 }

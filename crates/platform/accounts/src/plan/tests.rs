@@ -41,3 +41,14 @@ fn a_role_cannot_be_changed_so_the_binding_is_replaced() {
         [Action::Replace(wanted)]
     );
 }
+
+#[test]
+fn a_quota_that_bounds_too_much_is_drift() {
+    let quota = |hard: Value| json!({ "kind": "ResourceQuota", "metadata": { "name": "q", "namespace": "n" }, "spec": { "hard": hard } });
+    let wanted = quota(json!({ "pods": "10" }));
+    let found = quota(json!({ "pods": "10", "count/statefulsets.apps": "2" }));
+    assert_eq!(
+        plan(vec![wanted.clone()], |_| Some(found.clone())),
+        [Action::Apply(wanted)]
+    );
+}

@@ -5,6 +5,7 @@ use std::{collections::HashSet, os::unix::fs::MetadataExt as _};
 use k8s_openapi::api::{
     certificates::v1::CertificateSigningRequest,
     core::v1::{ConfigMap, LimitRange, Namespace, Pod, ResourceQuota, ServiceAccount},
+    networking::v1::NetworkPolicy,
     rbac::v1::{ClusterRoleBinding, RoleBinding},
 };
 use kube::{
@@ -13,7 +14,7 @@ use kube::{
 };
 use ldap3::Mod;
 use serde_json::json;
-use toolforge_accounts::{Creation, EditError, MARKER, State, create_tool};
+use toolforge_accounts::{Creation, EditError, MARKER, Overrides, State, create_tool};
 
 use crate::scratch::{BASE, Platform, wait, within};
 
@@ -464,4 +465,29 @@ async fn each_bad_account_is_listed_with_its_reason_and_told_as_an_event() {
     directory.modify(&dn, change).await.unwrap().success().unwrap();
     let gamma = found("tool gamma").await.reason.unwrap();
     assert!(gamma.contains("tool beta"), "{gamma}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn overrides_reach_old_tools_and_what_is_taken_back_is_taken_back() {
+    let platform = Platform::start(&[("alpha", 50001), ("beta", 50002)]).await;
+    let (sender, receiver) = tokio::sync::watch::channel(std::sync::Arc::default());
+    let (_service, _) = platform.serve_with(|config| config.overrides = receiver).await;
+    let quotas: Api<ResourceQuota> = Api::namespaced(platform.admin.clone(), "tool-alpha");
+    let hard = |key: &'static str, value: Option<&'static str>| {
+        move |quota: Option<&ResourceQuota>| {
+            let hard = quota.and_then(|quota| quota.spec.as_ref()?.hard.as_ref());
+            hard.is_some_and(|hard| hard.get(key).map(|amount| amount.0.as_str()) == value)
+        }
+    };
+    let text = "networkPolicy: { podSelector: {} }\ntools:\n  alpha: { quota: { pods: 20, count/statefulsets.apps: 2 } }\n";
+    sender.send(Overrides::read(text).unwrap().into()).unwrap();
+    wait(quotas.clone(), "tool-alpha", hard("pods", Some("20"))).await;
+    let policies: Api<NetworkPolicy> = Api::namespaced(platform.admin.clone(), "tool-beta");
+    let is_there = |found: Option<&NetworkPolicy>| found.is_some();
+    wait(policies.clone(), "toolforge", is_there).await;
+    sender.send(Overrides::default().into()).unwrap();
+    wait(quotas.clone(), "tool-alpha", hard("pods", Some("10"))).await;
+    wait(quotas, "tool-alpha", hard("count/statefulsets.apps", None)).await;
+    let is_gone = |found: Option<&NetworkPolicy>| found.is_none();
+    wait(policies, "toolforge", is_gone).await;
 }
