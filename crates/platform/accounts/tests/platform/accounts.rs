@@ -4,7 +4,7 @@ use std::{collections::HashSet, os::unix::fs::MetadataExt as _};
 
 use k8s_openapi::api::{
     certificates::v1::CertificateSigningRequest,
-    core::v1::{ConfigMap, LimitRange, Namespace, Pod, ResourceQuota, ServiceAccount},
+    core::v1::{ConfigMap, LimitRange, Namespace, Node, Pod, ResourceQuota, ServiceAccount},
     networking::v1::NetworkPolicy,
     rbac::v1::{ClusterRoleBinding, RoleBinding},
 };
@@ -16,7 +16,21 @@ use ldap3::Mod;
 use serde_json::json;
 use toolforge_accounts::{Creation, EditError, MARKER, Overrides, State, create_tool};
 
-use crate::scratch::{BASE, Platform, wait, within};
+use crate::{
+    scratch::{Platform, wait, within},
+    servers::{BASE, Which},
+};
+
+on_both!(
+    a_tool_of_the_directory_gets_everything_and_its_credentials_work,
+    admins_view_everything_change_nothing_and_may_act_as_others,
+    a_deleted_marker_brings_new_credentials_every_time,
+    a_marker_that_ends_in_29_days_brings_new_credentials_and_31_days_do_not,
+    a_created_tool_works_at_once_and_mistakes_are_explained,
+    one_bad_account_holds_up_nobody_and_is_taken_up_when_it_is_corrected,
+    a_stale_request_of_the_same_name_is_replaced,
+    what_users_wrote_in_their_homes_is_theirs,
+);
 
 fn forbidden<T: std::fmt::Debug>(result: Result<T, kube::Error>) -> bool {
     matches!(result, Err(kube::Error::Api(status)) if status.is_forbidden())
@@ -29,9 +43,8 @@ async fn pods(client: &Client, namespace: &str) -> Result<usize, kube::Error> {
         .map(|list| list.items.len())
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_tool_of_the_directory_gets_everything_and_its_credentials_work() {
-    let platform = Platform::start(&[("alpha", 50001), ("beta", 50002)]).await;
+pub(crate) async fn a_tool_of_the_directory_gets_everything_and_its_credentials_work(which: Which) {
+    let platform = Platform::start_on(which, &[("alpha", 50001), ("beta", 50002)]).await;
     let (_service, summary) = platform.serve().await;
     assert_eq!((summary.tools, summary.admins, &summary.failing), (2, 1, &vec![]));
 
@@ -97,6 +110,8 @@ async fn a_tool_of_the_directory_gets_everything_and_its_credentials_work() {
     let tool = platform.client_of(&home).await;
     assert_eq!(pods(&tool, "tool-alpha").await.unwrap(), 0);
     assert!(forbidden(pods(&tool, "tool-beta").await));
+    let nodes: Api<Node> = Api::all(tool.clone());
+    assert!(forbidden(nodes.list(&ListParams::default()).await));
     assert!(forbidden(
         Api::<ServiceAccount>::namespaced(tool.clone(), "tool-alpha")
             .list(&ListParams::default())
@@ -114,9 +129,8 @@ async fn a_tool_of_the_directory_gets_everything_and_its_credentials_work() {
     );
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn admins_view_everything_change_nothing_and_may_act_as_others() {
-    let platform = Platform::start(&[("alpha", 50001)]).await;
+pub(crate) async fn admins_view_everything_change_nothing_and_may_act_as_others(which: Which) {
+    let platform = Platform::start_on(which, &[("alpha", 50001)]).await;
     let (_service, _) = platform.serve().await;
     let home = platform.folder.path().join("home/ada");
     assert_eq!(home.metadata().unwrap().mode() & 0o7777, 0o2700);
@@ -124,6 +138,17 @@ async fn admins_view_everything_change_nothing_and_may_act_as_others() {
     assert_eq!(pods(&admin, "tool-alpha").await.unwrap(), 0);
     let maps: Api<ConfigMap> = Api::namespaced(admin.clone(), "tool-alpha");
     assert!(forbidden(maps.delete(MARKER, &DeleteParams::default()).await));
+    let root = platform.impersonating(&home, "root", "system:masters").await;
+    let pod: Pod = serde_json::from_value(json!({
+        "metadata": { "name": "shell" },
+        "spec": { "automountServiceAccountToken": false, "containers": [{ "name": "main", "image": "x" }] },
+    }))
+    .unwrap();
+    let theirs: Api<Pod> = Api::namespaced(platform.admin.clone(), "tool-alpha");
+    theirs.create(&PostParams::default(), &pod).await.unwrap();
+    let [own, as_root] = [&admin, &root].map(|client| Api::<Pod>::namespaced(client.clone(), "tool-alpha"));
+    assert!(forbidden(own.delete("shell", &DeleteParams::default()).await));
+    as_root.delete("shell", &DeleteParams::default()).await.unwrap();
     let bindings: Api<ClusterRoleBinding> = Api::all(platform.admin.clone());
     assert_eq!(
         bindings.get("ada-view-binding").await.unwrap().role_ref.name,
@@ -140,9 +165,8 @@ async fn admins_view_everything_change_nothing_and_may_act_as_others() {
     );
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_deleted_marker_brings_new_credentials_every_time() {
-    let platform = Platform::start(&[("alpha", 50001)]).await;
+pub(crate) async fn a_deleted_marker_brings_new_credentials_every_time(which: Which) {
+    let platform = Platform::start_on(which, &[("alpha", 50001)]).await;
     let (_service, _) = platform.serve().await;
     let mut uid = platform.marker("alpha", |_| true).await.uid();
     // Each deletion comes while the account may still have a turn because of the one before.
@@ -164,9 +188,8 @@ async fn a_deleted_marker_brings_new_credentials_every_time() {
     pods(&tool, "tool-alpha").await.unwrap();
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_marker_that_ends_in_29_days_brings_new_credentials_and_31_days_do_not() {
-    let platform = Platform::start(&[("alpha", 50001)]).await;
+pub(crate) async fn a_marker_that_ends_in_29_days_brings_new_credentials_and_31_days_do_not(which: Which) {
+    let platform = Platform::start_on(which, &[("alpha", 50001)]).await;
     let (_service, _) = platform.serve().await;
     let set = async |days: i64| {
         let end = jiff::Timestamp::now() + jiff::SignedDuration::from_hours(24 * days);
@@ -248,9 +271,8 @@ async fn what_drifts_is_repaired() {
     wait(namespaces, "tool-alpha", labelled).await;
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_created_tool_works_at_once_and_mistakes_are_explained() {
-    let platform = Platform::start(&[("alpha", 50001)]).await;
+pub(crate) async fn a_created_tool_works_at_once_and_mistakes_are_explained(which: Which) {
+    let platform = Platform::start_on(which, &[("alpha", 50001)]).await;
     let (_service, _) = platform.serve().await;
     let ldap = platform.ldap("admin");
     let creation = Creation::below(platform.homes());
@@ -283,9 +305,8 @@ async fn a_created_tool_works_at_once_and_mistakes_are_explained() {
     assert!(matches!(reader, Err(EditError::NotAllowed { .. })), "{reader:?}");
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn one_bad_account_holds_up_nobody_and_is_taken_up_when_it_is_corrected() {
-    let platform = Platform::start_with(&[("alpha", 50001), ("beta", 50002), ("a_b", 50003)], |text| {
+pub(crate) async fn one_bad_account_holds_up_nobody_and_is_taken_up_when_it_is_corrected(which: Which) {
+    let platform = Platform::start_on_with(which, &[("alpha", 50001), ("beta", 50002)], |text| {
         text.replace("/project/alpha\n", "/elsewhere/alpha\n")
     })
     .await;
@@ -311,9 +332,8 @@ async fn one_bad_account_holds_up_nobody_and_is_taken_up_when_it_is_corrected() 
     platform.marker("alpha", |_| true).await;
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_stale_request_of_the_same_name_is_replaced() {
-    let platform = Platform::start(&[("alpha", 50001)]).await;
+pub(crate) async fn a_stale_request_of_the_same_name_is_replaced(which: Which) {
+    let platform = Platform::start_on(which, &[("alpha", 50001)]).await;
     let (_, csr) = toolforge_pki::new_request("mallory", &["toolforge"]).unwrap();
     let stale: CertificateSigningRequest = serde_json::from_value(json!({
         "metadata": { "name": "tool-alpha" },
@@ -334,9 +354,8 @@ async fn a_stale_request_of_the_same_name_is_replaced() {
     assert_eq!(certified.common_name, "alpha");
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn what_users_wrote_in_their_homes_is_theirs() {
-    let platform = Platform::start(&[("alpha", 50001), ("beta", 50002)]).await;
+pub(crate) async fn what_users_wrote_in_their_homes_is_theirs(which: Which) {
+    let platform = Platform::start_on(which, &[("alpha", 50001), ("beta", 50002)]).await;
     let foreign = "apiVersion: v1\nkind: Config\nclusters:\n- name: own\n  cluster: {server: 'https://example.org'}\n\
                    users: []\ncontexts: []\ncurrent-context: own\n";
     for (tool, uid, text) in [("alpha", 50001, foreign), ("beta", 50002, "{ corrupt")] {

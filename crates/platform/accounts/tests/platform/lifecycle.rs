@@ -18,7 +18,18 @@ use serde_json::{Value, json};
 use toolforge_accounts::{RemovalsError, approve, pending};
 use toolforge_policy::psp;
 
-use crate::scratch::{BASE, Platform, wait, within};
+use crate::{
+    scratch::{Platform, wait, within},
+    servers::{BASE, Which},
+};
+
+on_both!(
+    a_locked_tool_loses_access_and_rests_and_comes_back_as_it_was,
+    a_removed_tool_is_whole_again_within_the_grace_period,
+    more_removals_than_are_believed_wait_for_an_approval_of_exactly_them,
+    an_empty_directory_removes_nothing,
+    a_removed_admin_loses_their_rights_at_once,
+);
 
 /// Long enough that nothing is deleted while a test runs.
 const NEVER: Duration = Duration::from_hours(1);
@@ -50,8 +61,9 @@ async fn put_back(platform: &Platform, tool: &str, uid: u32) {
     let (name, number) = (format!("tools.{tool}"), uid.to_string());
     let home = platform.home(tool).display().to_string();
     let entry: Vec<(&str, HashSet<&str>)> = vec![
-        ("objectClass", HashSet::from(["posixAccount"])),
+        ("objectClass", HashSet::from(["person", "posixAccount"])),
         ("uid", HashSet::from([name.as_str()])),
+        ("sn", HashSet::from([name.as_str()])),
         ("cn", HashSet::from([name.as_str()])),
         ("uidNumber", HashSet::from([number.as_str()])),
         ("gidNumber", HashSet::from([number.as_str()])),
@@ -176,9 +188,8 @@ fn archives(platform: &Platform) -> Vec<PathBuf> {
     files.map(|file| file.unwrap().path()).collect()
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_locked_tool_loses_access_and_rests_and_comes_back_as_it_was() {
-    let platform = Platform::start(&[("alpha", 50001), ("beta", 50002)]).await;
+pub(crate) async fn a_locked_tool_loses_access_and_rests_and_comes_back_as_it_was(which: Which) {
+    let platform = Platform::start_on(which, &[("alpha", 50001), ("beta", 50002)]).await;
     let (_service, _) = platform.serve().await;
     work(&platform, "alpha").await;
     let tool = platform.client_of(&platform.home("alpha")).await;
@@ -252,8 +263,8 @@ async fn a_locked_tool_is_archived_and_deleted_after_its_grace_period_and_made_a
 async fn a_tool_that_is_locked_from_the_beginning_gets_nothing() {
     let platform = Platform::start_with(&[("alpha", 50001), ("beta", 50002)], |text| {
         text.replace(
-            "cn: tools.alpha\nuidNumber",
-            "cn: tools.alpha\npwdAccountLockedTime: 000001010000Z\nuidNumber",
+            "sn: tools.alpha\nuidNumber",
+            "sn: tools.alpha\npwdAccountLockedTime: 000001010000Z\nuidNumber",
         )
     })
     .await;
@@ -264,9 +275,8 @@ async fn a_tool_that_is_locked_from_the_beginning_gets_nothing() {
     assert!(!platform.home("alpha").exists());
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_removed_tool_is_whole_again_within_the_grace_period() {
-    let platform = Platform::start(&[("alpha", 50001), ("beta", 50002), ("gamma", 50003)]).await;
+pub(crate) async fn a_removed_tool_is_whole_again_within_the_grace_period(which: Which) {
+    let platform = Platform::start_on(which, &[("alpha", 50001), ("beta", 50002), ("gamma", 50003)]).await;
     let (service, _) = platform.serve().await;
     work(&platform, "alpha").await;
     let tool = platform.client_of(&platform.home("alpha")).await;
@@ -304,13 +314,12 @@ async fn a_removed_tool_is_deleted_when_its_grace_period_is_over_also_by_the_nex
     assert!(platform.home("alpha").join("logs").exists());
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn more_removals_than_are_believed_wait_for_an_approval_of_exactly_them() {
+pub(crate) async fn more_removals_than_are_believed_wait_for_an_approval_of_exactly_them(which: Which) {
     let tools: Vec<(String, u32)> = (1..=6)
         .map(|number| (format!("t{number}"), 50000 + number))
         .collect();
     let tools: Vec<(&str, u32)> = tools.iter().map(|(name, uid)| (name.as_str(), *uid)).collect();
-    let platform = Platform::start(&tools).await;
+    let platform = Platform::start_on(which, &tools).await;
     let careful = |config: &mut toolforge_accounts::Config| {
         config.lifecycle.most_removals = 2;
         config.lifecycle.most_removals_percent = 100;
@@ -363,9 +372,8 @@ async fn more_removals_than_are_believed_wait_for_an_approval_of_exactly_them() 
     withdrawn(&platform, "t5", None).await;
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn an_empty_directory_removes_nothing() {
-    let platform = Platform::start(&[("alpha", 50001), ("beta", 50002)]).await;
+pub(crate) async fn an_empty_directory_removes_nothing(which: Which) {
+    let platform = Platform::start_on(which, &[("alpha", 50001), ("beta", 50002)]).await;
     let impatient =
         |config: &mut toolforge_accounts::Config| config.lifecycle.removed_grace = Duration::from_millis(1);
     let (service, _) = platform.serve_with(impatient).await;
@@ -388,9 +396,8 @@ async fn an_empty_directory_removes_nothing() {
     assert!(may(&tool, "alpha").await);
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_removed_admin_loses_their_rights_at_once() {
-    let platform = Platform::start(&[("alpha", 50001)]).await;
+pub(crate) async fn a_removed_admin_loses_their_rights_at_once(which: Which) {
+    let platform = Platform::start_on(which, &[("alpha", 50001)]).await;
     let group = format!("cn=tools.admin,ou=servicegroups,{BASE}");
     let grace = format!("uid=grace,ou=people,{BASE}");
     let mut directory = platform.directory().await;

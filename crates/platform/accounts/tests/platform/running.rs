@@ -4,7 +4,7 @@ use tokio::net::TcpListener;
 
 use crate::scratch::Platform;
 
-async fn fetch(address: std::net::SocketAddr, path: &str) -> (u16, String) {
+pub(crate) async fn fetch(address: std::net::SocketAddr, path: &str) -> (u16, String) {
     let answer = reqwest::get(format!("http://{address}{path}")).await.unwrap();
     (answer.status().as_u16(), answer.text().await.unwrap())
 }

@@ -1,11 +1,6 @@
 //! A directory, an API with its controllers, and the account service between them, in a scratch folder.
 
-use std::{
-    fmt::{Debug, Write as _},
-    path::PathBuf,
-    sync::Arc,
-    time::Duration,
-};
+use std::{fmt::Debug, path::PathBuf, sync::Arc};
 
 use k8s_openapi::api::core::v1::ConfigMap;
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
@@ -19,20 +14,19 @@ use tokio::{net::TcpListener, sync::oneshot, task::JoinHandle};
 use tokio_util::sync::CancellationToken;
 use toolforge_accounts::{Config, LdapAccess, MARKER, Summary};
 use toolforge_apiserver::ApiServer;
-use toolforge_directory::Directory;
 use toolforge_pki::Authority;
 
-pub(crate) const DEADLINE: Duration = Duration::from_mins(1);
-pub(crate) const BASE: &str = "dc=toolforge,dc=org";
+use crate::servers::{DEADLINE, Homes, Server, Which, ldif};
 
 /// Everything but the account service, which tests start and stop.
 pub(crate) struct Platform {
     pub(crate) folder: tempfile::TempDir,
     pub(crate) admin: Client,
+    /// What kubeconfigs say of the API.
+    pub(crate) url: String,
     pub(crate) authority: Arc<Authority>,
     api: Arc<ApiServer>,
-    url: String,
-    ldap_url: String,
+    pub(crate) server: Server,
     shutdown: CancellationToken,
 }
 
@@ -61,42 +55,28 @@ pub(crate) async fn within<F: Future>(future: F) -> F::Output {
         .expect("this takes less than a minute")
 }
 
-/// The directory's content: people, the admin group with ada, and these tools with their homes.
-pub(crate) fn ldif(homes: &std::path::Path, tools: &[(&str, u32)]) -> String {
-    let homes = homes.display();
-    let mut text = String::new();
-    for (dn, name) in [
-        ("ou=people", "people"),
-        ("ou=servicegroups", "servicegroups"),
-        ("ou=people,ou=servicegroups", "people"),
-    ] {
-        write!(
-            text,
-            "dn: {dn},{BASE}\nobjectClass: organizationalUnit\nou: {name}\n\n"
-        )
-        .unwrap();
-    }
-    for (uid, name, number) in [("ada", "Ada Lovelace", 40001), ("grace", "Grace Hopper", 40002)] {
-        write!(text, "dn: uid={uid},ou=people,{BASE}\nobjectClass: posixAccount\nuid: {uid}\ncn: {name}\nuidNumber: {number}\n\
-             gidNumber: {number}\nhomeDirectory: {homes}/home/{uid}\n\n").unwrap();
-    }
-    write!(text, "dn: cn=tools.admin,ou=servicegroups,{BASE}\nobjectClass: posixGroup\ncn: tools.admin\ngidNumber: 40000\n\
-         member: uid=ada,ou=people,{BASE}\n\n").unwrap();
-    for (name, uid) in tools {
-        write!(text, "dn: uid=tools.{name},ou=people,ou=servicegroups,{BASE}\nobjectClass: posixAccount\nuid: tools.{name}\n\
-             cn: tools.{name}\nuidNumber: {uid}\ngidNumber: {uid}\nhomeDirectory: {homes}/project/{name}\n\n\
-             dn: cn=tools.{name},ou=servicegroups,{BASE}\nobjectClass: posixGroup\ncn: tools.{name}\ngidNumber: {uid}\n\
-             member: uid=grace,ou=people,{BASE}\n\n").unwrap();
-    }
-    text
-}
-
 impl Platform {
+    /// With the embedded server.
     pub(crate) async fn start(tools: &[(&str, u32)]) -> Self {
-        Self::start_with(tools, |text| text).await
+        Self::start_on(Which::Embedded, tools).await
     }
 
+    /// With a server of the test's choice.
+    pub(crate) async fn start_on(which: Which, tools: &[(&str, u32)]) -> Self {
+        Self::start_on_with(which, tools, |text| text).await
+    }
+
+    /// With the embedded server and a content that the test changes.
     pub(crate) async fn start_with(tools: &[(&str, u32)], change: impl FnOnce(String) -> String) -> Self {
+        Self::start_on_with(Which::Embedded, tools, change).await
+    }
+
+    /// With a server and a content of the test's choice.
+    pub(crate) async fn start_on_with(
+        which: Which,
+        tools: &[(&str, u32)],
+        change: impl FnOnce(String) -> String,
+    ) -> Self {
         toolforge_pki::install_provider();
         let folder = tempfile::tempdir().unwrap();
         for name in ["project", "home"] {
@@ -104,13 +84,11 @@ impl Platform {
         }
         let authority = Arc::new(Authority::create("test authority").unwrap());
         let shutdown = CancellationToken::new();
-        let ldap_url = directory(
-            &folder,
-            &authority,
-            &change(ldif(folder.path(), tools)),
-            &shutdown,
-        )
-        .await;
+        let homes = Homes {
+            tools: folder.path().join("project"),
+            users: folder.path().join("home"),
+        };
+        let server = Server::start_with(which, &change(ldif(&homes, tools)), "unlimited").await;
         let (api, url) = api(&folder, &authority, &shutdown).await;
         let admin = api.client("admin", &["system:masters"]);
         let controllers = api.client("system:kube-controller-manager", &["system:masters"]);
@@ -122,10 +100,10 @@ impl Platform {
         let platform = Self {
             folder,
             admin,
+            url,
             authority,
             api,
-            url,
-            ldap_url,
+            server,
             shutdown,
         };
         platform.grant().await;
@@ -168,9 +146,7 @@ impl Platform {
     }
 
     pub(crate) fn ldap(&self, who: &str) -> LdapAccess {
-        LdapAccess::new(vec![self.ldap_url.clone()], BASE, "tools")
-            .trusting(Some(self.authority.certificate_pem().to_owned()))
-            .bound_as(format!("cn={who},{BASE}"), format!("{who}-secret"))
+        self.server.access(who)
     }
 
     pub(crate) fn homes(&self) -> PathBuf {
@@ -253,22 +229,30 @@ impl Platform {
 
     /// A client with the kubeconfig of a home, over the network.
     pub(crate) async fn client_of(&self, home: &std::path::Path) -> Client {
-        client(kube::config::Kubeconfig::read_from(home.join(".kube/config")).unwrap()).await
+        self.client_with(home, |_| ()).await
+    }
+
+    /// The same, in the name of somebody else: `kubectl --as USER --as-group GROUP`.
+    pub(crate) async fn impersonating(&self, home: &std::path::Path, user: &str, group: &str) -> Client {
+        self.client_with(home, |auth| {
+            auth.impersonate = Some(user.to_owned());
+            auth.impersonate_groups = Some(vec![group.to_owned()]);
+        })
+        .await
+    }
+
+    async fn client_with(
+        &self,
+        home: &std::path::Path,
+        change: impl FnOnce(&mut kube::config::AuthInfo),
+    ) -> Client {
+        let mut config = kube::config::Kubeconfig::read_from(home.join(".kube/config")).unwrap();
+        change(config.auth_infos[0].auth_info.as_mut().unwrap());
+        client(config).await
     }
 
     pub(crate) async fn directory(&self) -> ldap3::Ldap {
-        let tls = toolforge_pki::client_config(self.authority.certificate_pem(), None).unwrap();
-        let settings = ldap3::LdapConnSettings::new().set_config(Arc::new(tls));
-        let (connection, mut ldap) = ldap3::LdapConnAsync::with_settings(settings, &self.ldap_url)
-            .await
-            .unwrap();
-        tokio::spawn(connection.drive());
-        ldap.simple_bind(&format!("cn=admin,{BASE}"), "admin-secret")
-            .await
-            .unwrap()
-            .success()
-            .unwrap();
-        ldap
+        self.server.admin().await
     }
 }
 
@@ -292,27 +276,6 @@ where
     within(Box::pin(await_condition(api, name, condition)))
         .await
         .unwrap()
-}
-
-async fn directory(
-    folder: &tempfile::TempDir,
-    authority: &Authority,
-    text: &str,
-    shutdown: &CancellationToken,
-) -> String {
-    let config = toolforge_directory::Config {
-        path: folder.path().join("directory.ldif"),
-        base: BASE.to_owned(),
-        admin_password: "admin-secret".to_owned(),
-        reader_password: "reader-secret".to_owned(),
-        tls: toolforge_pki::server_config(&authority.issue_server(&["127.0.0.1"]).unwrap(), None).unwrap(),
-    };
-    let directory = Directory::open(config, Some(text)).unwrap();
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let url = format!("ldaps://{}", listener.local_addr().unwrap());
-    let token = shutdown.clone();
-    tokio::spawn(async move { directory.run(listener, token).await });
-    url
 }
 
 async fn api(

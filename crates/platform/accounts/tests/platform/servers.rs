@@ -1,6 +1,12 @@
 //! The two servers that every case is tried on, and what is asked of them.
 
-use std::{collections::HashSet, fmt::Write as _, sync::Arc, time::Duration};
+use std::{
+    collections::HashSet,
+    fmt::Write as _,
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Duration,
+};
 
 use ldap3::{Ldap, LdapConnAsync, LdapConnSettings, Mod};
 use tokio::{net::TcpListener, sync::watch};
@@ -58,8 +64,24 @@ pub(crate) fn free_port() -> u16 {
     listener.local_addr().unwrap().port()
 }
 
+/// Where homes lie, as the directory has them.
+pub(crate) struct Homes {
+    pub(crate) tools: PathBuf,
+    pub(crate) users: PathBuf,
+}
+
+impl Default for Homes {
+    fn default() -> Self {
+        Self {
+            tools: "/data/project".into(),
+            users: "/home".into(),
+        }
+    }
+}
+
 /// People, the admin group with ada, and these tools, of which grace is a maintainer.
-pub(crate) fn ldif(tools: &[(&str, u32)]) -> String {
+pub(crate) fn ldif(homes: &Homes, tools: &[(&str, u32)]) -> String {
+    let (projects, users) = (homes.tools.display(), homes.users.display());
     let mut text = format!(
         "dn: {BASE}\nobjectClass: domain\ndc: toolforge\n\n\
          dn: cn=reader,{BASE}\nobjectClass: organizationalRole\nobjectClass: simpleSecurityObject\ncn: reader\n\
@@ -80,7 +102,7 @@ pub(crate) fn ldif(tools: &[(&str, u32)]) -> String {
         write!(
             text,
             "dn: uid={uid},ou=people,{BASE}\nobjectClass: inetOrgPerson\nobjectClass: posixAccount\nuid: {uid}\n\
-             cn: {name}\nsn: {uid}\nuidNumber: {number}\ngidNumber: {number}\nhomeDirectory: /home/{uid}\n\n"
+             cn: {name}\nsn: {uid}\nuidNumber: {number}\ngidNumber: {number}\nhomeDirectory: {users}/{uid}\n\n"
         )
         .unwrap();
     }
@@ -95,7 +117,7 @@ pub(crate) fn ldif(tools: &[(&str, u32)]) -> String {
             text,
             "dn: uid=tools.{name},ou=people,ou=servicegroups,{BASE}\nobjectClass: person\nobjectClass: posixAccount\n\
              uid: tools.{name}\ncn: tools.{name}\nsn: tools.{name}\nuidNumber: {uid}\ngidNumber: {uid}\n\
-             homeDirectory: /data/project/{name}\n\n\
+             homeDirectory: {projects}/{name}\n\n\
              dn: cn=tools.{name},ou=servicegroups,{BASE}\nobjectClass: groupOfNames\nobjectClass: posixGroup\n\
              cn: tools.{name}\ngidNumber: {uid}\nmember: uid=grace,ou=people,{BASE}\n\n"
         )
@@ -111,18 +133,22 @@ impl Server {
 
     /// As `start`; slapd answers the reader with so many entries at most.
     pub(crate) async fn start_limited(which: Which, tools: &[(&str, u32)], size_limit: &str) -> Self {
+        Self::start_with(which, &ldif(&Homes::default(), tools), size_limit).await
+    }
+
+    /// With this content.
+    pub(crate) async fn start_with(which: Which, text: &str, size_limit: &str) -> Self {
         toolforge_pki::install_provider();
         let folder = tempfile::tempdir().unwrap();
         let authority = Authority::create("test authority").unwrap();
-        let text = ldif(tools);
         let running = match which {
             Which::Slapd => {
                 let (path, authority) = (folder.path(), &authority);
-                Running::Slapd(Slapd::start(path, authority, &text, size_limit))
+                Running::Slapd(Slapd::start(path, authority, text, size_limit))
             }
             Which::Embedded => {
                 let port = free_port();
-                Running::Embedded(Embedded::start(folder.path(), &authority, Some(&text), port).await)
+                Running::Embedded(Embedded::start(folder.path(), &authority, Some(text), port).await)
             }
         };
         Self {
@@ -189,7 +215,7 @@ impl Server {
 }
 
 impl Embedded {
-    async fn start(folder: &std::path::Path, authority: &Authority, ldif: Option<&str>, port: u16) -> Self {
+    async fn start(folder: &Path, authority: &Authority, ldif: Option<&str>, port: u16) -> Self {
         let identity = authority.issue_server(&["127.0.0.1", "localhost"]).unwrap();
         let config = toolforge_directory::Config {
             path: folder.join("directory.ldif"),
@@ -267,8 +293,13 @@ pub(crate) fn group(name: &str) -> String {
 
 /// Adds a tool's account, without a group.
 pub(crate) async fn add_account(ldap: &mut Ldap, name: &str, uid: &str) {
+    add_account_in(ldap, &Homes::default().tools, name, uid).await;
+}
+
+/// As `add_account`, with its home below this folder.
+pub(crate) async fn add_account_in(ldap: &mut Ldap, homes: &Path, name: &str, uid: &str) {
     let full = format!("tools.{name}");
-    let home = format!("/data/project/{name}");
+    let home = homes.join(name).display().to_string();
     let attributes = vec![
         ("objectClass", HashSet::from(["person", "posixAccount"])),
         ("uid", HashSet::from([full.as_str()])),

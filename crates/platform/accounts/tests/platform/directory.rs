@@ -1,4 +1,4 @@
-//! The cases.
+//! The directory's side of the account service, against Debian's slapd and against the embedded server: the same cases.
 
 use std::time::{Duration, Instant};
 
