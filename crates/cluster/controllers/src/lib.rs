@@ -21,6 +21,7 @@ mod job;
 mod kept;
 mod key;
 mod lean;
+mod meta;
 mod namespace;
 mod others;
 mod owner;

@@ -11,8 +11,9 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::cache::Cache;
+use crate::meta::Meta;
 use crate::watch::follow;
-use crate::world::{Meta, Served};
+use crate::world::Served;
 
 type Handler = Box<dyn Fn(&Arc<Served>, &Arc<Cache<Meta>>) + Send + Sync>;
 

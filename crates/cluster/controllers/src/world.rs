@@ -14,8 +14,7 @@ use k8s_openapi::api::certificates::v1::CertificateSigningRequest;
 use k8s_openapi::api::core::v1::{Endpoints, Namespace, Node, Pod, ResourceQuota, Service, ServiceAccount};
 use k8s_openapi::api::discovery::v1::EndpointSlice;
 use k8s_openapi::api::policy::v1::PodDisruptionBudget;
-use kube::api::{ApiResource, DynamicObject};
-use kube::core::PartialObjectMeta;
+use kube::api::ApiResource;
 use kube::discovery::{Discovery, Scope, verbs};
 use kube::{Client, Resource};
 use parking_lot::RwLock;
@@ -28,9 +27,6 @@ use crate::lean;
 use crate::others::Others;
 use crate::owner::is_dying;
 use crate::watch::follow;
-
-/// Metadata of an object of any kind.
-pub(crate) type Meta = PartialObjectMeta<DynamicObject>;
 
 /// A kind that the API serves and that can be listed, watched and deleted.
 #[derive(Clone, Debug, PartialEq)]

@@ -15,8 +15,9 @@ use super::plan::{FOREGROUND, ORPHAN, OwnerState, Verdict, verdict};
 use crate::cache::{Cache, Change};
 use crate::controller::{Again, Controller, Failure, Step, gone_is_fine};
 use crate::kept::MANAGER;
+use crate::meta::Meta;
 use crate::queue::Queue;
-use crate::world::{Meta, World, whole_kinds};
+use crate::world::{World, whole_kinds};
 
 /// The controller.
 pub(crate) struct Garbage {

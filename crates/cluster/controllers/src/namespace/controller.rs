@@ -13,9 +13,10 @@ use super::conditions::{Remaining, updated};
 use crate::cache::Change;
 use crate::controller::{Again, Controller, Failure, Step, gone_is_fine, text_of};
 use crate::key::Key;
+use crate::meta::Meta;
 use crate::owner::is_dying;
 use crate::queue::Queue;
-use crate::world::{Meta, Served, World, whole_kinds};
+use crate::world::{Served, World, whole_kinds};
 
 /// The finalizer that this controller removes.
 const FINALIZER: &str = "kubernetes";
