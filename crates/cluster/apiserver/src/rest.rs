@@ -39,7 +39,7 @@ use crate::request::ResourceInfo;
 use crate::store::{Key, Resource};
 use crate::{body, connect, fail, respond, tokens, watch};
 
-pub(crate) use answer::{bytes as object_bytes, partial, table, value as object_value};
+pub(crate) use answer::{bytes as object_bytes, partial_json, table, value as object_value};
 pub(crate) use change::{Edit, change};
 pub(crate) use create::{Tracking, create_object};
 pub(crate) use decode::posted as decode_posted;

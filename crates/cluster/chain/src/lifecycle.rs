@@ -41,12 +41,7 @@ pub(crate) fn admit(
 }
 
 fn is_going(namespace: &Value) -> bool {
-    namespace
-        .pointer("/status/phase")
-        .is_some_and(|phase| phase == "Terminating")
-        || namespace
-            .pointer("/metadata/deletionTimestamp")
-            .is_some_and(|time| !time.is_null())
+    namespace["status"]["phase"] == "Terminating" || !namespace["metadata"]["deletionTimestamp"].is_null()
 }
 
 fn missing(namespace: &str) -> Status {

@@ -3,6 +3,8 @@
 use axum::response::Response;
 use bytes::Bytes;
 use http::StatusCode;
+use serde::Deserialize;
+use serde_json::value::RawValue;
 use serde_json::{Value, json};
 use toolforge_kinds::{IncludeObject, Status};
 
@@ -34,7 +36,7 @@ pub(crate) fn object(call: &Call, code: StatusCode, stored: &Stored) -> Result<R
             let table = table(call, &[&object], &revision(stored))?;
             Ok(respond::json(code, &table))
         }
-        Form::Metadata => Ok(respond::json(code, &partial(&stored.value()))),
+        Form::Metadata => Ok(respond::bytes(code, partial_json(&stored.json))),
     }
 }
 
@@ -64,11 +66,47 @@ pub(super) fn include(query: &Query) -> Result<IncludeObject, Status> {
     }
 }
 
-/// The metadata of an object as an object of its own.
+/// The one part of an object that its metadata form shows.
+#[derive(Deserialize)]
+struct Outline<'json> {
+    #[serde(borrow, default)]
+    metadata: Option<&'json RawValue>,
+}
+
+/// The metadata of a stored object as an object of its own: cut out of its JSON, because a metadata watch of a busy kind
+/// would else parse and write again each object that changes.
+pub(crate) fn partial_json(json: &[u8]) -> Vec<u8> {
+    let outline = serde_json::from_slice(json).unwrap_or(Outline { metadata: None });
+    let metadata = outline.metadata.map_or("{}", RawValue::get);
+    let mut partial = Vec::with_capacity(PARTIAL_HEAD.len() + metadata.len() + 1);
+    partial.extend_from_slice(PARTIAL_HEAD);
+    partial.extend_from_slice(metadata.as_bytes());
+    partial.push(b'}');
+    partial
+}
+
+/// What stands before the metadata of a `PartialObjectMetadata`.
+const PARTIAL_HEAD: &[u8] = br#"{"apiVersion":"meta.k8s.io/v1","kind":"PartialObjectMetadata","metadata":"#;
+
+/// The metadata of an object that is not stored as an object of its own.
 pub(crate) fn partial(object: &Value) -> Value {
     json!({
         "kind": "PartialObjectMetadata",
         "apiVersion": "meta.k8s.io/v1",
         "metadata": object.get("metadata").cloned().unwrap_or_default(),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn metadata_is_cut_out_as_it_is_written() {
+        let stored = br#"{"apiVersion":"v1","data":{"metadata":"no"},"kind":"ConfigMap","metadata":{"name":"a","labels":{"b":"\"}"}}}"#;
+        let object: Value = serde_json::from_slice(stored).expect("JSON");
+        let cut: Value = serde_json::from_slice(&partial_json(stored)).expect("JSON");
+        assert_eq!(cut, partial(&object));
+        assert_eq!(cut["metadata"]["labels"]["b"], "\"}");
+    }
 }

@@ -93,17 +93,18 @@ async fn render(
             Ok(respond::large(StatusCode::OK, table.to_string().into_bytes(), call.gzip).await)
         }
         Form::Metadata => {
-            let items: Vec<Value> = objects
-                .iter()
-                .map(|stored| answer::partial(&stored.value()))
-                .collect();
-            let list = json!({
-                "kind": "PartialObjectMetadataList",
-                "apiVersion": "meta.k8s.io/v1",
-                "metadata": metadata,
-                "items": items,
-            });
-            Ok(respond::large(StatusCode::OK, list.to_string().into_bytes(), call.gzip).await)
+            let mut list = format!(
+                r#"{{"kind":"PartialObjectMetadataList","apiVersion":"meta.k8s.io/v1","metadata":{metadata},"items":["#
+            )
+            .into_bytes();
+            for (number, stored) in objects.iter().enumerate() {
+                if number > 0 {
+                    list.push(b',');
+                }
+                list.extend_from_slice(&answer::partial_json(&stored.json));
+            }
+            list.extend_from_slice(TAIL);
+            Ok(respond::large(StatusCode::OK, list, call.gzip).await)
         }
     }
 }

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use toolforge_kinds::Status;
 
 use crate::negotiate::Form;
-use crate::rest::{Call, object_bytes, object_value, partial, table};
+use crate::rest::{Call, object_bytes, object_value, partial_json, table};
 use crate::selector::Selector;
 use crate::store::{Effect, Event, Previous, Stored, stamp_revision, watch_line};
 
@@ -91,7 +91,7 @@ impl Lines {
     fn line(&self, word: &str, stored: &Stored) -> Bytes {
         match self.call.form {
             Form::Object | Form::GroupDiscovery => watch_line(word, &object_bytes(&self.call, stored)),
-            Form::Metadata => watch_line(word, partial(&stored.value()).to_string().as_bytes()),
+            Form::Metadata => watch_line(word, &partial_json(&stored.json)),
             Form::Table => {
                 let value = object_value(&self.call, stored);
                 let revision = value
