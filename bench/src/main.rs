@@ -1,6 +1,7 @@
 //! The load generator behind `cargo xtask bench NAME`: it starts a release platform of its own, loads it as clients
 //! do, and prints medians of several runs. Never a test, and no part of the program.
 
+mod accounts;
 mod admission;
 mod api;
 mod client;
@@ -30,6 +31,8 @@ enum Bench {
     Api(api::Arguments),
     /// The webhook server: reviews a second beside an echo on the same stack, the time of a verdict, memory
     Admission(Runs),
+    /// The account service on thousands of tools: first fill, a look with nothing to do, a change of the directory, memory
+    Accounts(accounts::Arguments),
     /// The peer of `admission`
     #[command(hide = true)]
     Echo(admission::Echo),
@@ -51,6 +54,7 @@ fn main() -> ExitCode {
         Bench::Start(runs) => start::run(&runs),
         Bench::Api(arguments) => api::run(&arguments),
         Bench::Admission(runs) => admission::run(&runs),
+        Bench::Accounts(arguments) => accounts::run(&arguments),
         Bench::Echo(echo) => admission::serve_echo(&echo),
     };
     match outcome {

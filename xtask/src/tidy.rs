@@ -67,8 +67,10 @@ impl Layer {
             Self::Directory => matches!(other, Self::Core | Self::Base),
             Self::Platform => matches!(other, Self::Core | Self::Base | Self::Platform),
             Self::Cluster => matches!(other, Self::Core | Self::Base | Self::Cluster),
-            // A bench measures the program from outside, as its users meet it.
-            Self::Testkit | Self::Bench => matches!(other, Self::Core | Self::Base),
+            Self::Testkit => matches!(other, Self::Core | Self::Base),
+            // A bench measures the program from outside, as its users meet it; what a component stands between it may
+            // bring along: a cluster and a directory.
+            Self::Bench => !matches!(other, Self::Platform | Self::Roof | Self::Testkit | Self::Xtask),
             Self::Roof => !matches!(other, Self::Xtask | Self::Bench),
             Self::Xtask => false,
         }
