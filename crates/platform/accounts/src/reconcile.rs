@@ -80,6 +80,7 @@ impl Context {
             dns_names: Vec::new(),
             lifetime: self.certificate_lifetime,
             reason: "the account service made this request itself",
+            others_may_approve: false,
             patience: SIGNING,
         }
     }

@@ -35,6 +35,7 @@ pub fn serving(replica: &str, signer: &str, dns_names: Vec<String>, lifetime: Du
             dns_names,
             lifetime: Some(lifetime),
             reason: "the admission server made this request itself",
+            others_may_approve: true,
             patience: PATIENCE,
         },
         renewed_after: RENEWED_AFTER,

@@ -64,6 +64,13 @@ impl Authorities {
         self.0.borrow().clone()
     }
 
+    /// Waits until there are any; for ever, where none come any more.
+    pub async fn known(&mut self) {
+        if self.0.wait_for(Option::is_some).await.is_err() {
+            std::future::pending::<()>().await;
+        }
+    }
+
     /// Waits for the next change since the last look here; for ever, where nothing changes any more.
     pub async fn changed(&mut self) {
         if self.0.changed().await.is_err() {

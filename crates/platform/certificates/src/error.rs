@@ -38,6 +38,20 @@ pub enum IssueError {
         /// The request.
         name: String,
     },
+    /// This client may not approve it, and nobody else does.
+    #[error(
+        "nobody approved the certificate request {name} within {} seconds: whoever made it may not approve requests to \
+         {signer}, so that somebody else has to, such as a controller that approves",
+        within.as_secs()
+    )]
+    NotApproved {
+        /// The request.
+        name: String,
+        /// Whose signature it is for.
+        signer: String,
+        /// How long it waited.
+        within: Duration,
+    },
     /// It is approved, and nobody signs it.
     #[error(
         "no signer issued a certificate for {name} within {} seconds: it is approved, and {} has to sign it",

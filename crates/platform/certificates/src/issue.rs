@@ -45,14 +45,16 @@ pub struct Request {
     pub lifetime: Option<Duration>,
     /// Why it is approved, for who looks at the object.
     pub reason: &'static str,
-    /// How long the signer may take.
+    /// Whether somebody else is waited for to approve it, where the client may not; else that is an error at once.
+    pub others_may_approve: bool,
+    /// How long the approval, if it is left to others, and the signer may take together.
     pub patience: Duration,
 }
 
 /// Makes a key and gets its certificate.
 ///
-/// The client must be allowed to create, get, list, watch and delete certificate requests, to update their
-/// `approval`, and to `approve` for the signer.
+/// The client must be allowed to create, get, list, watch and delete certificate requests. Who may also update their
+/// `approval` and `approve` for the signer approves it at once; else it fails, or waits for somebody who does.
 ///
 /// # Errors
 /// When a step fails, or the request is refused, or is not answered in time. It may be tried again.
@@ -129,17 +131,13 @@ async fn approve_and_wait(
 ) -> Result<String, IssueError> {
     let name = asked.object.clone();
     let uid = created.metadata.uid.clone();
-    approve(api, created, asked).await?;
+    let approved = approve(api, created, asked).await?;
     let settled = tokio::time::timeout(
         asked.patience,
         await_condition(api.clone(), &name, Settled { uid }),
     )
     .await
-    .map_err(|_| IssueError::NotSigned {
-        name: name.clone(),
-        signer: asked.signer.clone(),
-        within: asked.patience,
-    })?
+    .map_err(|_| late(asked, approved))?
     .map_err(|source| IssueError::Watch {
         name: name.clone(),
         source: Box::new(source),
@@ -161,12 +159,23 @@ async fn approve_and_wait(
     }
 }
 
-/// Approves, unless somebody was faster: an answer that is there already is for the wait to see.
+/// Why there is no answer: nobody has signed what is approved, or nobody has approved it.
+fn late(asked: &Request, approved: bool) -> IssueError {
+    let (name, signer, within) = (asked.object.clone(), asked.signer.clone(), asked.patience);
+    if approved {
+        IssueError::NotSigned { name, signer, within }
+    } else {
+        IssueError::NotApproved { name, signer, within }
+    }
+}
+
+/// Approves, unless somebody was faster: an answer that is there already is for the wait to see. False, where that is
+/// left to others.
 async fn approve(
     api: &Api<CertificateSigningRequest>,
     mut request: CertificateSigningRequest,
     asked: &Request,
-) -> Result<(), IssueError> {
+) -> Result<bool, IssueError> {
     let name = &asked.object;
     let uid = request.metadata.uid.clone();
     for _ in 0..ATTEMPTS {
@@ -176,14 +185,22 @@ async fn approve(
             .conditions
             .get_or_insert_default();
         if request.metadata.uid != uid || !conditions.is_empty() {
-            return Ok(());
+            return Ok(true);
         }
         conditions.push(approval(asked));
         match api
             .replace_subresource("approval", name, &PostParams::default(), &request)
             .await
         {
-            Ok(_) => return Ok(()),
+            Ok(_) => return Ok(true),
+            Err(kube::Error::Api(status)) if asked.others_may_approve && status.is_forbidden() => {
+                tracing::info!(
+                    request = name,
+                    why = status.message,
+                    "others have to approve this request"
+                );
+                return Ok(false);
+            }
             Err(kube::Error::Api(status)) if status.is_conflict() => {
                 request = api.get(name).await.map_err(api_error("read", name))?;
             }

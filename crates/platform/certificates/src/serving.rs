@@ -31,6 +31,7 @@ pub struct Serving {
 
 /// Gets a certificate, however long it takes, and presents it; it is renewed until `shutdown`. None if that came first.
 ///
+/// There is none before `authorities` are known and one of them signed it: until then callers would not trust this server.
 /// The client must be allowed what [`issue()`] needs.
 pub async fn present(
     client: Client,
@@ -67,30 +68,51 @@ struct Held {
 }
 
 impl Keeper {
+    /// The first certificate that callers can trust: nothing is presented before they do, for they would be told of a
+    /// broken server and not of one that is not there yet.
     async fn first(&mut self) -> (Presented, Held) {
+        if self.authorities.pem().is_none() {
+            tracing::info!(
+                "there is no authority yet by which this server is known; nothing is served until there is"
+            );
+        }
+        self.authorities.known().await;
         let mut failures = 0;
         loop {
-            match self.issue().await {
-                Ok((identity, held)) => match Presented::of(&identity) {
-                    Ok(presented) => return (presented, held),
-                    Err(error) => {
-                        tracing::error!(error = %Chain(&error), "a certificate cannot be presented");
-                    }
-                },
-                Err(error) => {
-                    tracing::error!(
-                        error = %Chain(&error),
-                        "there is no certificate yet, and nothing is served; trying again"
-                    );
-                }
+            if let Some(first) = self.attempt().await {
+                return first;
             }
             failures += 1;
-            tokio::time::sleep(retry_after(failures)).await;
+            tokio::select! {
+                () = tokio::time::sleep(retry_after(failures)) => {}
+                () = self.authorities.changed() => {}
+            }
         }
     }
 
+    /// One attempt at a first certificate; none, if it was not signed, or not by who is trusted. The log says why.
+    async fn attempt(&mut self) -> Option<(Presented, Held)> {
+        let (identity, held) = match self.issue().await {
+            Ok(issued) => issued,
+            Err(error) => {
+                tracing::error!(
+                    error = %Chain(&error),
+                    "there is no certificate yet, and nothing is served; trying again"
+                );
+                return None;
+            }
+        };
+        if !held.known {
+            return None;
+        }
+        Presented::of(&identity)
+            .inspect_err(|error| tracing::error!(error = %Chain(error), "a certificate cannot be presented"))
+            .ok()
+            .map(|presented| (presented, held))
+    }
+
     async fn keep(mut self, presented: Presented, mut held: Held) {
-        let mut failures = u32::from(!held.known);
+        let mut failures = 0;
         loop {
             tokio::select! {
                 () = tokio::time::sleep(self.pause(&held, failures)) => {}
@@ -163,12 +185,12 @@ impl Keeper {
         Ok((identity, held))
     }
 
-    /// Whether the authorities of now know a certificate; where there are none yet, nothing speaks against it.
+    /// Whether the authorities of now know a certificate.
     fn knows(&self, certificate_pem: &str) -> bool {
         let (Some(authorities), Some(name)) =
             (self.authorities.pem(), self.serving.request.dns_names.first())
         else {
-            return true;
+            return false;
         };
         match toolforge_pki::check_server(certificate_pem, &authorities, name, SystemTime::now()) {
             Ok(()) => true,

@@ -31,13 +31,13 @@ const LIFETIME: Duration = Duration::from_mins(30);
 const KEPT: Duration = Duration::from_hours(1);
 
 /// One address in front of several servers, which take turns. With none, connections break.
-struct Front {
+pub(crate) struct Front {
     address: SocketAddr,
     servers: Arc<Mutex<Vec<SocketAddr>>>,
 }
 
 impl Front {
-    async fn start() -> Self {
+    pub(crate) async fn start() -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let servers = Arc::new(Mutex::new(Vec::<SocketAddr>::new()));
@@ -65,7 +65,7 @@ impl Front {
     }
 
     /// A guard as `toolforge admission` runs it, known by the authorities in the `ConfigMap` `trust`; where it listens.
-    async fn guard(&self, client: Client, serving: Serving, trust: &str) -> SocketAddr {
+    pub(crate) async fn guard(&self, client: Client, serving: Serving, trust: &str) -> SocketAddr {
         let stop = CancellationToken::new();
         let authorities = Authorities::config_map(
             client.clone(),
@@ -104,7 +104,7 @@ impl Front {
 }
 
 /// A cluster with a tool, where the objects are that `toolforge manifests` prints, and no guard.
-async fn cluster(front: &Front) -> (Cluster, Api<Service>) {
+pub(crate) async fn cluster(front: &Front) -> (Cluster, Api<Service>) {
     let cluster = Cluster::start().await;
     let namespace =
         json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "toolforge-system"}});
@@ -117,12 +117,12 @@ async fn cluster(front: &Front) -> (Cluster, Api<Service>) {
     (cluster, services)
 }
 
-fn asked(replica: &str) -> Serving {
+pub(crate) fn asked(replica: &str) -> Serving {
     serving(replica, DEFAULT_SIGNER, vec!["localhost".to_owned()], LIFETIME)
 }
 
 /// Why a Service is not made; none, if it is.
-async fn refusal(services: &Api<Service>, name: &str, kind: &str) -> Option<String> {
+pub(crate) async fn refusal(services: &Api<Service>, name: &str, kind: &str) -> Option<String> {
     let service = json!({
         "metadata": {"name": name},
         "spec": {"type": kind, "selector": {"name": "hello"}, "ports": [{"port": 8000}]},
@@ -132,7 +132,7 @@ async fn refusal(services: &Api<Service>, name: &str, kind: &str) -> Option<Stri
     made.err().map(|error| error.to_string())
 }
 
-async fn until_guarded(services: &Api<Service>) {
+pub(crate) async fn until_guarded(services: &Api<Service>) {
     let deadline = Instant::now() + DEADLINE;
     loop {
         let refused = refusal(services, "never", "NodePort").await.unwrap();
@@ -145,7 +145,7 @@ async fn until_guarded(services: &Api<Service>) {
 }
 
 /// The certificate that a server presents, whoever signed it.
-async fn presented(address: SocketAddr) -> Vec<u8> {
+pub(crate) async fn presented(address: SocketAddr) -> Vec<u8> {
     let config = Arc::new(toolforge_pki::unverified_client_config());
     let stream = TcpStream::connect(address).await.unwrap();
     let connector = tokio_rustls::TlsConnector::from(config);
@@ -215,6 +215,9 @@ async fn whoever_gets_no_certificate_is_told_why() {
 
     // A right on one signer is none on others.
     "example.org/webhooks".clone_into(&mut request.signer);
+    let error = issue(&client, &request).await.unwrap_err();
+    assert!(matches!(error, IssueError::NotApproved { .. }), "{error}");
+    request.others_may_approve = false;
     let error = issue(&client, &request).await.unwrap_err();
     assert!(
         matches!(error, IssueError::Api { step: "approve", .. }),

@@ -5,6 +5,7 @@
 
 mod certificates;
 mod registration;
+mod signing;
 
 mod scratch;
 mod start;
