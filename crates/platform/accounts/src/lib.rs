@@ -14,6 +14,7 @@
 mod account;
 mod archive;
 mod cache;
+mod cause;
 mod clash;
 mod cluster_info;
 mod config;

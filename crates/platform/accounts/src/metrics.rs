@@ -15,7 +15,7 @@ use prometheus_client::{
     registry::{Registry, Unit},
 };
 
-use crate::{account::Account, report::Report};
+use crate::{account::Account, cause::Cause, report::Report};
 
 #[cfg(test)]
 mod tests;
@@ -42,6 +42,11 @@ struct Standing {
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
 struct Place {
     state: &'static str,
+}
+
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct Failed {
+    cause: &'static str,
 }
 
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
@@ -78,6 +83,7 @@ pub(crate) struct Metrics {
     accounts: Family<Standing, Number>,
     queue: Family<Place, Number>,
     turns: Family<Ended, Histogram, fn() -> Histogram>,
+    failures: Family<Failed, Counter>,
     leading: Number,
     directory_connected: Number,
     directory_read: Number,
@@ -97,6 +103,7 @@ impl Metrics {
             accounts: Family::default(),
             queue: Family::default(),
             turns: Family::new_with_constructor(|| Histogram::new(TURN_SECONDS)),
+            failures: Family::default(),
             leading: Gauge::default(),
             directory_connected: Gauge::default(),
             directory_read: Gauge::default(),
@@ -107,6 +114,9 @@ impl Metrics {
                 // A counter that begins at nothing shows its first step, too.
                 drop(metrics.counts(done).get_or_create(&Of { account_type }));
             }
+        }
+        for cause in Cause::ALL {
+            drop(metrics.failures.get_or_create(&Failed { cause: cause.label() }));
         }
         metrics.register_original();
         metrics.register_own();
@@ -154,6 +164,11 @@ impl Metrics {
             self.queue.clone(),
         );
         registry.register_with_unit("turn", "Time that a turn took", Unit::Seconds, self.turns.clone());
+        registry.register(
+            "turn_failures",
+            "Turns that failed, by what was in the way",
+            self.failures.clone(),
+        );
         registry.register(
             "leading",
             "Whether this replica is the one that acts",
@@ -204,6 +219,13 @@ impl Metrics {
         self.turns
             .get_or_create(&Ended { result })
             .observe(took.as_secs_f64());
+    }
+
+    /// An account's turn has failed.
+    pub(crate) fn turn_failed(&self, cause: Cause) {
+        self.failures
+            .get_or_create(&Failed { cause: cause.label() })
+            .inc();
     }
 
     /// All figures as text; without a report, which only the leader has, those of others are not there.

@@ -40,6 +40,8 @@ pub enum State {
     Failing,
     /// Its name is impossible.
     Skipped,
+    /// The overrides name it, and the directory does not have it.
+    Unknown,
     /// The directory has locked it.
     Locked,
     /// It is gone from the directory; its objects are kept for the grace period.
@@ -51,7 +53,7 @@ pub enum State {
 /// An account, in one line.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Line {
-    /// `tool NAME` or `admin USER`.
+    /// `tool NAME` or `admin USER`; `override NAME` for what the overrides say of no tool.
     pub account: String,
     /// How it is.
     pub state: State,
@@ -203,6 +205,7 @@ fn tell(line: &mut Line, trouble: Trouble) {
         Severity::Failing => State::Failing,
         Severity::Warning => State::Warning,
         Severity::Skipped => State::Skipped,
+        Severity::Unknown => State::Unknown,
     };
     line.since = Some(trouble.since);
     line.reason = Some(trouble.reason);

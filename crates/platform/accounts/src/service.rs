@@ -27,6 +27,7 @@ use looks::Look;
 
 use crate::{
     account::Account,
+    cause::Cause,
     clash::clashes,
     config::Summary,
     desired::ADMIN_NAMESPACE,
@@ -34,6 +35,7 @@ use crate::{
     ldap::News,
     ledger::Keeper,
     metrics::{Done, Metrics},
+    near,
     overrides::Overrides,
     plan::ObjectKey,
     queue::{Queue, Turn},
@@ -212,8 +214,14 @@ impl Service {
     fn finish(&mut self, done: Result<(Id, TurnResult), JoinError>) {
         let (id, result) = match done {
             Ok((id, Ok(outcome))) => (id, Ok(outcome)),
-            Ok((id, Err(error))) => (id, Err(Chain(&error).to_string())),
-            Err(error) => (error.id(), Err(format!("its turn ended badly: {error}"))),
+            Ok((id, Err(error))) => {
+                self.context.metrics.turn_failed(Cause::of(&error));
+                (id, Err(Chain(&error).to_string()))
+            }
+            Err(error) => {
+                self.context.metrics.turn_failed(Cause::Fault);
+                (error.id(), Err(format!("its turn ended badly: {error}")))
+            }
         };
         let Some(account) = self.running.remove(&id) else {
             return;
@@ -365,7 +373,6 @@ impl Service {
             self.queue.mark(account.clone());
         }
         self.snapshot = new;
-        self.report_overridden();
         if self.first_pass.is_none() {
             self.first_pass = Some(accounts);
             // With no account at all the first pass is over already.
@@ -375,6 +382,7 @@ impl Service {
         } else {
             self.judge();
         }
+        self.report_overridden();
     }
 
     /// Says which names are impossible.
@@ -448,8 +456,19 @@ impl Service {
     fn report_overridden(&mut self) {
         let is_unknown = |tool: &&ToolName| !self.snapshot.tools.contains_key(*tool);
         let unknown: BTreeSet<ToolName> = self.overrides_seen.tools().filter(is_unknown).cloned().collect();
-        for tool in unknown.difference(&self.overridden_unknown) {
-            tracing::warn!(%tool, "the overrides name a tool that the directory does not have; correct its name, or take it out");
+        let keys: BTreeSet<String> = unknown.iter().map(overrides_of).collect();
+        self.status
+            .keep_only(Severity::Unknown, |account| keys.contains(account));
+        for tool in &unknown {
+            let names = self.snapshot.tools.keys().map(ToolName::as_str);
+            let near = near::proposals(&near::near(tool.as_str(), names));
+            let reason = format!(
+                "the directory does not have this tool{near}; correct its name in the overrides, or take it out"
+            );
+            self.status.set(&overrides_of(tool), Severity::Unknown, &reason);
+            if !self.overridden_unknown.contains(tool) {
+                tracing::warn!(%tool, "overrides: {reason}");
+            }
         }
         self.overridden_unknown = unknown;
     }
@@ -462,6 +481,11 @@ impl Service {
         self.mark(all);
         self.judge();
     }
+}
+
+/// How the published state calls what the overrides say of a tool: that is no account.
+fn overrides_of(tool: &ToolName) -> String {
+    format!("override {tool}")
 }
 
 /// Whether an object says which accounts the cluster has, and how they stand.

@@ -44,6 +44,8 @@ pub(crate) enum Severity {
     Warning,
     /// It is not looked at: its name is impossible.
     Skipped,
+    /// Only the overrides name it.
+    Unknown,
 }
 
 /// What is wrong with an account.

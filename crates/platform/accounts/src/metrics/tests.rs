@@ -1,7 +1,7 @@
 use std::{collections::BTreeMap, time::Duration};
 
 use super::{Done, Metrics};
-use crate::report::Report;
+use crate::{cause::Cause, report::Report};
 
 #[test]
 fn has_the_names_of_the_original() {
@@ -59,5 +59,26 @@ fn the_alerts_ask_for_figures_that_there_are() {
                 .is_some_and(|rest| rest.starts_with([' ', '{']))
         };
         assert!(text.lines().any(is_this), "{name} is not in\n{text}");
+    }
+}
+
+#[test]
+fn failures_are_counted_by_causes_of_a_fixed_list() {
+    let metrics = Metrics::new();
+    metrics.turn_failed(Cause::CertificateRefused);
+    let text = metrics.text(None).unwrap();
+    let lines = text
+        .lines()
+        .filter(|line| line.starts_with("toolforge_accounts_turn_failures_total"));
+    let counted: Vec<(&str, &str)> = lines.map(|line| line.rsplit_once(' ').unwrap()).collect();
+    let causes: std::collections::BTreeSet<&str> = counted.iter().map(|(cause, _)| *cause).collect();
+    assert_eq!(causes.len(), Cause::ALL.len(), "{text}");
+    for (cause, count) in counted {
+        let wanted = if cause.contains("\"certificate_refused\"") {
+            "1"
+        } else {
+            "0"
+        };
+        assert_eq!(count, wanted, "{cause}");
     }
 }

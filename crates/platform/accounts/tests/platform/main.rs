@@ -33,6 +33,7 @@ mod held;
 mod killed;
 mod lifecycle;
 mod original;
+mod refused;
 mod running;
 mod scratch;
 mod servers;
