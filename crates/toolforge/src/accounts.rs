@@ -2,19 +2,17 @@
 //!
 //! The service needs the directory; the subcommands need nothing but a kubeconfig.
 
-mod overrides;
-
-use std::{process::ExitCode, sync::Arc, time::Duration};
+use std::{process::ExitCode, time::Duration};
 
 use clap::{Args, Subcommand, ValueEnum};
-use tokio::sync::watch;
 use toolforge_accounts::{Account, Election, LEASE, Lifecycle, Line, State, Waiting};
 
 use crate::{
     cli::{AccountsArgs, ClusterArgs},
-    client, component, objects, policy,
+    client, component, objects,
+    overrides::OverridesFile,
+    policy,
 };
-use overrides::OverridesFile;
 
 /// What to look at, or to decide.
 #[derive(Debug, Subcommand)]
@@ -220,14 +218,11 @@ fn serve(arguments: AccountsArgs) -> anyhow::Result<ExitCode> {
     }
     let address = arguments.listen;
     let overrides = arguments.overrides.map(OverridesFile::of);
-    let (sender, receiver) = watch::channel(Arc::default());
-    if let Some(file) = &overrides {
-        sender.send_replace(Arc::new(file.read()?));
-    }
-    config.overrides = receiver;
+    // What is wrong with it is said before anything begins.
+    overrides.as_ref().map(OverridesFile::read).transpose()?;
     component::run(&arguments.cluster, |client, stop| async move {
         if let Some(file) = overrides {
-            file.follow(sender)?;
+            config.overrides = file.follow()?;
         }
         if let Some(address) = address {
             config.listener = Some(component::listen(address).await?);

@@ -78,6 +78,9 @@ pub(crate) struct UpArgs {
     /// What the guards go by: a policy file, YAML; it is read at each start
     #[arg(long, value_name = "FILE")]
     pub(crate) policy: Option<PathBuf>,
+    /// What single tools have more or less of, and the network policy: YAML, read again when it changes
+    #[arg(long, value_name = "FILE")]
+    pub(crate) overrides: Option<PathBuf>,
     /// Tools are served at `https://TOOL.DOMAIN` [default: toolforge.localhost]
     #[arg(long, value_name = "DOMAIN")]
     pub(crate) domain: Option<String>,

@@ -14,6 +14,7 @@ mod explain;
 mod logging;
 mod objects;
 mod outcome;
+mod overrides;
 mod policy;
 mod rules;
 mod settings;

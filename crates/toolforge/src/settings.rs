@@ -30,6 +30,9 @@ pub(crate) struct Settings {
     /// The policy file, by an absolute path; what it says wins over what was settled earlier.
     #[serde(default)]
     pub(crate) policy: Option<PathBuf>,
+    /// The file with what single tools have more or less of, by an absolute path.
+    #[serde(default)]
+    pub(crate) overrides: Option<PathBuf>,
     /// The second byte of Pods' addresses; none until a free one was found.
     pub(crate) network: Option<u8>,
     pub(crate) ports: Ports,
@@ -96,11 +99,22 @@ impl Settings {
 
 /// The policy file to go by: the one that was named, else that of the earlier start.
 pub(crate) fn policy_path(flags: &UpArgs, earlier: Option<&Settings>) -> anyhow::Result<Option<PathBuf>> {
-    match &flags.policy {
+    kept_file("--policy", flags.policy.as_deref(), || {
+        earlier.and_then(|settings| settings.policy.clone())
+    })
+}
+
+/// A file by an absolute path: the one that was named, else that of the earlier start.
+fn kept_file(
+    flag: &str,
+    named: Option<&Path>,
+    kept: impl FnOnce() -> Option<PathBuf>,
+) -> anyhow::Result<Option<PathBuf>> {
+    match named {
         Some(path) => std::path::absolute(path)
-            .context("--policy: not a path")
+            .with_context(|| format!("{flag}: not a path"))
             .map(Some),
-        None => Ok(earlier.and_then(|settings| settings.policy.clone())),
+        None => Ok(kept()),
     }
 }
 
@@ -152,6 +166,9 @@ pub(crate) fn resolve(
         .clone()
         .or_else(|| policy.registries.first().cloned())
         .or_else(|| kept(|settings| &settings.registry));
+    let overrides = kept_file("--overrides", flags.overrides.as_deref(), || {
+        earlier.and_then(|settings| settings.overrides.clone())
+    })?;
     let ports = ports(flags, earlier.map(|settings| &settings.ports));
     problems.extend(shared_ports(&ports));
     if !problems.is_empty() {
@@ -163,6 +180,7 @@ pub(crate) fn resolve(
         homes,
         registry: registry.unwrap_or_else(|| DEFAULT_REGISTRY.to_owned()),
         policy: policy_path,
+        overrides,
         network: flags
             .network
             .or_else(|| earlier.and_then(|settings| settings.network)),
@@ -302,6 +320,17 @@ mod tests {
             twice.contains("--domain: the policy file says other.test"),
             "{twice}"
         );
+    }
+
+    #[test]
+    fn the_file_of_overrides_is_kept_by_an_absolute_path() {
+        let first = settled(&["--overrides", "overrides.yaml"], None).unwrap();
+        let path = first.overrides.clone().unwrap();
+        assert!(path.is_absolute() && path.ends_with("overrides.yaml"), "{path:?}");
+        let second = settled(&[], Some(&first)).unwrap();
+        assert_eq!(second.overrides, first.overrides);
+        let third = settled(&["--overrides", "/etc/overrides.yaml"], Some(&second)).unwrap();
+        assert_eq!(third.overrides.unwrap(), Path::new("/etc/overrides.yaml"));
     }
 
     #[test]

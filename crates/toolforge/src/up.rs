@@ -18,7 +18,7 @@ use std::{process::ExitCode, time::Instant};
 
 use anyhow::Context as _;
 
-use crate::{cli::UpArgs, logging, policy, settings};
+use crate::{cli::UpArgs, logging, overrides::OverridesFile, policy, settings};
 use layout::Layout;
 pub(crate) use signals::stop_on_signals;
 
@@ -46,6 +46,9 @@ pub(crate) fn run(arguments: &UpArgs) -> anyhow::Result<ExitCode> {
     )?;
     let rules = settings.fill(rules);
     let policies = rules.resolve()?;
+    let overrides = settings.overrides.clone().map(OverridesFile::of);
+    // What is wrong with it is said before anything begins.
+    overrides.as_ref().map(OverridesFile::read).transpose()?;
     if earlier.is_none() {
         // Only for a new platform: later, a folder that is not there is a file system that is not mounted.
         std::fs::create_dir_all(&settings.homes)
@@ -57,6 +60,7 @@ pub(crate) fn run(arguments: &UpArgs) -> anyhow::Result<ExitCode> {
         settings,
         rules,
         policies,
+        overrides,
         ldif,
         audit: arguments.audit_log.clone().map(|path| (path, audit_policy)),
         began,

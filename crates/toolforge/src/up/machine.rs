@@ -349,6 +349,9 @@ impl Machine<'_> {
         config.server = Some(self.api_url());
         config.ca_pem = Some(self.cluster.certificate_pem().to_owned());
         config.tool_class = self.request.policies.pod.clone();
+        if let Some(file) = self.request.overrides.clone() {
+            config.overrides = file.follow()?;
+        }
         config.lifecycle.archive = layout.archive();
         config.on_first_pass = Some(first_pass);
         Ok(config)

@@ -14,7 +14,7 @@ use super::{
     layout::Layout, listeners, machine::Machine, network::Network, parts::Parts, program, progress::Progress,
     report, signals,
 };
-use crate::{objects, settings::Settings};
+use crate::{objects, overrides::OverridesFile, settings::Settings};
 
 /// What `up` was asked for.
 pub(super) struct Request {
@@ -24,6 +24,8 @@ pub(super) struct Request {
     pub(super) rules: PolicySettings,
     /// What the guards go by, as they ask it.
     pub(super) policies: Policies,
+    /// What single tools have more or less of.
+    pub(super) overrides: Option<OverridesFile>,
     /// The directory to begin with, on a new data folder.
     pub(super) ldif: Option<String>,
     /// Where requests to the API are written, and by which policy.
