@@ -46,7 +46,7 @@ pub(crate) enum Command {
     Accounts(AccountsArgs),
     /// Run the admission webhooks
     Admission(AdmissionArgs),
-    /// Run the gateway: front proxy and ingress controller
+    /// Run the gateway: front proxy and ingress controller; or look at its routes
     Gateway(GatewayArgs),
     /// Run the pages that answer for what is not there
     Fourohfour(FourohfourArgs),
@@ -268,7 +268,10 @@ pub(crate) struct CertificateArgs {
 }
 
 #[derive(Debug, Args)]
+#[command(subcommand_negates_reqs = true, args_conflicts_with_subcommands = true)]
 pub(crate) struct GatewayArgs {
+    #[command(subcommand)]
+    pub(crate) command: Option<crate::gateway::GatewayCommand>,
     #[command(flatten)]
     pub(crate) cluster: ClusterArgs,
     /// Where to listen for HTTPS
@@ -281,7 +284,7 @@ pub(crate) struct GatewayArgs {
     #[arg(long, value_name = "PORT", default_value_t = 443)]
     pub(crate) public_port: u16,
     #[command(flatten)]
-    pub(crate) certificate: CertificateArgs,
+    pub(crate) certificate: Option<CertificateArgs>,
     #[command(flatten)]
     pub(crate) policy: PolicyArgs,
     /// Where to keep the last routing table

@@ -106,7 +106,8 @@ pub(crate) fn gateway(arguments: GatewayArgs) -> anyhow::Result<ExitCode> {
         .first()
         .context("the policy has no domain")?
         .clone();
-    let identity = identity(&arguments.certificate)?;
+    let certificate = arguments.certificate.as_ref();
+    let identity = identity(certificate.context("--tls-cert and --tls-key have to name the certificate")?)?;
     run(&arguments.cluster, move |client, stop| async move {
         let http = match arguments.http {
             Some(address) => Some(listen(address).await?),

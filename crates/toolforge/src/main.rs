@@ -11,6 +11,7 @@ mod component;
 mod confirm;
 mod directory;
 mod explain;
+mod gateway;
 mod logging;
 mod objects;
 mod outcome;
@@ -63,7 +64,10 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Policy(arguments) => explain::run(&arguments),
         Command::Accounts(arguments) => accounts::run(arguments),
         Command::Admission(arguments) => component::admission(&arguments),
-        Command::Gateway(arguments) => component::gateway(arguments),
+        Command::Gateway(arguments) => match &arguments.command {
+            Some(command) => gateway::run(command),
+            None => component::gateway(arguments),
+        },
         Command::Fourohfour(arguments) => component::fourohfour(&arguments),
         Command::Manifests(arguments) => component::manifests(&arguments),
         Command::Webservice(_) | Command::WebserviceRunner(_) => {

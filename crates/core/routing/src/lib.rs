@@ -6,6 +6,7 @@
 //! of the admission policy comes in with the Ingress, and one that was refused is not routed.
 
 mod backend;
+mod explain;
 mod hosts;
 mod inputs;
 mod kubernetes;
@@ -16,6 +17,7 @@ mod snapshot;
 mod table;
 
 pub use backend::Backend;
+pub use explain::{Chosen, EndpointState, Explanation, Other, Outcome};
 pub use hosts::host_name;
 pub use inputs::{
     Change, Endpoint, EndpointSlice, Ingress, IngressClass, Kind, Object, ObjectKey, Path, PathKind, PortRef,

@@ -63,6 +63,17 @@ impl Snapshot {
         if self.settings != *settings {
             return Err(SnapshotError::Settings);
         }
+        self.into_kept_table()
+    }
+
+    /// The table that it was taken of, under the settings that it was made with: to be looked at, not to be served.
+    ///
+    /// # Errors
+    /// When its version is another.
+    pub fn into_kept_table(self) -> Result<RouteTable, SnapshotError> {
+        if self.version != VERSION {
+            return Err(SnapshotError::Version(self.version));
+        }
         let classes = self.classes.into_iter().map(Object::Class);
         let services = self.services.into_iter().map(Object::Service);
         let slices = self.slices.into_iter().map(Object::Slice);

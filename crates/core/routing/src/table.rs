@@ -193,6 +193,37 @@ impl RouteTable {
         objects
     }
 
+    /// The entry that a request takes, and the pattern of hosts under which it stands.
+    pub(crate) fn entry(&self, host: &str, path: &str) -> Option<(Pattern, &Entry)> {
+        let (pattern, routes) = self.pattern_of(host)?;
+        routes.find(path).map(|entry| (pattern, &**entry))
+    }
+
+    /// The paths under which something is served for a host, as they are asked.
+    pub(crate) fn paths_of(&self, host: &str) -> Vec<&str> {
+        let entries = self.routes_of(host).map(|routes| &routes.entries);
+        let paths = entries.into_iter().flatten().map(|entry| entry.path.as_str());
+        paths
+            .map(|path| if path.is_empty() { "/" } else { path })
+            .collect()
+    }
+
+    /// What a namespace holds.
+    pub(crate) fn namespace(&self, name: &str) -> Option<&NamespaceState> {
+        self.namespaces.get(name).map(|state| &**state)
+    }
+
+    /// All Ingresses, routed or not.
+    pub(crate) fn ingresses(&self) -> impl Iterator<Item = &Ingress> {
+        let states = self.namespaces.iter().map(|(_, state)| state);
+        states.flat_map(|state| state.ingresses.values().map(|ingress| &**ingress))
+    }
+
+    /// The classes by name.
+    pub(crate) fn classes(&self) -> &BTreeMap<String, IngressClass> {
+        &self.classes
+    }
+
     fn routes_of(&self, host: &str) -> Option<&Arc<HostRoutes>> {
         if let Some(routes) = self.exact.get(host) {
             return Some(routes);
@@ -201,6 +232,20 @@ impl RouteTable {
         parent
             .and_then(|parent| self.wildcard.get(parent))
             .or(self.any.as_ref())
+    }
+
+    /// As [`Self::routes_of`], with the pattern: a text that the path of requests has no use for.
+    fn pattern_of(&self, host: &str) -> Option<(Pattern, &Arc<HostRoutes>)> {
+        let parent = host.split_once('.').map_or("", |(_, parent)| parent);
+        let patterns = [
+            Pattern::Exact(host.to_owned()),
+            Pattern::Wildcard(parent.to_owned()),
+            Pattern::Any,
+        ];
+        patterns.into_iter().find_map(|pattern| {
+            let routes = self.host(&pattern)?;
+            Some((pattern, routes))
+        })
     }
 
     fn put(&mut self, object: Object, touched: &mut BTreeSet<String>, classes_changed: &mut bool) {

@@ -152,6 +152,11 @@ impl Layout {
         self.root.join("gateway")
     }
 
+    /// The last table of the gateway.
+    pub(crate) fn table(&self) -> PathBuf {
+        self.gateway().join("table.json")
+    }
+
     pub(crate) fn settings(&self) -> PathBuf {
         self.root.join("settings.json")
     }

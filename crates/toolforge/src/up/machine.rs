@@ -177,7 +177,7 @@ impl Machine<'_> {
             policy: policies.ingress.clone(),
             published: Some(toolforge_gateway::Published::Ip(Ipv4Addr::LOCALHOST.into())),
             content_security_policy_report_only: None,
-            last_table: layout.gateway().join("table.json"),
+            last_table: layout.table(),
         };
         parts.start("gateway", Stop::First, |stop| {
             toolforge_gateway::run(client, config, stop)
