@@ -24,6 +24,8 @@ pub(crate) struct Queue<K> {
     dirty: BTreeSet<K>,
     running: BTreeSet<K>,
     later: BTreeMap<K, Instant>,
+    /// `later` by time: thousands of accounts wait for their renewal, and only the first of them is asked for.
+    by_time: BTreeSet<(Instant, K)>,
     failures: BTreeMap<K, u32>,
 }
 
@@ -42,26 +44,30 @@ impl<K: Ord + Clone> Queue<K> {
             dirty: BTreeSet::new(),
             running: BTreeSet::new(),
             later: BTreeMap::new(),
+            by_time: BTreeSet::new(),
             failures: BTreeMap::new(),
         }
     }
 
     /// Something changed about `key`.
     pub(crate) fn mark(&mut self, key: K) {
-        self.later.remove(&key);
+        self.no_longer_later(&key);
         self.dirty.insert(key);
+    }
+
+    fn no_longer_later(&mut self, key: &K) {
+        if let Some(at) = self.later.remove(key) {
+            self.by_time.remove(&(at, key.clone()));
+        }
     }
 
     /// The next to do, which then counts as being done.
     pub(crate) fn take(&mut self, now: Instant) -> Option<K> {
-        let due: Vec<K> = self
-            .later
-            .iter()
-            .filter(|(_, at)| **at <= now)
-            .map(|(key, _)| key.clone())
-            .collect();
-        for key in due {
-            self.mark(key);
+        while self.next_due().is_some_and(|at| at <= now)
+            && let Some((_, key)) = self.by_time.pop_first()
+        {
+            self.later.remove(&key);
+            self.dirty.insert(key);
         }
         let key = self
             .dirty
@@ -93,14 +99,17 @@ impl<K: Ord + Clone> Queue<K> {
         if let Some(at) = again
             && !self.dirty.contains(key)
         {
+            // One that is being done does not wait; but nothing here relies on it.
+            self.no_longer_later(key);
             self.later.insert(key.clone(), at);
+            self.by_time.insert((at, key.clone()));
         }
     }
 
     /// Forgets an account that is gone.
     pub(crate) fn forget(&mut self, key: &K) {
         self.dirty.remove(key);
-        self.later.remove(key);
+        self.no_longer_later(key);
         self.failures.remove(key);
     }
 
@@ -111,6 +120,6 @@ impl<K: Ord + Clone> Queue<K> {
 
     /// When the next account that waits for its time is due.
     pub(crate) fn next_due(&self) -> Option<Instant> {
-        self.later.values().min().copied()
+        self.by_time.first().map(|(at, _)| *at)
     }
 }

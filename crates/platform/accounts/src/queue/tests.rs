@@ -67,6 +67,27 @@ fn one_failing_account_does_not_hold_up_another() {
     assert_eq!(queue.take(now + FIRST_RETRY), Some("alpha"));
 }
 
+#[test]
+fn who_waits_comes_in_the_order_of_time_and_a_mark_or_the_end_takes_the_place_of_the_wait() {
+    let (mut queue, now) = (Queue::new(), Instant::now());
+    let at = |seconds| now + Duration::from_secs(seconds);
+    for (key, seconds) in [("alpha", 30), ("beta", 10), ("gamma", 20), ("delta", 5)] {
+        queue.mark(key);
+        assert_eq!(queue.take(now), Some(key));
+        queue.finish(&key, Turn::Done(Some(at(seconds))), now);
+    }
+    queue.forget(&"delta");
+    assert_eq!(queue.next_due(), Some(at(10)));
+    queue.mark("beta");
+    assert_eq!((queue.next_due(), queue.lengths()), (Some(at(20)), (1, 0, 2)));
+    assert_eq!(queue.take(at(19)), Some("beta"));
+    assert_eq!(queue.take(at(19)), None);
+    assert_eq!(
+        (queue.take(at(20)), queue.next_due()),
+        (Some("gamma"), Some(at(30)))
+    );
+}
+
 #[derive(Clone, Debug)]
 enum Step {
     Mark(u8),
