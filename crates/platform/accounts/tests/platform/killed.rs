@@ -13,6 +13,7 @@ use std::{
         Arc,
         atomic::{AtomicI32, AtomicI64, Ordering},
     },
+    time::Duration,
 };
 
 use axum::{Router, body::Body, extract::Request, response::Response};
@@ -24,7 +25,7 @@ use kube::{
 use rustix::process::{Pid, Signal, kill_process};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
-use tokio::net::TcpListener;
+use tokio::{net::TcpListener, sync::Notify};
 use tokio_util::sync::CancellationToken;
 use toolforge_accounts::{Config, LdapAccess, MARKER};
 
@@ -32,6 +33,8 @@ use crate::{
     scratch::{Platform, within},
     servers::{BASE, add_account_in},
 };
+
+mod removal;
 
 /// Where the process finds what it is to do.
 const TASK: &str = "TOOLFORGE_TEST_SERVICE";
@@ -70,6 +73,11 @@ fn service() {
         config.server = Some(task.server);
         config.ca_pem = Some(task.ca_pem);
         config.lifecycle.archive = task.folder.join("archive");
+        config.lifecycle.removed_grace = Duration::ZERO;
+        config.lifecycle.most_removals = 1000;
+        config.lifecycle.most_removals_percent = 100;
+        config.lifecycle.removal_pause = Duration::from_millis(1);
+        config.lifecycle.removals_window = Duration::from_millis(1);
         let (sender, first_pass) = tokio::sync::oneshot::channel();
         config.on_first_pass = Some(sender);
         let client = Client::try_from(kube::Config::new(task.api.parse().unwrap())).unwrap();
@@ -89,6 +97,7 @@ struct Fuse {
     /// Writes until the kill; below zero is never.
     left: AtomicI64,
     process: AtomicI32,
+    burnt: Notify,
 }
 
 impl Fuse {
@@ -111,6 +120,7 @@ async fn pass_on(client: Client, fuse: Arc<Fuse>, request: Request) -> Response 
     let answer = client.send(request).await.unwrap();
     if writes && fuse.burns() {
         fuse.kill();
+        fuse.burnt.notify_one();
         // Nobody is there to read it.
         std::future::pending::<()>().await;
     }
