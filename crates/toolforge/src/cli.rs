@@ -6,7 +6,10 @@ use std::{ffi::OsString, net::SocketAddr, path::PathBuf};
 
 use clap::{Args, Parser, Subcommand};
 
-use crate::{check::CheckArgs, directory::DirectoryArgs, explain::PolicyCommand, policy::PolicyArgs};
+use crate::{
+    check::CheckArgs, directory::DirectoryArgs, explain::PolicyCommand, manifests::ManifestsArgs,
+    policy::PolicyArgs,
+};
 
 pub(crate) use tool::{MaintainersAction, ToolAction, ToolArgs, UserAction, UserArgs, WhereArgs};
 
@@ -306,21 +309,4 @@ pub(crate) struct FourohfourArgs {
     /// The domain under which tools are served
     #[arg(long)]
     pub(crate) domain: String,
-}
-
-#[derive(Debug, Args)]
-pub(crate) struct ManifestsArgs {
-    #[command(flatten)]
-    pub(crate) policy: PolicyArgs,
-    /// A registry that images may come from; can be given more than once [default: that of the policy, else
-    /// docker-registry.tools.wmflabs.org]
-    #[arg(long = "registry", value_name = "HOST")]
-    pub(crate) registries: Vec<String>,
-    /// The authority of the webhooks' certificate, PEM [default: the guards write it into their configurations themselves]
-    #[arg(long, value_name = "FILE")]
-    pub(crate) webhook_ca: Option<PathBuf>,
-    /// Who signs the certificate of the guards, who get the right to approve their requests to it [default:
-    /// kubernetes.io/kubelet-serving; with --webhook-ca nobody: the certificate comes from files]
-    #[arg(long, value_name = "NAME")]
-    pub(crate) signer: Option<String>,
 }

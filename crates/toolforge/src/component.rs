@@ -13,13 +13,9 @@ use toolforge_pki::Identity;
 use toolforge_serve::Presented;
 
 use crate::{
-    cli::{
-        AdmissionArgs, CertificateArgs, ClusterArgs, FourohfourArgs, GatewayArgs, IssuedArgs, ManifestsArgs,
-    },
-    client, logging,
-    objects::{self, Public},
+    cli::{AdmissionArgs, CertificateArgs, ClusterArgs, FourohfourArgs, GatewayArgs, IssuedArgs},
+    client, logging, objects,
     policy::{self, PolicyArgs},
-    settings::{DEFAULT_REGISTRY, PROJECT},
     up::stop_on_signals,
 };
 
@@ -140,48 +136,11 @@ pub(crate) fn fourohfour(arguments: &FourohfourArgs) -> anyhow::Result<ExitCode>
     })
 }
 
-/// Prints what a cluster must hold, as a `List` that `kubectl apply -f -` takes.
-pub(crate) fn manifests(arguments: &ManifestsArgs) -> anyhow::Result<ExitCode> {
-    let PolicyArgs { policy, domains } = &arguments.policy;
-    let mut policy = policy::filled(policy.as_deref(), domains, &arguments.registries)?;
-    if policy.registries.is_empty() {
-        policy.registries = vec![DEFAULT_REGISTRY.to_owned()];
-    }
-    policy.resolve()?;
-    let domain = policy.domains.first().context("the policy has no domain")?;
-    let public = Public {
-        domain: domain.clone(),
-        project: PROJECT.to_owned(),
-        registry: policy.registries.first().cloned().unwrap_or_default(),
-        url: format!("https://{{tool}}.{domain}/"),
-        policy: policy.clone(),
-        gateway_address: None,
-        ca_pem: None,
-    };
-    let base = webhook_service();
-    let authority = arguments.webhook_ca.as_deref().map(read).transpose()?;
-    let signer = match (&arguments.signer, &authority) {
-        (Some(signer), _) => Some(signer.as_str()),
-        (None, Some(_)) => None,
-        (None, None) => Some(toolforge_admission::DEFAULT_SIGNER),
-    };
-    let mut items = objects::foundation(&public);
-    items.extend(signer.map(objects::certificate_rights).into_iter().flatten());
-    items.extend(toolforge_admission::webhook_configurations(
-        &base,
-        authority.as_deref(),
-        policy.pod_security.all_namespaces,
-    ));
-    let list = serde_json::json!({ "apiVersion": "v1", "kind": "List", "items": items });
-    anstream::println!("{list:#}");
-    Ok(ExitCode::SUCCESS)
-}
-
 /// The Service of the webhooks on a cluster.
 const WEBHOOK_SERVICE: &str = "admission";
 
 /// Where a cluster's API reaches the webhooks.
-fn webhook_service() -> toolforge_admission::ClientConfigBase {
+pub(crate) fn webhook_service() -> toolforge_admission::ClientConfigBase {
     toolforge_admission::ClientConfigBase::Service {
         namespace: objects::SERVICE_NAMESPACE.to_owned(),
         name: WEBHOOK_SERVICE.to_owned(),

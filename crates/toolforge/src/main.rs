@@ -13,6 +13,7 @@ mod directory;
 mod explain;
 mod gateway;
 mod logging;
+mod manifests;
 mod objects;
 mod outcome;
 mod overrides;
@@ -69,7 +70,7 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
             None => component::gateway(arguments),
         },
         Command::Fourohfour(arguments) => component::fourohfour(&arguments),
-        Command::Manifests(arguments) => component::manifests(&arguments),
+        Command::Manifests(arguments) => manifests::run(&arguments),
         Command::Webservice(_) | Command::WebserviceRunner(_) => {
             anyhow::bail!("options go behind `webservice`: toolforge webservice --help")
         }

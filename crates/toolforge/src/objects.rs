@@ -4,6 +4,7 @@
 
 mod apply;
 mod classes;
+mod deployed;
 mod pod_security;
 mod public;
 mod roles;
@@ -13,8 +14,9 @@ use toolforge_model::names::{
     FOUROHFOUR_NAMESPACE, FOUROHFOUR_SERVICE, INGRESS_CONTROLLER, PUBLIC_NAMESPACE,
 };
 
-pub(crate) use apply::apply;
+pub(crate) use apply::{apply, is_ground};
 pub(crate) use classes::retire_other_classes;
+pub(crate) use deployed::{Certificate, Deployed, deployed};
 pub(crate) use public::{Public, default_backend_address};
 pub(crate) use roles::{SERVICE_NAMESPACE, certificate_rights};
 

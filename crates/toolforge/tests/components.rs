@@ -110,31 +110,66 @@ fn gateway_and_pages_work_with_a_kubeconfig_alone() {
     assert_eq!(unknown.status, StatusCode::NOT_FOUND);
 }
 
+/// As the manager that `up` is, so that what differs between one machine and a cluster is replaced.
+const APPLY: &str = "apply --server-side --force-conflicts --field-manager=toolforge --validate=strict";
+
+/// What `toolforge manifests` prints with these options, in a file.
+fn manifests(scratch: &Scratch, name: &str, options: &[&str]) -> String {
+    let arguments = [&["manifests", "--domain", "tools.example"], options].concat();
+    let printed = Outcome::of(&mut scratch.command(&arguments)).ok();
+    let file = scratch.path().join(name);
+    std::fs::write(&file, printed).unwrap();
+    file.to_string_lossy().into_owned()
+}
+
+fn apply(scratch: &Scratch, options: &[&str], file: &str) -> Outcome {
+    let words: Vec<&str> = APPLY.split(' ').collect();
+    scratch.kubectl(&[&words[..], options, &["-f", file]].concat())
+}
+
 #[test]
 fn manifests_are_what_a_cluster_takes() {
     let scratch = Scratch::new(PROGRAM);
     let _platform = scratch.start(&[]);
+    let dry = ["--dry-run=server"];
     let authority = scratch.data().join("pki/cluster-ca.crt");
-    let arguments = [
-        "manifests",
-        "--domain",
-        "tools.example",
-        "--webhook-ca",
-        &authority.to_string_lossy(),
+    let authority = authority.to_string_lossy();
+    let directory = scratch.path().join("directory.yaml");
+    std::fs::write(&directory, "urls: [ldaps://ldap.example]\nbase: dc=example\n").unwrap();
+    let image = [
+        "--image",
+        "r.example/toolforge:1",
+        "--directory",
+        &directory.to_string_lossy(),
     ];
-    let manifests = Outcome::of(&mut scratch.command(&arguments)).ok();
-    let file = scratch.path().join("manifests.json");
-    std::fs::write(&file, manifests).unwrap();
-    // As the manager that `up` is, so that what differs between one machine and a cluster is replaced.
-    let apply = "apply --server-side --force-conflicts --field-manager=toolforge --dry-run=server -f";
-    let arguments: Vec<&str> = apply.split(' ').collect();
-    let applied = scratch
-        .kubectl(&[&arguments[..], &[&*file.to_string_lossy()]].concat())
-        .ok();
+    let files = [&image[..], &["--webhook-ca", &authority]].concat();
+    let ground = manifests(&scratch, "ground.json", &["--definitions"]);
+    let all = manifests(&scratch, "all.json", &image);
+    let with_files = manifests(&scratch, "files.json", &files);
+
+    // A cluster that does not know the kind yet: two commands, in this order.
+    let definition = "crd/podsecuritypolicies.policy.toolforge.org";
+    scratch.kubectl(&["delete", definition, "--timeout=60s"]).ok();
+    // In the words of kubectl, or of the API where kubectl remembers the kind.
+    apply(&scratch, &dry, &all).refused();
+    apply(&scratch, &[], &ground).ok();
+    let wait = ["wait", "--for=condition=established", "--timeout=60s", definition];
+    scratch.kubectl(&wait).ok();
+    let applied = apply(&scratch, &dry, &all).ok();
     for object in [
         "clusterrole.rbac.authorization.k8s.io/tools-user",
         "ingressclass.networking.k8s.io/toolforge",
+        "podsecuritypolicy.policy.toolforge.org/default",
+        "serviceaccount/admission",
+        "deployment.apps/admission",
+        "deployment.apps/accounts",
+        "deployment.apps/gateway",
+        "deployment.apps/fourohfour",
+        "poddisruptionbudget.policy/admission",
+        "service/fourohfour",
+        "validatingwebhookconfiguration.admissionregistration.k8s.io/toolforge-admission",
     ] {
         assert!(applied.contains(object), "{object} in {applied}");
     }
+    apply(&scratch, &dry, &with_files).ok();
 }

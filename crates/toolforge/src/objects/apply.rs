@@ -22,10 +22,14 @@ const AT_A_TIME: usize = 16;
 /// How long the API may take to serve a kind that it was given.
 const ESTABLISHED: Duration = Duration::from_secs(30);
 
+/// Whether others are in it or of it, and cannot be applied before it is there.
+pub(crate) fn is_ground(object: &Value) -> bool {
+    GROUND.contains(&text(object, "/kind"))
+}
+
 /// Applies every object: first what others are in or of, then all others, many at a time.
 pub(crate) async fn apply(client: &Client, objects: &[Value]) -> anyhow::Result<()> {
-    let is_ground = |object: &&Value| GROUND.contains(&text(object, "/kind"));
-    let (ground, rest): (Vec<&Value>, Vec<&Value>) = objects.iter().partition(is_ground);
+    let (ground, rest): (Vec<&Value>, Vec<&Value>) = objects.iter().partition(|object| is_ground(object));
     for wave in [ground, rest] {
         futures::stream::iter(wave)
             .map(|object| apply_one(client, object))

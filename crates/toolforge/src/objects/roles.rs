@@ -1,6 +1,7 @@
 //! Who may do what: the shared role of all tools, and one role for each component, no wider than its work.
 
 use serde_json::{Value, json};
+use toolforge_model::names::{FOUROHFOUR_NAMESPACE, FOUROHFOUR_SERVICE};
 
 /// Where the components' service accounts live on a cluster.
 pub(crate) const SERVICE_NAMESPACE: &str = "toolforge-system";
@@ -92,12 +93,18 @@ fn component_binding(role: &Value, component: &str) -> Value {
 }
 
 fn subjects(component: &str) -> Value {
+    // The pages' Service is where the gateway looks for it, and their Pods with it.
+    let namespace = if component == FOUROHFOUR_SERVICE {
+        FOUROHFOUR_NAMESPACE
+    } else {
+        SERVICE_NAMESPACE
+    };
     json!([
         {
             "apiGroup": "rbac.authorization.k8s.io",
             "kind": "User",
             "name": format!("toolforge:{component}"),
         },
-        { "kind": "ServiceAccount", "name": component, "namespace": SERVICE_NAMESPACE },
+        { "kind": "ServiceAccount", "name": component, "namespace": namespace },
     ])
 }

@@ -1,0 +1,128 @@
+//! `toolforge manifests`: prints what a cluster must hold, as a `List` that `kubectl apply -f -` takes.
+
+use std::{fs, path::PathBuf, process::ExitCode};
+
+use anyhow::Context as _;
+use clap::Args;
+use serde_json::{Value, json};
+use toolforge_accounts::DirectorySettings;
+use toolforge_policy::PolicySettings;
+
+use crate::{
+    component::webhook_service,
+    objects::{self, Certificate, Deployed, Public},
+    policy::{self, PolicyArgs},
+    settings::{DEFAULT_REGISTRY, PROJECT},
+};
+
+#[derive(Debug, Args)]
+pub(crate) struct ManifestsArgs {
+    #[command(flatten)]
+    policy: PolicyArgs,
+    /// A registry that images may come from; can be given more than once [default: that of the policy, else
+    /// docker-registry.tools.wmflabs.org]
+    #[arg(long = "registry", value_name = "HOST")]
+    registries: Vec<String>,
+    /// The authority of the webhooks' certificate, PEM [default: the guards write it into their configurations themselves]
+    #[arg(long, value_name = "FILE")]
+    webhook_ca: Option<PathBuf>,
+    /// Who signs the certificate of the guards, who get the right to approve their requests to it [default:
+    /// kubernetes.io/kubelet-serving; with --webhook-ca nobody: the certificate comes from files]
+    #[arg(long, value_name = "NAME")]
+    signer: Option<String>,
+    /// Also what runs the components, from this image with the program on its path: Deployments, Services, budgets
+    #[arg(long, value_name = "IMAGE")]
+    image: Option<String>,
+    /// The directory file of the account service, which is left out of the components without it
+    #[arg(long, value_name = "FILE", requires = "image")]
+    directory: Option<PathBuf>,
+    /// Only the namespaces and definitions of kinds, which have to be there before the rest is applied
+    #[arg(long)]
+    definitions: bool,
+}
+
+impl ManifestsArgs {
+    fn policy(&self) -> anyhow::Result<PolicySettings> {
+        let PolicyArgs { policy, domains } = &self.policy;
+        let mut policy = policy::filled(policy.as_deref(), domains, &self.registries)?;
+        if policy.registries.is_empty() {
+            policy.registries = vec![DEFAULT_REGISTRY.to_owned()];
+        }
+        policy.resolve()?;
+        Ok(policy)
+    }
+
+    /// Where the guards' certificate comes from: the cluster's own signer, unless something else is said.
+    fn certificate(&self) -> anyhow::Result<Certificate> {
+        let authority = self.webhook_ca.as_ref().map(read).transpose()?;
+        let default = authority
+            .is_none()
+            .then(|| toolforge_admission::DEFAULT_SIGNER.to_owned());
+        Ok(Certificate {
+            signer: self.signer.clone().or(default),
+            authority,
+        })
+    }
+
+    /// The directory file as it is, once it is known to be one.
+    fn directory(&self) -> anyhow::Result<Option<String>> {
+        let Some(path) = &self.directory else {
+            return Ok(None);
+        };
+        let text = read(path)?;
+        DirectorySettings::read(&text)
+            .with_context(|| format!("{} is not a directory file", path.display()))?;
+        Ok(Some(text))
+    }
+
+    fn objects(&self) -> anyhow::Result<Vec<Value>> {
+        let policy = self.policy()?;
+        let certificate = self.certificate()?;
+        let domain = policy.domains.first().context("the policy has no domain")?;
+        let public = Public {
+            domain: domain.clone(),
+            project: PROJECT.to_owned(),
+            registry: policy.registries.first().cloned().unwrap_or_default(),
+            url: format!("https://{{tool}}.{domain}/"),
+            policy: policy.clone(),
+            gateway_address: None,
+            ca_pem: None,
+        };
+        let mut items = objects::foundation(&public);
+        if self.definitions {
+            items.retain(objects::is_ground);
+            return Ok(items);
+        }
+        let signer = certificate.signer.as_deref();
+        items.extend(signer.map(objects::certificate_rights).into_iter().flatten());
+        if let Some(image) = &self.image {
+            let deployed = Deployed {
+                image: image.clone(),
+                domain: domain.clone(),
+                policy: policy.clone(),
+                certificate: certificate.clone(),
+                directory: self.directory()?,
+            };
+            // The pages' Service leads to Pods here.
+            items.retain(|object| object["kind"] != "Service");
+            items.extend(objects::deployed(&deployed));
+        }
+        items.extend(toolforge_admission::webhook_configurations(
+            &webhook_service(),
+            certificate.authority.as_deref(),
+            policy.pod_security.all_namespaces,
+        ));
+        Ok(items)
+    }
+}
+
+pub(crate) fn run(arguments: &ManifestsArgs) -> anyhow::Result<ExitCode> {
+    let items = arguments.objects()?;
+    let list = json!({ "apiVersion": "v1", "kind": "List", "items": items });
+    anstream::println!("{list:#}");
+    Ok(ExitCode::SUCCESS)
+}
+
+fn read(path: &PathBuf) -> anyhow::Result<String> {
+    fs::read_to_string(path).with_context(|| format!("{} cannot be read", path.display()))
+}
