@@ -7,6 +7,8 @@ use std::{process::ExitCode, time::Duration};
 use clap::{Args, Subcommand, ValueEnum};
 use toolforge_accounts::{Account, Election, LEASE, Lifecycle, Line, State, Waiting};
 
+use toolforge_pki::KeyKind;
+
 use crate::{
     cli::{AccountsArgs, ClusterArgs},
     client, component, objects,
@@ -80,6 +82,30 @@ pub(crate) struct LifecycleArgs {
     /// Where the objects of tools are archived before they are deleted
     #[arg(long, value_name = "DIR", default_value = toolforge_accounts::ARCHIVE)]
     archive: std::path::PathBuf,
+}
+
+/// What credentials are like.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Credentials")]
+pub(crate) struct CredentialArgs {
+    /// What kind of key: ecdsa-p256, ecdsa-p384, rsa-2048 or rsa-4096; credentials that are there keep theirs until they are renewed
+    #[arg(long, value_name = "KIND", default_value_t = KeyKind::default())]
+    key_type: KeyKind,
+    /// How long certificates are to live [default: as long as the signer likes]
+    #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u32).range(600..=i64::from(i32::MAX)))]
+    certificate_lifetime_seconds: Option<u32>,
+    /// How long before their end they are renewed; never more than a third of their lifetime
+    #[arg(long, value_name = "SECONDS", default_value_t = toolforge_accounts::RENEW_BEFORE.as_secs())]
+    renew_before_seconds: u64,
+}
+
+impl CredentialArgs {
+    fn fill(&self, config: &mut toolforge_accounts::Config) {
+        config.key = self.key_type;
+        let lifetime = self.certificate_lifetime_seconds;
+        config.certificate_lifetime = lifetime.map(|seconds| Duration::from_secs(seconds.into()));
+        config.renew_before = Duration::from_secs(self.renew_before_seconds);
+    }
 }
 
 /// Which of several replicas acts.
@@ -213,6 +239,7 @@ fn serve(arguments: AccountsArgs) -> anyhow::Result<ExitCode> {
     let mut config = toolforge_accounts::Config::new(ldap, arguments.home_root, arguments.admin_home_root);
     config.lifecycle = arguments.lifecycle.resolve();
     config.election = arguments.election.resolve();
+    arguments.credentials.fill(&mut config);
     if let Some(path) = &arguments.policy {
         config.tool_class = policy::read(path)?.resolve_pods()?;
     }

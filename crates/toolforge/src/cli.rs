@@ -46,7 +46,7 @@ pub(crate) enum Command {
     #[command(disable_help_flag = true, hide = true)]
     WebserviceRunner(Rest),
     /// Run the account service: from the directory to namespaces, credentials and homes; or look at it
-    Accounts(AccountsArgs),
+    Accounts(Box<AccountsArgs>),
     /// Run the admission webhooks
     Admission(AdmissionArgs),
     /// Run the gateway: front proxy and ingress controller; or look at its routes
@@ -211,6 +211,8 @@ pub(crate) struct AccountsArgs {
     pub(crate) overrides: Option<PathBuf>,
     #[command(flatten)]
     pub(crate) lifecycle: crate::accounts::LifecycleArgs,
+    #[command(flatten)]
+    pub(crate) credentials: crate::accounts::CredentialArgs,
     #[command(flatten)]
     pub(crate) election: crate::accounts::ElectionArgs,
 }

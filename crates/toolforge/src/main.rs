@@ -63,7 +63,7 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Trust(arguments) => trust::run(&arguments),
         Command::Check(arguments) => Ok(check::run(&arguments)),
         Command::Policy(arguments) => explain::run(&arguments),
-        Command::Accounts(arguments) => accounts::run(arguments),
+        Command::Accounts(arguments) => accounts::run(*arguments),
         Command::Admission(arguments) => component::admission(&arguments),
         Command::Gateway(arguments) => match &arguments.command {
             Some(command) => gateway::run(command),

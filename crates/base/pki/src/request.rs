@@ -2,10 +2,9 @@
 
 use std::str::FromStr as _;
 
-use p256::ecdsa::DerSignature;
-use rcgen::KeyPair;
+use rcgen::PublicKeyData as _;
 use x509_cert::{
-    builder::{Builder as _, RequestBuilder},
+    attr::Attributes,
     der::{
         Decode as _, EncodePem as _,
         asn1::{Ia5String, ObjectIdentifier},
@@ -19,13 +18,11 @@ use x509_cert::{
         },
     },
     name::Name,
-    request::CertReq,
+    request::{CertReq, CertReqInfo, ExtensionReq, Version},
+    spki::SubjectPublicKeyInfoOwned,
 };
 
-use crate::{
-    PkiError,
-    authority::{encode, signing_key},
-};
+use crate::{PkiError, authority::encode, key::KeyKind};
 
 /// Makes a new ECDSA P-256 key and a signing request for it, for a user with its groups:
 /// `(key, request)`, both as PEM.
@@ -45,7 +42,20 @@ pub fn new_server_request(
     organizations: &[&str],
     dns_names: &[&str],
 ) -> Result<(String, String), PkiError> {
-    let key_pem = KeyPair::generate().map_err(PkiError::Key)?.serialize_pem();
+    new_key_request(KeyKind::EcdsaP256, common_name, organizations, dns_names)
+}
+
+/// The same, with a key of any kind. Making an RSA key takes up to seconds.
+///
+/// # Errors
+/// As [`new_request`].
+pub fn new_key_request(
+    kind: KeyKind,
+    common_name: &str,
+    organizations: &[&str],
+    dns_names: &[&str],
+) -> Result<(String, String), PkiError> {
+    let key = kind.generate()?;
     let mut subject = format!("CN={}", escaped(common_name));
     for organization in organizations.iter().rev() {
         // RFC 4514 writes a name back to front.
@@ -53,18 +63,34 @@ pub fn new_server_request(
         subject.push_str(&escaped(organization));
     }
     let subject = Name::from_str(&subject).map_err(encode)?;
-    let signer = signing_key(&key_pem)?;
-    let mut builder = RequestBuilder::new(subject).map_err(encode)?;
+    let mut extensions = Vec::new();
     if !dns_names.is_empty() {
         let names = dns_names
             .iter()
             .map(|name| Ia5String::new(*name).map(GeneralName::DnsName))
             .collect::<Result<GeneralNames, _>>()
             .map_err(encode)?;
-        builder.add_extension(&SubjectAltName(names)).map_err(encode)?;
+        extensions.push(
+            SubjectAltName(names)
+                .to_extension(&subject, &[])
+                .map_err(encode)?,
+        );
     }
-    let request = builder.build::<_, DerSignature>(&signer).map_err(encode)?;
-    Ok((key_pem, request.to_pem(LineEnding::LF).map_err(encode)?))
+    let mut attributes = Attributes::new();
+    attributes
+        .insert(ExtensionReq(extensions).try_into().map_err(encode)?)
+        .map_err(encode)?;
+    let info = CertReqInfo {
+        version: Version::V1,
+        subject,
+        public_key: SubjectPublicKeyInfoOwned::from_der(&key.subject_public_key_info()).map_err(encode)?,
+        attributes,
+    };
+    let request = kind.sign(info, &key)?;
+    Ok((
+        key.serialize_pem(),
+        request.to_pem(LineEnding::LF).map_err(encode)?,
+    ))
 }
 
 /// The alternative names that a request asks for (RFC 2986, attribute `extensionRequest`), of the kinds that Kubernetes'

@@ -6,8 +6,8 @@ use std::{os::unix::fs::PermissionsExt as _, sync::Arc, time::Duration};
 
 use rustls::{ClientConnection, ServerConnection};
 use toolforge_pki::{
-    Authority, Usage, client_config, new_request, new_server_request, read_certificate_pem, read_request_pem,
-    server_config,
+    Authority, KeyKind, Usage, client_config, new_key_request, new_request, new_server_request,
+    read_certificate_pem, read_request_pem, server_config,
 };
 
 #[test]
@@ -171,4 +171,31 @@ fn handshake(
         .peer_certificates()
         .and_then(|chain| chain.first())
         .map(|first| first.as_ref().to_vec()))
+}
+
+#[test]
+fn keys_of_every_kind_are_signed_for_and_work_in_handshakes() {
+    let authority = Authority::create("test authority").unwrap();
+    for name in ["ecdsa-p256", "ecdsa-p384", "rsa-2048", "rsa-4096"] {
+        let kind: KeyKind = name.parse().unwrap();
+        assert_eq!(kind.to_string(), name);
+        let (key_pem, request) = new_key_request(kind, "alpha", &["toolforge", "b"], &["a.b.svc"]).unwrap();
+        let requested = read_request_pem(&request).unwrap();
+        assert_eq!(requested.organizations, ["toolforge", "b"], "{name}");
+        assert_eq!(requested.dns_names, ["a.b.svc"], "{name}");
+        let certificate_pem = authority.sign_request(&request, Duration::from_mins(10), Usage::Client);
+        let identity = toolforge_pki::Identity {
+            certificate_pem: certificate_pem.unwrap(),
+            key_pem,
+        };
+        // Refuses a key that does not belong to the certificate.
+        client_config(authority.certificate_pem(), Some(&identity)).unwrap();
+    }
+    assert!(
+        "dsa"
+            .parse::<KeyKind>()
+            .unwrap_err()
+            .to_string()
+            .contains("rsa-4096")
+    );
 }

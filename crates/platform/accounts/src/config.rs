@@ -8,6 +8,7 @@ use tokio::{
     net::TcpListener,
     sync::{oneshot, watch},
 };
+use toolforge_pki::KeyKind;
 use toolforge_policy::psp::ToolClass;
 
 use crate::{election::Election, guard::Limits, ldap::LdapAccess, overrides::Overrides, withdrawn::Reason};
@@ -106,6 +107,8 @@ pub struct Config {
     pub ca_pem: Option<String>,
     /// The lifetime asked for in certificate requests; none leaves it to the signer.
     pub certificate_lifetime: Option<Duration>,
+    /// What kind of key credentials have; those that are there keep theirs until they are renewed.
+    pub key: KeyKind,
     /// How long before their end credentials are renewed; never more than a third of their lifetime.
     pub renew_before: Duration,
     /// What the Pods of tools may have beyond what is the same everywhere: it goes into the policy of each tool.
@@ -132,6 +135,7 @@ impl Config {
             server: None,
             ca_pem: None,
             certificate_lifetime: None,
+            key: KeyKind::default(),
             renew_before: RENEW_BEFORE,
             tool_class: ToolClass::default(),
             overrides: watch::channel(Arc::default()).1,

@@ -11,7 +11,7 @@ use parking_lot::Mutex;
 use serde_json::Value;
 use tokio::sync::watch;
 use toolforge_certificates::{IssueError, Request};
-use toolforge_pki::{Identity, PkiError};
+use toolforge_pki::{Identity, KeyKind, PkiError};
 use toolforge_policy::psp::ToolClass;
 
 use crate::{
@@ -56,6 +56,7 @@ pub(crate) struct Context {
     pub(crate) server: String,
     pub(crate) ca_pem: String,
     pub(crate) certificate_lifetime: Option<Duration>,
+    pub(crate) key: KeyKind,
     pub(crate) renew_before: Duration,
     pub(crate) tool_class: ToolClass,
     /// What single tools have more or less of.
@@ -79,6 +80,7 @@ impl Context {
             organizations: vec![organization.to_owned()],
             dns_names: Vec::new(),
             lifetime: self.certificate_lifetime,
+            key: self.key,
             reason: "the account service made this request itself",
             others_may_approve: false,
             patience: SIGNING,

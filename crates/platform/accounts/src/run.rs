@@ -148,6 +148,7 @@ impl Replica {
             server: self.cluster.server.clone(),
             ca_pem: self.cluster.ca_pem.clone(),
             certificate_lifetime: config.certificate_lifetime,
+            key: config.key,
             renew_before: config.renew_before,
             tool_class: config.tool_class.clone(),
             overrides: config.overrides.clone(),

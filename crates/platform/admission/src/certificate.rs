@@ -33,6 +33,7 @@ pub fn serving(replica: &str, signer: &str, dns_names: Vec<String>, lifetime: Du
             common_name,
             organizations,
             dns_names,
+            key: toolforge_pki::KeyKind::default(),
             lifetime: Some(lifetime),
             reason: "the admission server made this request itself",
             others_may_approve: true,

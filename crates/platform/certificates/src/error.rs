@@ -10,6 +10,9 @@ pub enum IssueError {
     /// No key or request can be made.
     #[error("cannot make a key")]
     Key(#[source] PkiError),
+    /// Making the key ended badly.
+    #[error("making a key ended badly")]
+    Thread(#[source] tokio::task::JoinError),
     /// The API refused, or did not answer.
     #[error("cannot {step} the certificate request {name}")]
     Api {

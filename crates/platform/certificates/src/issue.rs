@@ -17,7 +17,7 @@ use kube::{
     api::{DeleteParams, PostParams},
     runtime::wait::{Condition, await_condition},
 };
-use toolforge_pki::Identity;
+use toolforge_pki::{Identity, KeyKind, PkiError};
 
 use crate::IssueError;
 
@@ -43,6 +43,8 @@ pub struct Request {
     pub dns_names: Vec<String>,
     /// How long it is to live, ten minutes at least; without, the signer decides.
     pub lifetime: Option<Duration>,
+    /// What kind of key it is for.
+    pub key: KeyKind,
     /// Why it is approved, for who looks at the object.
     pub reason: &'static str,
     /// Whether somebody else is waited for to approve it, where the client may not; else that is an error at once.
@@ -59,12 +61,12 @@ pub struct Request {
 /// # Errors
 /// When a step fails, or the request is refused, or is not answered in time. It may be tried again.
 pub async fn issue(client: &Client, request: &Request) -> Result<Identity, IssueError> {
-    let (key_pem, csr_pem) = toolforge_pki::new_server_request(
-        &request.common_name,
-        &texts(&request.organizations),
-        &texts(&request.dns_names),
-    )
-    .map_err(IssueError::Key)?;
+    let asked = request.clone();
+    // An RSA key takes its time.
+    let (key_pem, csr_pem) = tokio::task::spawn_blocking(move || make(&asked))
+        .await
+        .map_err(IssueError::Thread)?
+        .map_err(IssueError::Key)?;
     let api: Api<CertificateSigningRequest> = Api::all(client.clone());
     let created = create(&api, &desired(request, csr_pem)).await?;
     let signed = approve_and_wait(&api, created, request).await;
@@ -76,6 +78,15 @@ pub async fn issue(client: &Client, request: &Request) -> Result<Identity, Issue
         certificate_pem,
         key_pem,
     })
+}
+
+fn make(request: &Request) -> Result<(String, String), PkiError> {
+    toolforge_pki::new_key_request(
+        request.key,
+        &request.common_name,
+        &texts(&request.organizations),
+        &texts(&request.dns_names),
+    )
 }
 
 fn texts(texts: &[String]) -> Vec<&str> {

@@ -216,7 +216,7 @@ pub(crate) async fn a_marker_that_ends_in_29_days_brings_new_credentials_and_31_
     assert_ne!(platform.certificate("alpha"), before);
 }
 
-async fn drift_and_wait(platform: &Platform) {
+pub(crate) async fn drift_and_wait(platform: &Platform) {
     let quotas: Api<ResourceQuota> = Api::namespaced(platform.admin.clone(), "tool-alpha");
     let patch = Patch::Merge(json!({ "spec": { "hard": { "pods": "99" } } }));
     quotas

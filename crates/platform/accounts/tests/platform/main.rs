@@ -27,6 +27,7 @@ macro_rules! on_both {
 use on_both;
 
 mod accounts;
+mod credentials;
 mod directory;
 mod election;
 mod held;
