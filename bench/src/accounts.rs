@@ -100,6 +100,7 @@ fn key() -> anyhow::Result<Duration> {
 struct Fill {
     tools: u32,
     took: Duration,
+    turns: f64,
     writes: u64,
     /// Processor time of the API with its controllers.
     api: Duration,
@@ -143,10 +144,11 @@ impl Stage {
             process::processor_time(std::process::id())?,
         );
         let service = stage.serve(&arguments.runs.program)?;
-        let looked = service.looked().await?;
+        let (looked, turns) = service.looked().await?;
         let fill = Fill {
             tools: count,
             took: looked,
+            turns,
             writes: stage.cluster.revision().await? - before.0,
             api: process::processor_time(std::process::id())?.saturating_sub(before.1),
             service: process::processor_time(service.id())?,
@@ -176,9 +178,10 @@ impl Stage {
             let revision = self.cluster.settled().await?;
             let began = Instant::now();
             let service = self.serve(&arguments.runs.program)?;
-            let looked = service.looked().await?;
+            let (looked, turns) = service.looked().await?;
             figures.restart_at_most.add(began.elapsed().as_secs_f64());
             figures.look.add(milliseconds(looked));
+            figures.look_turns.add(turns / f64::from(tools(arguments)));
             let written = self.cluster.revision().await? - revision;
             ensure!(
                 written == 0,

@@ -20,6 +20,8 @@ pub(super) struct Figures {
     fill: Option<Fill>,
     /// Milliseconds of a look with nothing to do.
     pub(super) look: Figure,
+    /// Turns to a tool of such a look.
+    pub(super) look_turns: Figure,
     /// Seconds from the start of the process until somebody who asks twice a second hears that it is done.
     pub(super) restart_at_most: Figure,
     pub(super) memory_after_restart: Figure,
@@ -43,6 +45,7 @@ impl Figures {
             "ms",
             Some(LOOK),
         );
+        row("  turns to a tool", self.look_turns.median(), "", None);
         row(
             "  with the start of the process, at most",
             self.restart_at_most.median(),
@@ -76,6 +79,7 @@ impl Figures {
             "/s",
             None,
         );
+        row("turns to a tool", Some(fill.turns / tools), "", None);
         let share = |seconds: f64| Some(100.0 * seconds / took);
         let api = share(fill.api.as_secs_f64());
         row("of its time: API and controllers, on processors", api, "%", None);

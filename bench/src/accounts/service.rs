@@ -20,6 +20,9 @@ const LOOK: Duration = Duration::from_millis(500);
 /// How long it may take with all of them.
 const LONGEST: Duration = Duration::from_hours(1);
 
+/// Turns of accounts that went well.
+const TURNS: &str = "toolforge_accounts_turn_seconds_count{result=\"done\"}";
+
 /// A service; ends when dropped.
 pub(super) struct Service {
     process: Child,
@@ -64,8 +67,9 @@ impl Service {
         self.process.id()
     }
 
-    /// Waits until it has looked at every account once; gives how long it took from the directory's answer, as it says.
-    pub(super) async fn looked(&self) -> anyhow::Result<Duration> {
+    /// Waits until it has looked at every account once; gives how long it took from the directory's answer, and how many
+    /// turns accounts have had, as it says.
+    pub(super) async fn looked(&self) -> anyhow::Result<(Duration, f64)> {
         let ends = Instant::now() + LONGEST;
         loop {
             tokio::time::sleep(LOOK).await;
@@ -74,7 +78,8 @@ impl Service {
             {
                 let took =
                     value(&text, "maintain_kubeusers_run_seconds_sum").context("no time of the run")?;
-                return Ok(Duration::from_secs_f64(took));
+                let turns = value(&text, TURNS).context("no count of turns")?;
+                return Ok((Duration::from_secs_f64(took), turns));
             }
             ensure!(Instant::now() < ends, "the account service is never done");
         }
