@@ -179,10 +179,38 @@ fn take(cache: &Cache, resource: &ApiResource, object: DynamicObject) -> ObjectK
     key
 }
 
-/// Items of a list do not say what they are; we know.
-fn value(resource: &ApiResource, object: DynamicObject) -> Value {
+/// Items of a list do not say what they are; we know. Who manages which field is more than all the rest of an object,
+/// and nobody here asks for it.
+fn value(resource: &ApiResource, mut object: DynamicObject) -> Value {
+    object.metadata.managed_fields = None;
     let mut value = serde_json::to_value(object).unwrap_or_default();
     value["kind"] = Value::from(resource.kind.clone());
     value["apiVersion"] = Value::from(resource.api_version.clone());
     value
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn objects_are_kept_with_their_kind_and_without_who_manages_them() {
+        let object = json!({
+            "metadata": { "name": "q", "namespace": "n", "managedFields": [{ "manager": "m" }] },
+            "spec": { "hard": { "pods": "1" } },
+        });
+        let kept = value(
+            &Owned::ResourceQuota.resource(),
+            serde_json::from_value(object).unwrap(),
+        );
+        let expected = json!({
+            "apiVersion": "v1",
+            "kind": "ResourceQuota",
+            "metadata": { "name": "q", "namespace": "n" },
+            "spec": { "hard": { "pods": "1" } },
+        });
+        assert_eq!(kept, expected);
+    }
 }

@@ -37,6 +37,10 @@ pub(crate) fn merge(existing: Option<&str>, access: &Access) -> Result<Option<St
     let Some(text) = existing else {
         return Ok(Some(yaml::write(&fresh(access))));
     };
+    // Nearly always it is as we wrote it, and reading YAML is the dearest part of a look with nothing to do.
+    if text == yaml::write(&fresh(access)) {
+        return Ok(None);
+    }
     let found = parse(text)?;
     let mut config = found.clone();
     for (list, name, key, value) in [

@@ -3,6 +3,8 @@
 //! Pure: `execute.rs` does the actions. An object that has everything that it should have needs nothing, also
 //! when it has more, for example defaults and what others added.
 
+use std::borrow::Borrow;
+
 use serde_json::Value;
 
 #[cfg(test)]
@@ -41,21 +43,26 @@ pub enum Action {
 }
 
 /// What has to be done, in the order of `desired`.
-pub fn plan(desired: Vec<Value>, observed: impl Fn(&ObjectKey) -> Option<Value>) -> Vec<Action> {
+pub fn plan<V: Borrow<Value>>(
+    desired: Vec<Value>,
+    observed: impl Fn(&ObjectKey) -> Option<V>,
+) -> Vec<Action> {
     desired
         .into_iter()
-        .filter_map(|object| match observed(&ObjectKey::of(&object)) {
-            None => Some(Action::Apply(object)),
-            Some(found)
-                if object
-                    .get("roleRef")
-                    .is_some_and(|role| !contains(&found["roleRef"], role)) =>
-            {
-                Some(Action::Replace(object))
-            }
-            Some(found) => (!contains(&found, &object) || bounds_others(&found, &object))
-                .then_some(Action::Apply(object)),
-        })
+        .filter_map(
+            |object| match observed(&ObjectKey::of(&object)).as_ref().map(Borrow::borrow) {
+                None => Some(Action::Apply(object)),
+                Some(found)
+                    if object
+                        .get("roleRef")
+                        .is_some_and(|role| !contains(&found["roleRef"], role)) =>
+                {
+                    Some(Action::Replace(object))
+                }
+                Some(found) => (!contains(found, &object) || bounds_others(found, &object))
+                    .then_some(Action::Apply(object)),
+            },
+        )
         .collect()
 }
 

@@ -231,9 +231,7 @@ async fn objects(context: &Context, desired: Vec<Value>, namespace: &str) -> Res
     if context.cache.find(&key).is_some_and(|found| leaving(&found)) {
         return Err(ReconcileError::Leaving(namespace.to_owned()));
     }
-    for action in plan(desired, |key| {
-        context.cache.find(key).map(|object| Value::clone(&object))
-    }) {
+    for action in plan(desired, |key| context.cache.find(key)) {
         execute::execute(&context.client, action).await?;
     }
     Ok(())

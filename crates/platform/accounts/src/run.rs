@@ -105,7 +105,7 @@ impl Replica {
     async fn act(&mut self, client: Client, fence: Fence, stop: CancellationToken) {
         let mut watches = JoinSet::new();
         let cache = Arc::new(Cache::default());
-        let (word, changes) = mpsc::unbounded_channel();
+        let (word, mut changes) = mpsc::unbounded_channel();
         let (filled, mut full) = watch::channel(0);
         for owned in Owned::ALL {
             watches.spawn(cache::keep(
@@ -122,6 +122,9 @@ impl Replica {
             // The sender lives as long as this function, so the wait ends only well.
             _ = full => {}
         }
+        // All accounts are looked at when the directory has been read; words from before that would only bring most of
+        // them more turns, up to one for each object.
+        while changes.try_recv().is_ok() {}
         let (events, publisher) = events::publisher(client.clone());
         watches.spawn(publisher);
         let context = Arc::new(self.context(client, cache, fence, events));

@@ -14,7 +14,7 @@ fn binding(role: &str, users: &[&str]) -> Value {
 fn what_is_missing_is_applied_and_what_is_there_is_left() {
     let wanted = binding("r", &["a"]);
     assert_eq!(
-        plan(vec![wanted.clone()], |_| None),
+        plan(vec![wanted.clone()], |_| None::<Value>),
         [Action::Apply(wanted.clone())]
     );
     let mut found = wanted.clone();
