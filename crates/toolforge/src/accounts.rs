@@ -2,10 +2,11 @@
 //!
 //! The service needs the directory; the subcommands need nothing but a kubeconfig.
 
-use std::{process::ExitCode, time::Duration};
+use std::{process::ExitCode, sync::Arc, time::Duration};
 
 use clap::{Args, Subcommand, ValueEnum};
-use toolforge_accounts::{Account, Election, LEASE, Lifecycle, Line, State, Waiting};
+use tokio::sync::watch;
+use toolforge_accounts::{Account, Config, Election, LEASE, Lifecycle, Line, State, Waiting};
 
 use toolforge_pki::KeyKind;
 
@@ -60,6 +61,18 @@ pub(crate) struct ApproveArgs {
     digest: String,
 }
 
+/// Look, and do nothing.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Dry run")]
+pub(crate) struct DryRunArgs {
+    /// Print what the service would do now with these options, and write nothing
+    #[arg(long)]
+    dry_run: bool,
+    /// How to print it: text, or json
+    #[arg(short, long, value_enum, default_value_t = Format::Text, requires = "dry_run")]
+    output: Format,
+}
+
 /// When accounts are removed, and what becomes of what they had.
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Locked and removed accounts")]
@@ -100,7 +113,7 @@ pub(crate) struct CredentialArgs {
 }
 
 impl CredentialArgs {
-    fn fill(&self, config: &mut toolforge_accounts::Config) {
+    fn fill(&self, config: &mut Config) {
         config.key = self.key_type;
         let lifetime = self.certificate_lifetime_seconds;
         config.certificate_lifetime = lifetime.map(|seconds| Duration::from_secs(seconds.into()));
@@ -234,9 +247,20 @@ fn print_lines(lines: &[Line]) {
     }
 }
 
+fn dry_run(cluster: &ClusterArgs, config: &Config, output: Format) -> anyhow::Result<ExitCode> {
+    ask(cluster, async |client| {
+        let found = toolforge_accounts::dry_run(&client, config).await?;
+        match output {
+            Format::Json => anstream::println!("{}", serde_json::to_string_pretty(&found)?),
+            Format::Text => anstream::print!("{found}"),
+        }
+        Ok(())
+    })
+}
+
 fn serve(arguments: AccountsArgs) -> anyhow::Result<ExitCode> {
     let ldap = arguments.directory.access()?;
-    let mut config = toolforge_accounts::Config::new(ldap, arguments.home_root, arguments.admin_home_root);
+    let mut config = Config::new(ldap, arguments.home_root, arguments.admin_home_root);
     config.lifecycle = arguments.lifecycle.resolve();
     config.election = arguments.election.resolve();
     arguments.credentials.fill(&mut config);
@@ -246,7 +270,11 @@ fn serve(arguments: AccountsArgs) -> anyhow::Result<ExitCode> {
     let address = arguments.listen;
     let overrides = arguments.overrides.map(OverridesFile::of);
     // What is wrong with it is said before anything begins.
-    overrides.as_ref().map(OverridesFile::read).transpose()?;
+    let read = overrides.as_ref().map(OverridesFile::read).transpose()?;
+    if arguments.dry_run.dry_run {
+        config.overrides = watch::channel(Arc::new(read.unwrap_or_default())).1;
+        return dry_run(&arguments.cluster, &config, arguments.dry_run.output);
+    }
     component::run(&arguments.cluster, |client, stop| async move {
         if let Some(file) = overrides {
             config.overrides = file.follow()?;

@@ -210,6 +210,8 @@ pub(crate) struct AccountsArgs {
     #[arg(long, value_name = "FILE")]
     pub(crate) overrides: Option<PathBuf>,
     #[command(flatten)]
+    pub(crate) dry_run: crate::accounts::DryRunArgs,
+    #[command(flatten)]
     pub(crate) lifecycle: crate::accounts::LifecycleArgs,
     #[command(flatten)]
     pub(crate) credentials: crate::accounts::CredentialArgs,

@@ -14,6 +14,7 @@ use toolforge_model::{ToolName, labels};
 
 use crate::{
     files::{FileError, Folder},
+    plan::ObjectKey,
     stop, withdrawn, yaml,
 };
 
@@ -97,6 +98,21 @@ pub(crate) async fn write(
     let (folder, name) = (folder.to_owned(), name.to_owned());
     let written = tokio::task::spawn_blocking(move || put(&folder, &name, &text));
     written.await.map_err(ArchiveError::Thread)?
+}
+
+/// What of a namespace [`write()`] would put into the archive, the namespace itself aside.
+pub(crate) async fn contents(client: &Client, namespace: &str) -> Result<Vec<ObjectKey>, ArchiveError> {
+    let mut contents = Vec::new();
+    for kind in KINDS {
+        let found = list(client, namespace, kind).await?;
+        contents.extend(
+            found
+                .iter()
+                .filter_map(portable)
+                .map(|object| ObjectKey::of(&object)),
+        );
+    }
+    Ok(contents)
 }
 
 async fn list(

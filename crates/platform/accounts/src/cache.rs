@@ -13,7 +13,7 @@ use k8s_openapi::api::{
 };
 use kube::{
     Api, Client,
-    api::{ApiResource, DynamicObject, GroupVersionKind},
+    api::{ApiResource, DynamicObject, GroupVersionKind, ListParams},
     runtime::{
         WatchStreamExt as _,
         watcher::{self, Event},
@@ -25,7 +25,7 @@ use tokio::sync::{mpsc, watch};
 use toolforge_model::labels;
 use toolforge_policy::psp;
 
-use crate::{desired::MANAGER, plan::ObjectKey};
+use crate::{desired::MANAGER, plan::ObjectKey, reconcile::namespace_key, snapshot::Tool};
 
 /// The kinds of object that the service makes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -85,6 +85,27 @@ pub(crate) struct Cache {
 }
 
 impl Cache {
+    /// Takes what the cluster has of a kind now, for who does not follow it.
+    pub(crate) async fn fill(&self, client: &Client, owned: Owned) -> kube::Result<()> {
+        let resource = owned.resource();
+        let api: Api<DynamicObject> = Api::all_with(client.clone(), &resource);
+        let listed = api.list(&ListParams::default().labels(&selector())).await?;
+        for object in listed.items {
+            self.put(value(&resource, object));
+        }
+        Ok(())
+    }
+
+    /// Whether a tool's namespace says that it has this user id and this home.
+    pub(crate) fn has_tool(&self, tool: &Tool) -> bool {
+        let found = self.find(&namespace_key(tool.name.namespace().as_str()));
+        found.is_some_and(|found| {
+            let annotations = &found["metadata"]["annotations"];
+            annotations[labels::UID].as_str() == Some(&tool.uid.to_string())
+                && annotations[labels::HOME].as_str() == Some(&tool.home.to_string_lossy())
+        })
+    }
+
     /// An object, as it was last seen.
     pub(crate) fn find(&self, key: &ObjectKey) -> Option<Arc<Value>> {
         self.objects.read().get(key).cloned()
@@ -135,8 +156,7 @@ pub(crate) async fn keep(
 ) {
     let resource = owned.resource();
     let api: Api<DynamicObject> = Api::all_with(client, &resource);
-    let selector = format!("{}={MANAGER}", labels::MANAGED_BY);
-    let events = watcher::watcher(api, watcher::Config::default().labels(&selector)).default_backoff();
+    let events = watcher::watcher(api, watcher::Config::default().labels(&selector())).default_backoff();
     let mut events = pin!(events);
     let mut seen = std::collections::HashSet::new();
     let mut complete = false;
@@ -170,6 +190,11 @@ pub(crate) async fn keep(
             }
         }
     }
+}
+
+/// Of everything that the service makes.
+fn selector() -> String {
+    format!("{}={MANAGER}", labels::MANAGED_BY)
 }
 
 fn take(cache: &Cache, resource: &ApiResource, object: DynamicObject) -> ObjectKey {

@@ -21,6 +21,17 @@ pub(crate) enum Why {
     Ending,
 }
 
+impl Why {
+    /// For people.
+    pub(crate) fn words(self) -> &'static str {
+        match self {
+            Self::NoMarker => "there are none yet, or the ConfigMap with their end is gone",
+            Self::NoFiles => "its files are missing or changed",
+            Self::Ending => "those that it has end soon",
+        }
+    }
+}
+
 /// What to do about credentials.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Decision {

@@ -63,6 +63,17 @@ async fn apply_as(client: &Client, object: Value, manager: &str) -> Result<(), E
     applied.map(|_| ()).map_err(|source| failed("apply", key, source))
 }
 
+/// What an object would be after it was applied; the API keeps nothing of it.
+pub(crate) async fn would_be(client: &Client, object: &Value) -> Result<Value, ExecuteError> {
+    let key = ObjectKey::of(object);
+    let parameters = PatchParams::apply(MANAGER).force().dry_run();
+    let applied = api(client, &key)?
+        .patch(&key.name, &parameters, &Patch::Apply(object))
+        .await
+        .map_err(|source| failed("apply", key, source))?;
+    Ok(serde_json::to_value(applied).unwrap_or_default())
+}
+
 /// Deletes an object, of this uid where one is named; nothing is wrong where there is none.
 pub(crate) async fn remove(
     client: &Client,

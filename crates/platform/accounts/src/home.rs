@@ -162,19 +162,49 @@ impl Place {
             })?;
             folder.ensure(last, layout.home_mode, owner)?
         };
-        let found = home.owner()?;
-        // A home of another tool must not get this one's credentials. Root's is the operator's doing.
-        if found != self.uid && found != ours.as_raw() {
-            return Err(HomeError::NotOwned {
-                home: home.path().to_owned(),
-                found,
-                wanted: self.uid,
-            });
-        }
+        self.check_owner(&home)?;
         Ok(Home {
             folder: home,
             owner,
             layout,
+        })
+    }
+
+    /// Opens the home to look at it, and makes nothing; none where only the last folder is missing.
+    pub(crate) fn existing(&self) -> Result<Option<Home>, HomeError> {
+        let folder = match self.folder() {
+            Err(HomeError::NoParent(missing)) if missing == self.path() => return Ok(None),
+            found => found?,
+        };
+        Ok(Some(Home {
+            folder,
+            owner: None,
+            layout: self.layout,
+        }))
+    }
+
+    /// The folder of the home, if it may be used; where one on the way is missing, which.
+    pub(crate) fn folder(&self) -> Result<Folder, HomeError> {
+        let mut folder = Folder::open_root(&self.root)?;
+        for part in &self.parts {
+            folder = folder
+                .open(part)?
+                .ok_or_else(|| HomeError::NoParent(folder.path().join(part)))?;
+        }
+        self.check_owner(&folder)?;
+        Ok(folder)
+    }
+
+    /// A home of another tool must not get this one's credentials. Root's is the operator's doing.
+    fn check_owner(&self, home: &Folder) -> Result<(), HomeError> {
+        let (found, ours) = (home.owner()?, rustix::process::geteuid().as_raw());
+        if found == self.uid || found == ours {
+            return Ok(());
+        }
+        Err(HomeError::NotOwned {
+            home: home.path().to_owned(),
+            found,
+            wanted: self.uid,
         })
     }
 }
@@ -256,26 +286,22 @@ impl Home {
     }
 
     fn try_kubeconfig(&self, access: &Access) -> Result<(), String> {
-        let chain = |error: FileError| match std::error::Error::source(&error) {
-            Some(source) => format!("{error}: {source}"),
-            None => error.to_string(),
-        };
         let folder = self
             .folder
             .ensure(".kube", self.layout.kube_mode, self.owner)
-            .map_err(chain)?;
-        let existing = folder.read("config", LARGEST_KUBECONFIG_BYTES).map_err(chain)?;
-        let text = existing
-            .as_deref()
-            .map(std::str::from_utf8)
-            .transpose()
-            .map_err(|_| "it is not text".to_owned())?;
-        match kubeconfig::merge(text, access).map_err(|error| error.to_string())? {
+            .map_err(|error| chain(&error))?;
+        match wanted_kubeconfig(Some(&folder), access)? {
             Some(new) => folder
                 .write("config", new.as_bytes(), KUBECONFIG_MODE, self.owner)
-                .map_err(chain),
+                .map_err(|error| chain(&error)),
             None => Ok(()),
         }
+    }
+
+    /// Whether [`Self::put_kubeconfig`] would write; why not, when the file has to be left as it is.
+    pub(crate) fn wants_kubeconfig(&self, access: &Access) -> Result<bool, String> {
+        let folder = self.folder.open(".kube").map_err(|error| chain(&error))?;
+        Ok(wanted_kubeconfig(folder.as_ref(), access)?.is_some())
     }
 }
 
@@ -286,6 +312,29 @@ impl Layout {
             format!("../{}/{CERTIFICATE}", self.credentials),
             format!("../{}/{KEY}", self.credentials),
         )
+    }
+}
+
+/// What has to be written as `config` in the folder `.kube`, where there is one; none when it is right already.
+fn wanted_kubeconfig(folder: Option<&Folder>, access: &Access) -> Result<Option<String>, String> {
+    let existing = match folder {
+        Some(folder) => folder
+            .read("config", LARGEST_KUBECONFIG_BYTES)
+            .map_err(|error| chain(&error))?,
+        None => None,
+    };
+    let text = existing
+        .as_deref()
+        .map(std::str::from_utf8)
+        .transpose()
+        .map_err(|_| "it is not text".to_owned())?;
+    kubeconfig::merge(text, access).map_err(|error| error.to_string())
+}
+
+fn chain(error: &FileError) -> String {
+    match std::error::Error::source(error) {
+        Some(source) => format!("{error}: {source}"),
+        None => error.to_string(),
     }
 }
 

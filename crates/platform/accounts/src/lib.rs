@@ -9,7 +9,7 @@
 //! (`reconcile.rs`) computes what should be (`desired.rs`), the difference (`plan.rs`) and whether credentials are
 //! due (`decide.rs`), all pure, and executes it (`execute.rs`, `toolforge-certificates`, `home.rs`). Where an account stands says
 //! `standing.rs`; one that is locked or gone has turns of another kind (`withdraw.rs`), and gone ones only those that
-//! `guard.rs` lets go. Of several replicas one does all this: `election.rs`.
+//! `guard.rs` lets go. What would be done, without doing it, says `dry_run.rs`. Of several replicas one does all this: `election.rs`.
 
 mod account;
 mod archive;
@@ -20,6 +20,7 @@ mod cluster_info;
 mod config;
 mod decide;
 mod desired;
+mod dry_run;
 mod edit;
 mod election;
 mod events;
@@ -61,6 +62,7 @@ pub use config::{
     REMOVAL_PAUSE, REMOVALS_WINDOW, RENEW_BEFORE, Summary,
 };
 pub use desired::{ADMIN_NAMESPACE, MARKER, desired_admin_objects, desired_tool_objects, tool_marker};
+pub use dry_run::{AccountPlan, DryRun, DryRunError, FieldChange, Standing, Step, Target, Verb, dry_run};
 pub use edit::{
     Created, Creation, EditError, NewUser, User, add_maintainer, create_tool, create_user, delete_tool,
     delete_user, find_user, list_users, lock_tool, lock_user, remove_maintainer, unknown_tool, unlock_tool,

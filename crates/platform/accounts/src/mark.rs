@@ -39,24 +39,24 @@ pub(crate) fn remove(root: &Path, tool: &Tool) -> Result<(), HomeError> {
     }
 }
 
+/// Whether [`put`] would write.
+pub(crate) fn wants_mark(root: &Path, tool: &Tool) -> Result<bool, HomeError> {
+    Ok(find(root, tool)?.is_some_and(|home| !home.is_file(DISABLED)))
+}
+
+/// Whether [`remove`] would take something away.
+pub(crate) fn is_marked(root: &Path, tool: &Tool) -> Result<bool, HomeError> {
+    match find(root, tool)? {
+        Some(home) => Ok(home.is_file(DISABLED) || home.link_text(DISABLED).is_some()),
+        None => Ok(false),
+    }
+}
+
 fn find(root: &Path, tool: &Tool) -> Result<Option<Folder>, HomeError> {
-    let place = Place::new(root, &tool.home, TOOL, tool.uid, tool.uid)?;
-    let mut folder = Folder::open_root(&place.root)?;
-    for part in &place.parts {
-        match folder.open(part)? {
-            Some(next) => folder = next,
-            None => return Ok(None),
-        }
+    match Place::new(root, &tool.home, TOOL, tool.uid, tool.uid)?.folder() {
+        Err(HomeError::NoParent(_)) => Ok(None),
+        found => found.map(Some),
     }
-    let (found, ours) = (folder.owner()?, rustix::process::geteuid().as_raw());
-    if found != tool.uid && found != ours {
-        return Err(HomeError::NotOwned {
-            home: folder.path().to_owned(),
-            found,
-            wanted: tool.uid,
-        });
-    }
-    Ok(Some(folder))
 }
 
 #[cfg(test)]
@@ -79,11 +79,20 @@ mod tests {
         let tool = tool(root.path());
         put(root.path(), &tool).unwrap();
         assert!(!tool.home.exists(), "no home is made for a mark");
+        let asked = || {
+            (
+                wants_mark(root.path(), &tool).unwrap(),
+                is_marked(root.path(), &tool).unwrap(),
+            )
+        };
+        assert_eq!(asked(), (false, false));
         std::fs::create_dir(&tool.home).unwrap();
         let (secret, mark) = (root.path().join("secret"), tool.home.join(DISABLED));
         std::fs::write(&secret, "kept").unwrap();
         std::os::unix::fs::symlink(&secret, &mark).unwrap();
+        assert_eq!(asked(), (true, true));
         put(root.path(), &tool).unwrap();
+        assert_eq!(asked(), (false, true));
         assert!(mark.symlink_metadata().unwrap().is_file());
         put(root.path(), &tool).unwrap();
         remove(root.path(), &tool).unwrap();
@@ -101,6 +110,7 @@ mod tests {
         let mut tool = tool(root.path());
         std::os::unix::fs::symlink(other.path(), &tool.home).unwrap();
         assert!(matches!(put(root.path(), &tool), Err(HomeError::File(_))));
+        assert!(wants_mark(root.path(), &tool).is_err());
         tool.home = "/elsewhere/alpha".into();
         assert!(matches!(
             put(root.path(), &tool),

@@ -18,6 +18,7 @@ use crate::{
     account::Account,
     archive::ArchiveError,
     cache::Cache,
+    cluster_info::ClusterInfo,
     config::Lifecycle,
     decide::{Decision, Why, decide, timestamp},
     desired::{self, ADMIN_NAMESPACE, MARKER, NETWORK_POLICY},
@@ -53,8 +54,8 @@ pub(crate) struct Context {
     pub(crate) cache: Arc<Cache>,
     pub(crate) home_root: std::path::PathBuf,
     pub(crate) admin_home_root: std::path::PathBuf,
-    pub(crate) server: String,
-    pub(crate) ca_pem: String,
+    /// Where kubeconfigs find the API.
+    pub(crate) cluster: ClusterInfo,
     pub(crate) certificate_lifetime: Option<Duration>,
     pub(crate) key: KeyKind,
     pub(crate) renew_before: Duration,
@@ -305,7 +306,7 @@ async fn account(
         // The watch may be behind our own writes; credentials are not made anew because an echo is late.
         decision = decision_on(marker.fetched(context).await?);
     }
-    let access = access(context, layout, name, namespace);
+    let access = access(&context.cluster, layout, name, namespace);
     let identity = match decision {
         Decision::Keep(_) => None,
         Decision::Issue(why) => {
@@ -374,11 +375,12 @@ fn ends(
     Ok((end, look_again))
 }
 
-fn access(context: &Context, layout: Layout, name: &str, namespace: &str) -> Access {
+/// How a kubeconfig says where the cluster is, and who one is there.
+pub(crate) fn access(cluster: &ClusterInfo, layout: Layout, name: &str, namespace: &str) -> Access {
     let (certificate, key) = layout.credential_paths();
     Access {
-        server: context.server.clone(),
-        ca_pem: context.ca_pem.clone(),
+        server: cluster.server.clone(),
+        ca_pem: cluster.ca_pem.clone(),
         user: format!("tf-{name}"),
         namespace: namespace.to_owned(),
         certificate,

@@ -17,7 +17,7 @@ use tokio::{
     task::{Id, JoinError, JoinSet},
 };
 use tokio_util::sync::CancellationToken;
-use toolforge_model::{Chain, ToolName, labels};
+use toolforge_model::{Chain, ToolName};
 use toolforge_policy::psp;
 
 mod answer;
@@ -42,7 +42,7 @@ use crate::{
     reconcile::{self, Context, Outcome, ReconcileError, namespace_key},
     removals,
     report::Ask,
-    snapshot::{Snapshot, Tool},
+    snapshot::{NAME_RULE, Snapshot},
     standing::{self, Known, Standing},
     status::{Severity, Status},
     withdraw,
@@ -365,7 +365,7 @@ impl Service {
             Account::Tool(name) => old.tools.get(name) != new.tools.get(name),
             Account::Admin(name) => old.admins.get(name) != new.admins.get(name),
         };
-        let (before, accounts) = (accounts(&self.snapshot), accounts(&new));
+        let (before, accounts) = (self.snapshot.accounts(), new.accounts());
         for account in before
             .union(&accounts)
             .filter(|account| differs(account, &self.snapshot))
@@ -387,23 +387,24 @@ impl Service {
 
     /// Says which names are impossible.
     fn report(&mut self, new: &Snapshot) {
-        const RULE: &str =
-            "is left aside: a name has lower-case letters, digits and inner dashes, and at most 53 of them";
         self.status.keep_only(Severity::Skipped, |account| {
             account
                 .strip_prefix("tool ")
                 .is_some_and(|name| new.skipped.contains(name))
         });
         for name in &new.skipped {
-            if self.status.set(&format!("tool {name}"), Severity::Skipped, RULE) {
-                tracing::warn!(account = name, "{RULE}");
+            if self
+                .status
+                .set(&format!("tool {name}"), Severity::Skipped, NAME_RULE)
+            {
+                tracing::warn!(account = name, "{NAME_RULE}");
             }
         }
     }
 
     /// Looks for tools that claim what others have; those of which this changes get a turn.
     fn find_clashes(&mut self, new: &Snapshot) {
-        let clashes = clashes(&new.tools, |tool| self.has_already(tool));
+        let clashes = clashes(&new.tools, |tool| self.context.cache.has_tool(tool));
         let names: BTreeSet<&ToolName> = self.clashes.keys().chain(clashes.keys()).collect();
         let changed: Vec<Account> = names
             .into_iter()
@@ -414,23 +415,10 @@ impl Service {
         self.mark(changed);
     }
 
-    /// Whether a tool's namespace says that it has this user id and this home.
-    fn has_already(&self, tool: &Tool) -> bool {
-        let found = self
-            .context
-            .cache
-            .find(&namespace_key(tool.name.namespace().as_str()));
-        found.is_some_and(|found| {
-            let annotations = &found["metadata"]["annotations"];
-            annotations[labels::UID].as_str() == Some(&tool.uid.to_string())
-                && annotations[labels::HOME].as_str() == Some(&tool.home.to_string_lossy())
-        })
-    }
-
     /// What an earlier service said is good until the account's first turn, and worth nothing when there is no account.
     fn forget_troubles(&mut self) {
         self.status.load();
-        let mut accounts = accounts(&self.snapshot);
+        let mut accounts = self.snapshot.accounts();
         accounts.extend(Known::of(&self.context.cache).accounts());
         let names: BTreeSet<String> = accounts.iter().map(Account::to_string).collect();
         for severity in [Severity::Failing, Severity::Warning] {
@@ -475,7 +463,7 @@ impl Service {
 
     /// Looks at everything that the directory or the cluster has.
     fn compare(&mut self) {
-        let mut all = accounts(&self.snapshot);
+        let mut all = self.snapshot.accounts();
         all.extend(Known::of(&self.context.cache).accounts());
         self.begin_look(&all);
         self.mark(all);
@@ -514,13 +502,6 @@ fn reason(standing: Standing) -> Reason {
     } else {
         Reason::Removed
     }
-}
-
-fn accounts(snapshot: &Snapshot) -> BTreeSet<Account> {
-    let tools = snapshot.tools.keys().cloned().map(Account::Tool);
-    tools
-        .chain(snapshot.admins.keys().cloned().map(Account::Admin))
-        .collect()
 }
 
 fn pause(until: Timestamp, now: Timestamp) -> Duration {

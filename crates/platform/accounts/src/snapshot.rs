@@ -10,6 +10,8 @@ use std::{
 
 use toolforge_model::{Maintainer, ToolName};
 
+use crate::account::Account;
+
 #[cfg(test)]
 mod tests;
 
@@ -69,6 +71,20 @@ pub struct Snapshot {
     /// Accounts with a name that no namespace can have.
     pub skipped: BTreeSet<String>,
 }
+
+impl Snapshot {
+    /// All accounts that can be used or corrected.
+    pub(crate) fn accounts(&self) -> BTreeSet<Account> {
+        let tools = self.tools.keys().cloned().map(Account::Tool);
+        tools
+            .chain(self.admins.keys().cloned().map(Account::Admin))
+            .collect()
+    }
+}
+
+/// What is said of accounts with a name that no namespace can have.
+pub(crate) const NAME_RULE: &str =
+    "is left aside: a name has lower-case letters, digits and inner dashes, and at most 53 of them";
 
 /// The operational attributes that say that an account is locked (`draft-behera-ldap-password-policy`), in lower case.
 const LOCKING: [&str; 2] = ["pwdaccountlockedtime", "pwdpolicysubentry"];

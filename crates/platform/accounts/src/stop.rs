@@ -32,6 +32,9 @@ const WORKLOADS: [(&str, &str, &str, &str); 6] = [
     ("batch", "v1", "Job", "jobs"),
 ];
 
+/// Pods, in the same way.
+const PODS: (&str, &str, &str, &str) = ("", "v1", "Pod", "pods");
+
 /// Why something still runs, or does not run again.
 #[derive(Debug, thiserror::Error)]
 #[error("cannot {step} {} {}/{}", key.kind, key.namespace, key.name)]
@@ -45,11 +48,8 @@ pub(crate) struct StopError {
 /// Stops everything in a namespace.
 pub(crate) async fn stop(client: &Client, namespace: &str) -> Result<(), StopError> {
     each_workload(client, namespace, "stop", stopping).await?;
-    let (api, resource) = api(client, namespace, ("", "v1", "Pod", "pods"));
-    for pod in list(&api, &resource, namespace).await? {
-        if is_controlled(&pod) || is_leaving(&pod) {
-            continue;
-        }
+    let (api, resource) = api(client, namespace, PODS);
+    for pod in free(&api, &resource, namespace).await? {
         match api.delete(&pod.name_any(), &DeleteParams::default()).await {
             Err(kube::Error::Api(status)) if status.is_not_found() => {}
             Err(source) => return Err(failed("delete", &resource, namespace, &pod.name_any(), source)),
@@ -57,6 +57,39 @@ pub(crate) async fn stop(client: &Client, namespace: &str) -> Result<(), StopErr
         }
     }
     Ok(())
+}
+
+/// What [`stop`] would stop, and the Pods that it would delete.
+pub(crate) async fn would_stop(client: &Client, namespace: &str) -> Result<Vec<ObjectKey>, StopError> {
+    let mut objects = concerned(client, namespace, stopping).await?;
+    let (api, resource) = api(client, namespace, PODS);
+    let pods = free(&api, &resource, namespace).await?;
+    objects.extend(pods.iter().map(|pod| key(&resource, namespace, &pod.name_any())));
+    Ok(objects)
+}
+
+/// What [`start`] would start.
+pub(crate) async fn would_start(client: &Client, namespace: &str) -> Result<Vec<ObjectKey>, StopError> {
+    concerned(client, namespace, starting).await
+}
+
+async fn concerned(
+    client: &Client,
+    namespace: &str,
+    change: fn(&str, &Value) -> Option<Value>,
+) -> Result<Vec<ObjectKey>, StopError> {
+    let mut concerned = Vec::new();
+    for kind in WORKLOADS {
+        let (api, resource) = api(client, namespace, kind);
+        for object in free(&api, &resource, namespace).await? {
+            let name = object.name_any();
+            let value = serde_json::to_value(object).unwrap_or_default();
+            if change(&resource.kind, &value).is_some() {
+                concerned.push(key(&resource, namespace, &name));
+            }
+        }
+    }
+    Ok(concerned)
 }
 
 /// Starts again what was stopped.
@@ -72,10 +105,7 @@ async fn each_workload(
 ) -> Result<(), StopError> {
     for kind in WORKLOADS {
         let (api, resource) = api(client, namespace, kind);
-        for object in list(&api, &resource, namespace).await? {
-            if is_controlled(&object) || is_leaving(&object) {
-                continue;
-            }
+        for object in free(&api, &resource, namespace).await? {
             let name = object.name_any();
             let version = object.resource_version();
             let value = serde_json::to_value(object).unwrap_or_default();
@@ -165,13 +195,18 @@ fn api(
     )
 }
 
-async fn list(
+/// All that nobody controls and that is not being deleted.
+async fn free(
     api: &Api<DynamicObject>,
     resource: &ApiResource,
     namespace: &str,
 ) -> Result<Vec<DynamicObject>, StopError> {
     match api.list(&ListParams::default()).await {
-        Ok(list) => Ok(list.items),
+        Ok(list) => Ok(list
+            .items
+            .into_iter()
+            .filter(|object| !is_controlled(object) && !is_leaving(object))
+            .collect()),
         // A cluster without this kind has nothing of it that runs.
         Err(kube::Error::Api(status)) if status.is_not_found() => Ok(Vec::new()),
         Err(source) => Err(failed("list", resource, namespace, "", source)),
@@ -187,11 +222,15 @@ fn failed(
 ) -> StopError {
     StopError {
         step,
-        key: ObjectKey {
-            kind: resource.kind.clone(),
-            namespace: namespace.to_owned(),
-            name: name.to_owned(),
-        },
+        key: key(resource, namespace, name),
         source: Box::new(source),
+    }
+}
+
+fn key(resource: &ApiResource, namespace: &str, name: &str) -> ObjectKey {
+    ObjectKey {
+        kind: resource.kind.clone(),
+        namespace: namespace.to_owned(),
+        name: name.to_owned(),
     }
 }

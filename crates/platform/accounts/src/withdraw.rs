@@ -192,7 +192,7 @@ async fn delete(
 }
 
 /// How much of a grace period is left; none when it is over.
-fn remaining(since: Timestamp, grace: Duration, now: Timestamp) -> Option<Duration> {
+pub(crate) fn remaining(since: Timestamp, grace: Duration, now: Timestamp) -> Option<Duration> {
     // Of a moment in the future, by another clock, the whole period is left.
     let passed = Duration::try_from(now.duration_since(since)).unwrap_or_default();
     grace.checked_sub(passed).filter(|left| !left.is_zero())

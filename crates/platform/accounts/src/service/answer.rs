@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::{Service, accounts};
+use super::Service;
 use crate::{
     account::Account,
     desired::{self, ADMIN_NAMESPACE, MARKER},
@@ -24,7 +24,7 @@ impl Service {
             directory_read: self.directory_read,
             ..Report::default()
         };
-        let mut all: BTreeSet<Account> = accounts(&self.snapshot);
+        let mut all: BTreeSet<Account> = self.snapshot.accounts();
         all.extend(Known::of(&self.context.cache).accounts());
         for account in all {
             let standing = self.standing(&account);

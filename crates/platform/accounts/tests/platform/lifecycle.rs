@@ -34,11 +34,11 @@ on_both!(
 /// Long enough that nothing is deleted while a test runs.
 const NEVER: Duration = Duration::from_hours(1);
 
-fn tool_dn(tool: &str) -> String {
+pub(crate) fn tool_dn(tool: &str) -> String {
     format!("uid=tools.{tool},ou=people,ou=servicegroups,{BASE}")
 }
 
-async fn lock(platform: &Platform, dn: &str, locked: bool) {
+pub(crate) async fn lock(platform: &Platform, dn: &str, locked: bool) {
     let since = if locked {
         HashSet::from(["20261126000000Z"])
     } else {
@@ -49,7 +49,7 @@ async fn lock(platform: &Platform, dn: &str, locked: bool) {
     directory.modify(dn, change).await.unwrap().success().unwrap();
 }
 
-async fn remove(platform: &Platform, tools: &[&str]) {
+pub(crate) async fn remove(platform: &Platform, tools: &[&str]) {
     let mut directory = platform.directory().await;
     for tool in tools {
         directory.delete(&tool_dn(tool)).await.unwrap().success().unwrap();
@@ -96,7 +96,7 @@ fn pod_spec() -> Value {
 }
 
 /// What a tool may have: a Deployment of two, a schedule, a Pod by itself, and a Secret.
-async fn work(platform: &Platform, tool: &str) {
+pub(crate) async fn work(platform: &Platform, tool: &str) {
     let (client, namespace) = (&platform.admin, format!("tool-{tool}"));
     let labels = json!({ "app": "web" });
     let template = json!({ "metadata": { "labels": labels }, "spec": pod_spec() });
@@ -123,7 +123,7 @@ async fn work(platform: &Platform, tool: &str) {
 }
 
 /// Asks until the answer is yes.
-async fn until(mut question: impl AsyncFnMut() -> bool) {
+pub(crate) async fn until(mut question: impl AsyncFnMut() -> bool) {
     within(async {
         while !question().await {
             tokio::task::yield_now().await;

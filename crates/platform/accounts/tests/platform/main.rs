@@ -29,6 +29,7 @@ use on_both;
 mod accounts;
 mod credentials;
 mod directory;
+mod dry_run;
 mod election;
 mod held;
 mod killed;
