@@ -11,8 +11,6 @@ mod connection;
 mod entry;
 mod filter;
 mod following;
-#[cfg(fuzzing)]
-pub mod fuzzing;
 mod journal;
 pub mod ldif;
 mod name;
