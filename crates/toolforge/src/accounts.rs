@@ -12,9 +12,9 @@ use toolforge_pki::KeyKind;
 
 use crate::{
     cli::{AccountsArgs, ClusterArgs},
-    client, component, objects,
-    overrides::OverridesFile,
-    policy,
+    client, component,
+    followed::FollowedFile,
+    objects, policy,
 };
 
 /// What to look at, or to decide.
@@ -268,9 +268,9 @@ fn serve(arguments: AccountsArgs) -> anyhow::Result<ExitCode> {
         config.tool_class = policy::read(path)?.resolve_pods()?;
     }
     let address = arguments.listen;
-    let overrides = arguments.overrides.map(OverridesFile::of);
+    let overrides = arguments.overrides.map(FollowedFile::overrides);
     // What is wrong with it is said before anything begins.
-    let read = overrides.as_ref().map(OverridesFile::read).transpose()?;
+    let read = overrides.as_ref().map(FollowedFile::read).transpose()?;
     if arguments.dry_run.dry_run {
         config.overrides = watch::channel(Arc::new(read.unwrap_or_default())).1;
         return dry_run(&arguments.cluster, &config, arguments.dry_run.output);

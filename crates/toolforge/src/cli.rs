@@ -84,6 +84,9 @@ pub(crate) struct UpArgs {
     /// What single tools have more or less of, and the network policy: YAML, read again when it changes
     #[arg(long, value_name = "FILE")]
     pub(crate) overrides: Option<PathBuf>,
+    /// What the gateway is told of visitors, such as whom it bans: YAML, read again when it changes
+    #[arg(long, value_name = "FILE")]
+    pub(crate) gateway_settings: Option<PathBuf>,
     /// Tools are served at `https://TOOL.DOMAIN` [default: toolforge.localhost]
     #[arg(long, value_name = "DOMAIN")]
     pub(crate) domain: Option<String>,
@@ -294,6 +297,9 @@ pub(crate) struct GatewayArgs {
     pub(crate) certificate: Option<CertificateArgs>,
     #[command(flatten)]
     pub(crate) policy: PolicyArgs,
+    /// What to do with visitors, such as whom to ban: YAML, read again when it changes
+    #[arg(long, value_name = "FILE")]
+    pub(crate) settings: Option<PathBuf>,
     /// Where to keep the last routing table
     #[arg(
         long,

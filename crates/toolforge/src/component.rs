@@ -14,7 +14,9 @@ use toolforge_serve::Presented;
 
 use crate::{
     cli::{AdmissionArgs, CertificateArgs, ClusterArgs, FourohfourArgs, GatewayArgs, IssuedArgs},
-    client, logging, objects,
+    client,
+    followed::FollowedFile,
+    logging, objects,
     policy::{self, PolicyArgs},
     up::stop_on_signals,
 };
@@ -104,6 +106,11 @@ pub(crate) fn gateway(arguments: GatewayArgs) -> anyhow::Result<ExitCode> {
         .clone();
     let certificate = arguments.certificate.as_ref();
     let identity = identity(certificate.context("--tls-cert and --tls-key have to name the certificate")?)?;
+    let settings = arguments
+        .settings
+        .map(|path| FollowedFile::gateway("--settings", path));
+    // What is wrong with it is said before anything begins.
+    settings.as_ref().map(FollowedFile::read).transpose()?;
     run(&arguments.cluster, move |client, stop| async move {
         let http = match arguments.http {
             Some(address) => Some(listen(address).await?),
@@ -119,6 +126,7 @@ pub(crate) fn gateway(arguments: GatewayArgs) -> anyhow::Result<ExitCode> {
             policy,
             published: None,
             content_security_policy_report_only: None,
+            rules: settings.map(FollowedFile::follow).transpose()?,
             last_table: arguments.table,
         };
         Ok(toolforge_gateway::run(client, config, stop).await?)

@@ -33,6 +33,9 @@ pub(crate) struct Settings {
     /// The file with what single tools have more or less of, by an absolute path.
     #[serde(default)]
     pub(crate) overrides: Option<PathBuf>,
+    /// The file of the gateway's settings, by an absolute path.
+    #[serde(default)]
+    pub(crate) gateway: Option<PathBuf>,
     /// The second byte of Pods' addresses; none until a free one was found.
     pub(crate) network: Option<u8>,
     pub(crate) ports: Ports,
@@ -169,6 +172,9 @@ pub(crate) fn resolve(
     let overrides = kept_file("--overrides", flags.overrides.as_deref(), || {
         earlier.and_then(|settings| settings.overrides.clone())
     })?;
+    let gateway = kept_file("--gateway-settings", flags.gateway_settings.as_deref(), || {
+        earlier.and_then(|settings| settings.gateway.clone())
+    })?;
     let ports = ports(flags, earlier.map(|settings| &settings.ports));
     problems.extend(shared_ports(&ports));
     if !problems.is_empty() {
@@ -181,6 +187,7 @@ pub(crate) fn resolve(
         registry: registry.unwrap_or_else(|| DEFAULT_REGISTRY.to_owned()),
         policy: policy_path,
         overrides,
+        gateway,
         network: flags
             .network
             .or_else(|| earlier.and_then(|settings| settings.network)),
@@ -320,6 +327,14 @@ mod tests {
             twice.contains("--domain: the policy file says other.test"),
             "{twice}"
         );
+    }
+
+    #[test]
+    fn the_file_of_the_gateway_is_kept_by_an_absolute_path() {
+        let first = settled(&["--gateway-settings", "gateway.yaml"], None).unwrap();
+        let path = first.gateway.clone().unwrap();
+        assert!(path.is_absolute() && path.ends_with("gateway.yaml"), "{path:?}");
+        assert_eq!(settled(&[], Some(&first)).unwrap().gateway, first.gateway);
     }
 
     #[test]

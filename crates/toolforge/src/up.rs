@@ -18,7 +18,7 @@ use std::{process::ExitCode, time::Instant};
 
 use anyhow::Context as _;
 
-use crate::{cli::UpArgs, logging, overrides::OverridesFile, policy, settings};
+use crate::{cli::UpArgs, followed::FollowedFile, logging, policy, settings};
 use layout::Layout;
 pub(crate) use signals::stop_on_signals;
 
@@ -46,9 +46,14 @@ pub(crate) fn run(arguments: &UpArgs) -> anyhow::Result<ExitCode> {
     )?;
     let rules = settings.fill(rules);
     let policies = rules.resolve()?;
-    let overrides = settings.overrides.clone().map(OverridesFile::of);
+    let overrides = settings.overrides.clone().map(FollowedFile::overrides);
     // What is wrong with it is said before anything begins.
-    overrides.as_ref().map(OverridesFile::read).transpose()?;
+    overrides.as_ref().map(FollowedFile::read).transpose()?;
+    let gateway = settings
+        .gateway
+        .clone()
+        .map(|path| FollowedFile::gateway("--gateway-settings", path));
+    gateway.as_ref().map(FollowedFile::read).transpose()?;
     if earlier.is_none() {
         // Only for a new platform: later, a folder that is not there is a file system that is not mounted.
         std::fs::create_dir_all(&settings.homes)
@@ -61,6 +66,7 @@ pub(crate) fn run(arguments: &UpArgs) -> anyhow::Result<ExitCode> {
         rules,
         policies,
         overrides,
+        gateway,
         ldif,
         audit: arguments.audit_log.clone().map(|path| (path, audit_policy)),
         began,

@@ -1,12 +1,14 @@
 //! What the gateway is told: the roof program fills it in.
 
-use std::{net::IpAddr, path::PathBuf};
+use std::{net::IpAddr, path::PathBuf, sync::Arc};
 
-use tokio::net::TcpListener;
+use tokio::{net::TcpListener, sync::watch};
 use toolforge_model::{Domain, names};
 use toolforge_pki::Identity;
 use toolforge_policy::IngressPolicy;
 use toolforge_routing::{PortRef, ServiceRef, Target};
+
+use crate::Rules;
 
 /// The port of the default backend's Service.
 const DEFAULT_BACKEND_PORT: u16 = 8000;
@@ -34,6 +36,8 @@ pub struct Config {
     pub published: Option<Published>,
     /// A `Content-Security-Policy-Report-Only` for every answer that goes out over HTTPS, in place of the tool's own.
     pub content_security_policy_report_only: Option<String>,
+    /// What the settings file says, now and after each of its changes; `None` refuses nobody.
+    pub rules: Option<watch::Receiver<Arc<Rules>>>,
 }
 
 /// How the world reaches the gateway.

@@ -5,6 +5,7 @@
 
 use std::{
     iter,
+    net::IpAddr,
     sync::{
         Arc,
         atomic::{AtomicUsize, Ordering},
@@ -25,10 +26,11 @@ use crate::{
     headers::{FixedHeaders, backward, finish, forward, identify},
     limits::REQUEST_BODY_LIMIT_BYTES,
     names::{X_CODE, X_FORMAT, X_INGRESS_NAME, X_NAMESPACE, X_SERVICE_NAME, X_SERVICE_PORT},
-    page::{NO_STORE, health, own_page},
+    page::{NO_STORE, health, own_page, refusal},
     pool::Pool,
     redirect::redirect,
     request_body::RequestBody,
+    rules::Rules,
     tunnel,
     visit::Visit,
 };
@@ -70,6 +72,7 @@ pub struct DataPlane {
     settings: DataPlaneSettings,
     fixed: FixedHeaders,
     table: Arc<ArcSwap<RouteTable>>,
+    rules: ArcSwap<Rules>,
     pool: Arc<Pool>,
     /// Counts requests, so that endpoints take turns.
     turn: AtomicUsize,
@@ -96,21 +99,36 @@ impl DataPlane {
             settings,
             fixed,
             table,
+            rules: ArcSwap::default(),
             pool,
             turn,
             closing: CancellationToken::new(),
         })
     }
 
-    /// The answer to a request that came over plain HTTP.
-    pub(crate) async fn answer_plain(&self, request: Request<Incoming>) -> Response<ResponseBody> {
+    /// Goes by these rules from the next request on; before the first ones it refuses nobody.
+    pub fn set_rules(&self, rules: Arc<Rules>) {
+        self.rules.store(rules);
+    }
+
+    /// The answer to a request that came over plain HTTP from this address.
+    pub(crate) async fn answer_plain(
+        &self,
+        peer: IpAddr,
+        request: Request<Incoming>,
+    ) -> Response<ResponseBody> {
         let visit = match Visit::read(&request, new_request_id) {
             Ok(visit) => visit,
             Err(refusal) => return own_page(refusal.status, None, Some(refusal.reason)),
         };
-        RequestBody::pass_over(request);
         if visit.path() == HEALTH_PATH {
+            RequestBody::pass_over(request);
             return health();
+        }
+        let refused = self.refuse(&visit, self.visitor(peer, &request), &request);
+        RequestBody::pass_over(request);
+        if let Some(refused) = refused {
+            return refused;
         }
         let domains = iter::once(&self.settings.domain).chain(&self.settings.other_domains);
         match redirect(&visit, domains, self.settings.public_https_port) {
@@ -122,8 +140,12 @@ impl DataPlane {
         }
     }
 
-    /// The answer to a request that came over HTTPS.
-    pub(crate) async fn answer_secure(&self, request: Request<Incoming>) -> Response<ResponseBody> {
+    /// The answer to a request that came over HTTPS from this address.
+    pub(crate) async fn answer_secure(
+        &self,
+        peer: IpAddr,
+        request: Request<Incoming>,
+    ) -> Response<ResponseBody> {
         let visit = match Visit::read(&request, new_request_id) {
             Ok(visit) => visit,
             Err(refusal) => {
@@ -132,11 +154,15 @@ impl DataPlane {
                 return response;
             }
         };
+        let visitor = self.visitor(peer, &request);
         let mut response = if visit.path() == HEALTH_PATH {
             health()
+        } else if let Some(refused) = self.refuse(&visit, visitor, &request) {
+            RequestBody::pass_over(request);
+            refused
         } else {
             match self.way(&visit) {
-                Way::Tool(backend) => return self.proxy(&visit, &backend, request).await,
+                Way::Tool(backend) => return self.proxy(&visit, visitor, &backend, request).await,
                 Way::NoEndpoints(backend) => {
                     RequestBody::pass_over(request);
                     let unavailable = StatusCode::SERVICE_UNAVAILABLE;
@@ -154,6 +180,22 @@ impl DataPlane {
         response
     }
 
+    fn visitor(&self, peer: IpAddr, request: &Request<Incoming>) -> IpAddr {
+        self.rules.load().visitor(peer, request.headers())
+    }
+
+    /// The answer to those who get no other.
+    fn refuse(
+        &self,
+        visit: &Visit,
+        visitor: IpAddr,
+        request: &Request<Incoming>,
+    ) -> Option<Response<ResponseBody>> {
+        let refused = self.rules.load().refuse(visitor, request.headers())?;
+        tracing::debug!(host = visit.authority(), reason = refused.reason(), "refused");
+        Some(refusal(&refused, visit.accept.as_ref()))
+    }
+
     fn way(&self, visit: &Visit) -> Way {
         match self.table.load().decide(visit.authority(), visit.path()) {
             Decision::Backend(backend) => Way::Tool(backend.clone()),
@@ -165,22 +207,27 @@ impl DataPlane {
     async fn proxy(
         &self,
         visit: &Visit,
+        visitor: IpAddr,
         backend: &Backend,
         request: Request<Incoming>,
     ) -> Response<ResponseBody> {
-        let limit = self.settings.request_body_limit_bytes;
+        let limit = self.rules.load().body_limit_bytes;
+        let limit = limit.unwrap_or(self.settings.request_body_limit_bytes);
         if request.body().size_hint().lower() > limit {
             RequestBody::pass_over(request);
             return self.fault(visit, StatusCode::PAYLOAD_TOO_LARGE, backend).await;
         }
         let (mut head, body) = request.into_parts();
-        let visitor = head.extensions.remove::<OnUpgrade>().filter(|_| visit.is_upgrade);
+        let upgrade = head.extensions.remove::<OnUpgrade>().filter(|_| visit.is_upgrade);
         let (body, exceeded) = RequestBody::new(&head, body, limit);
         let mut request = Request::new(body);
         *request.method_mut() = head.method;
         *request.uri_mut() = visit.target.clone();
         *request.headers_mut() = head.headers;
         forward(request.headers_mut(), visit, &self.fixed);
+        self.rules
+            .load()
+            .tell(&backend.namespace, visitor, request.headers_mut());
         let answered = exchange(
             &self.pool,
             backend,
@@ -192,7 +239,7 @@ impl DataPlane {
         match answered {
             Ok((response, lease)) if response.status() == StatusCode::SWITCHING_PROTOCOLS => {
                 drop(lease);
-                self.switch(visit, backend, response, visitor).await
+                self.switch(visit, backend, response, upgrade).await
             }
             Ok((response, lease)) => {
                 let mut response =

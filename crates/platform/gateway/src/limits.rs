@@ -5,6 +5,10 @@ use std::time::Duration;
 /// The largest request body, in bytes: what maintainers know from the original (`client_max_body_size 128m`).
 pub(crate) const REQUEST_BODY_LIMIT_BYTES: u64 = 128 * 1024 * 1024;
 
+/// The largest automaton that the patterns of one list may become, in bytes: thousands of plain names are smaller, and a
+/// pattern that grows without bound is refused when it is read.
+pub(crate) const PATTERNS_LIMIT_BYTES: usize = 10 * 1024 * 1024;
+
 /// How long a tool may be silent before or within its answer: tools compute for long (`proxy_read_timeout 3600`).
 pub(crate) const READ_TIMEOUT: Duration = Duration::from_hours(1);
 

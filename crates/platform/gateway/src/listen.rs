@@ -1,6 +1,6 @@
 //! The doors: listeners, TLS, HTTP/1.1 and HTTP/2, and the graceful end.
 
-use std::{convert::Infallible, future::Future, sync::Arc};
+use std::{convert::Infallible, future::Future, net::IpAddr, sync::Arc};
 
 use http::{Request, Response};
 use hyper::{body::Incoming, service::service_fn};
@@ -28,12 +28,12 @@ use crate::{
 impl DataPlane {
     /// Serves plain HTTP, which redirects, until `shutdown`; requests under way then have five seconds.
     pub async fn serve_plain(self: Arc<Self>, listener: TcpListener, shutdown: CancellationToken) {
-        let open = move |stream: TcpStream, end: End| {
+        let open = move |stream: TcpStream, peer: IpAddr, end: End| {
             let plane = self.clone();
             async move {
                 let answer = move |request| {
                     let plane = plane.clone();
-                    async move { plane.answer_plain(request).await }
+                    async move { plane.answer_plain(peer, request).await }
                 };
                 converse(stream, Protocol::Http1, answer, end).await;
             }
@@ -51,7 +51,7 @@ impl DataPlane {
     ) {
         let acceptor = TlsAcceptor::from(tls);
         let closing = self.closing.clone();
-        let open = move |stream: TcpStream, end: End| {
+        let open = move |stream: TcpStream, peer: IpAddr, end: End| {
             let (plane, acceptor) = (self.clone(), acceptor.clone());
             async move {
                 let Some(stream) = shake_hands(&acceptor, stream, &end).await else {
@@ -60,7 +60,7 @@ impl DataPlane {
                 let protocol = Protocol::agreed(&stream);
                 let answer = move |request| {
                     let plane = plane.clone();
-                    async move { plane.answer_secure(request).await }
+                    async move { plane.answer_secure(peer, request).await }
                 };
                 converse(stream, protocol, answer, end).await;
             }
@@ -95,7 +95,7 @@ impl Protocol {
 
 async fn accept<O, F>(listener: TcpListener, shutdown: CancellationToken, open: O)
 where
-    O: Fn(TcpStream, End) -> F,
+    O: Fn(TcpStream, IpAddr, End) -> F,
     F: Future<Output = ()> + Send + 'static,
 {
     let (graceful, cut) = (GracefulShutdown::new(), CancellationToken::new());
@@ -105,7 +105,7 @@ where
             accepted = listener.accept() => accepted,
         };
         match accepted {
-            Ok((stream, _)) => {
+            Ok((stream, peer)) => {
                 // Small answers go out at once; failing to say so costs only time.
                 let _ = stream.set_nodelay(true);
                 let end = End {
@@ -113,7 +113,7 @@ where
                     stopping: shutdown.clone(),
                     cut: cut.clone(),
                 };
-                tokio::spawn(open(stream, end));
+                tokio::spawn(open(stream, peer.ip().to_canonical(), end));
             }
             Err(error) => {
                 tracing::warn!(%error, "a connection could not be accepted");

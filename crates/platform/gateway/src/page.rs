@@ -1,11 +1,11 @@
-//! The gateway's own pages, for when nobody else can answer. Pure.
+//! The gateway's own pages, for when nobody else can answer or may be asked. Pure.
 
 use http::{
     HeaderValue, Response, StatusCode,
-    header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, VARY},
+    header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER, VARY},
 };
 
-use crate::body::ResponseBody;
+use crate::{body::ResponseBody, rules::Refused};
 
 /// Errors pass; nobody should see one after it has.
 pub(crate) const NO_STORE: HeaderValue = HeaderValue::from_static("no-store");
@@ -16,8 +16,29 @@ pub(crate) fn own_page(
     accept: Option<&HeaderValue>,
     reason: Option<&str>,
 ) -> Response<ResponseBody> {
-    let title = title(status);
-    let reason = reason.unwrap_or_else(|| explanation(status));
+    page(
+        status,
+        title(status),
+        reason.unwrap_or_else(|| explanation(status)),
+        accept,
+    )
+}
+
+/// The page for those who are refused.
+pub(crate) fn refusal(refused: &Refused, accept: Option<&HeaderValue>) -> Response<ResponseBody> {
+    let mut response = page(refused.status(), refused.title(), refused.reason(), accept);
+    if let Some(seconds) = refused.retry_after() {
+        response.headers_mut().insert(RETRY_AFTER, seconds.clone());
+    }
+    response
+}
+
+fn page(
+    status: StatusCode,
+    title: &str,
+    reason: &str,
+    accept: Option<&HeaderValue>,
+) -> Response<ResponseBody> {
     let (kind, text) = if accept.is_some_and(wants_html) {
         ("text/html; charset=utf-8", html(status, title, reason))
     } else {
@@ -61,6 +82,10 @@ fn wants_html(accept: &HeaderValue) -> bool {
 
 fn html(status: StatusCode, title: &str, reason: &str) -> String {
     let code = status.as_u16();
+    let reason = reason
+        .replace('&', "&amp;")
+        .replace('<', "&lt;")
+        .replace('>', "&gt;");
     format!(
         "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
          <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n\
@@ -91,7 +116,7 @@ fn explanation(status: StatusCode) -> &'static str {
             "The tool has a web service, but nothing of it is ready. Try again in a moment."
         }
         StatusCode::GATEWAY_TIMEOUT => "The tool did not answer in time. Try again later.",
-        StatusCode::PAYLOAD_TOO_LARGE => "Requests may have at most 128 MiB.",
+        StatusCode::PAYLOAD_TOO_LARGE => "The body of the request is larger than the platform takes.",
         StatusCode::NOT_FOUND => "The URL you have requested is not served here.",
         _ => "The request could not be served.",
     }

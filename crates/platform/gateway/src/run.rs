@@ -13,7 +13,7 @@ use toolforge_model::{Domain, names};
 use toolforge_routing::{RouteTable, Settings};
 
 use crate::{
-    Config, DataPlane, DataPlaneSettings,
+    Config, DataPlane, DataPlaneSettings, Rules,
     control::{Control, follow, keep, load, write_statuses},
 };
 
@@ -47,6 +47,10 @@ pub async fn run(
     let plane = DataPlane::new(data_plane_settings, table.clone());
 
     let mut tasks = JoinSet::new();
+    if let Some(rules) = config.rules {
+        plane.set_rules(rules.borrow().clone());
+        tasks.spawn(follow_rules(plane.clone(), rules, shutdown.clone()));
+    }
     if let Some(http) = config.http {
         tasks.spawn(plane.clone().serve_plain(http, shutdown.clone()));
     }
@@ -72,6 +76,22 @@ pub async fn run(
     tasks.spawn(follow(client, control, shutdown));
     tasks.join_all().await;
     Ok(())
+}
+
+/// Has the data plane go by the newest rules, until `shutdown` or until nobody changes them any more.
+async fn follow_rules(
+    plane: Arc<DataPlane>,
+    mut rules: watch::Receiver<Arc<Rules>>,
+    shutdown: CancellationToken,
+) {
+    loop {
+        tokio::select! {
+            () = shutdown.cancelled() => return,
+            changed = rules.changed() => if changed.is_err() { return },
+        }
+        plane.set_rules(rules.borrow_and_update().clone());
+        tracing::info!("the settings of the gateway have changed");
+    }
 }
 
 fn data_plane_settings(config: &Config) -> Result<DataPlaneSettings, GatewayError> {

@@ -22,6 +22,7 @@ use super::{
 };
 use crate::{
     client,
+    followed::FollowedFile,
     objects::{self, Public},
     settings::PROJECT,
 };
@@ -158,6 +159,7 @@ impl Machine<'_> {
             layout,
             settings,
             policies,
+            gateway,
             ..
         } = self.request;
         let client = self.client("toolforge:gateway").await?;
@@ -177,6 +179,7 @@ impl Machine<'_> {
             policy: policies.ingress.clone(),
             published: Some(toolforge_gateway::Published::Ip(Ipv4Addr::LOCALHOST.into())),
             content_security_policy_report_only: None,
+            rules: gateway.clone().map(FollowedFile::follow).transpose()?,
             last_table: layout.table(),
         };
         parts.start("gateway", Stop::First, |stop| {

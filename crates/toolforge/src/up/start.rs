@@ -7,6 +7,8 @@
 use std::{path::PathBuf, sync::Arc, time::Instant};
 
 use tokio_util::sync::CancellationToken;
+use toolforge_accounts::Overrides;
+use toolforge_gateway::Rules;
 use toolforge_pki::Authority;
 use toolforge_policy::{Policies, PolicySettings};
 
@@ -14,7 +16,7 @@ use super::{
     layout::Layout, listeners, machine::Machine, network::Network, parts::Parts, program, progress::Progress,
     report, signals,
 };
-use crate::{objects, overrides::OverridesFile, settings::Settings};
+use crate::{followed::FollowedFile, objects, settings::Settings};
 
 /// What `up` was asked for.
 pub(super) struct Request {
@@ -25,7 +27,9 @@ pub(super) struct Request {
     /// What the guards go by, as they ask it.
     pub(super) policies: Policies,
     /// What single tools have more or less of.
-    pub(super) overrides: Option<OverridesFile>,
+    pub(super) overrides: Option<FollowedFile<Overrides>>,
+    /// What the gateway is told of visitors.
+    pub(super) gateway: Option<FollowedFile<Rules>>,
     /// The directory to begin with, on a new data folder.
     pub(super) ldif: Option<String>,
     /// Where requests to the API are written, and by which policy.

@@ -161,6 +161,7 @@ impl Gateway {
             last_table,
             published: Some(Published::Ip(address.ip())),
             content_security_policy_report_only: None,
+            rules: None,
         };
         let shutdown = CancellationToken::new();
         let stop = shutdown.clone();

@@ -11,3 +11,4 @@ mod plain;
 mod scene;
 mod tools;
 mod upgrades;
+mod visitors;

@@ -15,7 +15,7 @@ use tokio::{
 };
 use tokio_rustls::{TlsConnector, client::TlsStream};
 use tokio_util::sync::CancellationToken;
-use toolforge_gateway::{DataPlane, DataPlaneSettings, default_backend};
+use toolforge_gateway::{DataPlane, DataPlaneSettings, GatewaySettings, default_backend};
 use toolforge_pki::Authority;
 use toolforge_routing::{
     Change, Endpoint, EndpointSlice, Ingress, Object, ObjectKey, Path, PathKind, PortRef, RouteTable, Rule,
@@ -35,6 +35,7 @@ pub(crate) struct Scene {
     pub(crate) https: SocketAddr,
     pub(crate) shutdown: CancellationToken,
     pub(crate) served: JoinHandle<()>,
+    plane: Arc<DataPlane>,
     table: Arc<ArcSwap<RouteTable>>,
     authority: Authority,
 }
@@ -55,7 +56,7 @@ impl Scene {
         let addresses = (http.local_addr().unwrap(), https.local_addr().unwrap());
         let shutdown = CancellationToken::new();
         let plain = plane.clone().serve_plain(http, shutdown.clone());
-        let secure = plane.serve_tls(https, tls, shutdown.clone());
+        let secure = plane.clone().serve_tls(https, tls, shutdown.clone());
         let served = tokio::spawn(async move {
             tokio::join!(plain, secure);
         });
@@ -64,6 +65,7 @@ impl Scene {
             https: addresses.1,
             shutdown,
             served,
+            plane,
             table,
             authority,
         }
@@ -72,6 +74,12 @@ impl Scene {
     /// The host of a tool.
     pub(crate) fn host(tool: &str) -> String {
         format!("{tool}.{DOMAIN}")
+    }
+
+    /// Has the gateway go by a settings file with this text.
+    pub(crate) fn settings(&self, text: &str) {
+        let rules = GatewaySettings::read(text).unwrap().resolve().unwrap();
+        self.plane.set_rules(Arc::new(rules));
     }
 
     /// Routes the tool's host to these endpoints.

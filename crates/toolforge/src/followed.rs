@@ -1,32 +1,53 @@
-//! The file of overrides, `--overrides` of `accounts` and `up`: read at the start and again when it changes.
+//! Files that are read at the start and again when they change: that of overrides (`--overrides` of `accounts` and `up`),
+//! and that of the gateway's settings (`--settings` of `gateway`, `--gateway-settings` of `up`).
 
 use std::{path::PathBuf, sync::Arc};
 
 use anyhow::Context as _;
 use tokio::sync::watch;
 use toolforge_accounts::Overrides;
+use toolforge_gateway::{GatewaySettings, Rules};
 use toolforge_serve::Notices;
 
-/// The file.
+/// A file, the flag that named it, and what its text is read as.
 #[derive(Clone, Debug)]
-pub(crate) struct OverridesFile {
+pub(crate) struct FollowedFile<T> {
+    flag: &'static str,
     path: PathBuf,
+    parse: fn(&str) -> anyhow::Result<T>,
 }
 
-impl OverridesFile {
-    /// The file at this path.
-    pub(crate) fn of(path: PathBuf) -> Self {
-        Self { path }
+impl FollowedFile<Overrides> {
+    /// The file of overrides.
+    pub(crate) fn overrides(path: PathBuf) -> Self {
+        Self {
+            flag: "--overrides",
+            path,
+            parse: |text| Ok(Overrides::read(text)?),
+        }
     }
+}
 
+impl FollowedFile<Rules> {
+    /// The file of the gateway's settings, as this flag named it.
+    pub(crate) fn gateway(flag: &'static str, path: PathBuf) -> Self {
+        Self {
+            flag,
+            path,
+            parse: |text| Ok(GatewaySettings::read(text)?.resolve()?),
+        }
+    }
+}
+
+impl<T: PartialEq + Send + Sync + 'static> FollowedFile<T> {
     /// Reads it.
     ///
     /// # Errors
     /// When it cannot be read, or says what cannot be; all that is wrong at once.
-    pub(crate) fn read(&self) -> anyhow::Result<Overrides> {
+    pub(crate) fn read(&self) -> anyhow::Result<T> {
         let text = std::fs::read_to_string(&self.path)
-            .with_context(|| format!("--overrides: {} cannot be read", self.path.display()))?;
-        Overrides::read(&text).with_context(|| format!("--overrides: {}", self.path.display()))
+            .with_context(|| format!("{}: {} cannot be read", self.flag, self.path.display()))?;
+        (self.parse)(&text).with_context(|| format!("{}: {}", self.flag, self.path.display()))
     }
 
     /// Reads it now, and again after each change for as long as anybody asks; what is wrong later is logged, and what was
@@ -34,15 +55,15 @@ impl OverridesFile {
     ///
     /// # Errors
     /// Those of [`Self::read`], and when the folder of the file cannot be watched.
-    pub(crate) fn follow(self) -> anyhow::Result<watch::Receiver<Arc<Overrides>>> {
+    pub(crate) fn follow(self) -> anyhow::Result<watch::Receiver<Arc<T>>> {
         // Watched before it is read: what changes meanwhile is read again.
-        let notices = Notices::of(&[&self.path]).context("--overrides")?;
+        let notices = Notices::of(&[&self.path]).context(self.flag)?;
         let (sender, receiver) = watch::channel(Arc::new(self.read()?));
         tokio::spawn(self.read_again(notices, sender));
         Ok(receiver)
     }
 
-    async fn read_again(self, mut notices: Notices, sender: watch::Sender<Arc<Overrides>>) {
+    async fn read_again(self, mut notices: Notices, sender: watch::Sender<Arc<T>>) {
         loop {
             tokio::select! {
                 () = sender.closed() => return,
@@ -98,7 +119,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("overrides.yaml");
         std::fs::write(&path, TEN).unwrap();
-        let mut receiver = OverridesFile::of(path.clone()).follow().unwrap();
+        let mut receiver = FollowedFile::overrides(path.clone()).follow().unwrap();
         assert_eq!(*receiver.borrow_and_update(), says(TEN));
         std::fs::write(&path, TWENTY).unwrap();
         assert_eq!(next(&mut receiver).await, says(TWENTY));
@@ -116,10 +137,10 @@ mod tests {
     async fn at_the_start_what_is_wrong_is_the_end() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("overrides.yaml");
-        let error = OverridesFile::of(path.clone()).follow().unwrap_err();
+        let error = FollowedFile::overrides(path.clone()).follow().unwrap_err();
         assert!(format!("{error:#}").contains("overrides.yaml cannot be read"));
         std::fs::write(&path, "tools: { alpha: { quota: { pods: many } } }").unwrap();
-        let error = OverridesFile::of(path).follow().unwrap_err();
+        let error = FollowedFile::overrides(path).follow().unwrap_err();
         assert!(format!("{error:#}").contains("pods"), "{error:#}");
     }
 }

@@ -1,0 +1,135 @@
+//! Which requests are answered with a refusal, whatever they are for. Asked once for each request, so it allocates
+//! nothing, and what is not configured is not looked at. Pure.
+
+use std::{collections::HashSet, net::IpAddr, sync::Arc};
+
+use http::{
+    HeaderMap, HeaderValue, StatusCode,
+    header::{FORWARDED, REFERER, USER_AGENT},
+};
+use regex::bytes::RegexSet;
+
+use crate::{names::X_FORWARDED_FOR, networks::Networks, settings::GatewaySettings, visitor::visitor};
+
+/// What follows from the settings file. The default refuses nothing.
+#[derive(Clone, Debug, Default)]
+pub struct Rules {
+    /// What all of this was made from.
+    pub(crate) settings: GatewaySettings,
+    pub(crate) banned: Networks,
+    pub(crate) user_agents: Option<RegexSet>,
+    pub(crate) referers: Option<RegexSet>,
+    pub(crate) needs_user_agent: bool,
+    pub(crate) trusted: Networks,
+    /// The namespaces whose tools are told visitors' addresses.
+    pub(crate) told: HashSet<String>,
+    pub(crate) body_limit_bytes: Option<u64>,
+    /// The message, and the seconds after which programs may come back.
+    pub(crate) maintenance: Option<(Arc<str>, HeaderValue)>,
+}
+
+impl PartialEq for Rules {
+    fn eq(&self, other: &Self) -> bool {
+        self.settings == other.settings
+    }
+}
+
+/// An answer to a request that goes nowhere.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Refused {
+    /// The address is banned.
+    Banned,
+    /// There is no `User-Agent`, or an empty one.
+    NoUserAgent,
+    /// The `User-Agent` is blocked.
+    UserAgent,
+    /// The `Referer` is blocked.
+    Referer,
+    /// The platform is being worked on.
+    Maintenance(Arc<str>, HeaderValue),
+}
+
+impl Refused {
+    pub(crate) fn status(&self) -> StatusCode {
+        match self {
+            Self::Maintenance(..) => StatusCode::SERVICE_UNAVAILABLE,
+            _ => StatusCode::FORBIDDEN,
+        }
+    }
+
+    /// The heading of the page.
+    pub(crate) fn title(&self) -> &'static str {
+        match self {
+            Self::Banned => "Banned",
+            Self::Maintenance(..) => "Maintenance",
+            _ => "Forbidden",
+        }
+    }
+
+    /// What the visitor is told: the original's words where it had some.
+    pub(crate) fn reason(&self) -> &str {
+        match self {
+            Self::Banned => "You have been banned from accessing Toolforge.",
+            Self::NoUserAgent => "Requests must have a user agent",
+            Self::UserAgent => "Blocked user agent",
+            Self::Referer => "Blocked referer",
+            Self::Maintenance(message, _) => message,
+        }
+    }
+
+    /// The seconds after which it is worth asking again.
+    pub(crate) fn retry_after(&self) -> Option<&HeaderValue> {
+        match self {
+            Self::Maintenance(_, seconds) => Some(seconds),
+            _ => None,
+        }
+    }
+}
+
+impl Rules {
+    /// Whose request this is, who is connected to the gateway being `peer`.
+    pub(crate) fn visitor(&self, peer: IpAddr, headers: &HeaderMap) -> IpAddr {
+        visitor(peer, headers, &self.trusted)
+    }
+
+    /// Why a request is refused, if it is.
+    pub(crate) fn refuse(&self, visitor: IpAddr, headers: &HeaderMap) -> Option<Refused> {
+        if self.banned.holds(visitor) {
+            return Some(Refused::Banned);
+        }
+        if let Some((message, retry_after)) = &self.maintenance {
+            return Some(Refused::Maintenance(message.clone(), retry_after.clone()));
+        }
+        if self.needs_user_agent && headers.get(USER_AGENT).is_none_or(HeaderValue::is_empty) {
+            return Some(Refused::NoUserAgent);
+        }
+        let finds = |patterns: &Option<RegexSet>, name| {
+            patterns.as_ref().is_some_and(|patterns| {
+                let mut values = headers.get_all(name).iter();
+                values.any(|value| patterns.is_match(value.as_bytes()))
+            })
+        };
+        if finds(&self.user_agents, USER_AGENT) {
+            return Some(Refused::UserAgent);
+        }
+        finds(&self.referers, REFERER).then_some(Refused::Referer)
+    }
+
+    /// Tells a tool whose request it gets, where the operator wants it told. `headers` must hold nothing that the
+    /// visitor said about it.
+    pub(crate) fn tell(&self, namespace: &str, visitor: IpAddr, headers: &mut HeaderMap) {
+        if self.told.is_empty() || !self.told.contains(namespace) {
+            return;
+        }
+        let forwarded = match visitor {
+            IpAddr::V4(address) => format!("for={address};proto=https"),
+            IpAddr::V6(address) => format!("for=\"[{address}]\";proto=https"),
+        };
+        for (name, text) in [(X_FORWARDED_FOR, visitor.to_string()), (FORWARDED, forwarded)] {
+            // Addresses are made of visible characters.
+            if let Ok(value) = HeaderValue::try_from(text) {
+                headers.insert(name, value);
+            }
+        }
+    }
+}

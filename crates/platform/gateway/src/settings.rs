@@ -1,0 +1,227 @@
+//! What the operator says about visitors: the settings file as data, and what follows from it.
+//!
+//! The roof program reads it (`--gateway-settings` of `up`, `--settings` of `gateway`), at the start and after each
+//! change; every key is told in docs/gateway.md. Pure.
+
+use std::{collections::HashSet, fmt, sync::Arc};
+
+use http::HeaderValue;
+use regex::bytes::{RegexSet, RegexSetBuilder};
+use serde::Deserialize;
+use toolforge_model::ToolName;
+
+use crate::{limits::PATTERNS_LIMIT_BYTES, networks::Networks, rules::Rules};
+
+/// No browser's name and no page's address: a pattern that finds this and nothing at all finds everything.
+const UNLIKELY: &[u8] = b"\x01";
+
+/// The settings file. What it leaves out is not done; a key that is not known is an error.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+pub struct GatewaySettings {
+    /// Addresses and networks (`ADDRESS/BITS`) whose requests are refused.
+    pub banned_addresses: Vec<String>,
+    /// Regular expressions; a request whose `User-Agent` one of them finds is refused.
+    pub blocked_user_agents: Vec<String>,
+    /// Regular expressions; a request whose `Referer` one of them finds is refused.
+    pub blocked_referers: Vec<String>,
+    /// Whether requests need a `User-Agent`.
+    pub require_user_agent: bool,
+    /// Proxies in front of the gateway, by address or network, whose `X-Forwarded-For` is believed.
+    pub trusted_proxies: Vec<String>,
+    /// Tools that are told their visitors' addresses.
+    pub visitor_addresses_for: Vec<String>,
+    /// The largest request body, in bytes; none leaves it at 128 MiB.
+    pub request_body_limit_bytes: Option<u64>,
+    /// Answers everything with a page, as long as it is there.
+    pub maintenance: Option<MaintenanceSettings>,
+}
+
+/// What visitors are told while the platform is being worked on.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+pub struct MaintenanceSettings {
+    /// One sentence or two, as text.
+    pub message: String,
+    /// After how many seconds programs may ask again.
+    pub retry_after_seconds: u32,
+}
+
+impl Default for MaintenanceSettings {
+    fn default() -> Self {
+        Self {
+            message: "The platform is being worked on. Try again later.".to_owned(),
+            // Long enough that programs do not come back at once, short enough that people are not forgotten.
+            retry_after_seconds: 300,
+        }
+    }
+}
+
+/// One value that does not work.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SettingsProblem {
+    /// Path of the value, such as `bannedAddresses[1]`.
+    pub field: String,
+    /// What stands there, the rule that it breaks, and the way out.
+    pub problem: String,
+}
+
+impl fmt::Display for SettingsProblem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.field, self.problem)
+    }
+}
+
+/// Why there are no rules.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum GatewaySettingsError {
+    /// The text is not a settings file.
+    #[error("the settings cannot be read: {0}")]
+    Unreadable(String),
+    /// Values break rules; each is told.
+    #[error("the settings do not work: {}", list(.0))]
+    Values(Vec<SettingsProblem>),
+}
+
+fn list(problems: &[SettingsProblem]) -> String {
+    let told: Vec<String> = problems.iter().map(ToString::to_string).collect();
+    told.join("; ")
+}
+
+impl GatewaySettings {
+    /// Reads a settings file in YAML (or JSON, which is YAML). An empty one says nothing.
+    ///
+    /// # Errors
+    /// When it is no YAML, has a key twice, or a key or a type of value that is not known. The values are checked by
+    /// [`Self::resolve`].
+    pub fn read(text: &str) -> Result<Self, GatewaySettingsError> {
+        serde_saphyr::from_str::<Option<Self>>(text)
+            .map(Option::unwrap_or_default)
+            .map_err(|problem| GatewaySettingsError::Unreadable(problem.to_string()))
+    }
+
+    /// What follows from the settings.
+    ///
+    /// # Errors
+    /// When values break rules, all of which are told.
+    pub fn resolve(self) -> Result<Rules, GatewaySettingsError> {
+        let mut problems = Problems::default();
+        let rules = Rules {
+            banned: problems.networks("bannedAddresses", &self.banned_addresses),
+            user_agents: problems.patterns("blockedUserAgents", &self.blocked_user_agents),
+            referers: problems.patterns("blockedReferers", &self.blocked_referers),
+            needs_user_agent: self.require_user_agent,
+            trusted: problems.networks("trustedProxies", &self.trusted_proxies),
+            told: problems.namespaces("visitorAddressesFor", &self.visitor_addresses_for),
+            body_limit_bytes: self.request_body_limit_bytes,
+            maintenance: self.maintenance.as_ref().map(|maintenance| {
+                (
+                    Arc::from(maintenance.message.as_str()),
+                    HeaderValue::from(maintenance.retry_after_seconds),
+                )
+            }),
+            settings: self,
+        };
+        if problems.0.is_empty() {
+            Ok(rules)
+        } else {
+            Err(GatewaySettingsError::Values(problems.0))
+        }
+    }
+}
+
+/// Gathers what is wrong, so that everything is told at once.
+#[derive(Default)]
+struct Problems(Vec<SettingsProblem>);
+
+impl Problems {
+    fn add(&mut self, field: String, problem: String) {
+        self.0.push(SettingsProblem { field, problem });
+    }
+
+    fn networks(&mut self, field: &str, texts: &[String]) -> Networks {
+        Networks::read(texts, |index, error| {
+            self.add(
+                format!("{field}[{index}]"),
+                format!("{:?} is {error}", texts[index]),
+            );
+        })
+    }
+
+    /// All patterns as one automaton; none where there are none, so that nothing is looked for.
+    fn patterns(&mut self, field: &str, texts: &[String]) -> Option<RegexSet> {
+        let mut is_good = true;
+        for (index, text) in texts.iter().enumerate() {
+            let problem = match regex::bytes::Regex::new(text) {
+                Ok(pattern) if pattern.is_match(b"") && pattern.is_match(UNLIKELY) => {
+                    "finds everything, so it would refuse every request; write what is to be found".to_owned()
+                }
+                Ok(_) => continue,
+                Err(error) => format!("is no regular expression: {error}"),
+            };
+            is_good = false;
+            self.add(format!("{field}[{index}]"), format!("{text:?} {problem}"));
+        }
+        if texts.is_empty() || !is_good {
+            return None;
+        }
+        let built = RegexSetBuilder::new(texts)
+            .size_limit(PATTERNS_LIMIT_BYTES)
+            .build();
+        if let Err(error) = &built {
+            self.add(
+                field.to_owned(),
+                format!("all patterns together are too large, write fewer or simpler ones: {error}"),
+            );
+        }
+        built.ok()
+    }
+
+    fn namespaces(&mut self, field: &str, tools: &[String]) -> HashSet<String> {
+        let mut namespaces = HashSet::new();
+        for (index, tool) in tools.iter().enumerate() {
+            match tool.parse::<ToolName>() {
+                Ok(tool) => {
+                    namespaces.insert(tool.namespace().to_string());
+                }
+                Err(error) => self.add(format!("{field}[{index}]"), format!("{tool:?}: {error}")),
+            }
+        }
+        namespaces
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{GatewaySettings, GatewaySettingsError};
+
+    #[test]
+    fn everything_that_is_wrong_is_told_with_its_field_and_the_way_out() {
+        let settings = GatewaySettings::read(
+            "bannedAddresses: [192.0.2.0/24, 192.0.2.1/24]\nblockedUserAgents: ['(']\nblockedReferers: ['x*']\n\
+             visitorAddressesFor: [alpha, Not A Tool]\n",
+        )
+        .unwrap();
+        let Err(GatewaySettingsError::Values(problems)) = settings.resolve() else {
+            panic!("it works");
+        };
+        let fields: Vec<&str> = problems.iter().map(|problem| problem.field.as_str()).collect();
+        let expected = [
+            "bannedAddresses[1]",
+            "blockedUserAgents[0]",
+            "blockedReferers[0]",
+            "visitorAddressesFor[1]",
+        ];
+        assert_eq!(fields, expected);
+        assert!(problems[0].problem.contains("write 192.0.2.1"), "{}", problems[0]);
+        assert!(problems[2].problem.contains("every request"), "{}", problems[2]);
+    }
+
+    #[test]
+    fn what_is_not_known_is_refused_and_nothing_says_nothing() {
+        let error = GatewaySettings::read("bannedAdresses: []").unwrap_err();
+        assert!(error.to_string().contains("bannedAdresses"), "{error}");
+        assert!(GatewaySettings::read("requireUserAgent: perhaps").is_err());
+        assert_eq!(GatewaySettings::read("").unwrap(), GatewaySettings::default());
+    }
+}

@@ -1,0 +1,171 @@
+//! What the settings file says about visitors: who is refused and how, and what tools are told of them.
+
+use reqwest::{RequestBuilder, StatusCode};
+
+use crate::{
+    scene::{DOMAIN, Scene, Version},
+    tools::{Tool, text},
+};
+
+/// A tool that answers with what it was told of its visitor.
+async fn telling() -> Tool {
+    Tool::new(|request| async move {
+        let said = |name: &str| {
+            let values = request.headers().get_all(name).iter();
+            let values: Vec<_> = values.map(|value| value.to_str().unwrap()).collect();
+            values.join("|")
+        };
+        text(format!("{} {}", said("x-forwarded-for"), said("forwarded")))
+    })
+    .await
+}
+
+async fn scene() -> (Scene, Tool) {
+    let (scene, tool) = (Scene::new().await, telling().await);
+    scene.route("alpha", &[tool.address]);
+    scene.route("beta", &[tool.address]);
+    (scene, tool)
+}
+
+async fn answer(request: RequestBuilder) -> (StatusCode, String) {
+    let response = request.send().await.unwrap();
+    (response.status(), response.text().await.unwrap())
+}
+
+#[tokio::test]
+async fn the_banned_get_a_page_and_the_tool_no_request_until_the_settings_change() {
+    let (scene, tool) = scene().await;
+    for version in [Version::Http1, Version::Http2] {
+        let client = scene.client("alpha", version);
+        let get = || client.get(scene.url("alpha", "/")).header("accept", "text/html");
+        scene.settings("bannedAddresses: [127.0.0.0/8]");
+        let before = tool.connections();
+        let response = get().send().await.unwrap();
+        assert_eq!(response.status(), 403);
+        assert!(response.headers().contains_key("strict-transport-security"));
+        assert_eq!(response.headers()["cache-control"], "no-store");
+        let page = response.text().await.unwrap();
+        assert!(
+            page.contains("You have been banned from accessing Toolforge."),
+            "{page}"
+        );
+        assert_eq!(tool.connections(), before);
+        // Whoever looks whether the gateway lives is told.
+        let health = answer(client.get(scene.url("alpha", "/.well-known/healthz"))).await;
+        assert_eq!(health, (StatusCode::OK, "proxy ok!".to_owned()));
+        // The very connection is served when the ban is lifted.
+        scene.settings("bannedAddresses: [192.0.2.0/24]");
+        assert_eq!(answer(get()).await.0, 200);
+    }
+}
+
+#[tokio::test]
+async fn the_banned_are_not_redirected_either() {
+    let scene = Scene::new().await;
+    scene.settings("bannedAddresses: [127.0.0.1]");
+    let mut raw = scene.raw_plain().await;
+    raw.send(&format!("GET / HTTP/1.1\r\nhost: alpha.{DOMAIN}\r\n\r\n"))
+        .await;
+    let head = raw.head().await;
+    assert!(head.starts_with("HTTP/1.1 403 "), "{head}");
+}
+
+#[tokio::test]
+async fn user_agents_and_referers_are_refused_by_what_is_found_in_them() {
+    let (scene, _tool) = scene().await;
+    scene.settings(
+        "requireUserAgent: true\nblockedUserAgents: [TweetmemeBot, '(?i)^badbot/']\nblockedReferers: ['//spam\\.example/']\n",
+    );
+    let client = scene.client("alpha", Version::Http1);
+    let get = || client.get(scene.url("alpha", "/"));
+    for (headers, refusal) in [
+        (&[("user-agent", "Firefox")][..], None),
+        (&[("user-agent", "not badbot/1")], None),
+        (
+            &[("user-agent", "Firefox"), ("referer", "https://spamXexample/")],
+            None,
+        ),
+        (&[], Some("Requests must have a user agent")),
+        (&[("user-agent", "")], Some("Requests must have a user agent")),
+        (
+            &[("user-agent", "Mozilla/5.0 TweetmemeBot/4")],
+            Some("Blocked user agent"),
+        ),
+        (&[("user-agent", "BadBot/1")], Some("Blocked user agent")),
+        (
+            &[("user-agent", "Firefox"), ("referer", "https://spam.example/x")],
+            Some("Blocked referer"),
+        ),
+    ] {
+        let request = headers
+            .iter()
+            .fold(get(), |request, (name, value)| request.header(*name, *value));
+        let (status, text) = answer(request).await;
+        match refusal {
+            None => assert_eq!(status, 200, "{headers:?}"),
+            Some(refusal) => {
+                assert_eq!(status, 403, "{headers:?}");
+                assert!(text.contains(refusal), "{headers:?}: {text}");
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn maintenance_answers_everything_with_its_message_as_text() {
+    let (scene, _tool) = scene().await;
+    scene.settings("maintenance: { message: 'Back at <b>12</b>.', retryAfterSeconds: 60 }");
+    let client = scene.client("alpha", Version::Http2);
+    let get = || client.get(scene.url("alpha", "/")).header("accept", "text/html");
+    let response = get().send().await.unwrap();
+    assert_eq!(response.status(), 503);
+    assert_eq!(response.headers()["retry-after"], "60");
+    let page = response.text().await.unwrap();
+    assert!(page.contains("Back at &lt;b&gt;12&lt;/b&gt;."), "{page}");
+    scene.settings("");
+    assert_eq!(answer(get()).await.0, 200);
+}
+
+#[tokio::test]
+async fn visitors_addresses_are_told_to_the_tools_that_are_named_and_to_no_others() {
+    let (scene, _tool) = scene().await;
+    scene.settings("visitorAddressesFor: [beta]");
+    for (tool, told) in [("alpha", " "), ("beta", "127.0.0.1 for=127.0.0.1;proto=https")] {
+        let request = scene.client(tool, Version::Http1).get(scene.url(tool, "/"));
+        // What the visitor says about itself is believed by nobody.
+        let request = request
+            .header("x-forwarded-for", "203.0.113.1")
+            .header("forwarded", "for=203.0.113.1");
+        assert_eq!(answer(request).await, (StatusCode::OK, told.to_owned()), "{tool}");
+    }
+}
+
+#[tokio::test]
+async fn trusted_proxies_say_who_the_visitor_is() {
+    let (scene, _tool) = scene().await;
+    let client = scene.client("beta", Version::Http1);
+    let get = |chain: &'static str| {
+        client
+            .get(scene.url("beta", "/"))
+            .header("x-forwarded-for", chain)
+    };
+    scene.settings("bannedAddresses: ['2001:db8::/32']\nvisitorAddressesFor: [beta]\ntrustedProxies: [127.0.0.1, 10.0.0.0/8]\n");
+    let told = answer(get("198.51.100.9, 203.0.113.1, 10.0.0.2")).await.1;
+    assert_eq!(told, "203.0.113.1 for=203.0.113.1;proto=https");
+    let told = answer(get("[2001:db9::1]:80")).await.1;
+    assert_eq!(told, "2001:db9::1 for=\"[2001:db9::1]\";proto=https");
+    assert_eq!(answer(get("203.0.113.1, 2001:db8::5")).await.0, 403);
+    assert_eq!(answer(get("2001:db8::5, 203.0.113.1")).await.0, 200);
+}
+
+#[tokio::test]
+async fn the_limit_of_bodies_follows_the_settings() {
+    let (scene, _tool) = scene().await;
+    let client = scene.client("alpha", Version::Http1);
+    let post = |length: usize| client.post(scene.url("alpha", "/")).body(vec![b'x'; length]);
+    scene.settings("requestBodyLimitBytes: 10");
+    assert_eq!(answer(post(10)).await.0, 200);
+    assert_eq!(answer(post(11)).await.0, 413);
+    scene.settings("requestBodyLimitBytes: 11");
+    assert_eq!(answer(post(11)).await.0, 200);
+}
