@@ -10,6 +10,7 @@ use std::{
         Arc,
         atomic::{AtomicUsize, Ordering},
     },
+    time::Instant,
 };
 
 use arc_swap::ArcSwap;
@@ -73,6 +74,8 @@ pub struct DataPlane {
     fixed: FixedHeaders,
     table: Arc<ArcSwap<RouteTable>>,
     rules: ArcSwap<Rules>,
+    /// Where the clock of the rules begins.
+    began: Instant,
     pool: Arc<Pool>,
     /// Counts requests, so that endpoints take turns.
     turn: AtomicUsize,
@@ -100,6 +103,7 @@ impl DataPlane {
             fixed,
             table,
             rules: ArcSwap::default(),
+            began: Instant::now(),
             pool,
             turn,
             closing: CancellationToken::new(),
@@ -191,7 +195,10 @@ impl DataPlane {
         visitor: IpAddr,
         request: &Request<Incoming>,
     ) -> Option<Response<ResponseBody>> {
-        let refused = self.rules.load().refuse(visitor, request.headers())?;
+        let refused = self
+            .rules
+            .load()
+            .refuse(visitor, request.headers(), || self.began.elapsed())?;
         tracing::debug!(host = visit.authority(), reason = refused.reason(), "refused");
         Some(refusal(&refused, visit.accept.as_ref()))
     }

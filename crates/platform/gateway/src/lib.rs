@@ -16,6 +16,7 @@ mod names;
 mod networks;
 mod page;
 mod pool;
+mod rate;
 mod redirect;
 mod request_body;
 mod rules;
@@ -29,4 +30,6 @@ pub use config::{Config, Published, default_backend};
 pub use data_plane::{DataPlane, DataPlaneSettings};
 pub use rules::Rules;
 pub use run::{GatewayError, run};
-pub use settings::{GatewaySettings, GatewaySettingsError, MaintenanceSettings, SettingsProblem};
+pub use settings::{
+    GatewaySettings, GatewaySettingsError, MaintenanceSettings, RateLimitSettings, SettingsProblem,
+};

@@ -1,7 +1,7 @@
 //! Which requests are answered with a refusal, whatever they are for. Asked once for each request, so it allocates
 //! nothing, and what is not configured is not looked at. Pure.
 
-use std::{collections::HashSet, net::IpAddr, sync::Arc};
+use std::{collections::HashSet, net::IpAddr, sync::Arc, time::Duration};
 
 use http::{
     HeaderMap, HeaderValue, StatusCode,
@@ -9,7 +9,9 @@ use http::{
 };
 use regex::bytes::RegexSet;
 
-use crate::{names::X_FORWARDED_FOR, networks::Networks, settings::GatewaySettings, visitor::visitor};
+use crate::{
+    names::X_FORWARDED_FOR, networks::Networks, rate::RateLimit, settings::GatewaySettings, visitor::visitor,
+};
 
 /// What follows from the settings file. The default refuses nothing.
 #[derive(Clone, Debug, Default)]
@@ -23,6 +25,7 @@ pub struct Rules {
     pub(crate) trusted: Networks,
     /// The namespaces whose tools are told visitors' addresses.
     pub(crate) told: HashSet<String>,
+    pub(crate) rate: Option<Arc<RateLimit>>,
     pub(crate) body_limit_bytes: Option<u64>,
     /// The message, and the seconds after which programs may come back.
     pub(crate) maintenance: Option<(Arc<str>, HeaderValue)>,
@@ -45,6 +48,8 @@ pub(crate) enum Refused {
     UserAgent,
     /// The `Referer` is blocked.
     Referer,
+    /// The address asks too often; the seconds after which it may again.
+    TooFast(HeaderValue),
     /// The platform is being worked on.
     Maintenance(Arc<str>, HeaderValue),
 }
@@ -53,6 +58,7 @@ impl Refused {
     pub(crate) fn status(&self) -> StatusCode {
         match self {
             Self::Maintenance(..) => StatusCode::SERVICE_UNAVAILABLE,
+            Self::TooFast(_) => StatusCode::TOO_MANY_REQUESTS,
             _ => StatusCode::FORBIDDEN,
         }
     }
@@ -61,6 +67,7 @@ impl Refused {
     pub(crate) fn title(&self) -> &'static str {
         match self {
             Self::Banned => "Banned",
+            Self::TooFast(_) => "Too Many Requests",
             Self::Maintenance(..) => "Maintenance",
             _ => "Forbidden",
         }
@@ -73,6 +80,7 @@ impl Refused {
             Self::NoUserAgent => "Requests must have a user agent",
             Self::UserAgent => "Blocked user agent",
             Self::Referer => "Blocked referer",
+            Self::TooFast(_) => "You are trying to access this service too fast.",
             Self::Maintenance(message, _) => message,
         }
     }
@@ -80,7 +88,7 @@ impl Refused {
     /// The seconds after which it is worth asking again.
     pub(crate) fn retry_after(&self) -> Option<&HeaderValue> {
         match self {
-            Self::Maintenance(_, seconds) => Some(seconds),
+            Self::Maintenance(_, seconds) | Self::TooFast(seconds) => Some(seconds),
             _ => None,
         }
     }
@@ -92,8 +100,13 @@ impl Rules {
         visitor(peer, headers, &self.trusted)
     }
 
-    /// Why a request is refused, if it is.
-    pub(crate) fn refuse(&self, visitor: IpAddr, headers: &HeaderMap) -> Option<Refused> {
+    /// Why a request is refused, if it is. `since` is the clock, which is asked only where there is a limit.
+    pub(crate) fn refuse(
+        &self,
+        visitor: IpAddr,
+        headers: &HeaderMap,
+        since: impl FnOnce() -> Duration,
+    ) -> Option<Refused> {
         if self.banned.holds(visitor) {
             return Some(Refused::Banned);
         }
@@ -112,7 +125,13 @@ impl Rules {
         if finds(&self.user_agents, USER_AGENT) {
             return Some(Refused::UserAgent);
         }
-        finds(&self.referers, REFERER).then_some(Refused::Referer)
+        if finds(&self.referers, REFERER) {
+            return Some(Refused::Referer);
+        }
+        let wait = self.rate.as_ref()?.take(visitor, since()).err()?;
+        Some(Refused::TooFast(HeaderValue::from(
+            wait.as_secs() + u64::from(wait.subsec_nanos() > 0),
+        )))
     }
 
     /// Tells a tool whose request it gets, where the operator wants it told. `headers` must hold nothing that the

@@ -10,7 +10,7 @@ use regex::bytes::{RegexSet, RegexSetBuilder};
 use serde::Deserialize;
 use toolforge_model::ToolName;
 
-use crate::{limits::PATTERNS_LIMIT_BYTES, networks::Networks, rules::Rules};
+use crate::{limits::PATTERNS_LIMIT_BYTES, networks::Networks, rate::RateLimit, rules::Rules};
 
 /// No browser's name and no page's address: a pattern that finds this and nothing at all finds everything.
 const UNLIKELY: &[u8] = b"\x01";
@@ -31,10 +31,32 @@ pub struct GatewaySettings {
     pub trusted_proxies: Vec<String>,
     /// Tools that are told their visitors' addresses.
     pub visitor_addresses_for: Vec<String>,
+    /// How often one address may ask; none leaves it open.
+    pub rate_limit: Option<RateLimitSettings>,
     /// The largest request body, in bytes; none leaves it at 128 MiB.
     pub request_body_limit_bytes: Option<u64>,
     /// Answers everything with a page, as long as it is there.
     pub maintenance: Option<MaintenanceSettings>,
+}
+
+/// How often one address, or the /64 of an IPv6 address, may ask.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+pub struct RateLimitSettings {
+    /// Requests in one second, for long.
+    pub requests_per_second: u32,
+    /// Requests at once, after a pause.
+    pub burst: u32,
+}
+
+impl Default for RateLimitSettings {
+    /// The original's, since 2022-07.
+    fn default() -> Self {
+        Self {
+            requests_per_second: 100,
+            burst: 100,
+        }
+    }
 }
 
 /// What visitors are told while the platform is being worked on.
@@ -113,6 +135,7 @@ impl GatewaySettings {
             needs_user_agent: self.require_user_agent,
             trusted: problems.networks("trustedProxies", &self.trusted_proxies),
             told: problems.namespaces("visitorAddressesFor", &self.visitor_addresses_for),
+            rate: self.rate_limit.as_ref().and_then(|limit| problems.rate(limit)),
             body_limit_bytes: self.request_body_limit_bytes,
             maintenance: self.maintenance.as_ref().map(|maintenance| {
                 (
@@ -177,6 +200,21 @@ impl Problems {
         built.ok()
     }
 
+    fn rate(&mut self, limit: &RateLimitSettings) -> Option<Arc<RateLimit>> {
+        let mut is_good = true;
+        for (field, value) in [
+            ("requestsPerSecond", limit.requests_per_second),
+            ("burst", limit.burst),
+        ] {
+            if value == 0 {
+                is_good = false;
+                let problem = "0 would refuse every request; write 1 or more, or leave rateLimit out";
+                self.add(format!("rateLimit.{field}"), problem.to_owned());
+            }
+        }
+        is_good.then(|| Arc::new(RateLimit::new(limit.requests_per_second, limit.burst)))
+    }
+
     fn namespaces(&mut self, field: &str, tools: &[String]) -> HashSet<String> {
         let mut namespaces = HashSet::new();
         for (index, tool) in tools.iter().enumerate() {
@@ -199,7 +237,7 @@ mod tests {
     fn everything_that_is_wrong_is_told_with_its_field_and_the_way_out() {
         let settings = GatewaySettings::read(
             "bannedAddresses: [192.0.2.0/24, 192.0.2.1/24]\nblockedUserAgents: ['(']\nblockedReferers: ['x*']\n\
-             visitorAddressesFor: [alpha, Not A Tool]\n",
+             visitorAddressesFor: [alpha, Not A Tool]\nrateLimit: { burst: 0 }\n",
         )
         .unwrap();
         let Err(GatewaySettingsError::Values(problems)) = settings.resolve() else {
@@ -211,6 +249,7 @@ mod tests {
             "blockedUserAgents[0]",
             "blockedReferers[0]",
             "visitorAddressesFor[1]",
+            "rateLimit.burst",
         ];
         assert_eq!(fields, expected);
         assert!(problems[0].problem.contains("write 192.0.2.1"), "{}", problems[0]);

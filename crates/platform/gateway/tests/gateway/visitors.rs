@@ -169,3 +169,35 @@ async fn the_limit_of_bodies_follows_the_settings() {
     scene.settings("requestBodyLimitBytes: 11");
     assert_eq!(answer(post(11)).await.0, 200);
 }
+
+#[tokio::test]
+async fn who_asks_too_often_is_told_when_to_come_back_and_nobody_else_is() {
+    let (scene, _tool) = scene().await;
+    scene.settings("rateLimit: { requestsPerSecond: 1, burst: 3 }\ntrustedProxies: [127.0.0.1]\n");
+    let client = scene.client("alpha", Version::Http2);
+    let get = |address: &'static str| {
+        client
+            .get(scene.url("alpha", "/"))
+            .header("x-forwarded-for", address)
+    };
+    let mut refused = None;
+    // More than the burst and what is refilled within the deadline.
+    for _ in 0..100 {
+        let response = get("192.0.2.1").send().await.unwrap();
+        if response.status() != 200 {
+            refused = Some(response);
+            break;
+        }
+    }
+    let refused = refused.expect("nobody was refused");
+    assert_eq!(refused.status(), 429);
+    assert_eq!(refused.headers()["retry-after"], "1");
+    let page = refused.text().await.unwrap();
+    assert!(
+        page.contains("You are trying to access this service too fast."),
+        "{page}"
+    );
+    assert_eq!(answer(get("192.0.2.2")).await.0, 200);
+    scene.settings("");
+    assert_eq!(answer(get("192.0.2.1")).await.0, 200);
+}
