@@ -111,7 +111,7 @@ fn read(arguments: &TableArgs) -> anyhow::Result<RouteTable> {
 fn read_snapshot(path: &Path) -> anyhow::Result<Snapshot> {
     let text = match fs::read(path) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => bail!(
-            "there is no {}: no gateway has run with it; name the file of yours with --table, or the data folder with --data",
+            "there is no {}: no gateway has kept a table there yet; name the file of yours with --table, or the data folder with --data",
             path.display()
         ),
         text => text.with_context(|| format!("{} cannot be read", path.display()))?,
