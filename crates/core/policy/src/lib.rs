@@ -32,8 +32,8 @@ pub use judge::{Guard, ObjectKind, Question, Unjudged, is_of_tool};
 pub use policies::Policies;
 pub use service::{ServicePolicy, admit_service};
 pub use settings::{
-    EndpointSettings, GroupRange, HostPathSettings, PodSecuritySettings, PolicyProblem, PolicySettings,
-    PolicySettingsError, SafeNamespaces, ServiceSettings, VolumeSettings,
+    EndpointSettings, GroupRange, HostPathSettings, PodSecuritySettings, PolicySettings, PolicySettingsError,
+    SafeNamespaces, ServiceSettings, VolumeSettings,
 };
 pub use token::forgo_token;
 pub use verdict::{Offence, Verdict, Warning};

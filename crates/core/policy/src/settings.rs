@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use toolforge_model::names;
 
 use crate::Mount;
-pub use problem::{PolicyProblem, PolicySettingsError};
+pub use problem::PolicySettingsError;
 
 /// Namespaces whose objects are not looked at, unless configured otherwise: the cluster's own, and that of the pages
 /// for what is not there.

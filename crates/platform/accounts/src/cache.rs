@@ -192,8 +192,8 @@ pub(crate) async fn keep(
     }
 }
 
-/// Of everything that the service makes.
-fn selector() -> String {
+/// The label selector of everything that the service makes.
+pub(crate) fn selector() -> String {
     format!("{}={MANAGER}", labels::MANAGED_BY)
 }
 

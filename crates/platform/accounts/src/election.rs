@@ -6,8 +6,7 @@
 //! the Lease at once one fails. Beyond them: a standby waits at a watch, and so sees a release when it happens; and what a
 //! leader writes goes through a fence (`fence.rs`), which is shut well before another replica may begin.
 //!
-//! No library is used: kubert and kube-lease-manager compare the holder's clock with their own, kube-leader-election
-//! polls, and none of them stops what a leader has begun.
+//! No library is used: kubert and kube-lease-manager compare the holder's clock with their own.
 
 use std::{future::Future, pin::pin, time::Duration};
 

@@ -1,6 +1,6 @@
 //! What an account has in its home: the home itself, a key with its certificate, and a kubeconfig.
 //!
-//! Blocking; the reconcilers call it on blocking threads. All file work goes through `files.rs`.
+//! Blocking; called on the threads of `file_work.rs`. All file work goes through `files.rs`.
 //!
 //! Key and certificate change together, in the way in which the kubelet replaces the files of a Secret: each
 //! pair is written into a folder of its own, `.pair-...`; the link `.current` names the pair in use, and the
@@ -9,6 +9,7 @@
 
 use std::path::{Component, Path, PathBuf};
 
+use toolforge_model::Chain;
 use toolforge_pki::Identity;
 
 use crate::{
@@ -289,18 +290,21 @@ impl Home {
         let folder = self
             .folder
             .ensure(".kube", self.layout.kube_mode, self.owner)
-            .map_err(|error| chain(&error))?;
+            .map_err(|error| Chain(&error).to_string())?;
         match wanted_kubeconfig(Some(&folder), access)? {
             Some(new) => folder
                 .write("config", new.as_bytes(), KUBECONFIG_MODE, self.owner)
-                .map_err(|error| chain(&error)),
+                .map_err(|error| Chain(&error).to_string()),
             None => Ok(()),
         }
     }
 
     /// Whether [`Self::put_kubeconfig`] would write; why not, when the file has to be left as it is.
     pub(crate) fn wants_kubeconfig(&self, access: &Access) -> Result<bool, String> {
-        let folder = self.folder.open(".kube").map_err(|error| chain(&error))?;
+        let folder = self
+            .folder
+            .open(".kube")
+            .map_err(|error| Chain(&error).to_string())?;
         Ok(wanted_kubeconfig(folder.as_ref(), access)?.is_some())
     }
 }
@@ -320,7 +324,7 @@ fn wanted_kubeconfig(folder: Option<&Folder>, access: &Access) -> Result<Option<
     let existing = match folder {
         Some(folder) => folder
             .read("config", LARGEST_KUBECONFIG_BYTES)
-            .map_err(|error| chain(&error))?,
+            .map_err(|error| Chain(&error).to_string())?,
         None => None,
     };
     let text = existing
@@ -329,13 +333,6 @@ fn wanted_kubeconfig(folder: Option<&Folder>, access: &Access) -> Result<Option<
         .transpose()
         .map_err(|_| "it is not text".to_owned())?;
     kubeconfig::merge(text, access).map_err(|error| error.to_string())
-}
-
-fn chain(error: &FileError) -> String {
-    match std::error::Error::source(error) {
-        Some(source) => format!("{error}: {source}"),
-        None => error.to_string(),
-    }
 }
 
 fn is_pair(name: &str) -> bool {

@@ -74,7 +74,7 @@ pub use ldap::{
     AttributeSettings, Attributes, ChangeSettings, Changes, DirectorySettings, DirectorySettingsError,
     LdapAccess, LdapFailure, News, Pace, Place, PlaceSettings, Shape, follow_directory, read_directory,
 };
-pub use overrides::{Overrides, OverridesError, Problem};
+pub use overrides::{Overrides, OverridesError};
 pub use overview::{Line, OverviewError, State, list};
 pub use plan::{Action, ObjectKey, plan};
 pub use removals::{RemovalsError, approve, pending};

@@ -7,7 +7,7 @@ use std::{collections::BTreeMap, fmt};
 
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
-use toolforge_model::{Quantity, ToolName};
+use toolforge_model::{Problems, Quantity, ToolName};
 
 #[cfg(test)]
 mod tests;
@@ -94,30 +94,14 @@ enum Policy {
     Own(Value),
 }
 
-/// Something wrong with the file: where, what the rule is, and what to do.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Problem {
-    /// The field, such as `tools.alpha.quota.pods`.
-    pub field: String,
-    /// The rule that it breaks and the way out.
-    pub rule: String,
-}
-
 /// Everything that is wrong with the file.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{}", self.lines())]
-pub struct OverridesError(pub Vec<Problem>);
+pub struct OverridesError(pub Problems);
 
 impl OverridesError {
     fn lines(&self) -> String {
-        let lines: Vec<String> = self
-            .0
-            .iter()
-            .map(|problem| match problem.field.as_str() {
-                "" => problem.rule.clone(),
-                field => format!("{field}: {}", problem.rule),
-            })
-            .collect();
+        let lines: Vec<String> = self.0.iter().map(ToString::to_string).collect();
         lines.join("\n")
     }
 }
@@ -136,13 +120,12 @@ impl Overrides {
     /// With all that is wrong.
     pub fn read(text: &str) -> Result<Self, OverridesError> {
         let file: Option<File> = serde_saphyr::from_str(text).map_err(|error| {
-            OverridesError(vec![Problem {
-                field: String::new(),
-                rule: error.to_string(),
-            }])
+            let mut problems = Problems::default();
+            problems.add("", error.to_string());
+            OverridesError(problems)
         })?;
         let file = file.unwrap_or_default();
-        let mut problems = Vec::new();
+        let mut problems = Problems::default();
         if let Some(policy) = &file.network_policy {
             check_policy("networkPolicy", policy, &mut problems);
         }
@@ -154,10 +137,7 @@ impl Overrides {
                 Ok(name) => {
                     tools.insert(name, changes);
                 }
-                Err(error) => problems.push(Problem {
-                    field,
-                    rule: error.to_string(),
-                }),
+                Err(error) => problems.add(field, error.to_string()),
             }
         }
         if problems.is_empty() {
@@ -229,8 +209,8 @@ fn limits(changes: &Changes) -> Value {
     item
 }
 
-fn check(field: &str, changes: &Changes, problems: &mut Vec<Problem>) {
-    let mut wrong = |field: String, rule: String| problems.push(Problem { field, rule });
+fn check(field: &str, changes: &Changes, problems: &mut Problems) {
+    let mut wrong = |field: String, rule: String| problems.add(field, rule);
     for (key, amount) in &changes.quota {
         let is_known = QUOTA.iter().any(|(known, _)| known == key) || is_count(key);
         if !is_known {
@@ -303,14 +283,11 @@ fn check_order(field: &str, changes: &Changes, wrong: &mut impl FnMut(String, St
     }
 }
 
-fn check_policy(field: &str, spec: &Value, problems: &mut Vec<Problem>) {
+fn check_policy(field: &str, spec: &Value, problems: &mut Problems) {
     if let Err(error) =
         serde_json::from_value::<k8s_openapi::api::networking::v1::NetworkPolicySpec>(spec.clone())
     {
-        problems.push(Problem {
-            field: field.to_owned(),
-            rule: format!("is not the spec of a NetworkPolicy: {error}"),
-        });
+        problems.add(field, format!("is not the spec of a NetworkPolicy: {error}"));
     }
 }
 

@@ -12,11 +12,11 @@ use k8s_openapi::api::{
 use kube::{Api, Client, Resource, api::ListParams};
 use serde::{Serialize, de::DeserializeOwned};
 use serde_json::Value;
-use toolforge_model::labels;
 
 use crate::{
     account::Account,
-    desired::{self, ADMIN_NAMESPACE, MANAGER, MARKER},
+    cache::selector,
+    desired::{self, ADMIN_NAMESPACE, MARKER},
     guard::Ledger,
     removals, standing,
     status::{self, Severity, Trouble},
@@ -100,8 +100,7 @@ where
     K: Resource<DynamicType = ()> + Clone + DeserializeOwned + Serialize + std::fmt::Debug,
 {
     let api: Api<K> = Api::all(client.clone());
-    let selector = format!("{}={MANAGER}", labels::MANAGED_BY);
-    let listed = api.list(&ListParams::default().labels(&selector)).await;
+    let listed = api.list(&ListParams::default().labels(&selector())).await;
     let listed = listed.map_err(|source| OverviewError {
         kind,
         source: Box::new(source),

@@ -129,10 +129,10 @@ impl DataPlane {
             RequestBody::pass_over(request);
             return health();
         }
-        let refused = self.refuse(&visit, self.visitor(peer, &request), &request);
+        let met = self.meet(&visit, peer, &request);
         RequestBody::pass_over(request);
-        if let Some(refused) = refused {
-            return refused;
+        if let Err(refused) = met {
+            return *refused;
         }
         let domains = iter::once(&self.settings.domain).chain(&self.settings.other_domains);
         match redirect(&visit, domains, self.settings.public_https_port) {
@@ -158,22 +158,27 @@ impl DataPlane {
                 return response;
             }
         };
-        let visitor = self.visitor(peer, &request);
         let mut response = if visit.path() == HEALTH_PATH {
             health()
-        } else if let Some(refused) = self.refuse(&visit, visitor, &request) {
-            RequestBody::pass_over(request);
-            refused
         } else {
-            match self.way(&visit) {
-                Way::Tool(backend) => return self.proxy(&visit, visitor, &backend, request).await,
-                Way::NoEndpoints(backend) => {
+            match self
+                .meet(&visit, peer, &request)
+                .map(|visitor| (visitor, self.way(&visit)))
+            {
+                Err(refused) => {
+                    RequestBody::pass_over(request);
+                    *refused
+                }
+                Ok((visitor, Way::Tool(backend))) => {
+                    return self.proxy(&visit, visitor, &backend, request).await;
+                }
+                Ok((_, Way::NoEndpoints(backend))) => {
                     RequestBody::pass_over(request);
                     let unavailable = StatusCode::SERVICE_UNAVAILABLE;
                     self.ask_default_backend(&visit, unavailable, Some(&backend))
                         .await
                 }
-                Way::Nowhere => {
+                Ok((_, Way::Nowhere)) => {
                     RequestBody::pass_over(request);
                     self.ask_default_backend(&visit, StatusCode::NOT_FOUND, None)
                         .await
@@ -184,23 +189,20 @@ impl DataPlane {
         response
     }
 
-    fn visitor(&self, peer: IpAddr, request: &Request<Incoming>) -> IpAddr {
-        self.rules.load().visitor(peer, request.headers())
-    }
-
-    /// The answer to those who get no other.
-    fn refuse(
+    /// Who asks; or the answer to those who get no other.
+    fn meet(
         &self,
         visit: &Visit,
-        visitor: IpAddr,
+        peer: IpAddr,
         request: &Request<Incoming>,
-    ) -> Option<Response<ResponseBody>> {
-        let refused = self
-            .rules
-            .load()
-            .refuse(visitor, request.headers(), || self.began.elapsed())?;
+    ) -> Result<IpAddr, Box<Response<ResponseBody>>> {
+        let (rules, headers) = (self.rules.load(), request.headers());
+        let visitor = rules.visitor(peer, headers);
+        let Some(refused) = rules.refuse(visitor, headers, || self.began.elapsed()) else {
+            return Ok(visitor);
+        };
         tracing::debug!(host = visit.authority(), reason = refused.reason(), "refused");
-        Some(refusal(&refused, visit.accept.as_ref()))
+        Err(Box::new(refusal(&refused, visit.accept.as_ref())))
     }
 
     fn way(&self, visit: &Visit) -> Way {

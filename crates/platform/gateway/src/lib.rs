@@ -30,6 +30,4 @@ pub use config::{Config, Published, default_backend};
 pub use data_plane::{DataPlane, DataPlaneSettings};
 pub use rules::Rules;
 pub use run::{GatewayError, run};
-pub use settings::{
-    GatewaySettings, GatewaySettingsError, MaintenanceSettings, RateLimitSettings, SettingsProblem,
-};
+pub use settings::{GatewaySettings, GatewaySettingsError, MaintenanceSettings, RateLimitSettings};

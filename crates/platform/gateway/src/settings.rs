@@ -3,12 +3,12 @@
 //! The roof program reads it (`--gateway-settings` of `up`, `--settings` of `gateway`), at the start and after each
 //! change; every key is told in docs/gateway.md. Pure.
 
-use std::{collections::HashSet, fmt, sync::Arc};
+use std::{collections::HashSet, sync::Arc};
 
 use http::HeaderValue;
 use regex::bytes::{RegexSet, RegexSetBuilder};
 use serde::Deserialize;
-use toolforge_model::ToolName;
+use toolforge_model::{Problems, ToolName};
 
 use crate::{limits::PATTERNS_LIMIT_BYTES, networks::Networks, rate::RateLimit, rules::Rules};
 
@@ -79,21 +79,6 @@ impl Default for MaintenanceSettings {
     }
 }
 
-/// One value that does not work.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct SettingsProblem {
-    /// Path of the value, such as `bannedAddresses[1]`.
-    pub field: String,
-    /// What stands there, the rule that it breaks, and the way out.
-    pub problem: String,
-}
-
-impl fmt::Display for SettingsProblem {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: {}", self.field, self.problem)
-    }
-}
-
 /// Why there are no rules.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum GatewaySettingsError {
@@ -101,13 +86,8 @@ pub enum GatewaySettingsError {
     #[error("the settings cannot be read: {0}")]
     Unreadable(String),
     /// Values break rules; each is told.
-    #[error("the settings do not work: {}", list(.0))]
-    Values(Vec<SettingsProblem>),
-}
-
-fn list(problems: &[SettingsProblem]) -> String {
-    let told: Vec<String> = problems.iter().map(ToString::to_string).collect();
-    told.join("; ")
+    #[error("the settings do not work: {0}")]
+    Values(Problems),
 }
 
 impl GatewaySettings {
@@ -129,13 +109,16 @@ impl GatewaySettings {
     pub fn resolve(self) -> Result<Rules, GatewaySettingsError> {
         let mut problems = Problems::default();
         let rules = Rules {
-            banned: problems.networks("bannedAddresses", &self.banned_addresses),
-            user_agents: problems.patterns("blockedUserAgents", &self.blocked_user_agents),
-            referers: problems.patterns("blockedReferers", &self.blocked_referers),
+            banned: networks("bannedAddresses", &self.banned_addresses, &mut problems),
+            user_agents: patterns("blockedUserAgents", &self.blocked_user_agents, &mut problems),
+            referers: patterns("blockedReferers", &self.blocked_referers, &mut problems),
             needs_user_agent: self.require_user_agent,
-            trusted: problems.networks("trustedProxies", &self.trusted_proxies),
-            told: problems.namespaces("visitorAddressesFor", &self.visitor_addresses_for),
-            rate: self.rate_limit.as_ref().and_then(|limit| problems.rate(limit)),
+            trusted: networks("trustedProxies", &self.trusted_proxies, &mut problems),
+            told: namespaces("visitorAddressesFor", &self.visitor_addresses_for, &mut problems),
+            rate: self
+                .rate_limit
+                .as_ref()
+                .and_then(|limit| rate(limit, &mut problems)),
             body_limit_bytes: self.request_body_limit_bytes,
             maintenance: self.maintenance.as_ref().map(|maintenance| {
                 (
@@ -145,88 +128,70 @@ impl GatewaySettings {
             }),
             settings: self,
         };
-        if problems.0.is_empty() {
+        if problems.is_empty() {
             Ok(rules)
         } else {
-            Err(GatewaySettingsError::Values(problems.0))
+            Err(GatewaySettingsError::Values(problems))
         }
     }
 }
 
-/// Gathers what is wrong, so that everything is told at once.
-#[derive(Default)]
-struct Problems(Vec<SettingsProblem>);
+fn networks(field: &str, texts: &[String], problems: &mut Problems) -> Networks {
+    Networks::read(texts, |index, error| {
+        problems.add(
+            format!("{field}[{index}]"),
+            format!("{:?} is {error}", texts[index]),
+        );
+    })
+}
 
-impl Problems {
-    fn add(&mut self, field: String, problem: String) {
-        self.0.push(SettingsProblem { field, problem });
+/// All patterns as one automaton; none where there are none, so that nothing is looked for.
+fn patterns(field: &str, texts: &[String], problems: &mut Problems) -> Option<RegexSet> {
+    let mut is_good = true;
+    for (index, text) in texts.iter().enumerate() {
+        let problem = match regex::bytes::Regex::new(text) {
+            Ok(pattern) if pattern.is_match(b"") && pattern.is_match(UNLIKELY) => {
+                "finds everything, so it would refuse every request; write what is to be found".to_owned()
+            }
+            Ok(_) => continue,
+            Err(error) => format!("is no regular expression: {error}"),
+        };
+        is_good = false;
+        problems.add(format!("{field}[{index}]"), format!("{text:?} {problem}"));
     }
-
-    fn networks(&mut self, field: &str, texts: &[String]) -> Networks {
-        Networks::read(texts, |index, error| {
-            self.add(
-                format!("{field}[{index}]"),
-                format!("{:?} is {error}", texts[index]),
-            );
-        })
+    if texts.is_empty() || !is_good {
+        return None;
     }
+    let built = RegexSetBuilder::new(texts)
+        .size_limit(PATTERNS_LIMIT_BYTES)
+        .build();
+    if let Err(error) = &built {
+        problems.add(
+            field,
+            format!("all patterns together are too large, write fewer or simpler ones: {error}"),
+        );
+    }
+    built.ok()
+}
 
-    /// All patterns as one automaton; none where there are none, so that nothing is looked for.
-    fn patterns(&mut self, field: &str, texts: &[String]) -> Option<RegexSet> {
-        let mut is_good = true;
-        for (index, text) in texts.iter().enumerate() {
-            let problem = match regex::bytes::Regex::new(text) {
-                Ok(pattern) if pattern.is_match(b"") && pattern.is_match(UNLIKELY) => {
-                    "finds everything, so it would refuse every request; write what is to be found".to_owned()
-                }
-                Ok(_) => continue,
-                Err(error) => format!("is no regular expression: {error}"),
-            };
+fn rate(limit: &RateLimitSettings, problems: &mut Problems) -> Option<Arc<RateLimit>> {
+    let mut is_good = true;
+    for (field, value) in [
+        ("requestsPerSecond", limit.requests_per_second),
+        ("burst", limit.burst),
+    ] {
+        if value == 0 {
             is_good = false;
-            self.add(format!("{field}[{index}]"), format!("{text:?} {problem}"));
+            let problem = "0 would refuse every request; write 1 or more, or leave rateLimit out";
+            problems.add(format!("rateLimit.{field}"), problem);
         }
-        if texts.is_empty() || !is_good {
-            return None;
-        }
-        let built = RegexSetBuilder::new(texts)
-            .size_limit(PATTERNS_LIMIT_BYTES)
-            .build();
-        if let Err(error) = &built {
-            self.add(
-                field.to_owned(),
-                format!("all patterns together are too large, write fewer or simpler ones: {error}"),
-            );
-        }
-        built.ok()
     }
+    is_good.then(|| Arc::new(RateLimit::new(limit.requests_per_second, limit.burst)))
+}
 
-    fn rate(&mut self, limit: &RateLimitSettings) -> Option<Arc<RateLimit>> {
-        let mut is_good = true;
-        for (field, value) in [
-            ("requestsPerSecond", limit.requests_per_second),
-            ("burst", limit.burst),
-        ] {
-            if value == 0 {
-                is_good = false;
-                let problem = "0 would refuse every request; write 1 or more, or leave rateLimit out";
-                self.add(format!("rateLimit.{field}"), problem.to_owned());
-            }
-        }
-        is_good.then(|| Arc::new(RateLimit::new(limit.requests_per_second, limit.burst)))
-    }
-
-    fn namespaces(&mut self, field: &str, tools: &[String]) -> HashSet<String> {
-        let mut namespaces = HashSet::new();
-        for (index, tool) in tools.iter().enumerate() {
-            match tool.parse::<ToolName>() {
-                Ok(tool) => {
-                    namespaces.insert(tool.namespace().to_string());
-                }
-                Err(error) => self.add(format!("{field}[{index}]"), format!("{tool:?}: {error}")),
-            }
-        }
-        namespaces
-    }
+fn namespaces(field: &str, tools: &[String], problems: &mut Problems) -> HashSet<String> {
+    let tools = problems.each(field, tools, str::parse::<ToolName>);
+    tools.iter().map(|tool| tool.namespace().to_string()).collect()
 }
 
 #[cfg(test)]

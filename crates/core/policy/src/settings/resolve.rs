@@ -2,9 +2,8 @@
 
 use std::collections::BTreeSet;
 
-use toolforge_model::{Domain, Namespace, Registry};
+use toolforge_model::{Domain, Namespace, Problems, Registry};
 
-use super::problem::Problems;
 use super::{HostPathSettings, PodSecuritySettings, PolicySettings, PolicySettingsError, VolumeSettings};
 use crate::psp::{HostPath, ToolClass};
 use crate::{

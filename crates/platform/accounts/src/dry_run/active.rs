@@ -87,8 +87,7 @@ impl Seen<'_> {
         if found.is_some_and(|found| found["metadata"]["deletionTimestamp"].is_string()) {
             return Err(ReconcileError::Leaving(namespace.to_owned()));
         }
-        let find = |key: &ObjectKey| self.cache.find(key).map(|found| Value::clone(&found));
-        for action in plan(desired, find) {
+        for action in plan(desired, |key| self.cache.find(key)) {
             steps.extend(self.step(&action).await?);
         }
         Ok(())

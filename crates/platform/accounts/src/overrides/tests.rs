@@ -8,8 +8,8 @@ fn problems(text: &str) -> Vec<(String, String)> {
     let error = Overrides::read(text).unwrap_err();
     error
         .0
-        .into_iter()
-        .map(|problem| (problem.field, problem.rule))
+        .iter()
+        .map(|problem| (problem.field.clone(), problem.problem.clone()))
         .collect()
 }
 
