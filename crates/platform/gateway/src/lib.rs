@@ -4,6 +4,7 @@
 //! last [`toolforge_routing::RouteTable`], so that it serves whatever becomes of the API. It must not know which
 //! cluster it stands before.
 
+mod accept;
 mod body;
 mod config;
 mod control;

@@ -1,0 +1,156 @@
+//! From a listener to connections that HTTP can be spoken on: accepting, the TLS handshake, and the graceful end.
+//!
+//! What is spoken on them is `listen`'s business: it gets a stream, plain or TLS, and what is known of it.
+
+use std::{
+    future::Future,
+    net::{IpAddr, SocketAddr},
+};
+
+use hyper_util::server::graceful::{GracefulShutdown, Watcher};
+use tokio::{
+    net::{TcpListener, TcpStream},
+    time::timeout,
+};
+use tokio_rustls::{TlsAcceptor, server::TlsStream};
+use tokio_util::sync::CancellationToken;
+
+use crate::limits::{ACCEPT_PAUSE, DRAIN, HANDSHAKE_TIMEOUT};
+
+/// What is known of a connection before its first request.
+#[derive(Clone, Debug)]
+pub(crate) struct ConnectionInfo {
+    /// Who is at the other end; IPv4 addresses in their own form.
+    pub(crate) peer: SocketAddr,
+    /// Where the peer connected to.
+    pub(crate) local: SocketAddr,
+    /// What the handshake settled; `None` on plain connections.
+    pub(crate) tls: Option<TlsFacts>,
+}
+
+/// What a TLS handshake settled.
+#[derive(Clone, Debug)]
+pub(crate) struct TlsFacts {
+    /// What the peer wants to speak.
+    pub(crate) protocol: Protocol,
+    /// The host that the peer named, in lower case.
+    pub(crate) server_name: Option<Box<str>>,
+}
+
+/// What is spoken on a connection: agreed on beforehand, so that nobody waits for first bytes to find it out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Protocol {
+    Http1,
+    Http2,
+}
+
+/// What ends a connection: the wish to stop, which lets requests finish, and the end of patience with them.
+pub(crate) struct End {
+    pub(crate) watcher: Watcher,
+    pub(crate) stopping: CancellationToken,
+    pub(crate) cut: CancellationToken,
+}
+
+impl ConnectionInfo {
+    fn of(stream: &TcpStream, peer: SocketAddr) -> Self {
+        Self {
+            peer: canonical(peer),
+            // It has one for as long as it is open.
+            local: stream
+                .local_addr()
+                .map_or_else(|_| (IpAddr::from([0; 4]), 0).into(), canonical),
+            tls: None,
+        }
+    }
+
+    /// The address of the peer.
+    pub(crate) fn address(&self) -> IpAddr {
+        self.peer.ip()
+    }
+
+    /// What is spoken.
+    pub(crate) fn protocol(&self) -> Protocol {
+        self.tls.as_ref().map_or(Protocol::Http1, |tls| tls.protocol)
+    }
+}
+
+impl TlsFacts {
+    fn of(stream: &TlsStream<TcpStream>) -> Self {
+        let (_, connection) = stream.get_ref();
+        Self {
+            protocol: match connection.alpn_protocol() {
+                Some(b"h2") => Protocol::Http2,
+                _ => Protocol::Http1,
+            },
+            server_name: connection.server_name().map(Box::from),
+        }
+    }
+}
+
+fn canonical(address: SocketAddr) -> SocketAddr {
+    SocketAddr::new(address.ip().to_canonical(), address.port())
+}
+
+/// Opens every connection that comes in until `shutdown`; what is under way then has five seconds.
+pub(crate) async fn accept<O, F>(listener: TcpListener, shutdown: CancellationToken, open: O)
+where
+    O: Fn(TcpStream, ConnectionInfo, End) -> F,
+    F: Future<Output = ()> + Send + 'static,
+{
+    let (graceful, cut) = (GracefulShutdown::new(), CancellationToken::new());
+    loop {
+        let accepted = tokio::select! {
+            () = shutdown.cancelled() => break,
+            accepted = listener.accept() => accepted,
+        };
+        match accepted {
+            Ok((stream, peer)) => {
+                // Small answers go out at once; failing to say so costs only time.
+                let _ = stream.set_nodelay(true);
+                let end = End {
+                    watcher: graceful.watcher(),
+                    stopping: shutdown.clone(),
+                    cut: cut.clone(),
+                };
+                let info = ConnectionInfo::of(&stream, peer);
+                tokio::spawn(open(stream, info, end));
+            }
+            Err(error) => {
+                tracing::warn!(%error, "a connection could not be accepted");
+                tokio::time::sleep(ACCEPT_PAUSE).await;
+            }
+        }
+    }
+    drop(listener);
+    if timeout(DRAIN, graceful.shutdown()).await.is_err() {
+        tracing::debug!("requests still under way are cut off");
+    }
+    cut.cancel();
+}
+
+/// The TLS handshake; `None` when it failed, took too long, or the gateway stops meanwhile.
+pub(crate) async fn shake_hands(
+    acceptor: &TlsAcceptor,
+    stream: TcpStream,
+    info: &mut ConnectionInfo,
+    end: &End,
+) -> Option<TlsStream<TcpStream>> {
+    let finished = tokio::select! {
+        finished = timeout(HANDSHAKE_TIMEOUT, acceptor.accept(stream)) => finished,
+        () = end.stopping.cancelled() => return None,
+    };
+    match finished {
+        Ok(Ok(stream)) => {
+            info.tls = Some(TlsFacts::of(&stream));
+            Some(stream)
+        }
+        Ok(Err(error)) => {
+            tracing::debug!(%error, "TLS handshake failed");
+            None
+        }
+        Err(_) => {
+            tracing::debug!("TLS handshake took too long");
+            None
+        }
+    }
+}
