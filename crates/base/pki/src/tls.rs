@@ -3,10 +3,17 @@
 use std::sync::Arc;
 
 use rustls::crypto::{CryptoProvider, aws_lc_rs, aws_lc_rs::cipher_suite};
-use rustls::{ClientConfig, RootCertStore, ServerConfig, server::WebPkiClientVerifier, sign::CertifiedKey};
+use rustls::{
+    ClientConfig, RootCertStore, ServerConfig,
+    server::{ResolvesServerCert, ServerSessionMemoryCache, WebPkiClientVerifier},
+    sign::CertifiedKey,
+};
 use rustls_pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject as _};
 
 use crate::{Identity, PkiError};
+
+/// Sessions of TLS 1.2 that are remembered for clients that know no tickets: few, and each takes a few hundred bytes.
+const REMEMBERED_SESSIONS: usize = 4096;
 
 /// Makes aws-lc-rs the provider of this process. Safe to call more than once.
 pub fn install_provider() {
@@ -16,7 +23,7 @@ pub fn install_provider() {
 
 /// aws-lc-rs with AES-128 before AES-256, as Go's TLS and with it `kubectl` and kube-apiserver have it: no attack tells
 /// them apart, and a client that lists without pause gets a tenth more lists.
-fn provider() -> CryptoProvider {
+pub(crate) fn provider() -> CryptoProvider {
     let mut provider = aws_lc_rs::default_provider();
     let preferred = [
         cipher_suite::TLS13_AES_128_GCM_SHA256,
@@ -50,8 +57,32 @@ pub fn server_config(identity: &Identity, client_ca_pem: Option<&str>) -> Result
     let mut config = builder
         .with_single_cert(chain(identity)?, key(identity)?)
         .map_err(PkiError::Tls)?;
-    config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+    config.alpn_protocols = alpn_protocols();
     Ok(config)
+}
+
+/// A server for everybody, whose certificates `resolver` chooses by the name that a client asks for.
+///
+/// Sessions are resumed: with tickets, whose keys are this configuration's own, live in memory only and are replaced
+/// every six hours; with remembered sessions for clients of TLS 1.2 without tickets. A session is only resumed for the
+/// name that it was made for. Nothing is taken from a client before its handshake is done (no 0-RTT), because that could
+/// be played again by others.
+///
+/// # Errors
+/// When the machine has no random numbers.
+pub fn resolving_server_config(resolver: Arc<dyn ResolvesServerCert>) -> Result<ServerConfig, PkiError> {
+    install_provider();
+    let mut config = ServerConfig::builder()
+        .with_no_client_auth()
+        .with_cert_resolver(resolver);
+    config.alpn_protocols = alpn_protocols();
+    config.ticketer = aws_lc_rs::Ticketer::new().map_err(PkiError::Tls)?;
+    config.session_storage = ServerSessionMemoryCache::new(REMEMBERED_SESSIONS);
+    Ok(config)
+}
+
+fn alpn_protocols() -> Vec<Vec<u8>> {
+    vec![b"h2".to_vec(), b"http/1.1".to_vec()]
 }
 
 /// The certificate of `identity` with its key, as servers present it.
