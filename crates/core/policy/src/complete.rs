@@ -3,10 +3,10 @@
 
 use std::sync::Arc;
 
-use json_patch::Patch;
 use serde_json::Value;
 use toolforge_model::ToolAccount;
 
+use crate::changes::apply;
 use crate::psp::{Phase, PodSecurityPolicy, Who, judge_pod};
 use crate::workload::template_of;
 use crate::{Policies, Workload, admit_volumes, forgo_token, mutate_volumes};
@@ -30,9 +30,11 @@ pub fn completed_pod(policies: &Policies, making: Making<'_>, pod: &Value) -> Va
     let mut pod = pod.clone();
     if let Some(account) = making.account {
         give_volumes(policies, namespace, account, &mut pod);
-        forgo_token(&mut pod);
     }
-    if let Ok(workload) = Workload::read("Pod", namespace, &pod) {
+    if let Ok(mut workload) = Workload::read("Pod", namespace, &pod) {
+        if making.account.is_some() {
+            apply(&mut pod, forgo_token(&mut workload));
+        }
         let usable = making.pod_policies.iter().map(Arc::as_ref).collect();
         let who = Who {
             user: "",
@@ -49,12 +51,7 @@ fn give_volumes(policies: &Policies, namespace: &str, account: &ToolAccount, pod
     };
     let volumes = &policies.volumes;
     if volumes.gives_to(&workload) && admit_volumes(volumes, &workload).is_allowed() {
-        let patch = Patch(mutate_volumes(volumes, account, &workload, None));
-        let before = pod.clone();
-        // It was made from this very value; what nevertheless fails leaves no half of it behind.
-        if json_patch::patch(pod, &patch).is_err() {
-            *pod = before;
-        }
+        apply(pod, mutate_volumes(volumes, account, &workload, None));
     }
 }
 

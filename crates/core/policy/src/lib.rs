@@ -5,6 +5,7 @@
 //! reads a clock, a file or a socket.
 
 mod annotations;
+mod changes;
 mod complete;
 mod endpoints;
 mod explain;

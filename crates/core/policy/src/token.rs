@@ -3,7 +3,11 @@
 //! A tool has its own certificate in its home; the token would be a second identity that most programs have no use for.
 //! Kubernetes adds its volume before any webhook is asked, so it is taken out again here.
 
-use serde_json::{Map, Value, json};
+use json_patch::PatchOperation;
+use k8s_openapi::api::core::v1::{Container, PodSpec, Volume, VolumeMount};
+
+use crate::Workload;
+use crate::changes::Changes;
 
 const AUTOMOUNT: &str = "automountServiceAccountToken";
 /// How the names of volumes begin that Kubernetes adds.
@@ -11,64 +15,74 @@ const ADDED: &str = "kube-api-access-";
 /// Where Kubernetes mounts them.
 const PLACE: &str = "/var/run/secrets/kubernetes.io/serviceaccount";
 
-/// Lets a Pod that says nothing about its token do without. Doing it twice changes nothing.
-pub fn forgo_token(pod: &mut Value) {
-    if let Some(spec) = pod.get_mut("spec").and_then(Value::as_object_mut) {
-        forgo(spec);
+/// Lets a Pod that says nothing about its token do without: the Pod is changed, and so may its object be by the patch
+/// that comes back. Doing it twice changes nothing.
+pub fn forgo_token(pod: &mut Workload) -> Vec<PatchOperation> {
+    let mut changes = Changes::default();
+    if pod.is_pod() {
+        forgo(pod.spec_mut(), &mut changes);
     }
+    changes.into_patch()
 }
 
-fn forgo(spec: &mut Map<String, Value>) {
-    if spec.get(AUTOMOUNT).is_some_and(|found| !found.is_null()) {
+fn forgo(spec: &mut PodSpec, changes: &mut Changes) {
+    if spec.automount_service_account_token.is_some() {
         return;
     }
-    spec.insert(AUTOMOUNT.to_owned(), json!(false));
-    for list in ["initContainers", "containers"] {
-        let containers = spec.get_mut(list).and_then(Value::as_array_mut);
-        for container in containers.into_iter().flatten().filter_map(Value::as_object_mut) {
-            take_out(container, "volumeMounts", |mount| {
-                is_added(mount) && mount["mountPath"] == PLACE
-            });
+    spec.automount_service_account_token = Some(false);
+    changes.add(&["spec", AUTOMOUNT], false);
+    let init = spec.init_containers.as_deref_mut().unwrap_or_default();
+    for (list, containers) in [("initContainers", init), ("containers", &mut spec.containers)] {
+        for (i, container) in containers.iter_mut().enumerate() {
+            let place = ["spec", list, &i.to_string(), "volumeMounts"];
+            let goes = |mount: &VolumeMount| is_added(&mount.name) && mount.mount_path == PLACE;
+            take_out(&mut container.volume_mounts, &place, goes, changes);
         }
     }
     if !is_mounted(spec) {
-        take_out(spec, "volumes", |volume| {
-            is_added(volume) && volume.get("projected").is_some()
-        });
+        let goes = |volume: &Volume| is_added(&volume.name) && volume.projected.is_some();
+        take_out(&mut spec.volumes, &["spec", "volumes"], goes, changes);
     }
 }
 
-fn is_added(item: &Value) -> bool {
-    let name = item.get("name").and_then(Value::as_str);
-    name.is_some_and(|name| name.starts_with(ADDED))
+fn is_added(name: &str) -> bool {
+    name.starts_with(ADDED)
 }
 
 /// Whether the Pod uses such a volume in another way, which then is its own.
-fn is_mounted(spec: &Map<String, Value>) -> bool {
-    ["initContainers", "containers"]
-        .iter()
-        .filter_map(|list| spec.get(*list)?.as_array())
-        .flatten()
-        .filter_map(|container| container.get("volumeMounts")?.as_array())
-        .flatten()
-        .any(is_added)
+fn is_mounted(spec: &PodSpec) -> bool {
+    let containers = spec.init_containers.iter().flatten().chain(&spec.containers);
+    let mut mounts = containers.flat_map(|container: &Container| container.volume_mounts.iter().flatten());
+    mounts.any(|mount| is_added(&mount.name))
 }
 
 /// Removes items of a list, and the list when nothing is left of it.
-fn take_out(object: &mut Map<String, Value>, list: &str, goes: impl Fn(&Value) -> bool) {
-    let Some(items) = object.get_mut(list).and_then(Value::as_array_mut) else {
+fn take_out<T>(list: &mut Option<Vec<T>>, place: &[&str], goes: impl Fn(&T) -> bool, changes: &mut Changes) {
+    let Some(items) = list else {
         return;
     };
     let before = items.len();
+    // From the end, so that those before stay where they are.
+    let going: Vec<usize> = (0..before).rev().filter(|&i| goes(&items[i])).collect();
     items.retain(|item| !goes(item));
     if items.is_empty() && before > 0 {
-        object.remove(list);
+        changes.remove(place);
+        *list = None;
+        return;
+    }
+    for i in going {
+        let i = i.to_string();
+        let place: Vec<&str> = place.iter().copied().chain([i.as_str()]).collect();
+        changes.remove(&place);
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use serde_json::{Value, json};
+
     use super::*;
+    use crate::changes::apply;
 
     fn pod(automount: &Value) -> Value {
         let mount = json!({"name": "kube-api-access-x", "readOnly": true, "mountPath": PLACE});
@@ -82,9 +96,13 @@ mod tests {
     }
 
     fn forgone(spec: &Value) -> Value {
-        let mut spec = spec.clone();
-        forgo(spec.as_object_mut().unwrap());
-        spec
+        let mut pod = json!({"spec": spec});
+        let mut workload = Workload::read("Pod", "tool-alpha", &pod).unwrap();
+        apply(&mut pod, forgo_token(&mut workload));
+        let changed = Workload::read("Pod", "tool-alpha", &pod).unwrap();
+        assert_eq!(workload.spec(), changed.spec());
+        assert_eq!(forgo_token(&mut workload), []);
+        pod["spec"].take()
     }
 
     #[test]

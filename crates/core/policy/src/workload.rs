@@ -2,6 +2,7 @@
 
 mod shape;
 
+use std::collections::BTreeMap;
 use std::ops::Bound;
 
 use k8s_openapi::api::core::v1::{
@@ -22,7 +23,7 @@ pub struct Workload {
     namespace: String,
     name: String,
     path: &'static str,
-    metadata: Metadata,
+    metadata: Option<Metadata>,
     spec: PodSpec,
 }
 
@@ -130,25 +131,41 @@ impl Workload {
         &self.spec
     }
 
+    /// The same, to be changed as the object is.
+    pub(crate) fn spec_mut(&mut self) -> &mut PodSpec {
+        &mut self.spec
+    }
+
+    /// Whether the Pod, or the template, has metadata at all.
+    pub(crate) fn has_metadata(&self) -> bool {
+        self.metadata.is_some()
+    }
+
+    /// Whether its metadata has a map of annotations, be it an empty one.
+    pub(crate) fn has_annotations(&self) -> bool {
+        self.annotation_map().is_some()
+    }
+
     /// A label that the Pod has or will have.
     pub(crate) fn label(&self, key: &str) -> Option<&str> {
-        self.metadata.labels.as_ref()?.get(key).map(String::as_str)
+        let labels = self.metadata.as_ref()?.labels.as_ref()?;
+        labels.get(key).map(String::as_str)
     }
 
     /// All annotations that the Pod has or will have.
     pub(crate) fn annotations(&self) -> impl Iterator<Item = (&str, &str)> {
-        let annotations = self.metadata.annotations.iter().flatten();
+        let annotations = self.annotation_map().into_iter().flatten();
         annotations.map(|(key, value)| (key.as_str(), value.as_str()))
     }
 
     /// An annotation that the Pod has or will have.
     pub(crate) fn annotation(&self, key: &str) -> Option<&str> {
-        self.metadata.annotations.as_ref()?.get(key).map(String::as_str)
+        self.annotation_map()?.get(key).map(String::as_str)
     }
 
     /// The same, of a family that ends with a container's name.
     pub(crate) fn annotation_of(&self, family: &str, container: &str) -> Option<&str> {
-        let annotations = self.metadata.annotations.as_ref()?;
+        let annotations = self.annotation_map()?;
         // Most Pods have none of them: nothing is put together for those.
         let mut found = annotations.range::<str, _>((Bound::Included(family), Bound::Unbounded));
         let (key, _) = found.next()?;
@@ -158,6 +175,10 @@ impl Workload {
         annotations
             .get(&format!("{family}{container}"))
             .map(String::as_str)
+    }
+
+    fn annotation_map(&self) -> Option<&BTreeMap<String, String>> {
+        self.metadata.as_ref()?.annotations.as_ref()
     }
 
     /// The service account that the Pod runs as.

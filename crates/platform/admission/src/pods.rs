@@ -2,8 +2,7 @@
 
 use std::sync::Arc;
 
-use serde::Deserialize as _;
-use serde_json::Value;
+use json_patch::PatchOperation;
 use toolforge_policy::psp::{Holder, Phase, PodSecurityPolicy, ServiceAccount, Who, judge_pod};
 use toolforge_policy::{Verdict, Workload, forgo_token, is_of_tool};
 
@@ -34,8 +33,8 @@ pub(crate) async fn validate(known: Known<'_>, namespace: &str, request: &Reques
         Ok(workload) => workload,
         Err(error) => return unreadable(&request.kind.kind, &error),
     };
-    match judge(known, namespace, request, &workload, Phase::Final, None).await {
-        Ok(()) => Answer::Allow(vec![]),
+    match judge(known, namespace, request, &workload, Phase::Final).await {
+        Ok(_) => Answer::Allow(vec![]),
         Err(answer) => answer,
     }
 }
@@ -47,34 +46,34 @@ pub(crate) async fn complete(known: Known<'_>, namespace: &str, request: &Reques
         (Operation::Update, Some(EPHEMERAL_CONTAINERS)) => Phase::EphemeralContainers,
         _ => return Answer::Allow(vec![]),
     };
-    let object = match Value::deserialize(&request.object) {
-        Ok(object) => object,
+    // Only what reads as a Pod is changed; anything else is refused in the words of what is wrong with it.
+    let mut pod = match Workload::read("Pod", namespace, &request.object) {
+        Ok(pod) => pod,
         Err(error) => return unreadable("Pod", &error),
     };
-    let mut changed = object.clone();
-    if phase == Phase::Create && is_of_tool(namespace) {
-        forgo_token(&mut changed);
-    }
-    // Only what reads as a Pod is changed; anything else the API refuses in its own words.
-    let workload = match Workload::read("Pod", namespace, &changed) {
-        Ok(workload) => workload,
-        Err(error) => return unreadable("Pod", &error),
+    let mut patch = if phase == Phase::Create && is_of_tool(namespace) {
+        forgo_token(&mut pod)
+    } else {
+        vec![]
     };
-    match judge(known, namespace, request, &workload, phase, Some(&mut changed)).await {
-        Ok(()) => Answer::Allow(json_patch::diff(&object, &changed).0),
+    match judge(known, namespace, request, &pod, phase).await {
+        Ok(completion) => {
+            patch.extend(completion);
+            Answer::Allow(patch)
+        }
         Err(answer) => answer,
     }
 }
 
-/// Asks the policies that are known; when none lets the Pod in, asks those that the API knows now.
+/// Asks the policies that are known; when none lets the Pod in, asks those that the API knows now. What comes back is what
+/// the policy that applies gives the Pod in this phase.
 async fn judge(
     known: Known<'_>,
     namespace: &str,
     request: &Request<'_>,
     workload: &Workload,
     phase: Phase,
-    mut changed: Option<&mut Value>,
-) -> Result<(), Answer> {
+) -> Result<Vec<PatchOperation>, Answer> {
     let who = Who::before_pod_guard(&request.user_info.username, namespace, known.everywhere)
         .map_err(|unjudged| Answer::Deny(unjudged.to_string()))?;
     let account = ServiceAccount::new(namespace, workload.service_account());
@@ -83,16 +82,15 @@ async fn judge(
         groups: &request.user_info.groups,
     };
     let holders = [maker, account.holder()];
-    let mut ask = |policies: &[Arc<PodSecurityPolicy>]| {
+    let ask = |policies: &[Arc<PodSecurityPolicy>]| {
         let judgement = judge_pod(policies.iter().map(Arc::as_ref).collect(), who, workload, phase);
-        if let Some(changed) = changed.as_deref_mut() {
-            judgement.complete(changed);
-        }
-        (judgement.wants_another_policy(), judgement.into_verdict())
+        let may_change = judgement.wants_another_policy();
+        let completion = judgement.completion();
+        (may_change, granted(completion, judgement.into_verdict()))
     };
-    let (may_change, verdict) = ask(&known.grants.usable(namespace, &holders));
+    let (may_change, found) = ask(&known.grants.usable(namespace, &holders));
     if !may_change {
-        return refuse(verdict);
+        return found;
     }
     // What was granted a moment ago may not have arrived here yet.
     let policies = known
@@ -103,12 +101,12 @@ async fn judge(
     if policies.is_empty() && who.tool {
         known.accounts.of(namespace).await?;
     }
-    refuse(ask(&policies).1)
+    ask(&policies).1
 }
 
-fn refuse(verdict: Verdict) -> Result<(), Answer> {
+fn granted(completion: Vec<PatchOperation>, verdict: Verdict) -> Result<Vec<PatchOperation>, Answer> {
     if verdict.is_allowed() {
-        Ok(())
+        Ok(completion)
     } else {
         Err(Answer::Judged(verdict))
     }

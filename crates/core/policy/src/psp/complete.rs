@@ -1,58 +1,72 @@
-//! Writes into a Pod what a policy gives it. It adds, and never overrides.
+//! What a policy gives a Pod, as changes of its object. It adds, and never overrides.
 
+use json_patch::PatchOperation;
+use k8s_openapi::api::core::v1::Capabilities;
 use serde_json::{Map, Value, json};
 
 use super::PSP_ANNOTATION;
 use super::defaults::{ContainerDefaults, Defaults};
 use super::profile;
+use crate::Workload;
+use crate::changes::Changes;
+use crate::workload::AnyContainer;
 
-/// Completes the object of a Pod, and notes the policy.
-pub(super) fn complete(pod: &mut Value, policy: &str, defaults: &Defaults<'_>, note: bool) {
-    let Some(object) = pod.as_object_mut() else {
-        return;
-    };
-    if note
-        && let Some(metadata) = object_at(object, "metadata")
-        && let Some(annotations) = object_at(metadata, "annotations")
-    {
-        annotations.insert(PSP_ANNOTATION.to_owned(), json!(policy));
+const CONTEXT: &str = "securityContext";
+const CAPABILITIES: &str = "capabilities";
+
+/// The changes that complete a Pod, and note the policy.
+pub(super) fn completion(pod: &Workload, policy: &str, defaults: &Defaults<'_>) -> Vec<PatchOperation> {
+    let mut changes = Changes::default();
+    note(pod, policy, &mut changes);
+    complete_pod(pod, defaults, &mut changes);
+    for (container, defaults) in pod.containers().zip(&defaults.containers) {
+        complete_container(&container, defaults, &mut changes);
     }
-    let Some(spec) = object.get_mut("spec").and_then(Value::as_object_mut) else {
+    changes.into_patch()
+}
+
+fn note(pod: &Workload, policy: &str, changes: &mut Changes) {
+    if pod.annotation(PSP_ANNOTATION) == Some(policy) {
         return;
-    };
-    complete_pod(spec, defaults);
-    for container in &defaults.containers {
-        let found = spec
-            .get_mut(container.list)
-            .and_then(|list| list.get_mut(container.index));
-        if let Some(found) = found.and_then(Value::as_object_mut) {
-            complete_container(found, container);
-        }
+    }
+    if pod.has_annotations() {
+        changes.add(&["metadata", "annotations", PSP_ANNOTATION], policy);
+    } else if pod.has_metadata() {
+        changes.add(&["metadata", "annotations"], json!({PSP_ANNOTATION: policy}));
+    } else {
+        changes.add(&["metadata"], json!({"annotations": {PSP_ANNOTATION: policy}}));
     }
 }
 
-fn complete_pod(spec: &mut Map<String, Value>, defaults: &Defaults<'_>) {
-    set_default(spec, "runtimeClassName", defaults.runtime_class.map(Value::from));
-    let fields = [
+fn complete_pod(pod: &Workload, defaults: &Defaults<'_>, changes: &mut Changes) {
+    if let Some(class) = defaults.runtime_class {
+        changes.add(&["spec", "runtimeClassName"], class);
+    }
+    let groups = defaults.supplemental_group.map(|group| json!([group]));
+    let fields = given([
         ("fsGroup", defaults.fs_group.map(Value::from)),
-        (
-            "supplementalGroups",
-            defaults.supplemental_group.map(|group| json!([group])),
-        ),
+        ("supplementalGroups", groups),
         ("seLinuxOptions", defaults.se_linux.map(|options| json!(options))),
         ("seccompProfile", defaults.seccomp.and_then(profile::field)),
-    ];
-    if defaults.supplemental_group.is_some()
-        && let Some(context) = spec.get_mut("securityContext").and_then(Value::as_object_mut)
-    {
-        // An empty list names no group either.
-        context.remove("supplementalGroups");
-    }
-    complete_context(spec, fields);
+    ]);
+    changes.set(&["spec", CONTEXT], pod.spec().security_context.is_some(), fields);
 }
 
-fn complete_container(container: &mut Map<String, Value>, defaults: &ContainerDefaults<'_>) {
-    let fields = [
+fn complete_container(container: &AnyContainer<'_>, defaults: &ContainerDefaults<'_>, changes: &mut Changes) {
+    let index = container.index.to_string();
+    let place = ["spec", container.list, &index, CONTEXT];
+    let own = container.security;
+    let mut fields = context(defaults);
+    match own.and_then(|own| own.capabilities.as_ref()) {
+        Some(there) => complete_capabilities(place, there, defaults, changes),
+        None => fields.extend(capabilities(defaults)),
+    }
+    changes.set(&place, own.is_some(), fields);
+}
+
+/// What is given of a container's security context, its capabilities apart.
+fn context(defaults: &ContainerDefaults<'_>) -> Map<String, Value> {
+    given([
         ("runAsUser", defaults.run_as_user.map(Value::from)),
         ("runAsGroup", defaults.run_as_group.map(Value::from)),
         (
@@ -66,51 +80,36 @@ fn complete_container(container: &mut Map<String, Value>, defaults: &ContainerDe
             defaults.read_only_root.then_some(Value::Bool(true)),
         ),
         ("allowPrivilegeEscalation", defaults.escalation.map(Value::from)),
-    ];
-    complete_context(container, fields);
-    if defaults.add.is_empty() && defaults.drop.is_empty() {
-        return;
-    }
-    let capabilities =
-        object_at(container, "securityContext").and_then(|context| object_at(context, "capabilities"));
-    if let Some(capabilities) = capabilities {
-        extend(capabilities, "add", &defaults.add);
-        extend(capabilities, "drop", &defaults.drop);
+    ])
+}
+
+/// The same of the capabilities of a container that names none.
+fn capabilities(defaults: &ContainerDefaults<'_>) -> Map<String, Value> {
+    let list = |names: &[&str]| (!names.is_empty()).then(|| json!(names));
+    let lists = given([("add", list(&defaults.add)), ("drop", list(&defaults.drop))]);
+    given([(CAPABILITIES, (!lists.is_empty()).then_some(lists.into()))])
+}
+
+fn complete_capabilities(
+    [spec, list, index, context]: [&str; 4],
+    there: &Capabilities,
+    defaults: &ContainerDefaults<'_>,
+    changes: &mut Changes,
+) {
+    for (field, there, names) in [
+        ("add", there.add.is_some(), &defaults.add),
+        ("drop", there.drop.is_some(), &defaults.drop),
+    ] {
+        let place = [spec, list, index, context, CAPABILITIES, field];
+        let names = names.iter().map(|name| json!(name));
+        changes.append(&place, there, names.collect());
     }
 }
 
-fn complete_context<const N: usize>(of: &mut Map<String, Value>, fields: [(&str, Option<Value>); N]) {
-    if fields.iter().all(|(_, value)| value.is_none()) {
-        return;
-    }
-    if let Some(context) = object_at(of, "securityContext") {
-        for (field, value) in fields {
-            set_default(context, field, value);
-        }
-    }
-}
-
-fn extend(object: &mut Map<String, Value>, list: &str, names: &[&str]) {
-    if names.is_empty() {
-        return;
-    }
-    set_default(object, list, Some(json!([])));
-    if let Some(items) = object.get_mut(list).and_then(Value::as_array_mut) {
-        items.extend(names.iter().map(|name| json!(name)));
-    }
-}
-
-/// Sets what is missing or null, if there is something to set.
-fn set_default(object: &mut Map<String, Value>, key: &str, value: Option<Value>) {
-    if let Some(value) = value
-        && object.get(key).is_none_or(Value::is_null)
-    {
-        object.insert(key.to_owned(), value);
-    }
-}
-
-/// The object at a key, made when it is missing; nothing when something else stands there.
-fn object_at<'a>(object: &'a mut Map<String, Value>, key: &str) -> Option<&'a mut Map<String, Value>> {
-    set_default(object, key, Some(json!({})));
-    object.get_mut(key)?.as_object_mut()
+/// The fields that have a value.
+fn given<const N: usize>(fields: [(&str, Option<Value>); N]) -> Map<String, Value> {
+    let fields = fields.into_iter();
+    fields
+        .filter_map(|(field, value)| Some((field.to_owned(), value?)))
+        .collect()
 }

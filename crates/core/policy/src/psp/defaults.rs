@@ -23,8 +23,6 @@ pub(super) struct Defaults<'a> {
 /// What one container gets.
 #[derive(Debug, Default)]
 pub(super) struct ContainerDefaults<'a> {
-    pub(super) list: &'static str,
-    pub(super) index: usize,
     pub(super) run_as_user: Option<i64>,
     pub(super) run_as_group: Option<i64>,
     pub(super) run_as_non_root: bool,
@@ -50,13 +48,11 @@ impl<'a> Defaults<'a> {
         defaults.containers = workload
             .containers()
             .map(|container| {
-                let mut given = if touched(&container) {
+                if touched(&container) {
                     ContainerDefaults::of(policy, workload, &container)
                 } else {
                     ContainerDefaults::default()
-                };
-                (given.list, given.index) = (container.list, container.index);
-                given
+                }
             })
             .collect();
         defaults
@@ -146,7 +142,6 @@ impl<'a> ContainerDefaults<'a> {
             read_only_root: spec.read_only_root_filesystem
                 && unset(|own| own.read_only_root_filesystem.is_some()),
             escalation: escalation.filter(|_| unset(|own| own.allow_privilege_escalation.is_some())),
-            ..Self::default()
         }
     }
 

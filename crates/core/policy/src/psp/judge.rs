@@ -1,11 +1,13 @@
 //! The choice among the policies that somebody may use for a Pod.
 
+use json_patch::PatchOperation;
 use serde_json::Value;
 
 use super::check::check;
-use super::complete::complete;
+use super::complete::completion;
 use super::defaults::Defaults;
 use super::{PSP_ANNOTATION, Phase, PodSecurityPolicy};
+use crate::changes::apply;
 use crate::verdict::{Law, Offences, bare};
 use crate::{Verdict, Workload, pod};
 
@@ -24,6 +26,8 @@ pub struct Who<'a> {
 /// What came of it.
 #[derive(Debug)]
 pub struct Judgement<'a> {
+    workload: &'a Workload,
+    phase: Phase,
     policy: Option<&'a PodSecurityPolicy>,
     defaults: Defaults<'a>,
     verdict: Verdict,
@@ -51,11 +55,20 @@ impl<'a> Judgement<'a> {
         self.verdict
     }
 
-    /// Writes into the Pod what the policy that applies gives it, with the annotation that names the policy.
-    pub fn complete(&self, pod: &mut Value) {
-        if let Some(policy) = self.policy {
-            complete(pod, policy.name(), &self.defaults, true);
+    /// What the policy that applies gives the Pod, with the annotation that names the policy, as changes of the object
+    /// that was judged; none where nothing may be changed.
+    pub fn completion(&self) -> Vec<PatchOperation> {
+        match (self.policy, self.phase) {
+            (Some(policy), Phase::Create | Phase::EphemeralContainers) => {
+                completion(self.workload, policy.name(), &self.defaults)
+            }
+            _ => vec![],
         }
+    }
+
+    /// Makes these changes in the object that was judged.
+    pub fn complete(&self, pod: &mut Value) {
+        apply(pod, self.completion());
     }
 }
 
@@ -116,6 +129,8 @@ pub fn judge_pod<'a>(
     let verdict = Verdict::of(refusals.into_iter().chain([ground.into_verdict()]));
     let (policy, defaults) = found.unzip();
     Judgement {
+        workload,
+        phase,
         fits: policy.is_some(),
         policy: policy.filter(|_| verdict.is_allowed()),
         defaults: defaults.unwrap_or_default(),

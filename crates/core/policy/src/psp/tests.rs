@@ -1,6 +1,7 @@
 //! The engine against the tables of upstream's documentation, its semantics, and properties.
 
 mod choice;
+mod declared;
 mod fields;
 mod objects;
 mod properties;

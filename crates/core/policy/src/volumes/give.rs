@@ -3,14 +3,14 @@
 //! In all containers: the tool's commands must find the same in each of them, also in one that prepares the others and
 //! in one that looks for their faults. Nothing is overridden, and doing it twice changes nothing.
 
-use json_patch::jsonptr::PointerBuf;
-use json_patch::{AddOperation, PatchOperation, RemoveOperation};
+use json_patch::PatchOperation;
 use k8s_openapi::api::core::v1::{Container, EnvVar, EphemeralContainer, VolumeMount};
-use serde_json::{Value, json};
+use serde_json::json;
 use toolforge_model::ToolAccount;
 
 use super::{Mount, VolumesPolicy, asks_for_environment};
 use crate::Workload;
+use crate::changes::Changes;
 
 /// The changes that give a Pod its tool's environment, as a JSON patch; none for a Pod that does not ask for it.
 ///
@@ -23,7 +23,7 @@ pub fn mutate_volumes(
 ) -> Vec<PatchOperation> {
     let mut changes = Changes::default();
     if !pod.is_pod() || !asks_for_environment(pod) {
-        return changes.0;
+        return changes.into_patch();
     }
     let spec = pod.spec();
     let Some(old) = old else {
@@ -36,7 +36,7 @@ pub fn mutate_volumes(
         for (i, container) in spec.containers.iter().enumerate() {
             Given::of_container(container).give(("containers", i), account, &mounts, &mut changes);
         }
-        return changes.0;
+        return changes.into_patch();
     };
     let volumes = spec.volumes.as_deref().unwrap_or_default();
     let there = old.spec().ephemeral_containers.as_deref().unwrap_or_default();
@@ -50,37 +50,7 @@ pub fn mutate_volumes(
             Given::of_ephemeral(container).give(("ephemeralContainers", i), account, &mounts, &mut changes);
         }
     }
-    changes.0
-}
-
-/// Changes of a Pod, in the order in which they are made.
-#[derive(Default)]
-struct Changes(Vec<PatchOperation>);
-
-impl Changes {
-    /// Sets a field, or inserts into a list, at a place below `spec`; a key of a map is one token and may have any character.
-    fn add(&mut self, tokens: &[&str], value: Value) {
-        let path = PointerBuf::from_tokens(["spec"].iter().chain(tokens).copied());
-        self.0.push(PatchOperation::Add(AddOperation { path, value }));
-    }
-
-    fn remove(&mut self, tokens: &[&str]) {
-        let path = PointerBuf::from_tokens(["spec"].iter().chain(tokens).copied());
-        self.0.push(PatchOperation::Remove(RemoveOperation { path }));
-    }
-
-    /// Appends to the list at a place, which is made where it is missing.
-    fn append(&mut self, tokens: &[&str], there: bool, items: Vec<Value>) {
-        if items.is_empty() {
-        } else if there {
-            let tokens: Vec<&str> = tokens.iter().chain(&["-"]).copied().collect();
-            for item in items {
-                self.add(&tokens, item);
-            }
-        } else {
-            self.add(tokens, items.into());
-        }
-    }
+    changes.into_patch()
 }
 
 /// What a container has of what it may be given.
@@ -124,7 +94,7 @@ impl<'a> Given<'a> {
             place
         });
         changes.append(
-            &[list, &index, "volumeMounts"],
+            &["spec", list, &index, "volumeMounts"],
             self.mounts.is_some(),
             missing.collect(),
         );
@@ -144,14 +114,14 @@ impl<'a> Given<'a> {
             .filter(|name| !(named(name) || without_home && *name == "HOME"))
             .map(|name| json!({"name": name, "value": account.home}));
         if self.env.is_none() {
-            changes.append(&[list, index, "env"], false, missing.collect());
+            changes.append(&["spec", list, index, "env"], false, missing.collect());
         } else {
             for variable in missing.rev() {
-                changes.add(&[list, index, "env", "0"], variable);
+                changes.add(&["spec", list, index, "env", "0"], variable);
             }
         }
         if without_home && self.working_dir {
-            changes.remove(&[list, index, "workingDir"]);
+            changes.remove(&["spec", list, index, "workingDir"]);
         }
     }
 
@@ -175,19 +145,19 @@ fn give_volumes(policy: &VolumesPolicy, pod: &Workload, changes: &mut Changes) {
             let source = json!({"path": mount.path, "type": mount.kind});
             json!({"name": mount.name, "hostPath": source})
         });
-    changes.append(&["volumes"], volumes.is_some(), missing.collect());
+    changes.append(&["spec", "volumes"], volumes.is_some(), missing.collect());
 }
 
 fn give_node_selector(policy: &VolumesPolicy, pod: &Workload, changes: &mut Changes) {
     let Some(selector) = &pod.spec().node_selector else {
         if !policy.node_selector.is_empty() {
-            changes.add(&["nodeSelector"], json!(policy.node_selector));
+            changes.add(&["spec", "nodeSelector"], json!(policy.node_selector));
         }
         return;
     };
     for (key, value) in &policy.node_selector {
         if !selector.contains_key(key) {
-            changes.add(&["nodeSelector", key], json!(value));
+            changes.add(&["spec", "nodeSelector", key], json!(value));
         }
     }
 }

@@ -34,7 +34,7 @@ pub(super) struct Found {
     /// Name of the object, or the beginning of it where the API completes it.
     pub(super) name: String,
     /// Of the Pod that it is or makes.
-    pub(super) metadata: Metadata,
+    pub(super) metadata: Option<Metadata>,
     pub(super) spec: Option<PodSpec>,
 }
 
@@ -98,11 +98,7 @@ impl Found {
 
     fn of(name: String, pod: Option<Pod>) -> Self {
         let Pod { metadata, spec } = pod.unwrap_or_default();
-        Self {
-            name,
-            metadata: metadata.unwrap_or_default(),
-            spec,
-        }
+        Self { name, metadata, spec }
     }
 }
 

@@ -20,7 +20,7 @@ fn ids(first: &'static str) -> impl Strategy<Value = Value> {
 }
 
 prop_compose! {
-    fn policies()(
+    pub(super) fn policies()(
         user in ids("MustRunAsNonRoot"), group in ids("MayRunAs"), further in ids("MayRunAs"), files in ids("MayRunAs"),
         selinux in one_of(vec![
             json!({"rule": "RunAsAny"}), json!({"rule": "MustRunAs", "seLinuxOptions": {"level": "s0:c1"}}),
@@ -67,7 +67,7 @@ prop_compose! {
 }
 
 prop_compose! {
-    fn pods()(
+    pub(super) fn pods()(
         mut whole in contexts(), mut own in contexts(),
         files in one_of(vec![Value::Null, json!(2), json!(70)]),
         further in one_of(vec![Value::Null, json!([]), json!([2]), json!([70])]),
