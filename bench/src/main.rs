@@ -7,6 +7,7 @@ mod api;
 mod client;
 mod etcd;
 mod figures;
+mod gateway;
 mod platform;
 mod process;
 mod start;
@@ -33,6 +34,9 @@ enum Bench {
     Admission(Runs),
     /// The account service on thousands of tools: first fill, a look with nothing to do, a change of the directory, memory
     Accounts(accounts::Arguments),
+    /// The gateway beside Debian's nginx and haproxy: processor time of a request and of a handshake, memory, how fast a
+    /// change is in effect
+    Gateway(gateway::Arguments),
     /// The peer of `admission`
     #[command(hide = true)]
     Echo(admission::Echo),
@@ -55,6 +59,7 @@ fn main() -> ExitCode {
         Bench::Api(arguments) => api::run(&arguments),
         Bench::Admission(runs) => admission::run(&runs),
         Bench::Accounts(arguments) => accounts::run(&arguments),
+        Bench::Gateway(arguments) => gateway::run(&arguments),
         Bench::Echo(echo) => admission::serve_echo(&echo),
     };
     match outcome {

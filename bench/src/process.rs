@@ -36,6 +36,42 @@ pub(crate) fn processor_time(process: u32) -> anyhow::Result<Duration> {
     Ok(TICK * (user + system))
 }
 
+/// The processes that a process has started itself and that still run.
+pub(crate) fn children(process: u32) -> anyhow::Result<Vec<u32>> {
+    let mut children = Vec::new();
+    for thread in std::fs::read_dir(format!("/proc/{process}/task"))? {
+        let path = thread?.path().join("children");
+        let text =
+            std::fs::read_to_string(&path).with_context(|| format!("{} cannot be read", path.display()))?;
+        for id in text.split_whitespace() {
+            children.push(id.parse()?);
+        }
+    }
+    Ok(children)
+}
+
+/// Tells a process to end, as an operator does. One that has ended already is none of anybody's business.
+pub(crate) fn terminate(process: u32) {
+    let id = i32::try_from(process)
+        .ok()
+        .and_then(rustix::process::Pid::from_raw);
+    if let Some(id) = id {
+        rustix::process::kill_process(id, rustix::process::Signal::TERM).ok();
+    }
+}
+
+/// Lets this process, and what it starts, have as many files open as the machine allows it; gives how many.
+pub(crate) fn raise_file_limit() -> anyhow::Result<u64> {
+    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+    let Rlimit { maximum, .. } = getrlimit(Resource::Nofile);
+    let limit = Rlimit {
+        current: maximum,
+        maximum,
+    };
+    setrlimit(Resource::Nofile, limit)?;
+    Ok(maximum.unwrap_or(u64::MAX))
+}
+
 /// Where a program is found on PATH.
 pub(crate) fn find(program: &str) -> Option<PathBuf> {
     let path = std::env::var_os("PATH")?;

@@ -6,7 +6,7 @@ use std::{ffi::OsString, path::PathBuf, process::Command};
 
 use cargo_metadata::MetadataCommand;
 
-use crate::process;
+use crate::{needs, process};
 
 pub(crate) fn run(words: &[OsString]) -> anyhow::Result<()> {
     let wants_help = words.is_empty() || words.iter().any(|word| word == "--help" || word == "-h");
@@ -15,6 +15,9 @@ pub(crate) fn run(words: &[OsString]) -> anyhow::Result<()> {
     let mut bench = Command::new(target.join("release/toolforge-bench"));
     bench.args(words);
     if !wants_help {
+        if words.first().is_some_and(|name| name == "gateway") {
+            needs::install_programs(&needs::GATEWAY_PEERS)?;
+        }
         process::run(process::cargo().args(["build", "--profile", "dist", "--package", "toolforge"]))?;
         bench.arg("--program").arg(target.join("dist/toolforge"));
     }

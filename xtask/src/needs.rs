@@ -1,4 +1,4 @@
-//! What the tests need of a machine: Debian packages and a `kubectl` that is new enough. As root what is
+//! What the tests and benches need of a machine: Debian packages and a `kubectl` that is new enough. As root what is
 //! missing is installed; otherwise it is named.
 
 use std::{
@@ -12,7 +12,10 @@ use anyhow::{Context as _, bail};
 use crate::process;
 
 /// A program, and the Debian package that has it.
-const PROGRAMS: [(&str, &str); 6] = [
+type Program = (&'static str, &'static str);
+
+/// What the tests run.
+const PROGRAMS: [Program; 6] = [
     ("python3", "python3"),
     ("curl", "curl"),
     ("ldapsearch", "ldap-utils"),
@@ -21,6 +24,9 @@ const PROGRAMS: [(&str, &str); 6] = [
     ("setpriv", "util-linux"),
 ];
 
+/// Beside whom the gateway is measured.
+pub(crate) const GATEWAY_PEERS: [Program; 2] = [("nginx", "nginx"), ("haproxy", "haproxy")];
+
 /// The oldest `kubectl` that the tests are written for.
 const KUBECTL_MINOR: u32 = 30;
 /// The Debian suite whose `kubectl` is new enough.
@@ -28,12 +34,7 @@ const NEWER_SUITE: &str = "trixie";
 
 /// Makes sure that everything is there; answers the PATH to run tests with.
 pub(crate) fn install() -> anyhow::Result<OsString> {
-    let missing: Vec<&str> = PROGRAMS
-        .iter()
-        .filter(|(program, _)| process::find(program).is_none())
-        .map(|(_, package)| *package)
-        .collect();
-    install_packages(&missing)?;
+    install_programs(&PROGRAMS)?;
     let path = std::env::var_os("PATH").unwrap_or_default();
     if has_kubectl(Path::new("kubectl")) {
         return Ok(path);
@@ -53,15 +54,23 @@ pub(crate) fn install() -> anyhow::Result<OsString> {
     )?)
 }
 
+/// Makes sure that these programs are there.
+pub(crate) fn install_programs(programs: &[Program]) -> anyhow::Result<()> {
+    let missing: Vec<&str> = programs
+        .iter()
+        .filter(|(program, _)| process::find(program).is_none())
+        .map(|(_, package)| *package)
+        .collect();
+    install_packages(&missing)
+}
+
 fn install_packages(packages: &[&str]) -> anyhow::Result<()> {
     if packages.is_empty() {
         return Ok(());
     }
     let list = packages.join(" ");
     if process::output(Command::new("id").arg("-u"))?.trim() != "0" {
-        bail!(
-            "the tests need these Debian packages: {list}\n  install them with: sudo apt-get install {list}"
-        );
+        bail!("these Debian packages are missing: {list}\n  install them with: sudo apt-get install {list}");
     }
     println!("installing {list}");
     process::run(Command::new("apt-get").args(["update", "-q"]))?;

@@ -1,6 +1,7 @@
 //! The head of an HTTP/1.1 answer, and where its body ends: as much of the protocol as a benchmark meets. Pure.
 
 use anyhow::{Context as _, bail};
+use memchr::memmem::find;
 
 /// How the end of a body is told.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -65,10 +66,6 @@ pub(crate) fn chunk(bytes: &[u8]) -> anyhow::Result<Option<(usize, usize)>> {
         Ok(size) => Ok(Some((size, end + 2))),
         Err(_) => bail!("not the size of a chunk: {text:?}"),
     }
-}
-
-fn find(bytes: &[u8], what: &[u8]) -> Option<usize> {
-    bytes.windows(what.len()).position(|window| window == what)
 }
 
 #[cfg(test)]

@@ -1,0 +1,88 @@
+//! What is measured: each with its load, and with what is to be reached.
+
+use clap::ValueEnum;
+
+use super::{load::Load, wire::Ask};
+
+/// A part of the measurement.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, ValueEnum)]
+pub(super) enum Measure {
+    /// Small pages over HTTP/1.1, without TLS
+    Http,
+    /// Small pages over HTTP/1.1 and TLS
+    Tls,
+    /// Small pages over HTTP/2 and TLS
+    H2,
+    /// Full TLS handshakes
+    Handshake,
+    /// Answers of 1 MiB, without TLS
+    Download,
+    /// Answers of 1 MiB over TLS
+    DownloadTls,
+    /// Requests of 1 MiB, without TLS
+    Upload,
+    /// Requests of 1 MiB over TLS
+    UploadTls,
+    /// Memory with all hosts, and with idle connections
+    Memory,
+}
+
+/// Small pages on connections as many visitors have them at once.
+const PAGES: Load = Load::Http1 {
+    connections: 32,
+    ask: Ask::Page,
+};
+/// Few connections with all that they can carry.
+const DOWNLOADS: Load = Load::Http1 {
+    connections: 8,
+    ask: Ask::Download,
+};
+const UPLOADS: Load = Load::Http1 {
+    connections: 8,
+    ask: Ask::Upload,
+};
+/// Browsers on one host each.
+const BROWSERS: Load = Load::Http2 {
+    connections: 4,
+    streams: 16,
+};
+const HANDSHAKES: Load = Load::Handshakes { at_once: 8 };
+
+/// The loads, and whether each is over TLS.
+pub(super) const LOADS: [(Measure, Load, bool); 8] = [
+    (Measure::Http, PAGES, false),
+    (Measure::Tls, PAGES, true),
+    (Measure::H2, BROWSERS, true),
+    (Measure::Handshake, HANDSHAKES, true),
+    (Measure::Download, DOWNLOADS, false),
+    (Measure::DownloadTls, DOWNLOADS, true),
+    (Measure::Upload, UPLOADS, false),
+    (Measure::UploadTls, UPLOADS, true),
+];
+
+impl Measure {
+    /// What the report calls it.
+    pub(super) fn what(self) -> &'static str {
+        match self {
+            Self::Http => "HTTP/1.1, 32 connections",
+            Self::Tls => "HTTP/1.1 over TLS, 32 connections",
+            Self::H2 => "HTTP/2 over TLS, 4 x 16",
+            Self::Handshake => "full TLS 1.3 handshake, one request",
+            Self::Download => "answer of 1 MiB",
+            Self::DownloadTls => "answer of 1 MiB over TLS",
+            Self::Upload => "request of 1 MiB",
+            Self::UploadTls => "request of 1 MiB over TLS",
+            Self::Memory => "memory",
+        }
+    }
+
+    /// The most that ours may cost, as a share of nginx's.
+    pub(super) fn share_of_nginx(self) -> f64 {
+        match self {
+            Self::Http | Self::Tls => 0.85,
+            Self::H2 => 0.6,
+            Self::Handshake => 0.45,
+            _ => 0.5,
+        }
+    }
+}

@@ -1,0 +1,148 @@
+//! The gateway under measurement: the real program without an API. It serves the table that is kept on disk, and the
+//! bench writes that file.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    process::{Command, Stdio},
+};
+
+use anyhow::{Context as _, ensure};
+use toolforge_routing::{
+    Change, Endpoint, EndpointSlice, Ingress, Object, ObjectKey, PathKind, PortRef, Rule, Service,
+    ServicePort, SlicePort, Snapshot, Target,
+};
+
+use super::{
+    proxy::{Doors, Proxy},
+    stage::{DOMAIN, Stage},
+};
+
+/// The port of every Service.
+pub(super) const SERVICE_PORT: u16 = 8000;
+/// An address at which no API is.
+const NOWHERE: &str = "https://127.0.0.1:1";
+
+/// What starts it on the table of all hosts.
+pub(super) async fn command(stage: &Stage, doors: Doors) -> anyhow::Result<Command> {
+    let table = stage.folder().join("table.json");
+    if !table.exists() {
+        write_table(stage, &table).await?;
+    }
+    started(stage, doors, &nowhere(stage)?, &table)
+}
+
+/// What starts it on this table, as a client of the API of this kubeconfig.
+pub(super) fn started(
+    stage: &Stage,
+    doors: Doors,
+    kubeconfig: &Path,
+    table: &Path,
+) -> anyhow::Result<Command> {
+    let mut command = Command::new(&stage.program);
+    command
+        .arg("gateway")
+        .arg("--kubeconfig")
+        .arg(kubeconfig)
+        .arg("--table")
+        .arg(table)
+        .args(["--domain", DOMAIN, "--https", &doors.tls.to_string()])
+        .args(["--http", &doors.plain.to_string()])
+        .arg("--tls-cert")
+        .arg(stage.folder().join("tls.crt"))
+        .arg("--tls-key")
+        .arg(stage.folder().join("tls.key"))
+        .env("RUST_LOG", "off")
+        .stdout(Stdio::null());
+    if serves_plain(stage)? {
+        command.args(["--plain-http", "serve", "--workers", "1"]);
+    } else {
+        command.env("TOKIO_WORKER_THREADS", "1");
+    }
+    Ok(command)
+}
+
+/// Whether the program can serve plain HTTP, and not only redirect.
+pub(super) fn serves_plain(stage: &Stage) -> anyhow::Result<bool> {
+    let help = Command::new(&stage.program).args(["gateway", "--help"]).output();
+    let help = help.with_context(|| format!("{} cannot be run", stage.program.display()))?;
+    Ok(String::from_utf8_lossy(&help.stdout).contains("--plain-http"))
+}
+
+/// A kubeconfig that leads nowhere.
+fn nowhere(stage: &Stage) -> anyhow::Result<PathBuf> {
+    let path = stage.folder().join("nowhere.kubeconfig");
+    if !path.exists() {
+        let identity = stage.authority().issue_client("bench", &[])?;
+        let ca = stage.authority().certificate_pem();
+        let text = toolforge_serve::kubeconfig(NOWHERE, ca, &identity, "bench", "default");
+        toolforge_pki::write_private(&path, text.as_bytes())?;
+    }
+    Ok(path)
+}
+
+/// A gateway that has heard nothing leaves an empty table behind, with the settings that a table must have; it is filled.
+async fn write_table(stage: &Stage, path: &Path) -> anyhow::Result<()> {
+    let doors = Doors::free()?;
+    let empty = Proxy::run(started(stage, doors, &nowhere(stage)?, path)?, doors).await?;
+    empty.stopped().await?;
+    let text = fs::read(path).context("the gateway has left no table behind")?;
+    let table = serde_json::from_slice::<Snapshot>(&text)?.into_kept_table()?;
+    let class = table.settings().ingress_class.clone();
+    let objects = (0..stage.hosts).flat_map(|number| objects(stage, number, &class));
+    let table = table.with(objects.map(Change::Put));
+    let text = serde_json::to_vec(&Snapshot::of(&table))?;
+    ensure!(text.len() > stage.hosts, "the table is empty");
+    Ok(fs::write(path, text)?)
+}
+
+/// What makes the host of this number lead to its server.
+fn objects(stage: &Stage, number: usize, class: &str) -> [Object; 3] {
+    let tool = Stage::tool(number);
+    let key = ObjectKey::new(format!("tool-{tool}"), tool.clone());
+    let port = stage.upstream.port_of(number);
+    let ingress = Ingress {
+        key: key.clone(),
+        created_seconds: 0,
+        class: Some(class.to_owned()),
+        refused: None,
+        rules: vec![Rule {
+            host: Stage::host(number),
+            paths: vec![toolforge_routing::Path {
+                path: "/".to_owned(),
+                kind: PathKind::Prefix,
+                target: Some(Target {
+                    service: tool.clone(),
+                    port: PortRef::Number(SERVICE_PORT),
+                }),
+            }],
+        }],
+        default_backend: None,
+    };
+    let service = Service {
+        key: key.clone(),
+        ports: vec![ServicePort {
+            name: "http".to_owned(),
+            port: SERVICE_PORT,
+        }],
+    };
+    let slice = EndpointSlice {
+        key,
+        service: tool,
+        ports: vec![SlicePort {
+            name: "http".to_owned(),
+            port,
+        }],
+        endpoints: vec![Endpoint {
+            address: std::net::Ipv4Addr::LOCALHOST.into(),
+            ready: true,
+            serving: true,
+            terminating: false,
+        }],
+    };
+    [
+        Object::Ingress(ingress),
+        Object::Service(service),
+        Object::Slice(slice),
+    ]
+}
