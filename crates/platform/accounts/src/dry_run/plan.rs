@@ -6,6 +6,9 @@ use std::{fmt, path::PathBuf};
 
 use serde::Serialize;
 
+#[cfg(test)]
+mod tests;
+
 use super::changes::FieldChange;
 use crate::{account::Account, plan::ObjectKey, standing::Standing as Stands};
 
@@ -139,6 +142,11 @@ impl AccountPlan {
         self.steps.iter().all(|step| step.verb == Verb::Leave)
     }
 
+    /// Whether somebody has to look at it: something is in the way, or has to be left as it is.
+    fn is_bad(&self) -> bool {
+        self.problem.is_some() || self.steps.iter().any(|step| step.verb == Verb::Leave)
+    }
+
     pub(super) fn says_nothing(&self) -> bool {
         self.steps.is_empty() && self.problem.is_none()
     }
@@ -190,26 +198,38 @@ impl fmt::Display for DryRun {
         for account in &self.accounts {
             write!(f, "{account}")?;
         }
-        let count = |wanted: Standing| {
-            let of = |account: &&AccountPlan| account.standing == wanted && !account.is_settled();
-            self.accounts.iter().filter(of).count()
+        write!(f, "{}", self.summary())
+    }
+}
+
+impl DryRun {
+    /// The last line: how many accounts there is something to do about, and how many somebody has to look at.
+    fn summary(&self) -> String {
+        let count = |is: fn(&AccountPlan) -> bool| self.accounts.iter().filter(|account| is(account)).count();
+        let bad = match count(AccountPlan::is_bad) {
+            0 => String::new(),
+            1 => "1 account has a problem".to_owned(),
+            several => format!("{several} accounts have a problem"),
         };
-        match (self.is_settled(), count(Standing::Waiting)) {
-            (true, _) => writeln!(f, "nothing to do"),
-            (false, waiting) => {
-                let all = self
-                    .accounts
-                    .iter()
-                    .filter(|account| !account.is_settled())
-                    .count();
-                write!(
-                    f,
-                    "{all} accounts, of which {} are removed and {waiting}",
-                    count(Standing::Removed)
-                )?;
-                writeln!(f, " wait for an approval; nothing has been changed")
-            }
+        if self.is_settled() {
+            return match bad.as_str() {
+                "" => "nothing to do\n".to_owned(),
+                bad => format!("nothing would be done; {bad}, as is said above\n"),
+            };
         }
+        let unsettled = count(|account| !account.is_settled());
+        let accounts = if unsettled == 1 {
+            "1 account"
+        } else {
+            &format!("{unsettled} accounts")
+        };
+        let removed = count(|account| account.standing == Standing::Removed && !account.is_settled());
+        let waiting = count(|account| account.standing == Standing::Waiting && !account.is_settled());
+        let bad = if bad.is_empty() { bad } else { format!("; {bad}") };
+        format!(
+            "{accounts}, of which {removed} would be removed and {waiting} would wait for an approval{bad}; \
+             nothing has been changed\n"
+        )
     }
 }
 
