@@ -1,9 +1,9 @@
 //! File work in homes: off the async threads, and with an end to patience.
 //!
 //! A home may lie on a file system that does not answer, and nothing can be taken back from a thread that waits for it.
-//! So each piece of work has a thread of its own, which nobody waits for at the end of the program, and the turn that wants
-//! it fails when it takes too long. **Invariant:** as long as a home's thread has not come back, no other one goes there:
-//! a dead home costs one thread and one delayed turn, however often it is tried.
+//! So each piece of work has a thread to itself (`threads.rs`), which nobody waits for at the end of the program, and the
+//! turn that wants it fails when it takes too long. **Invariant:** as long as a home's thread has not come back, no other
+//! one goes there: a dead home costs one thread and one delayed turn, however often it is tried.
 
 use std::{
     collections::HashSet,
@@ -15,6 +15,10 @@ use std::{
 
 use parking_lot::Mutex;
 use tokio::sync::oneshot;
+
+mod threads;
+
+use threads::Threads;
 
 use crate::{
     election::{Fence, NotLeading},
@@ -48,6 +52,7 @@ pub(crate) struct FileWork {
     fence: Fence,
     patience: Duration,
     busy: Arc<Mutex<HashSet<PathBuf>>>,
+    threads: Threads,
 }
 
 /// A home in which a thread is at work; given back wherever that ends.
@@ -69,6 +74,7 @@ impl FileWork {
             fence,
             patience: PATIENCE,
             busy: Arc::default(),
+            threads: Threads::default(),
         }
     }
 
@@ -85,8 +91,7 @@ impl FileWork {
         let busy = self.enter(home).ok_or_else(silent)?;
         let (answer, answered) = oneshot::channel();
         let fence = self.fence.clone();
-        let thread = std::thread::Builder::new().name("home".to_owned());
-        let started = thread.spawn(move || {
+        let started = self.threads.run(Box::new(move || {
             let outcome = fence
                 .pass()
                 .map_err(|error| ReconcileError::from(FileWorkError::from(error)))
@@ -95,7 +100,7 @@ impl FileWork {
             drop(busy);
             // Nobody waits any more when it took too long.
             let _ = answer.send(outcome);
-        });
+        }));
         started.map_err(FileWorkError::NoThread)?;
         match tokio::time::timeout(self.patience, answered).await {
             Err(_) => Err(silent().into()),

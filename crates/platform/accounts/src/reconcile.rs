@@ -11,7 +11,7 @@ use parking_lot::Mutex;
 use serde_json::Value;
 use tokio::sync::watch;
 use toolforge_certificates::{IssueError, Request};
-use toolforge_pki::{Identity, KeyKind, PkiError};
+use toolforge_pki::{Certified, Identity, KeyKind, PkiError};
 use toolforge_policy::psp::ToolClass;
 
 use crate::{
@@ -281,6 +281,14 @@ impl Marker<'_> {
     }
 }
 
+/// What a look at a home has found.
+enum Looked {
+    /// The credentials are good until they want a look again, and the kubeconfig is right; or why it is left as it is.
+    Good(Timestamp, Option<String>),
+    /// The home may need new credentials.
+    Due(Home, Option<Certified>),
+}
+
 /// Home and credentials; the end of the new ones, when there are new ones.
 async fn account(
     context: &Context,
@@ -289,68 +297,67 @@ async fn account(
     marker: &Marker<'_>,
     request: Request,
 ) -> Result<(Outcome, Option<Timestamp>), ReconcileError> {
-    let layout = place.layout;
     let path = place.path();
-    let look = move || {
-        let home = place.open()?;
-        let certificate = home.certificate()?;
-        Ok((home, certificate))
-    };
-    let (home, certificate) = context.files.run(&path, look).await?;
-    let certified = certificate.and_then(|pem| toolforge_pki::read_certificate_pem(&pem).ok());
-    let now = Timestamp::now();
     let name = request.common_name.as_str();
-    let decision_on = |end| decide(now, end, certified.as_ref(), name, context.renew_before);
-    let mut decision = decision_on(marker.cached(context));
-    if matches!(decision, Decision::Issue(_)) {
-        // The watch may be behind our own writes; credentials are not made anew because an echo is late.
-        decision = decision_on(marker.fetched(context).await?);
-    }
-    let access = access(&context.cluster, layout, name, namespace);
-    let identity = match decision {
-        Decision::Keep(_) => None,
-        Decision::Issue(why) => {
-            tracing::info!(account = name, ?why, "new credentials");
-            Some(toolforge_certificates::issue(&context.client, &request).await?)
+    let access = access(&context.cluster, place.layout, name, namespace);
+    let now = Timestamp::now();
+    let outcome = |at: Timestamp, warning, issued| Outcome {
+        look_again: at.max(now.saturating_add(LEAST_PAUSE).unwrap_or(now)),
+        warning,
+        issued,
+    };
+    let (home, certificate) = match look(context, place, marker, name, &access).await? {
+        Looked::Good(at, warning) => return Ok((outcome(at, warning, false), None)),
+        Looked::Due(home, certificate) => (home, certificate),
+    };
+    // The watch may be behind our own writes; credentials are not made anew because an echo is late.
+    let end = marker.fetched(context).await?;
+    let why = match decide(now, end, certificate.as_ref(), name, context.renew_before) {
+        Decision::Keep(at) => {
+            let warning = context.files.run(&path, move || Ok(home.put_kubeconfig(&access)));
+            return Ok((outcome(at, warning.await?, false), None));
         }
+        Decision::Issue(why) => why,
     };
-    let issued = identity
-        .as_ref()
-        .map(|identity| ends(identity, context, name))
-        .transpose()?;
-    let deliver = move || deliver(&home, identity.as_ref(), &access);
+    tracing::info!(account = name, ?why, "new credentials");
+    let identity = toolforge_certificates::issue(&context.client, &request).await?;
+    let (end, look_again) = ends(&identity, context, name)?;
+    let deliver = move || {
+        home.put_credentials(&identity)?;
+        Ok(home.put_kubeconfig(&access))
+    };
     let warning = context.files.run(&path, deliver).await?;
-    if let Decision::Issue(why) = decision {
-        let done = if why == Why::NoMarker {
-            Done::Created
-        } else {
-            Done::Renewed
-        };
-        context.metrics.count(marker.account_type(), done);
-    }
-    let look_again = match (decision, issued) {
-        (_, Some((_, look_again))) | (Decision::Keep(look_again), None) => look_again,
-        (Decision::Issue(_), None) => now,
+    let done = if why == Why::NoMarker {
+        Done::Created
+    } else {
+        Done::Renewed
     };
-    Ok((
-        Outcome {
-            look_again: look_again.max(now.saturating_add(LEAST_PAUSE).unwrap_or(now)),
-            warning,
-            issued: issued.is_some(),
-        },
-        issued.map(|(ends, _)| ends),
-    ))
+    context.metrics.count(marker.account_type(), done);
+    Ok((outcome(look_again, warning, true), Some(end)))
 }
 
-fn deliver(
-    home: &Home,
-    identity: Option<&Identity>,
+/// Looks at a home, and puts its kubeconfig right when nothing else is to be done: one piece of file work for nearly all
+/// accounts at nearly all times.
+async fn look(
+    context: &Context,
+    place: Place,
+    marker: &Marker<'_>,
+    name: &str,
     access: &Access,
-) -> Result<Option<String>, ReconcileError> {
-    if let Some(identity) = identity {
-        home.put_credentials(identity)?;
-    }
-    Ok(home.put_kubeconfig(access))
+) -> Result<Looked, ReconcileError> {
+    let (path, name, access) = (place.path(), name.to_owned(), access.clone());
+    let (end, renew_before) = (marker.cached(context), context.renew_before);
+    let work = move || {
+        let home = place.open()?;
+        let pem = home.certificate()?;
+        let certificate = pem.and_then(|pem| toolforge_pki::read_certificate_pem(&pem).ok());
+        let decision = decide(Timestamp::now(), end, certificate.as_ref(), &name, renew_before);
+        Ok(match decision {
+            Decision::Keep(at) => Looked::Good(at, home.put_kubeconfig(&access)),
+            Decision::Issue(_) => Looked::Due(home, certificate),
+        })
+    };
+    context.files.run(&path, work).await
 }
 
 /// When new credentials end, and when they want a look again.
