@@ -7,9 +7,9 @@ use std::{
     net::{IpAddr, SocketAddr},
 };
 
-use hyper_util::server::graceful::{GracefulShutdown, Watcher};
 use tokio::{
     net::{TcpListener, TcpStream},
+    task::JoinSet,
     time::timeout,
 };
 use tokio_rustls::{TlsAcceptor, server::TlsStream};
@@ -42,13 +42,6 @@ pub(crate) struct TlsFacts {
 pub(crate) enum Protocol {
     Http1,
     Http2,
-}
-
-/// What ends a connection: the wish to stop, which lets requests finish, and the end of patience with them.
-pub(crate) struct End {
-    pub(crate) watcher: Watcher,
-    pub(crate) stopping: CancellationToken,
-    pub(crate) cut: CancellationToken,
 }
 
 impl ConnectionInfo {
@@ -94,26 +87,22 @@ fn canonical(address: SocketAddr) -> SocketAddr {
 /// Opens every connection that comes in until `shutdown`; what is under way then has five seconds.
 pub(crate) async fn accept<O, F>(listener: TcpListener, shutdown: CancellationToken, open: O)
 where
-    O: Fn(TcpStream, ConnectionInfo, End) -> F,
+    O: Fn(TcpStream, ConnectionInfo) -> F,
     F: Future<Output = ()> + Send + 'static,
 {
-    let (graceful, cut) = (GracefulShutdown::new(), CancellationToken::new());
+    let mut connections = JoinSet::new();
     loop {
         let accepted = tokio::select! {
             () = shutdown.cancelled() => break,
             accepted = listener.accept() => accepted,
+            Some(_) = connections.join_next() => continue,
         };
         match accepted {
             Ok((stream, peer)) => {
                 // Small answers go out at once; failing to say so costs only time.
                 let _ = stream.set_nodelay(true);
-                let end = End {
-                    watcher: graceful.watcher(),
-                    stopping: shutdown.clone(),
-                    cut: cut.clone(),
-                };
                 let info = ConnectionInfo::of(&stream, peer);
-                tokio::spawn(open(stream, info, end));
+                connections.spawn(open(stream, info));
             }
             Err(error) => {
                 tracing::warn!(%error, "a connection could not be accepted");
@@ -122,10 +111,10 @@ where
         }
     }
     drop(listener);
-    if timeout(DRAIN, graceful.shutdown()).await.is_err() {
+    let ended = async { while connections.join_next().await.is_some() {} };
+    if timeout(DRAIN, ended).await.is_err() {
         tracing::debug!("requests still under way are cut off");
     }
-    cut.cancel();
 }
 
 /// The TLS handshake; `None` when it failed, took too long, or the gateway stops meanwhile.
@@ -133,11 +122,11 @@ pub(crate) async fn shake_hands(
     acceptor: &TlsAcceptor,
     stream: TcpStream,
     info: &mut ConnectionInfo,
-    end: &End,
+    stopping: &CancellationToken,
 ) -> Option<TlsStream<TcpStream>> {
     let finished = tokio::select! {
         finished = timeout(HANDSHAKE_TIMEOUT, acceptor.accept(stream)) => finished,
-        () = end.stopping.cancelled() => return None,
+        () = stopping.cancelled() => return None,
     };
     match finished {
         Ok(Ok(stream)) => {

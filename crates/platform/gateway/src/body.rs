@@ -2,23 +2,32 @@
 //! is gathered: a frame is asked for when the visitor can take it.
 
 use std::{
+    io,
+    net::SocketAddr,
     pin::Pin,
+    sync::Arc,
     task::{Context, Poll, ready},
 };
 
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
-use hyper::body::Incoming;
-use tokio::time::{Instant, Sleep, sleep};
+use tokio::net::TcpStream;
+use toolforge_http1::{ChunkError, Piece};
 
-use crate::{limits::READ_TIMEOUT, pool::Lease};
+use crate::{http1::tool::Connection, pool::Pool};
 
 /// Why a body ended before its end.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum BodyError {
     /// The other side broke off.
     #[error("the body broke off")]
-    Broken(#[source] hyper::Error),
+    Broken(#[source] io::Error),
+    /// The other side sent something that is no body.
+    #[error("the body is malformed")]
+    Malformed(#[source] ChunkError),
+    /// It is not as long as was said.
+    #[error("the body is not as long as was said")]
+    Length,
     /// The visitor sent more than a request may have.
     #[error("the request is larger than the limit")]
     TooLarge,
@@ -33,7 +42,7 @@ pub(crate) enum ResponseBody {
     /// Of our own making.
     Own(Option<Bytes>),
     /// From a tool.
-    Upstream(UpstreamBody),
+    Tool(ToolBody),
 }
 
 impl ResponseBody {
@@ -41,6 +50,14 @@ impl ResponseBody {
     pub(crate) fn own(text: impl Into<Bytes>) -> Self {
         let text = text.into();
         Self::Own((!text.is_empty()).then_some(text))
+    }
+
+    /// The tool's connection without HTTP, and what was read of it; for answers that switch to something else.
+    pub(crate) fn into_connection(self) -> Option<(TcpStream, Bytes)> {
+        match self {
+            Self::Own(_) => None,
+            Self::Tool(body) => body.connection.map(|connection| connection.into_parts()),
+        }
     }
 }
 
@@ -54,71 +71,79 @@ impl Body for ResponseBody {
     ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
         match self.get_mut() {
             Self::Own(text) => Poll::Ready(text.take().map(|text| Ok(Frame::data(text)))),
-            Self::Upstream(body) => body.poll(context),
+            Self::Tool(body) => body.poll(context),
         }
     }
 
     fn is_end_stream(&self) -> bool {
         match self {
             Self::Own(text) => text.is_none(),
-            Self::Upstream(body) => body.body.is_end_stream(),
+            Self::Tool(body) => body.left.has_ended(),
         }
     }
 
     fn size_hint(&self) -> SizeHint {
-        match self {
-            Self::Own(text) => SizeHint::with_exact(text.as_ref().map_or(0, |text| text.len() as u64)),
-            Self::Upstream(body) => body.body.size_hint(),
-        }
+        let length = match self {
+            Self::Own(text) => Some(text.as_ref().map_or(0, |text| text.len() as u64)),
+            Self::Tool(body) => body.left.left_bytes(),
+        };
+        length.map_or_else(SizeHint::default, SizeHint::with_exact)
     }
 }
 
 /// A tool's body, together with the connection over which it comes.
 #[derive(Debug)]
-pub(crate) struct UpstreamBody {
-    body: Incoming,
-    lease: Option<Lease>,
-    /// Made when the tool first keeps us waiting: most bodies are there with their head, and need no timer.
-    patience: Option<Pin<Box<Sleep>>>,
+pub(crate) struct ToolBody {
+    /// Nothing once it was given back.
+    connection: Option<Box<Connection>>,
+    left: toolforge_http1::Body,
+    keeps_alive: bool,
+    home: Option<(Arc<Pool>, SocketAddr)>,
 }
 
-impl UpstreamBody {
-    pub(crate) fn new(body: Incoming, lease: Lease) -> Self {
+impl ToolBody {
+    pub(crate) fn new(connection: Box<Connection>, left: toolforge_http1::Body, keeps_alive: bool) -> Self {
         Self {
-            body,
-            lease: Some(lease),
-            patience: None,
+            connection: Some(connection),
+            left,
+            keeps_alive,
+            home: None,
         }
+    }
+
+    /// Says where the connection goes when the body has passed.
+    pub(crate) fn going_home(mut self, pool: Arc<Pool>, endpoint: SocketAddr) -> Self {
+        self.home = Some((pool, endpoint));
+        if self.keeps_alive && self.left.has_ended() {
+            self.give_back();
+        }
+        self
     }
 
     fn poll(&mut self, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
-        let Poll::Ready(frame) = Pin::new(&mut self.body).poll_frame(context) else {
-            let patience = self.patience.get_or_insert_with(|| Box::pin(sleep(READ_TIMEOUT)));
-            ready!(patience.as_mut().poll(context));
-            return Poll::Ready(Some(Err(BodyError::Idle)));
+        let Some(connection) = &mut self.connection else {
+            return Poll::Ready(None);
         };
-        if let Some(patience) = &mut self.patience {
-            patience.as_mut().reset(Instant::now() + READ_TIMEOUT);
-        }
-        if frame.is_none() || self.body.is_end_stream() {
+        let piece = ready!(connection.poll_piece(&mut self.left, context));
+        if self.left.has_ended() || matches!(piece, Ok(Piece::End)) {
             self.give_back();
         }
-        Poll::Ready(frame.map(|frame| frame.map_err(BodyError::Broken)))
+        Poll::Ready(match piece {
+            Ok(Piece::Data(data)) => Some(Ok(Frame::data(data))),
+            Ok(Piece::Trailers(trailers)) => Some(Ok(Frame::trailers(trailers))),
+            Ok(Piece::End | Piece::Wanting) => None,
+            Err(error) => Some(Err(error)),
+        })
     }
 
+    /// Gives the connection back if it can take another request, and closes it otherwise.
     fn give_back(&mut self) {
-        if let Some(lease) = self.lease.take() {
-            lease.give_back();
-        }
-    }
-}
-
-impl Drop for UpstreamBody {
-    fn drop(&mut self) {
-        // Answers without a body are never asked for a frame. A connection with some of the body still to come is
-        // not given back, and so closed.
-        if self.body.is_end_stream() {
-            self.give_back();
+        let (Some(mut connection), Some((pool, endpoint))) = (self.connection.take(), self.home.take())
+        else {
+            return;
+        };
+        if connection.rest() && self.keeps_alive {
+            pool.put(endpoint, connection);
         }
     }
 }

@@ -14,25 +14,26 @@ use std::{
 };
 
 use arc_swap::ArcSwap;
-use http::{HeaderValue, Method, Request, Response, StatusCode, Version, header::CACHE_CONTROL};
-use http_body::Body as _;
-use hyper::{body::Incoming, upgrade::OnUpgrade};
+use http::{
+    HeaderMap, HeaderValue, Method, Request, Response, StatusCode,
+    header::{ACCEPT, CACHE_CONTROL, UPGRADE},
+};
 use tokio_util::sync::CancellationToken;
 use toolforge_model::Domain;
 use toolforge_routing::{Backend, Decision, RouteTable};
 
 use crate::{
-    body::{ResponseBody, UpstreamBody},
+    body::ResponseBody,
     exchange::{ExchangeError, exchange},
     headers::{FixedHeaders, backward, finish, forward, identify},
+    http1::tool::Asked,
     limits::REQUEST_BODY_LIMIT_BYTES,
     names::{X_CODE, X_FORMAT, X_INGRESS_NAME, X_NAMESPACE, X_SERVICE_NAME, X_SERVICE_PORT},
     page::{NO_STORE, health, own_page, refusal},
     pool::Pool,
     redirect::redirect,
-    request_body::RequestBody,
+    request_body::{RequestBody, VisitorBody},
     rules::Rules,
-    tunnel,
     visit::Visit,
 };
 
@@ -119,19 +120,16 @@ impl DataPlane {
     pub(crate) async fn answer_plain(
         &self,
         peer: IpAddr,
-        request: Request<Incoming>,
+        request: Request<VisitorBody>,
     ) -> Response<ResponseBody> {
         let visit = match Visit::read(&request, new_request_id) {
             Ok(visit) => visit,
             Err(refusal) => return own_page(refusal.status, None, Some(refusal.reason)),
         };
         if visit.path() == HEALTH_PATH {
-            RequestBody::pass_over(request);
             return health();
         }
-        let met = self.meet(&visit, peer, &request);
-        RequestBody::pass_over(request);
-        if let Err(refused) = met {
+        if let Err(refused) = self.meet(&visit, peer, &request) {
             return *refused;
         }
         let domains = iter::once(&self.settings.domain).chain(&self.settings.other_domains);
@@ -148,7 +146,7 @@ impl DataPlane {
     pub(crate) async fn answer_secure(
         &self,
         peer: IpAddr,
-        request: Request<Incoming>,
+        request: Request<VisitorBody>,
     ) -> Response<ResponseBody> {
         let visit = match Visit::read(&request, new_request_id) {
             Ok(visit) => visit,
@@ -165,21 +163,16 @@ impl DataPlane {
                 .meet(&visit, peer, &request)
                 .map(|visitor| (visitor, self.way(&visit)))
             {
-                Err(refused) => {
-                    RequestBody::pass_over(request);
-                    *refused
-                }
+                Err(refused) => *refused,
                 Ok((visitor, Way::Tool(backend))) => {
                     return self.proxy(&visit, visitor, &backend, request).await;
                 }
                 Ok((_, Way::NoEndpoints(backend))) => {
-                    RequestBody::pass_over(request);
                     let unavailable = StatusCode::SERVICE_UNAVAILABLE;
                     self.ask_default_backend(&visit, unavailable, Some(&backend))
                         .await
                 }
                 Ok((_, Way::Nowhere)) => {
-                    RequestBody::pass_over(request);
                     self.ask_default_backend(&visit, StatusCode::NOT_FOUND, None)
                         .await
                 }
@@ -194,7 +187,7 @@ impl DataPlane {
         &self,
         visit: &Visit,
         peer: IpAddr,
-        request: &Request<Incoming>,
+        request: &Request<VisitorBody>,
     ) -> Result<IpAddr, Box<Response<ResponseBody>>> {
         let (rules, headers) = (self.rules.load(), request.headers());
         let visitor = rules.visitor(peer, headers);
@@ -218,42 +211,29 @@ impl DataPlane {
         visit: &Visit,
         visitor: IpAddr,
         backend: &Backend,
-        request: Request<Incoming>,
+        request: Request<VisitorBody>,
     ) -> Response<ResponseBody> {
         let limit = self.rules.load().body_limit_bytes;
         let limit = limit.unwrap_or(self.settings.request_body_limit_bytes);
-        if request.body().size_hint().lower() > limit {
-            RequestBody::pass_over(request);
+        if request.body().left_bytes().is_some_and(|length| length > limit) {
             return self.fault(visit, StatusCode::PAYLOAD_TOO_LARGE, backend).await;
         }
         let (mut head, body) = request.into_parts();
-        let upgrade = head.extensions.remove::<OnUpgrade>().filter(|_| visit.is_upgrade);
-        let (body, exceeded) = RequestBody::new(&head, body, limit);
-        let mut request = Request::new(body);
-        *request.method_mut() = head.method;
-        *request.uri_mut() = visit.target.clone();
-        *request.headers_mut() = head.headers;
-        forward(request.headers_mut(), visit, &self.fixed);
+        let body = RequestBody::new(body, limit);
+        forward(&mut head.headers, visit, &self.fixed);
         self.rules
             .load()
-            .tell(&backend.namespace, visitor, request.headers_mut());
-        let answered = exchange(
-            &self.pool,
-            backend,
-            self.next_turn(),
-            request,
-            exceeded.as_deref(),
-        )
-        .await;
-        match answered {
-            Ok((response, lease)) if response.status() == StatusCode::SWITCHING_PROTOCOLS => {
-                drop(lease);
-                self.switch(visit, backend, response, upgrade).await
+            .tell(&backend.namespace, visitor, &mut head.headers);
+        let asked = Asked {
+            method: &visit.method,
+            target: visit.path_and_query(),
+            headers: &head.headers,
+        };
+        match exchange(&self.pool, backend, self.next_turn(), &asked, body).await {
+            Ok(response) if response.status() == StatusCode::SWITCHING_PROTOCOLS => {
+                self.switch(visit, backend, response).await
             }
-            Ok((response, lease)) => {
-                let mut response =
-                    response.map(|body| ResponseBody::Upstream(UpstreamBody::new(body, lease)));
-                *response.version_mut() = Version::HTTP_11;
+            Ok(mut response) => {
                 backward(
                     response.headers_mut(),
                     visit,
@@ -275,27 +255,21 @@ impl DataPlane {
         &self,
         visit: &Visit,
         backend: &Backend,
-        mut response: Response<Incoming>,
-        visitor: Option<OnUpgrade>,
+        mut response: Response<ResponseBody>,
     ) -> Response<ResponseBody> {
-        let (Some(visitor), Some(protocol)) =
-            (visitor, response.headers().get(http::header::UPGRADE).cloned())
-        else {
+        let protocol = response.headers().get(UPGRADE).cloned();
+        let Some(protocol) = protocol.filter(|_| visit.is_upgrade) else {
             return self.fault(visit, StatusCode::BAD_GATEWAY, backend).await;
         };
-        let tool = hyper::upgrade::on(&mut response);
-        tokio::spawn(tunnel::join(visitor, tool, self.closing.clone()));
-        let mut response = response.map(|_| ResponseBody::own(""));
         let headers = response.headers_mut();
         backward(headers, visit, self.settings.public_https_port, &self.fixed);
-        headers.insert(http::header::CONNECTION, HeaderValue::from_static("upgrade"));
-        headers.insert(http::header::UPGRADE, protocol);
+        headers.insert(UPGRADE, protocol);
         response
     }
 
     /// The answer in place of one that a tool did not give.
     async fn fault(&self, visit: &Visit, status: StatusCode, backend: &Backend) -> Response<ResponseBody> {
-        let mut response = if status == StatusCode::PAYLOAD_TOO_LARGE {
+        let mut response = if status.is_client_error() {
             // The visitor's mistake, and no page of the platform's knows more about it.
             own_page(status, visit.accept.as_ref(), None)
         } else {
@@ -316,9 +290,30 @@ impl DataPlane {
         failed: Option<&Backend>,
     ) -> Response<ResponseBody> {
         let backend = self.table.load().default_backend().clone();
-        let request = self.page_request(visit, status, failed);
-        let (response, lease) = match exchange(&self.pool, &backend, self.next_turn(), request, None).await {
-            Ok(answer) => answer,
+        let headers = self.page_headers(visit, status, failed);
+        let asked = Asked {
+            method: if visit.method == Method::HEAD {
+                &Method::HEAD
+            } else {
+                &Method::GET
+            },
+            target: if failed.is_none() {
+                visit.path_and_query()
+            } else {
+                "/"
+            },
+            headers: &headers,
+        };
+        let answered = exchange(
+            &self.pool,
+            &backend,
+            self.next_turn(),
+            &asked,
+            RequestBody::default(),
+        )
+        .await;
+        let mut response = match answered {
+            Ok(response) => response,
             Err(error) => {
                 tracing::debug!(%error, "the default backend does not answer");
                 return own_page(status, visit.accept.as_ref(), None);
@@ -327,8 +322,6 @@ impl DataPlane {
         if response.status() == StatusCode::SWITCHING_PROTOCOLS {
             return own_page(status, visit.accept.as_ref(), None);
         }
-        let mut response = response.map(|body| ResponseBody::Upstream(UpstreamBody::new(body, lease)));
-        *response.version_mut() = Version::HTTP_11;
         crate::headers::remove_hop_by_hop(response.headers_mut());
         if failed.is_some() {
             *response.status_mut() = status;
@@ -340,27 +333,13 @@ impl DataPlane {
     }
 
     /// What the default backend is asked: as ingress-nginx asks it, so that its pages can be written for both.
-    fn page_request(
-        &self,
-        visit: &Visit,
-        status: StatusCode,
-        failed: Option<&Backend>,
-    ) -> Request<RequestBody> {
-        let mut request = Request::new(RequestBody::default());
-        *request.method_mut() = if visit.method == Method::HEAD {
-            Method::HEAD
-        } else {
-            Method::GET
-        };
-        if failed.is_none() {
-            *request.uri_mut() = visit.target.clone();
-        }
-        let headers = request.headers_mut();
-        identify(headers, visit, &self.fixed);
+    fn page_headers(&self, visit: &Visit, status: StatusCode, failed: Option<&Backend>) -> HeaderMap {
+        let mut headers = HeaderMap::new();
+        identify(&mut headers, visit, &self.fixed);
         headers.insert(X_CODE, HeaderValue::from(status.as_u16()));
         if let Some(accept) = &visit.accept {
             headers.insert(X_FORMAT, accept.clone());
-            headers.insert(http::header::ACCEPT, accept.clone());
+            headers.insert(ACCEPT, accept.clone());
         }
         if let Some(failed) = failed {
             for (name, value) in [
@@ -374,7 +353,7 @@ impl DataPlane {
                 }
             }
         }
-        request
+        headers
     }
 
     fn next_turn(&self) -> usize {
@@ -387,6 +366,7 @@ fn status_of(error: &ExchangeError) -> StatusCode {
         ExchangeError::Unreachable(_) | ExchangeError::Broken(_) => StatusCode::BAD_GATEWAY,
         ExchangeError::Timeout => StatusCode::GATEWAY_TIMEOUT,
         ExchangeError::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
+        ExchangeError::Body(_) => StatusCode::BAD_REQUEST,
     }
 }
 

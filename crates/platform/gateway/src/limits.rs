@@ -50,3 +50,6 @@ pub(crate) const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
 /// How long changes of the table are gathered before they are written to disk: a start of many tools is one write.
 pub(crate) const KEEP_DELAY: Duration = Duration::from_millis(500);
+
+/// How long a visitor may take nothing of an answer that waits for it (`send_timeout` of nginx).
+pub(crate) const WRITE_TIMEOUT: Duration = Duration::from_mins(1);

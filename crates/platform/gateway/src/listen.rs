@@ -1,13 +1,10 @@
 //! The doors: what is served on plain and on TLS connections, in HTTP/1.1 and HTTP/2.
 
-use std::{convert::Infallible, future::Future, sync::Arc};
+use std::{convert::Infallible, future::Future, pin::pin, sync::Arc};
 
 use http::{Request, Response};
-use hyper::{body::Incoming, service::service_fn};
-use hyper_util::{
-    rt::{TokioExecutor, TokioIo, TokioTimer},
-    server::conn::auto::Builder,
-};
+use hyper::{body::Incoming, server::conn::http2, service::service_fn};
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use tokio::{
     io::{AsyncRead, AsyncWrite},
     net::{TcpListener, TcpStream},
@@ -16,24 +13,37 @@ use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    accept::{ConnectionInfo, End, Protocol, accept, shake_hands},
+    accept::{ConnectionInfo, Protocol, accept, shake_hands},
     body::ResponseBody,
     data_plane::DataPlane,
-    limits::{HEAD_TIMEOUT, PING_INTERVAL, PING_TIMEOUT},
+    http1::visitor::{self, Ended},
+    limits::{PING_INTERVAL, PING_TIMEOUT},
+    request_body::VisitorBody,
+    rewound::Rewound,
 };
+
+/// What ends connections.
+#[derive(Clone)]
+struct Ends {
+    /// Requests under way are answered, and no more are taken.
+    stopping: CancellationToken,
+    /// Upgraded connections end too.
+    closing: CancellationToken,
+}
 
 impl DataPlane {
     /// Serves plain HTTP, which redirects, until `shutdown`; requests under way then have five seconds.
     pub async fn serve_plain(self: Arc<Self>, listener: TcpListener, shutdown: CancellationToken) {
-        let open = move |stream: TcpStream, info: ConnectionInfo, end: End| {
-            let plane = self.clone();
+        let ends = self.ends(&shutdown);
+        let open = move |stream: TcpStream, info: ConnectionInfo| {
+            let (plane, ends) = (self.clone(), ends.clone());
             async move {
                 let peer = info.address();
                 let answer = move |request| {
                     let plane = plane.clone();
                     async move { plane.answer_plain(peer, request).await }
                 };
-                converse(stream, info, answer, end).await;
+                converse(stream, info, answer, ends).await;
             }
         };
         accept(listener, shutdown, open).await;
@@ -48,11 +58,12 @@ impl DataPlane {
         shutdown: CancellationToken,
     ) {
         let acceptor = TlsAcceptor::from(tls);
+        let ends = self.ends(&shutdown);
         let closing = self.closing.clone();
-        let open = move |stream: TcpStream, mut info: ConnectionInfo, end: End| {
-            let (plane, acceptor) = (self.clone(), acceptor.clone());
+        let open = move |stream: TcpStream, mut info: ConnectionInfo| {
+            let (plane, acceptor, ends) = (self.clone(), acceptor.clone(), ends.clone());
             async move {
-                let Some(stream) = shake_hands(&acceptor, stream, &mut info, &end).await else {
+                let Some(stream) = shake_hands(&acceptor, stream, &mut info, &ends.stopping).await else {
                     return;
                 };
                 let peer = info.address();
@@ -60,43 +71,64 @@ impl DataPlane {
                     let plane = plane.clone();
                     async move { plane.answer_secure(peer, request).await }
                 };
-                converse(stream, info, answer, end).await;
+                converse(stream, info, answer, ends).await;
             }
         };
         accept(listener, shutdown, open).await;
         closing.cancel();
     }
+
+    fn ends(&self, shutdown: &CancellationToken) -> Ends {
+        Ends {
+            stopping: shutdown.clone(),
+            closing: self.closing.clone(),
+        }
+    }
 }
 
 /// Answers the requests of one connection until it ends.
-async fn converse<S, A, F>(stream: S, info: ConnectionInfo, answer: A, end: End)
+async fn converse<S, A, F>(stream: S, info: ConnectionInfo, answer: A, ends: Ends)
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
-    A: Fn(Request<Incoming>) -> F + Send + 'static,
+    A: Fn(Request<VisitorBody>) -> F + Clone + Send + 'static,
     F: Future<Output = Response<ResponseBody>> + Send + 'static,
 {
-    let service = service_fn(move |request| {
-        let answered = answer(request);
+    if info.protocol() == Protocol::Http2 {
+        return converse_http2(stream, info, answer, ends.stopping).await;
+    }
+    let is_plain = info.tls.is_none();
+    let ended = visitor::converse(stream, answer.clone(), ends.stopping.clone(), ends.closing).await;
+    // Over TLS it was agreed what is spoken.
+    if let Ended::Http2(stream, first) = ended
+        && is_plain
+    {
+        converse_http2(Rewound::new(stream, first), info, answer, ends.stopping).await;
+    }
+}
+
+/// Answers the requests of one HTTP/2 connection until it ends; after `stopping` those under way.
+async fn converse_http2<S, A, F>(stream: S, info: ConnectionInfo, answer: A, stopping: CancellationToken)
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    A: Fn(Request<VisitorBody>) -> F + Send + 'static,
+    F: Future<Output = Response<ResponseBody>> + Send + 'static,
+{
+    let service = service_fn(move |request: Request<Incoming>| {
+        let answered = answer(request.map(VisitorBody::http2));
         async move { Ok::<_, Infallible>(answered.await) }
     });
-    let mut builder = Builder::new(TokioExecutor::new());
+    let mut builder = http2::Builder::new(TokioExecutor::new());
     builder
-        .http1()
-        .timer(TokioTimer::new())
-        .header_read_timeout(HEAD_TIMEOUT);
-    builder
-        .http2()
         .timer(TokioTimer::new())
         .keep_alive_interval(PING_INTERVAL)
         .keep_alive_timeout(PING_TIMEOUT);
-    let builder = match info.protocol() {
-        Protocol::Http1 => builder.http1_only(),
-        Protocol::Http2 => builder.http2_only(),
-    };
-    let connection = builder.serve_connection_with_upgrades(TokioIo::new(stream), service);
+    let mut connection = pin!(builder.serve_connection(TokioIo::new(stream), service));
     let ended = tokio::select! {
-        ended = end.watcher.watch(connection.into_owned()) => ended,
-        () = end.cut.cancelled() => return,
+        ended = &mut connection => ended,
+        () = stopping.cancelled() => {
+            connection.as_mut().graceful_shutdown();
+            connection.await
+        }
     };
     if let Err(error) = ended {
         let server_name = info.tls.as_ref().and_then(|tls| tls.server_name.as_deref());

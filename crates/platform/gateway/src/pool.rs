@@ -5,27 +5,18 @@
 
 use std::{
     collections::HashMap,
-    io,
     net::SocketAddr,
     sync::{Arc, Weak},
     time::Instant,
 };
 
-use hyper::client::conn::http1::{Builder, SendRequest};
-use hyper_util::rt::TokioIo;
 use parking_lot::Mutex;
-use tokio::{
-    net::TcpStream,
-    time::{interval, timeout},
-};
+use tokio::time::interval;
 
 use crate::{
-    limits::{CONNECT_TIMEOUT, IDLE_LIFE, IDLE_PER_ENDPOINT, IDLE_TRUST, READ_TIMEOUT},
-    request_body::RequestBody,
+    http1::tool::Connection,
+    limits::{IDLE_LIFE, IDLE_PER_ENDPOINT, IDLE_TRUST},
 };
-
-/// A connection that can take a request.
-pub(crate) type Sender = SendRequest<RequestBody>;
 
 /// The idle connections of a data plane, by endpoint.
 #[derive(Debug, Default)]
@@ -35,22 +26,8 @@ pub(crate) struct Pool {
 
 #[derive(Debug)]
 struct Idle {
-    sender: Sender,
+    connection: Box<Connection>,
     since: Instant,
-}
-
-/// Why there is no connection to an endpoint.
-#[derive(Debug, thiserror::Error)]
-pub(crate) enum ConnectError {
-    /// Nobody listens there, or the way there is closed.
-    #[error("the endpoint cannot be reached")]
-    Refused(#[source] io::Error),
-    /// Nobody answered in time.
-    #[error("the endpoint did not answer in time")]
-    Timeout,
-    /// The connection broke before it could be used.
-    #[error("the connection broke")]
-    Broken(#[source] hyper::Error),
 }
 
 impl Pool {
@@ -63,49 +40,29 @@ impl Pool {
 
     /// An idle connection to the endpoint, the one used last; only a very fresh one where the request could not be
     /// sent a second time.
-    pub(crate) fn take(&self, endpoint: SocketAddr, may_be_resent: bool) -> Option<Sender> {
+    pub(crate) fn take(&self, endpoint: SocketAddr, may_be_resent: bool) -> Option<Box<Connection>> {
         let mut idle = self.idle.lock();
         let connections = idle.get_mut(&endpoint)?;
-        while let Some(connection) = connections.pop() {
-            if !connection.sender.is_ready() {
-                continue;
+        while let Some(next) = connections.pop() {
+            if !may_be_resent && next.since.elapsed() >= IDLE_TRUST {
+                // Those below are older still. This one stays for a request that may be sent again.
+                connections.push(next);
+                return None;
             }
-            if may_be_resent || connection.since.elapsed() < IDLE_TRUST {
-                return Some(connection.sender);
+            if next.connection.is_quiet(!may_be_resent) {
+                return Some(next.connection);
             }
-            // Those below are older still. This one stays for a request that may be sent again.
-            connections.push(connection);
-            return None;
         }
         None
     }
 
-    /// A new connection to the endpoint.
-    pub(crate) async fn connect(endpoint: SocketAddr) -> Result<Sender, ConnectError> {
-        let connected = timeout(CONNECT_TIMEOUT, TcpStream::connect(endpoint)).await;
-        let stream = connected
-            .map_err(|_| ConnectError::Timeout)?
-            .map_err(ConnectError::Refused)?;
-        // Small requests go out at once; failing to say so costs only time.
-        let _ = stream.set_nodelay(true);
-        let (sender, connection) = Builder::new()
-            .handshake(TokioIo::new(stream))
-            .await
-            .map_err(ConnectError::Broken)?;
-        tokio::spawn(async move {
-            if let Err(error) = connection.with_upgrades().await {
-                tracing::debug!(%endpoint, %error, "connection to an endpoint ended");
-            }
-        });
-        Ok(sender)
-    }
-
-    fn put(&self, endpoint: SocketAddr, sender: Sender) {
+    /// Keeps a connection for the next request.
+    pub(crate) fn put(&self, endpoint: SocketAddr, connection: Box<Connection>) {
         let mut idle = self.idle.lock();
         let connections = idle.entry(endpoint).or_default();
         if connections.len() < IDLE_PER_ENDPOINT {
             connections.push(Idle {
-                sender,
+                connection,
                 since: Instant::now(),
             });
         }
@@ -113,7 +70,7 @@ impl Pool {
 
     fn drop_stale(&self) {
         self.idle.lock().retain(|_, connections| {
-            connections.retain(|idle| !idle.sender.is_closed() && idle.since.elapsed() < IDLE_LIFE);
+            connections.retain(|idle| idle.since.elapsed() < IDLE_LIFE && idle.connection.is_quiet(false));
             !connections.is_empty()
         });
     }
@@ -127,36 +84,5 @@ async fn sweep(pool: Weak<Pool>) {
             Some(pool) => pool.drop_stale(),
             None => return,
         }
-    }
-}
-
-/// A connection in use; it goes back to its pool when the answer has passed.
-#[derive(Debug)]
-pub(crate) struct Lease {
-    pub(crate) pool: Arc<Pool>,
-    pub(crate) endpoint: SocketAddr,
-    pub(crate) sender: Sender,
-}
-
-impl Lease {
-    /// Gives the connection back, as soon as it can take the next request.
-    pub(crate) fn give_back(self) {
-        let Self {
-            pool,
-            endpoint,
-            mut sender,
-        } = self;
-        if sender.is_ready() {
-            return pool.put(endpoint, sender);
-        }
-        if sender.is_closed() {
-            return;
-        }
-        // The answer came before the whole request was sent, or the connection has not yet seen its end.
-        tokio::spawn(async move {
-            if let Ok(Ok(())) = timeout(READ_TIMEOUT, sender.ready()).await {
-                pool.put(endpoint, sender);
-            }
-        });
     }
 }

@@ -10,32 +10,28 @@ use std::{
     task::{Context, Poll, ready},
 };
 
-use hyper::upgrade::OnUpgrade;
-use hyper_util::rt::TokioIo;
+use bytes::Bytes;
 use tokio::{
     io::{AsyncRead, AsyncWrite, ReadBuf, copy_bidirectional},
     time::sleep,
 };
 use tokio_util::sync::CancellationToken;
 
-use crate::limits::READ_TIMEOUT;
+use crate::{limits::READ_TIMEOUT, rewound::Rewound};
+
+/// A side of a tunnel: a connection, and what was read of it already.
+pub(crate) type Side<S> = (S, Bytes);
 
 /// Joins the visitor's connection with the tool's until one of them ends, nothing passes for long, or the gateway
 /// closes.
-pub(crate) async fn join(visitor: OnUpgrade, tool: OnUpgrade, closing: CancellationToken) {
-    let (visitor, tool) = match tokio::try_join!(visitor, tool) {
-        Ok(both) => both,
-        Err(error) => return tracing::debug!(%error, "an upgraded connection did not come about"),
-    };
+pub(crate) async fn join<V, T>(visitor: Side<V>, tool: Side<T>, closing: CancellationToken)
+where
+    V: AsyncRead + AsyncWrite + Unpin,
+    T: AsyncRead + AsyncWrite + Unpin,
+{
     let moved = Arc::new(AtomicBool::new(true));
-    let mut visitor = Noticed {
-        io: TokioIo::new(visitor),
-        moved: moved.clone(),
-    };
-    let mut tool = Noticed {
-        io: TokioIo::new(tool),
-        moved: moved.clone(),
-    };
+    let mut visitor = Noticed::new(visitor, &moved);
+    let mut tool = Noticed::new(tool, &moved);
     let ended = tokio::select! {
         ended = copy_bidirectional(&mut visitor, &mut tool) => ended.map(drop),
         () = silence(&moved) => Ok(()),
@@ -55,8 +51,17 @@ async fn silence(moved: &AtomicBool) {
 
 /// A connection that notes when something was read from it.
 struct Noticed<S> {
-    io: S,
+    io: Rewound<S>,
     moved: Arc<AtomicBool>,
+}
+
+impl<S> Noticed<S> {
+    fn new((io, first): Side<S>, moved: &Arc<AtomicBool>) -> Self {
+        Self {
+            io: Rewound::new(io, first),
+            moved: moved.clone(),
+        }
+    }
 }
 
 impl<S: AsyncRead + Unpin> AsyncRead for Noticed<S> {

@@ -3,7 +3,7 @@
 
 use http::{
     HeaderMap, HeaderValue, Method, Request, StatusCode, Uri, Version,
-    header::{ACCEPT, CONNECTION, EXPECT, HOST, TRANSFER_ENCODING, UPGRADE},
+    header::{ACCEPT, CONNECTION, EXPECT, HOST, UPGRADE},
 };
 use toolforge_routing::host_name;
 
@@ -55,7 +55,7 @@ impl Visit {
             ));
         }
         let headers = request.headers();
-        check_framing(headers)?;
+        check_expectation(headers)?;
         let authority = authority(request)?;
         Ok(Self {
             method: request.method().clone(),
@@ -84,23 +84,8 @@ impl Visit {
     }
 }
 
-/// The server has already refused conflicting lengths; what is left are codings that we would not undo.
-fn check_framing(headers: &HeaderMap) -> Result<(), Refusal> {
-    let mut codings = headers.get_all(TRANSFER_ENCODING).iter();
-    if let Some(coding) = codings.next() {
-        if codings.next().is_some() {
-            return Err(refusal(
-                StatusCode::BAD_REQUEST,
-                "The request has more than one Transfer-Encoding.",
-            ));
-        }
-        if !coding.as_bytes().trim_ascii().eq_ignore_ascii_case(b"chunked") {
-            return Err(refusal(
-                StatusCode::NOT_IMPLEMENTED,
-                "Only the transfer coding chunked is served.",
-            ));
-        }
-    }
+/// Whether there is nothing to expect but what we can do.
+fn check_expectation(headers: &HeaderMap) -> Result<(), Refusal> {
     match headers.get(EXPECT) {
         Some(expected) if !expected.as_bytes().eq_ignore_ascii_case(b"100-continue") => Err(refusal(
             StatusCode::EXPECTATION_FAILED,

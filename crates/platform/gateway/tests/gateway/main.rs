@@ -6,6 +6,7 @@ mod bodies;
 mod control;
 mod failures;
 mod forwarding;
+mod http1;
 mod hygiene;
 mod plain;
 mod scene;
