@@ -6,7 +6,7 @@ use bytes::{Bytes, BytesMut};
 use http::Method;
 use libfuzzer_sys::fuzz_target;
 use toolforge_http1::{
-    Body, EndOfHead, Length, Piece, RequestFraming, ResponseFraming, encode_request, encode_response, request, response,
+    Body, EndOfHead, HEAD_LIMIT_BYTES, HEADERS_LIMIT, Length, Piece, RequestFraming, ResponseFraming, encode_request, encode_response, request, response,
 };
 
 fuzz_target!(|data: &[u8]| {
@@ -17,6 +17,10 @@ fuzz_target!(|data: &[u8]| {
     assert_eq!(found, EndOfHead::default().find(text), "the end depends on how the bytes were cut");
     let Ok(Some(length)) = found else { return };
     let (head, rest) = text.split_at(length);
+    // What is written says its length as well, which may be one field too many.
+    if head.len() > HEAD_LIMIT_BYTES - 64 || lines(head) > HEADERS_LIMIT - 2 {
+        return;
+    }
     let head = Bytes::copy_from_slice(head);
     if let Ok(read) = request(&head) {
         once_more(&read);
@@ -33,6 +37,10 @@ fuzz_target!(|data: &[u8]| {
         }
     }
 });
+
+fn lines(head: &[u8]) -> usize {
+    head.iter().filter(|byte| **byte == b'\n').count()
+}
 
 fn once_more(read: &toolforge_http1::ReadRequest) {
     let framing = match read.length {

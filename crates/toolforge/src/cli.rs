@@ -2,9 +2,9 @@
 
 mod tool;
 
-use std::{ffi::OsString, net::SocketAddr, path::PathBuf};
+use std::{ffi::OsString, net::SocketAddr, num::NonZeroUsize, path::PathBuf};
 
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::{
     check::CheckArgs, directory::DirectoryArgs, explain::PolicyCommand, manifests::ManifestsArgs,
@@ -287,9 +287,21 @@ pub(crate) struct GatewayArgs {
     /// Where to listen for HTTPS
     #[arg(long, value_name = "ADDRESS:PORT", default_value = "0.0.0.0:8443")]
     pub(crate) https: SocketAddr,
-    /// Where to listen for HTTP, to be redirected to HTTPS
+    /// Where to listen for HTTP
     #[arg(long, value_name = "ADDRESS:PORT")]
     pub(crate) http: Option<SocketAddr>,
+    /// What to do with HTTP: lead visitors to HTTPS, or serve tools, for a front proxy that speaks TLS with visitors
+    #[arg(
+        long,
+        value_name = "WHAT",
+        value_enum,
+        default_value = "redirect",
+        requires = "http"
+    )]
+    pub(crate) plain_http: PlainHttp,
+    /// How many threads serve [default: one for each processor]
+    #[arg(long, value_name = "NUMBER")]
+    pub(crate) workers: Option<NonZeroUsize>,
     /// The HTTPS port as visitors see it
     #[arg(long, value_name = "PORT", default_value_t = 443)]
     pub(crate) public_port: u16,
@@ -307,6 +319,22 @@ pub(crate) struct GatewayArgs {
         default_value = "/var/lib/toolforge-gateway/table.json"
     )]
     pub(crate) table: PathBuf,
+}
+
+/// What the gateway does with HTTP.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub(crate) enum PlainHttp {
+    Redirect,
+    Serve,
+}
+
+impl From<PlainHttp> for toolforge_gateway::PlainHttp {
+    fn from(plain: PlainHttp) -> Self {
+        match plain {
+            PlainHttp::Redirect => Self::Redirect,
+            PlainHttp::Serve => Self::Serve,
+        }
+    }
 }
 
 #[derive(Debug, Args)]

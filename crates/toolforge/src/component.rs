@@ -113,13 +113,16 @@ pub(crate) fn gateway(arguments: GatewayArgs) -> anyhow::Result<ExitCode> {
     settings.as_ref().map(FollowedFile::read).transpose()?;
     run(&arguments.cluster, move |client, stop| async move {
         let http = match arguments.http {
-            Some(address) => Some(listen(address).await?),
+            Some(address) => Some((listen(address).await?, arguments.plain_http.into())),
             None => None,
         };
         let config = toolforge_gateway::Config {
             domain,
             http,
             https: listen(arguments.https).await?,
+            workers: arguments
+                .workers
+                .unwrap_or_else(toolforge_gateway::one_for_each_processor),
             public_https_port: arguments.public_port,
             identity,
             default_backend: toolforge_gateway::default_backend(),

@@ -1,6 +1,6 @@
 //! What the gateway is told: the roof program fills it in.
 
-use std::{net::IpAddr, path::PathBuf, sync::Arc};
+use std::{net::IpAddr, num::NonZeroUsize, path::PathBuf, sync::Arc};
 
 use tokio::{net::TcpListener, sync::watch};
 use toolforge_model::{Domain, names};
@@ -20,10 +20,12 @@ pub struct Config {
     pub domain: Domain,
     /// What Ingresses are held to: the same that admission judges by.
     pub policy: IngressPolicy,
-    /// The plain listener, which redirects to HTTPS; without it only HTTPS is served.
-    pub http: Option<TcpListener>,
+    /// The plain listener, and what it is for; without it only HTTPS is served.
+    pub http: Option<(TcpListener, PlainHttp)>,
     /// The listener for HTTPS.
     pub https: TcpListener,
+    /// How many threads serve. One for each processor is enough.
+    pub workers: NonZeroUsize,
     /// The port under which the public reaches HTTPS, for redirects and `X-Forwarded-Port`.
     pub public_https_port: u16,
     /// The certificate for `*.DOMAIN`.
@@ -40,6 +42,15 @@ pub struct Config {
     pub rules: Option<watch::Receiver<Arc<Rules>>>,
 }
 
+/// What the plain listener does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PlainHttp {
+    /// Leads visitors to HTTPS.
+    Redirect,
+    /// Serves tools, for a front proxy before it that speaks TLS with visitors, or where nobody does.
+    Serve,
+}
+
 /// How the world reaches the gateway.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Published {
@@ -47,6 +58,11 @@ pub enum Published {
     Ip(IpAddr),
     /// At a host name.
     Hostname(String),
+}
+
+/// As many threads as there are processors for this process.
+pub fn one_for_each_processor() -> NonZeroUsize {
+    std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN)
 }
 
 /// The platform's own default backend: the fourohfour pages.

@@ -28,13 +28,15 @@ use crate::{
     headers::{FixedHeaders, backward, finish, forward, identify},
     http1::tool::Asked,
     limits::REQUEST_BODY_LIMIT_BYTES,
-    names::{X_CODE, X_FORMAT, X_INGRESS_NAME, X_NAMESPACE, X_SERVICE_NAME, X_SERVICE_PORT},
+    names::{
+        X_CODE, X_FORMAT, X_FORWARDED_PROTO, X_INGRESS_NAME, X_NAMESPACE, X_SERVICE_NAME, X_SERVICE_PORT,
+    },
     page::{NO_STORE, health, own_page, refusal},
     pool::Pool,
     redirect::redirect,
     request_body::{RequestBody, VisitorBody},
     rules::Rules,
-    visit::Visit,
+    visit::{Scheme, Visit},
 };
 
 /// The path at which the gateway says that it lives, for every host.
@@ -74,7 +76,7 @@ pub struct DataPlane {
     settings: DataPlaneSettings,
     fixed: FixedHeaders,
     table: Arc<ArcSwap<RouteTable>>,
-    rules: ArcSwap<Rules>,
+    rules: Arc<ArcSwap<Rules>>,
     /// Where the clock of the rules begins.
     began: Instant,
     pool: Arc<Pool>,
@@ -92,8 +94,13 @@ enum Way {
 }
 
 impl DataPlane {
-    /// A data plane for this table. It must be made inside a tokio runtime, in which its connections then live.
-    pub fn new(settings: DataPlaneSettings, table: Arc<ArcSwap<RouteTable>>) -> Arc<Self> {
+    /// A data plane that goes by this table and these rules, whenever they change. It must be made inside a tokio
+    /// runtime, in which its connections then live.
+    pub fn new(
+        settings: DataPlaneSettings,
+        table: Arc<ArcSwap<RouteTable>>,
+        rules: Arc<ArcSwap<Rules>>,
+    ) -> Arc<Self> {
         let fixed = FixedHeaders {
             https_port: HeaderValue::from(settings.public_https_port),
             csp_report_only: settings.content_security_policy_report_only.clone(),
@@ -103,7 +110,7 @@ impl DataPlane {
             settings,
             fixed,
             table,
-            rules: ArcSwap::default(),
+            rules,
             began: Instant::now(),
             pool,
             turn,
@@ -111,18 +118,13 @@ impl DataPlane {
         })
     }
 
-    /// Goes by these rules from the next request on; before the first ones it refuses nobody.
-    pub fn set_rules(&self, rules: Arc<Rules>) {
-        self.rules.store(rules);
-    }
-
-    /// The answer to a request that came over plain HTTP from this address.
-    pub(crate) async fn answer_plain(
+    /// The answer to a request that came without TLS from this address, and is to be led to HTTPS.
+    pub(crate) async fn lead_to_https(
         &self,
         peer: IpAddr,
         request: Request<VisitorBody>,
     ) -> Response<ResponseBody> {
-        let visit = match Visit::read(&request, new_request_id) {
+        let visit = match Visit::read(&request, Scheme::Http, new_request_id) {
             Ok(visit) => visit,
             Err(refusal) => return own_page(refusal.status, None, Some(refusal.reason)),
         };
@@ -142,17 +144,35 @@ impl DataPlane {
         }
     }
 
-    /// The answer to a request that came over HTTPS from this address.
-    pub(crate) async fn answer_secure(
+    /// The answer to a request that came without TLS from this address, and is to be served: a trusted proxy may say
+    /// that its visitor came over HTTPS.
+    pub(crate) async fn answer_plain(
         &self,
         peer: IpAddr,
         request: Request<VisitorBody>,
     ) -> Response<ResponseBody> {
-        let visit = match Visit::read(&request, new_request_id) {
+        let said = request.headers().get(X_FORWARDED_PROTO);
+        let is_https = said.is_some_and(|said| said.as_bytes().eq_ignore_ascii_case(b"https"));
+        let scheme = if is_https && self.rules.load().trusts(peer) {
+            Scheme::Https
+        } else {
+            Scheme::Http
+        };
+        self.answer(peer, scheme, request).await
+    }
+
+    /// The answer to a request that came from this address.
+    pub(crate) async fn answer(
+        &self,
+        peer: IpAddr,
+        scheme: Scheme,
+        request: Request<VisitorBody>,
+    ) -> Response<ResponseBody> {
+        let visit = match Visit::read(&request, scheme, new_request_id) {
             Ok(visit) => visit,
             Err(refusal) => {
                 let mut response = own_page(refusal.status, None, Some(refusal.reason));
-                finish(response.headers_mut(), &self.fixed);
+                finish(response.headers_mut(), scheme, &self.fixed);
                 return response;
             }
         };
@@ -178,7 +198,7 @@ impl DataPlane {
                 }
             }
         };
-        finish(response.headers_mut(), &self.fixed);
+        finish(response.headers_mut(), visit.scheme, &self.fixed);
         response
     }
 
@@ -275,7 +295,7 @@ impl DataPlane {
         } else {
             self.ask_default_backend(visit, status, Some(backend)).await
         };
-        finish(response.headers_mut(), &self.fixed);
+        finish(response.headers_mut(), visit.scheme, &self.fixed);
         response
     }
 

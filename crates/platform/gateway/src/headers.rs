@@ -14,7 +14,7 @@ use crate::{
         KEEP_ALIVE, PERMISSIONS_POLICY, PROXY, PROXY_CONNECTION, X_CLACKS_OVERHEAD, X_FORWARDED_FOR,
         X_FORWARDED_HOST, X_FORWARDED_PORT, X_FORWARDED_PROTO, X_ORIGINAL_URI, X_REAL_IP, X_REQUEST_ID,
     },
-    visit::{Visit, names_token},
+    visit::{Scheme, Visit, names_token},
 };
 
 /// How long browsers come back over HTTPS only: 366 days, as the original since 2020-07-15.
@@ -89,8 +89,17 @@ fn join_cookies(headers: &mut HeaderMap) {
 pub(crate) fn identify(headers: &mut HeaderMap, visit: &Visit, fixed: &FixedHeaders) {
     headers.insert(HOST, visit.authority.clone());
     headers.insert(X_FORWARDED_HOST, visit.authority.clone());
-    headers.insert(X_FORWARDED_PORT, fixed.https_port.clone());
-    headers.insert(X_FORWARDED_PROTO, HeaderValue::from_static("https"));
+    let (port, scheme) = match visit.scheme {
+        Scheme::Https => (fixed.https_port.clone(), "https"),
+        Scheme::Http => (
+            visit
+                .port()
+                .map_or(HeaderValue::from_static("80"), HeaderValue::from),
+            "http",
+        ),
+    };
+    headers.insert(X_FORWARDED_PORT, port);
+    headers.insert(X_FORWARDED_PROTO, HeaderValue::from_static(scheme));
     headers.insert(X_REQUEST_ID, visit.request_id.clone());
     headers.insert(X_ORIGINAL_URI, original_uri(visit));
 }
@@ -106,12 +115,17 @@ pub(crate) fn backward(headers: &mut HeaderMap, visit: &Visit, public_https_port
     if let Some(location) = secure_location(headers, visit, public_https_port) {
         headers.insert(LOCATION, location);
     }
-    finish(headers, fixed);
+    finish(headers, visit.scheme, fixed);
 }
 
-/// What every answer over HTTPS carries.
-pub(crate) fn finish(headers: &mut HeaderMap, fixed: &FixedHeaders) {
-    headers.insert(STRICT_TRANSPORT_SECURITY, HSTS);
+/// What every answer carries.
+pub(crate) fn finish(headers: &mut HeaderMap, scheme: Scheme, fixed: &FixedHeaders) {
+    if scheme == Scheme::Https {
+        headers.insert(STRICT_TRANSPORT_SECURITY, HSTS);
+    } else {
+        // It means nothing there (RFC 6797 7.2), and is not the tool's to say: hosts share a domain.
+        headers.remove(STRICT_TRANSPORT_SECURITY);
+    }
     headers.insert(PERMISSIONS_POLICY, PERMISSIONS);
     headers.insert(X_CLACKS_OVERHEAD, CLACKS);
     if let Some(policy) = &fixed.csp_report_only {
@@ -146,6 +160,9 @@ fn tokens(list: &HeaderValue) -> impl Iterator<Item = HeaderName> {
 /// A redirect of a tool to its own host over plain HTTP, led to HTTPS at once: tools behind a proxy often do not know
 /// how they are reached.
 fn secure_location(headers: &HeaderMap, visit: &Visit, public_https_port: u16) -> Option<HeaderValue> {
+    if visit.scheme != Scheme::Https {
+        return None;
+    }
     let location = headers.get(LOCATION)?.to_str().ok()?;
     let scheme = location.get(..7)?;
     let rest = location

@@ -28,8 +28,9 @@ mod settings;
 mod tunnel;
 mod visit;
 mod visitor;
+mod workers;
 
-pub use config::{Config, Published, default_backend};
+pub use config::{Config, PlainHttp, Published, default_backend, one_for_each_processor};
 pub use data_plane::{DataPlane, DataPlaneSettings};
 pub use rules::Rules;
 pub use run::{GatewayError, run};

@@ -13,6 +13,7 @@ use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
+    PlainHttp,
     accept::{ConnectionInfo, Protocol, accept, shake_hands},
     body::ResponseBody,
     data_plane::DataPlane,
@@ -20,6 +21,7 @@ use crate::{
     limits::{PING_INTERVAL, PING_TIMEOUT},
     request_body::VisitorBody,
     rewound::Rewound,
+    visit::Scheme,
 };
 
 /// What ends connections.
@@ -32,8 +34,13 @@ struct Ends {
 }
 
 impl DataPlane {
-    /// Serves plain HTTP, which redirects, until `shutdown`; requests under way then have five seconds.
-    pub async fn serve_plain(self: Arc<Self>, listener: TcpListener, shutdown: CancellationToken) {
+    /// Serves the plain listener until `shutdown`; requests under way then have five seconds.
+    pub async fn serve_plain(
+        self: Arc<Self>,
+        listener: TcpListener,
+        plain: PlainHttp,
+        shutdown: CancellationToken,
+    ) {
         let ends = self.ends(&shutdown);
         let open = move |stream: TcpStream, info: ConnectionInfo| {
             let (plane, ends) = (self.clone(), ends.clone());
@@ -41,7 +48,12 @@ impl DataPlane {
                 let peer = info.address();
                 let answer = move |request| {
                     let plane = plane.clone();
-                    async move { plane.answer_plain(peer, request).await }
+                    async move {
+                        match plain {
+                            PlainHttp::Redirect => plane.lead_to_https(peer, request).await,
+                            PlainHttp::Serve => plane.answer_plain(peer, request).await,
+                        }
+                    }
                 };
                 converse(stream, info, answer, ends).await;
             }
@@ -69,7 +81,7 @@ impl DataPlane {
                 let peer = info.address();
                 let answer = move |request| {
                     let plane = plane.clone();
-                    async move { plane.answer_secure(peer, request).await }
+                    async move { plane.answer(peer, Scheme::Https, request).await }
                 };
                 converse(stream, info, answer, ends).await;
             }

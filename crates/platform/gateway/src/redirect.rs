@@ -46,7 +46,7 @@ mod tests {
     use http::{HeaderValue, Method, Request};
 
     use super::redirect;
-    use crate::visit::Visit;
+    use crate::visit::{Scheme, Visit};
 
     fn redirected(method: Method, host: &str, target: &str, port: u16) -> Option<(u16, String)> {
         let request = Request::builder()
@@ -55,7 +55,7 @@ mod tests {
             .header("host", host)
             .body(())
             .unwrap();
-        let visit = Visit::read(&request, || HeaderValue::from_static("new")).unwrap();
+        let visit = Visit::read(&request, Scheme::Https, || HeaderValue::from_static("new")).unwrap();
         let domains = ["toolforge.org", "tools.wmflabs.org"].map(|domain| domain.parse().unwrap());
         let response = redirect(&visit, domains.iter(), port)?;
         let location = response.headers()["location"].to_str().unwrap().to_owned();

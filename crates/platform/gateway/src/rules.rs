@@ -95,6 +95,11 @@ impl Refused {
 }
 
 impl Rules {
+    /// Whether this peer is believed what it says of its own visitor.
+    pub(crate) fn trusts(&self, peer: IpAddr) -> bool {
+        self.trusted.holds(peer)
+    }
+
     /// Whose request this is, who is connected to the gateway being `peer`.
     pub(crate) fn visitor(&self, peer: IpAddr, headers: &HeaderMap) -> IpAddr {
         visitor(peer, headers, &self.trusted)

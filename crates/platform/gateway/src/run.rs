@@ -1,6 +1,6 @@
 //! The gateway put together: data plane, control, and what is kept on disk.
 
-use std::sync::Arc;
+use std::{io, num::NonZeroUsize, sync::Arc};
 
 use arc_swap::ArcSwap;
 use http::HeaderValue;
@@ -13,8 +13,9 @@ use toolforge_model::{Domain, names};
 use toolforge_routing::{RouteTable, Settings};
 
 use crate::{
-    Config, DataPlane, DataPlaneSettings, Rules,
+    Config, DataPlane, DataPlaneSettings, PlainHttp, Rules,
     control::{Control, follow, keep, load, write_statuses},
+    workers::{SharedListener, run_in_threads},
 };
 
 /// Why a gateway could not start.
@@ -23,6 +24,9 @@ pub enum GatewayError {
     /// The certificate or its key cannot be used.
     #[error("the gateway's certificate cannot be used")]
     Identity(#[source] toolforge_pki::PkiError),
+    /// The system gives no threads, or no sockets.
+    #[error("the gateway's threads cannot be started")]
+    Threads(#[source] io::Error),
     /// The configured policy on content is no header value.
     #[error("content_security_policy_report_only must be one line of visible characters")]
     ContentSecurityPolicy,
@@ -44,17 +48,27 @@ pub async fn run(
     let table = Arc::new(ArcSwap::from_pointee(
         last.unwrap_or_else(|| RouteTable::new(settings)),
     ));
-    let plane = DataPlane::new(data_plane_settings, table.clone());
-
+    let rules = Arc::new(ArcSwap::default());
     let mut tasks = JoinSet::new();
-    if let Some(rules) = config.rules {
-        plane.set_rules(rules.borrow().clone());
-        tasks.spawn(follow_rules(plane.clone(), rules, shutdown.clone()));
+    if let Some(newest) = config.rules {
+        rules.store(newest.borrow().clone());
+        tasks.spawn(follow_rules(rules.clone(), newest, shutdown.clone()));
     }
-    if let Some(http) = config.http {
-        tasks.spawn(plane.clone().serve_plain(http, shutdown.clone()));
-    }
-    tasks.spawn(plane.serve_tls(config.https, Arc::new(tls), shutdown.clone()));
+    let doors = Doors {
+        settings: data_plane_settings,
+        table: table.clone(),
+        rules,
+        http: match config.http {
+            Some((listener, plain)) => Some((
+                SharedListener::new(listener).map_err(GatewayError::Threads)?,
+                plain,
+            )),
+            None => None,
+        },
+        https: SharedListener::new(config.https).map_err(GatewayError::Threads)?,
+        tls: Arc::new(tls),
+    };
+    let serving = serve(Arc::new(doors), config.workers, shutdown.clone());
     let (changed, heard) = watch::channel(());
     tasks.spawn(keep(config.last_table, table.clone(), heard, shutdown.clone()));
     let (unpublished, to_publish) = mpsc::unbounded_channel();
@@ -73,23 +87,70 @@ pub async fn run(
         changed,
         unpublished,
     };
-    tasks.spawn(follow(client, control, shutdown));
+    tasks.spawn(follow(client, control, shutdown.clone()));
+    let served = serving.await;
+    // What is left goes by the table, and has nobody to do it for.
+    shutdown.cancel();
     tasks.join_all().await;
-    Ok(())
+    served
+}
+
+/// What every thread of the data path begins with.
+struct Doors {
+    settings: DataPlaneSettings,
+    table: Arc<ArcSwap<RouteTable>>,
+    rules: Arc<ArcSwap<Rules>>,
+    http: Option<(SharedListener, PlainHttp)>,
+    https: SharedListener,
+    tls: Arc<rustls::ServerConfig>,
+}
+
+/// Serves in so many threads until `shutdown`, and until what was under way has ended.
+async fn serve(
+    doors: Arc<Doors>,
+    workers: NonZeroUsize,
+    shutdown: CancellationToken,
+) -> Result<(), GatewayError> {
+    let work = move || {
+        let (doors, shutdown) = (doors.clone(), shutdown.clone());
+        async move {
+            if let Err(error) = doors.serve_here(shutdown).await {
+                tracing::error!(%error, "a thread of the gateway cannot listen");
+            }
+        }
+    };
+    run_in_threads(workers, work).await.map_err(GatewayError::Threads)
+}
+
+impl Doors {
+    async fn serve_here(&self, shutdown: CancellationToken) -> io::Result<()> {
+        let plane = DataPlane::new(self.settings.clone(), self.table.clone(), self.rules.clone());
+        let secure = plane
+            .clone()
+            .serve_tls(self.https.here()?, self.tls.clone(), shutdown.clone());
+        match &self.http {
+            Some((listener, plain)) => {
+                let plain = plane.serve_plain(listener.here()?, *plain, shutdown);
+                tokio::join!(secure, plain);
+            }
+            None => secure.await,
+        }
+        Ok(())
+    }
 }
 
 /// Has the data plane go by the newest rules, until `shutdown` or until nobody changes them any more.
 async fn follow_rules(
-    plane: Arc<DataPlane>,
-    mut rules: watch::Receiver<Arc<Rules>>,
+    rules: Arc<ArcSwap<Rules>>,
+    mut newest: watch::Receiver<Arc<Rules>>,
     shutdown: CancellationToken,
 ) {
     loop {
         tokio::select! {
             () = shutdown.cancelled() => return,
-            changed = rules.changed() => if changed.is_err() { return },
+            changed = newest.changed() => if changed.is_err() { return },
         }
-        plane.set_rules(rules.borrow_and_update().clone());
+        rules.store(newest.borrow_and_update().clone());
         tracing::info!("the settings of the gateway have changed");
     }
 }

@@ -12,6 +12,14 @@ use crate::names::X_REQUEST_ID;
 /// The longest `X-Request-ID` that is taken over from a visitor, in bytes: it ends up in every log.
 const REQUEST_ID_LIMIT_BYTES: usize = 128;
 
+/// How a visitor came.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Scheme {
+    Https,
+    /// Without TLS, where the operator serves that.
+    Http,
+}
+
 /// The part of a request that its answer depends on, whatever becomes of the request.
 #[derive(Clone, Debug)]
 pub(crate) struct Visit {
@@ -27,6 +35,8 @@ pub(crate) struct Visit {
     pub(crate) request_id: HeaderValue,
     /// Whether the connection is to become something else.
     pub(crate) is_upgrade: bool,
+    /// How the visitor came.
+    pub(crate) scheme: Scheme,
 }
 
 /// Why a request is answered with an error before it is looked at.
@@ -46,6 +56,7 @@ impl Visit {
     /// Reads the head of a request. `new_id` makes a request id where the visitor sent none.
     pub(crate) fn read<B>(
         request: &Request<B>,
+        scheme: Scheme,
         new_id: impl FnOnce() -> HeaderValue,
     ) -> Result<Self, Refusal> {
         if matches!(*request.method(), Method::CONNECT | Method::TRACE) {
@@ -64,6 +75,7 @@ impl Visit {
             accept: headers.get(ACCEPT).cloned(),
             request_id: request_id(headers).unwrap_or_else(new_id),
             is_upgrade: is_upgrade(request.version(), headers),
+            scheme,
         })
     }
 
@@ -71,6 +83,12 @@ impl Visit {
     pub(crate) fn authority(&self) -> &str {
         // `authority` let ASCII through and nothing else.
         self.authority.to_str().unwrap_or_default()
+    }
+
+    /// The port that the visitor names with the host.
+    pub(crate) fn port(&self) -> Option<u16> {
+        let (_, port) = self.authority().rsplit_once(':')?;
+        port.parse().ok()
     }
 
     /// The path alone.

@@ -11,6 +11,7 @@ use tokio::{
 use toolforge_admission::{ClientConfigBase, Registration};
 use toolforge_apiserver::{ApiServer, AuditLog};
 use toolforge_certificates::Authorities;
+use toolforge_gateway::PlainHttp;
 use toolforge_model::Domain;
 use toolforge_pki::{Authority, Identity};
 
@@ -171,8 +172,9 @@ impl Machine<'_> {
         let names: Vec<&str> = names.iter().map(String::as_str).collect();
         let config = toolforge_gateway::Config {
             domain: self.domain()?,
-            http: Some(http),
+            http: Some((http, PlainHttp::Redirect)),
             https,
+            workers: toolforge_gateway::one_for_each_processor(),
             public_https_port: settings.ports.https,
             identity: self.web.issue_server(&names)?,
             default_backend: toolforge_gateway::default_backend(),

@@ -3,7 +3,7 @@
 use http::{HeaderMap, HeaderName, HeaderValue, Request};
 
 use super::{FixedHeaders, backward, forward};
-use crate::visit::Visit;
+use crate::visit::{Scheme, Visit};
 
 fn fixed() -> FixedHeaders {
     FixedHeaders {
@@ -18,7 +18,7 @@ fn forwarded(headers: &[(&'static str, &'static str)]) -> HeaderMap {
         builder = builder.header(*name, *value);
     }
     let request = builder.body(()).unwrap();
-    let visit = Visit::read(&request, || HeaderValue::from_static("new")).unwrap();
+    let visit = Visit::read(&request, Scheme::Https, || HeaderValue::from_static("new")).unwrap();
     let mut headers = request.headers().clone();
     forward(&mut headers, &visit, &fixed());
     headers
@@ -29,7 +29,7 @@ fn answered(headers: &[(&'static str, &'static str)], port: u16) -> HeaderMap {
         .header("host", "a.example.org:8443")
         .body(())
         .unwrap();
-    let visit = Visit::read(&request, || HeaderValue::from_static("new")).unwrap();
+    let visit = Visit::read(&request, Scheme::Https, || HeaderValue::from_static("new")).unwrap();
     let mut map = HeaderMap::new();
     for (name, value) in headers {
         map.append(HeaderName::from_static(name), HeaderValue::from_static(value));

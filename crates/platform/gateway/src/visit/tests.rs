@@ -2,11 +2,11 @@
 
 use http::{HeaderValue, Request, StatusCode, Version};
 
-use super::Visit;
+use super::{Scheme, Visit};
 
 fn read(request: http::request::Builder) -> Result<Visit, StatusCode> {
     let new_id = || HeaderValue::from_static("new");
-    Visit::read(&request.body(()).unwrap(), new_id).map_err(|refusal| refusal.status)
+    Visit::read(&request.body(()).unwrap(), Scheme::Https, new_id).map_err(|refusal| refusal.status)
 }
 
 fn request(uri: &str) -> http::request::Builder {

@@ -1,6 +1,6 @@
 //! The gateway before a real API: what is created there is served, and what was served stays so without it.
 
-use std::{net::Ipv4Addr, path::PathBuf, time::Duration};
+use std::{net::Ipv4Addr, num::NonZeroUsize, path::PathBuf, time::Duration};
 
 use k8s_openapi::api::{
     core::v1::{Namespace, Service},
@@ -154,6 +154,7 @@ impl Gateway {
             domain: DOMAIN.parse().unwrap(),
             policy: IngressPolicy::new(vec![DOMAIN.parse().unwrap()], "toolforge", []).unwrap(),
             http: None,
+            workers: NonZeroUsize::MIN.saturating_add(1),
             https,
             public_https_port: address.port(),
             identity: authority.issue_server(&[&format!("*.{DOMAIN}")]).unwrap(),

@@ -1,6 +1,11 @@
 //! Plain HTTP leads to HTTPS, and says whether the gateway lives.
 
-use crate::scene::{PUBLIC_PORT, Scene};
+use toolforge_gateway::PlainHttp;
+
+use crate::{
+    scene::{PUBLIC_PORT, Scene},
+    tools::Tool,
+};
 
 async fn ask(scene: &Scene, request: &str) -> String {
     let mut visitor = scene.raw_plain().await;
@@ -56,5 +61,31 @@ async fn host_that_is_not_ours_is_redirected_nowhere() {
             answer.starts_with("HTTP/1.1 404 ") && !answer.contains("location"),
             "{answer}"
         );
+    }
+}
+
+#[tokio::test]
+async fn tools_are_served_without_tls_where_that_is_wanted() {
+    let (scene, tool) = (Scene::with(PlainHttp::Serve).await, Tool::mirror().await);
+    scene.route("alpha", &[tool.address]);
+    let host = format!("alpha.toolforge.test:{}", scene.http.port());
+    let request =
+        format!("GET /x HTTP/1.1\r\nhost: {host}\r\nx-forwarded-proto: https\r\nconnection: close\r\n\r\n");
+    // Nobody is believed who is not trusted.
+    let answer = ask(&scene, &request).await;
+    assert!(answer.starts_with("HTTP/1.1 200 "), "{answer}");
+    assert!(!answer.contains("strict-transport-security"), "{answer}");
+    let port = format!("x-forwarded-port: {}\n", scene.http.port());
+    for line in ["GET /x\n", "x-forwarded-proto: http\n", &port] {
+        assert!(answer.contains(line), "{line} is missing in {answer}");
+    }
+    scene.settings("trustedProxies: [127.0.0.1]\n");
+    let answer = ask(&scene, &request).await;
+    assert!(answer.contains("strict-transport-security"), "{answer}");
+    for line in [
+        "x-forwarded-proto: https\n",
+        &format!("x-forwarded-port: {PUBLIC_PORT}\n"),
+    ] {
+        assert!(answer.contains(line), "{line} is missing in {answer}");
     }
 }

@@ -15,7 +15,7 @@ use tokio::{
 };
 use tokio_rustls::{TlsConnector, client::TlsStream};
 use tokio_util::sync::CancellationToken;
-use toolforge_gateway::{DataPlane, DataPlaneSettings, GatewaySettings, default_backend};
+use toolforge_gateway::{DataPlane, DataPlaneSettings, GatewaySettings, PlainHttp, Rules, default_backend};
 use toolforge_pki::Authority;
 use toolforge_routing::{
     Change, Endpoint, EndpointSlice, Ingress, Object, ObjectKey, Path, PathKind, PortRef, RouteTable, Rule,
@@ -35,13 +35,17 @@ pub(crate) struct Scene {
     pub(crate) https: SocketAddr,
     pub(crate) shutdown: CancellationToken,
     pub(crate) served: JoinHandle<()>,
-    plane: Arc<DataPlane>,
+    rules: Arc<ArcSwap<Rules>>,
     table: Arc<ArcSwap<RouteTable>>,
     authority: Authority,
 }
 
 impl Scene {
     pub(crate) async fn new() -> Self {
+        Self::with(PlainHttp::Redirect).await
+    }
+
+    pub(crate) async fn with(plain_http: PlainHttp) -> Self {
         toolforge_pki::install_provider();
         let authority = Authority::create("test authority").unwrap();
         let identity = authority.issue_server(&[&format!("*.{DOMAIN}")]).unwrap();
@@ -51,11 +55,12 @@ impl Scene {
             request_body_limit_bytes: BODY_LIMIT_BYTES,
             ..DataPlaneSettings::new(DOMAIN.parse().unwrap(), PUBLIC_PORT)
         };
-        let plane = DataPlane::new(settings, table.clone());
+        let rules = Arc::new(ArcSwap::default());
+        let plane = DataPlane::new(settings, table.clone(), rules.clone());
         let (http, https) = (listener().await, listener().await);
         let addresses = (http.local_addr().unwrap(), https.local_addr().unwrap());
         let shutdown = CancellationToken::new();
-        let plain = plane.clone().serve_plain(http, shutdown.clone());
+        let plain = plane.clone().serve_plain(http, plain_http, shutdown.clone());
         let secure = plane.clone().serve_tls(https, tls, shutdown.clone());
         let served = tokio::spawn(async move {
             tokio::join!(plain, secure);
@@ -65,7 +70,7 @@ impl Scene {
             https: addresses.1,
             shutdown,
             served,
-            plane,
+            rules,
             table,
             authority,
         }
@@ -79,7 +84,7 @@ impl Scene {
     /// Has the gateway go by a settings file with this text.
     pub(crate) fn settings(&self, text: &str) {
         let rules = GatewaySettings::read(text).unwrap().resolve().unwrap();
-        self.plane.set_rules(Arc::new(rules));
+        self.rules.store(Arc::new(rules));
     }
 
     /// Routes the tool's host to these endpoints.
