@@ -1,9 +1,17 @@
 //! What the cluster has of ours, kept up to date by watches, and a word to the service whenever it changes.
 //!
 //! One list and watch per kind of object that carries our label. Only the service starts it; reconcilers read
-//! it. The cache is updated before the word goes out, so whoever acts on the word sees the change.
+//! it. The cache is updated before the word goes out, so whoever acts on the word sees the change. No word goes out when
+//! nothing has changed that anybody here asks for, or when the change is one of our own (`echoes.rs`).
+//!
+//! Objects are kept as text: as trees, those of thousands of tools take ten times the memory, and nearly all questions
+//! about them are whether they are as they should be, which the text answers (`contained.rs`).
 
-use std::{collections::HashMap, pin::pin, sync::Arc};
+use std::{
+    collections::{BTreeMap, HashMap, HashSet},
+    pin::pin,
+    sync::Arc,
+};
 
 use futures::StreamExt as _;
 use k8s_openapi::api::{
@@ -22,10 +30,19 @@ use kube::{
 use parking_lot::RwLock;
 use serde_json::Value;
 use tokio::sync::{mpsc, watch};
-use toolforge_model::labels;
+use toolforge_model::{ToolName, labels};
 use toolforge_policy::psp;
 
-use crate::{desired::MANAGER, plan::ObjectKey, reconcile::namespace_key, snapshot::Tool};
+use crate::{
+    contained::contains,
+    desired::MANAGER,
+    echoes::Echoes,
+    plan::{ObjectKey, bounded_too, is_quota},
+    reconcile::namespace_key,
+    snapshot::Tool,
+    standing,
+    withdrawn::Withdrawn,
+};
 
 /// The kinds of object that the service makes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -78,10 +95,31 @@ impl Owned {
     }
 }
 
+/// An object.
+#[derive(Debug)]
+struct Kept {
+    /// Without its version, its status, and who manages which field.
+    text: Box<str>,
+    /// Its version, as the API counts.
+    version: Box<str>,
+}
+
+impl Kept {
+    fn value(&self) -> Value {
+        // It was written from a value.
+        serde_json::from_str(&self.text).unwrap_or_default()
+    }
+}
+
 /// What is known of our objects.
 #[derive(Debug, Default)]
 pub(crate) struct Cache {
-    objects: RwLock<HashMap<ObjectKey, Arc<Value>>>,
+    /// By kind.
+    objects: RwLock<HashMap<String, HashMap<ObjectKey, Kept>>>,
+    /// The tools that have a namespace which is not being deleted, each with its withdrawal where there is one.
+    tools: RwLock<BTreeMap<ToolName, Option<Withdrawn>>>,
+    /// Of what we write ourselves.
+    pub(crate) echoes: Echoes,
 }
 
 impl Cache {
@@ -106,47 +144,114 @@ impl Cache {
         })
     }
 
-    /// An object, as it was last seen.
-    pub(crate) fn find(&self, key: &ObjectKey) -> Option<Arc<Value>> {
-        self.objects.read().get(key).cloned()
+    /// The tools that have a namespace which is not being deleted, each with its withdrawal where there is one.
+    pub(crate) fn tools(&self) -> BTreeMap<ToolName, Option<Withdrawn>> {
+        self.tools.read().clone()
+    }
+
+    /// Asks about one tool what [`Self::tools`] has of it.
+    pub(crate) fn ask_of_tool<T>(
+        &self,
+        name: &ToolName,
+        question: impl FnOnce(Option<&Option<Withdrawn>>) -> T,
+    ) -> T {
+        question(self.tools.read().get(name))
+    }
+
+    /// An object, as it was last seen. Reads its text: where that is enough, ask [`Self::has`] or [`Self::is_as`].
+    pub(crate) fn find(&self, key: &ObjectKey) -> Option<Value> {
+        self.ask(key, Kept::value)
+    }
+
+    /// Whether there is such an object.
+    pub(crate) fn has(&self, key: &ObjectKey) -> bool {
+        self.ask(key, |_| ()).is_some()
+    }
+
+    /// Whether an object is as it should be.
+    pub(crate) fn is_as(&self, wanted: &Value) -> bool {
+        self.ask(&ObjectKey::of(wanted), |found| {
+            contains(&found.text, wanted)
+                && (!is_quota(wanted) || bounded_too(&found.value(), wanted).is_empty())
+        })
+        .unwrap_or_default()
+    }
+
+    /// Whether an object was last seen at this version.
+    pub(crate) fn is_at(&self, key: &ObjectKey, version: &str) -> bool {
+        self.ask(key, |found| &*found.version == version)
+            .unwrap_or_default()
+    }
+
+    fn ask<T>(&self, key: &ObjectKey, question: impl FnOnce(&Kept) -> T) -> Option<T> {
+        self.objects.read().get(&key.kind)?.get(key).map(question)
     }
 
     /// All objects of a kind.
-    pub(crate) fn all(&self, kind: &str) -> Vec<Arc<Value>> {
-        self.objects
-            .read()
-            .iter()
-            .filter(|(key, _)| key.kind == kind)
-            .map(|(_, object)| object.clone())
-            .collect()
+    pub(crate) fn all(&self, kind: &str) -> Vec<Value> {
+        let objects = self.objects.read();
+        let of_kind = objects.get(kind).into_iter().flat_map(HashMap::values);
+        of_kind.map(Kept::value).collect()
     }
 
-    fn put(&self, object: Value) {
-        self.objects
-            .write()
-            .insert(ObjectKey::of(&object), Arc::new(object));
+    /// Takes an object; whether this is another than before, but for its version.
+    fn put(&self, mut object: Value) -> bool {
+        let key = ObjectKey::of(&object);
+        let version = take_version(&mut object);
+        if key.kind == "Namespace" {
+            self.know(&key, Some(&object));
+        }
+        let kept = Kept {
+            text: object.to_string().into(),
+            version: version.into(),
+        };
+        let mut objects = self.objects.write();
+        let of_kind = objects.entry(key.kind.clone()).or_default();
+        if let Some(found) = of_kind.get_mut(&key) {
+            let is_other = found.text != kept.text;
+            *found = kept;
+            is_other
+        } else {
+            of_kind.insert(key, kept);
+            true
+        }
+    }
+
+    /// Keeps what a namespace says of a tool.
+    fn know(&self, key: &ObjectKey, namespace: Option<&Value>) {
+        let Some(tool) = ToolName::of_namespace(&key.name) else {
+            return;
+        };
+        match namespace.and_then(standing::tool_of) {
+            Some((_, withdrawn)) => self.tools.write().insert(tool, withdrawn),
+            None => self.tools.write().remove(&tool),
+        };
     }
 
     fn remove(&self, key: &ObjectKey) {
-        self.objects.write().remove(key);
+        if let Some(of_kind) = self.objects.write().get_mut(&key.kind) {
+            of_kind.remove(key);
+        }
+        if key.kind == "Namespace" {
+            self.know(key, None);
+        }
     }
 
     /// Keeps only these of a kind; returns what is gone.
-    fn retain(&self, kind: &str, seen: &std::collections::HashSet<ObjectKey>) -> Vec<ObjectKey> {
-        let mut objects = self.objects.write();
-        let gone: Vec<ObjectKey> = objects
-            .keys()
-            .filter(|key| key.kind == kind && !seen.contains(key))
-            .cloned()
-            .collect();
+    fn retain(&self, kind: &str, seen: &HashSet<ObjectKey>) -> Vec<ObjectKey> {
+        let objects = self.objects.read();
+        let known = objects.get(kind).into_iter().flat_map(HashMap::keys);
+        let gone: Vec<ObjectKey> = known.filter(|key| !seen.contains(key)).cloned().collect();
+        drop(objects);
         for key in &gone {
-            objects.remove(key);
+            self.remove(key);
         }
         gone
     }
 }
 
-/// Keeps the cache of one kind; says `changed` for every change, and `filled` once the first list is complete.
+/// Keeps the cache of one kind; says `changed` for every change of somebody else's, and `filled` once the first list is
+/// complete.
 pub(crate) async fn keep(
     client: Client,
     owned: Owned,
@@ -158,18 +263,16 @@ pub(crate) async fn keep(
     let api: Api<DynamicObject> = Api::all_with(client, &resource);
     let events = watcher::watcher(api, watcher::Config::default().labels(&selector())).default_backoff();
     let mut events = pin!(events);
-    let mut seen = std::collections::HashSet::new();
+    let mut seen = HashSet::new();
     let mut complete = false;
     while let Some(event) = events.next().await {
         match event {
-            Ok(Event::Init) => seen.clear(),
+            Ok(Event::Init) => seen = HashSet::new(),
             Ok(Event::InitApply(object)) => {
-                let key = take(&cache, &resource, object);
-                seen.insert(key.clone());
-                let _ = changed.send(key);
+                seen.insert(take(&cache, &resource, object, &changed));
             }
             Ok(Event::InitDone) => {
-                for key in cache.retain(&resource.kind, &seen) {
+                for key in cache.retain(&resource.kind, &std::mem::take(&mut seen)) {
                     let _ = changed.send(key);
                 }
                 if !complete {
@@ -178,7 +281,7 @@ pub(crate) async fn keep(
                 }
             }
             Ok(Event::Apply(object)) => {
-                let _ = changed.send(take(&cache, &resource, object));
+                take(&cache, &resource, object, &changed);
             }
             Ok(Event::Delete(object)) => {
                 let key = ObjectKey::of(&value(&resource, object));
@@ -197,45 +300,48 @@ pub(crate) fn selector() -> String {
     format!("{}={MANAGER}", labels::MANAGED_BY)
 }
 
-fn take(cache: &Cache, resource: &ApiResource, object: DynamicObject) -> ObjectKey {
+fn take(
+    cache: &Cache,
+    resource: &ApiResource,
+    object: DynamicObject,
+    changed: &mpsc::UnboundedSender<ObjectKey>,
+) -> ObjectKey {
+    let version = object.metadata.resource_version.clone().unwrap_or_default();
     let value = value(resource, object);
     let key = ObjectKey::of(&value);
-    cache.put(value);
+    let is_other = cache.put(value);
+    // Asked in any case: it has to hear of each version.
+    let is_own = cache.echoes.is_own(&key, &version);
+    if is_other && !is_own {
+        // Nobody listens any more at the end of the program.
+        let _ = changed.send(key.clone());
+    }
     key
 }
 
-/// Items of a list do not say what they are; we know. Who manages which field is more than all the rest of an object,
-/// and nobody here asks for it.
+/// Items of a list do not say what they are; we know. Who manages which field is more than all the rest of an object, and
+/// how it stands changes all the time; nobody here asks for either.
 fn value(resource: &ApiResource, mut object: DynamicObject) -> Value {
     object.metadata.managed_fields = None;
+    object.metadata.generation = None;
+    if let Some(data) = object.data.as_object_mut() {
+        data.remove("status");
+    }
     let mut value = serde_json::to_value(object).unwrap_or_default();
     value["kind"] = Value::from(resource.kind.clone());
     value["apiVersion"] = Value::from(resource.api_version.clone());
     value
 }
 
-#[cfg(test)]
-mod tests {
-    use serde_json::json;
-
-    use super::*;
-
-    #[test]
-    fn objects_are_kept_with_their_kind_and_without_who_manages_them() {
-        let object = json!({
-            "metadata": { "name": "q", "namespace": "n", "managedFields": [{ "manager": "m" }] },
-            "spec": { "hard": { "pods": "1" } },
-        });
-        let kept = value(
-            &Owned::ResourceQuota.resource(),
-            serde_json::from_value(object).unwrap(),
-        );
-        let expected = json!({
-            "apiVersion": "v1",
-            "kind": "ResourceQuota",
-            "metadata": { "name": "q", "namespace": "n" },
-            "spec": { "hard": { "pods": "1" } },
-        });
-        assert_eq!(kept, expected);
-    }
+fn take_version(object: &mut Value) -> String {
+    let metadata = object["metadata"].as_object_mut();
+    let version = metadata.and_then(|metadata| metadata.remove("resourceVersion"));
+    version
+        .as_ref()
+        .and_then(Value::as_str)
+        .unwrap_or_default()
+        .to_owned()
 }
+
+#[cfg(test)]
+mod tests;

@@ -90,7 +90,8 @@ pub(crate) fn tool_bindings(tool: &ToolName) -> [String; 3] {
     [format!("{tool}-tool-binding"), user, account]
 }
 
-fn namespace(tool: &Tool) -> Value {
+/// A tool's namespace.
+pub(crate) fn namespace(tool: &Tool) -> Value {
     let name = tool.name.namespace();
     // What the maintainers are called cannot fail to become JSON: it is text.
     let maintainers = serde_json::to_string(&tool.maintainers).unwrap_or_else(|_| "[]".to_owned());

@@ -35,7 +35,7 @@ use crate::{
     guard::{Ledger, judge},
     ldap,
     plan::ObjectKey,
-    reconcile::{ReconcileError, namespace_key},
+    reconcile::ReconcileError,
     removals,
     snapshot::{NAME_RULE, Snapshot},
     standing::{self, Known, Standing as Stands},
@@ -192,12 +192,11 @@ impl<'a> Seen<'a> {
     }
 
     fn has(&self, key: &ObjectKey) -> bool {
-        self.cache.find(key).is_some()
+        self.cache.has(key)
     }
 
     fn withdrawn(&self, name: &ToolName) -> Option<Withdrawn> {
-        let namespace = self.cache.find(&namespace_key(name.namespace().as_str()))?;
-        Withdrawn::read(&namespace)
+        self.known.tools.get(name)?.clone()
     }
 }
 

@@ -4,6 +4,7 @@
 //! answers do not go into the cache; only the watch knows what came after what. An answer that arrives late would
 //! bring back an object that has been deleted since.
 
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::{
     Api, Client,
     api::{DeleteParams, DynamicObject, Patch, PatchParams, Preconditions},
@@ -14,7 +15,7 @@ use toolforge_model::labels;
 use crate::{
     cache::Owned,
     desired::MANAGER,
-    plan::{Action, ObjectKey},
+    plan::{Action, ObjectKey, unbound},
 };
 
 /// Why an object is not as it should be.
@@ -41,26 +42,33 @@ fn namespaced(namespace: &str) -> String {
 
 /// Does one action.
 pub(crate) async fn execute(client: &Client, action: Action) -> Result<(), ExecuteError> {
+    let key = ObjectKey::of(action.object());
     match action {
-        Action::Apply(object) => apply(client, object).await,
+        Action::Apply(object) => apply(client, object).await.map(|_| ()),
         Action::Replace(object) => {
-            let key = ObjectKey::of(&object);
             remove(client, &key, None).await?;
-            apply(client, object).await
+            apply(client, object).await.map(|_| ())
+        }
+        Action::Bound { quota, not } => {
+            apply(client, quota).await?;
+            merge(client, &key, &unbound(&not)).await
         }
     }
 }
 
-async fn apply(client: &Client, object: Value) -> Result<(), ExecuteError> {
+/// Applies an object; gives what it says of itself now.
+pub(crate) async fn apply(client: &Client, object: Value) -> Result<ObjectMeta, ExecuteError> {
     apply_as(client, object, MANAGER).await
 }
 
-async fn apply_as(client: &Client, object: Value, manager: &str) -> Result<(), ExecuteError> {
+async fn apply_as(client: &Client, object: Value, manager: &str) -> Result<ObjectMeta, ExecuteError> {
     let key = ObjectKey::of(&object);
     let api = api(client, &key)?;
     let parameters = PatchParams::apply(manager).force();
-    let applied = api.patch(&key.name, &parameters, &Patch::Apply(&object)).await;
-    applied.map(|_| ()).map_err(|source| failed("apply", key, source))
+    match api.patch(&key.name, &parameters, &Patch::Apply(&object)).await {
+        Ok(applied) => Ok(applied.metadata),
+        Err(source) => Err(failed("apply", key, source)),
+    }
 }
 
 /// What an object would be after it was applied; the API keeps nothing of it.
@@ -133,7 +141,7 @@ pub(crate) async fn set_datum(
     let manager = format!("{MANAGER}-{datum}");
     // Managers' names have at most 128 bytes.
     let manager = manager.get(..128).unwrap_or(&manager);
-    apply_as(client, object, manager).await
+    apply_as(client, object, manager).await.map(|_| ())
 }
 
 fn api(client: &Client, key: &ObjectKey) -> Result<Api<DynamicObject>, ExecuteError> {

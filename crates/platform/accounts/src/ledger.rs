@@ -60,9 +60,7 @@ impl Keeper {
     /// Judges what is missing now.
     pub(crate) fn judge(&mut self, facts: impl FnOnce(Option<String>) -> Facts) {
         let found = self.context.cache.find(&removals::key());
-        let (stored, approved) = found
-            .as_ref()
-            .map_or_else(Default::default, |found| removals::read(found));
+        let (stored, approved) = found.as_ref().map_or_else(Default::default, removals::read);
         let old = self.decided.take().unwrap_or_else(|| {
             self.written = stored.clone();
             stored

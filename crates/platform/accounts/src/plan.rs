@@ -5,7 +5,7 @@
 
 use std::borrow::Borrow;
 
-use serde_json::Value;
+use serde_json::{Map, Value, json};
 
 #[cfg(test)]
 mod tests;
@@ -40,6 +40,23 @@ pub enum Action {
     Apply(Value),
     /// Delete the object and apply it anew: what differs in it cannot be changed (a binding's role).
     Replace(Value),
+    /// Apply the quota, and take out of `spec.hard` what it should not bound, whoever has put that in: applying leaves alone
+    /// what others set.
+    Bound {
+        /// As it should be.
+        quota: Value,
+        /// Keys of `spec.hard`.
+        not: Vec<String>,
+    },
+}
+
+impl Action {
+    /// The object as it should be.
+    pub fn object(&self) -> &Value {
+        match self {
+            Self::Apply(object) | Self::Replace(object) | Self::Bound { quota: object, .. } => object,
+        }
+    }
 }
 
 /// What has to be done, in the order of `desired`.
@@ -47,33 +64,54 @@ pub fn plan<V: Borrow<Value>>(
     desired: Vec<Value>,
     observed: impl Fn(&ObjectKey) -> Option<V>,
 ) -> Vec<Action> {
-    desired
+    let difference = |object: Value| match observed(&ObjectKey::of(&object)) {
+        None => Some(Action::Apply(object)),
+        Some(found) => change(found.borrow(), object),
+    };
+    desired.into_iter().filter_map(difference).collect()
+}
+
+fn change(found: &Value, object: Value) -> Option<Action> {
+    if let Some(role) = object.get("roleRef")
+        && !contains(&found["roleRef"], role)
+    {
+        return Some(Action::Replace(object));
+    }
+    let not = bounded_too(found, &object);
+    if !not.is_empty() {
+        return Some(Action::Bound { quota: object, not });
+    }
+    (!contains(found, &object)).then_some(Action::Apply(object))
+}
+
+/// Whether an object is a quota, which may not bound more than it should.
+pub(crate) fn is_quota(object: &Value) -> bool {
+    object["kind"] == "ResourceQuota"
+}
+
+/// What a quota bounds and should not bound.
+pub(crate) fn bounded_too(found: &Value, wanted: &Value) -> Vec<String> {
+    let hard = |object: &Value| object["spec"]["hard"].as_object().cloned().unwrap_or_default();
+    if !is_quota(wanted) {
+        return Vec::new();
+    }
+    let wanted = hard(wanted);
+    hard(found)
         .into_iter()
-        .filter_map(
-            |object| match observed(&ObjectKey::of(&object)).as_ref().map(Borrow::borrow) {
-                None => Some(Action::Apply(object)),
-                Some(found)
-                    if object
-                        .get("roleRef")
-                        .is_some_and(|role| !contains(&found["roleRef"], role)) =>
-                {
-                    Some(Action::Replace(object))
-                }
-                Some(found) => (!contains(found, &object) || bounds_others(found, &object))
-                    .then_some(Action::Apply(object)),
-            },
-        )
+        .map(|(key, _)| key)
+        .filter(|key| !wanted.contains_key(key))
         .collect()
 }
 
-/// Whether a quota bounds what it should not bound any more: there a key too many is a difference.
-fn bounds_others(found: &Value, wanted: &Value) -> bool {
-    let keys = |object: &Value| object["spec"]["hard"].as_object().map(serde_json::Map::len);
-    wanted["kind"] == "ResourceQuota" && keys(found) != keys(wanted)
+/// A merge patch that takes keys out of a quota.
+pub(crate) fn unbound(keys: &[String]) -> Value {
+    let hard: Map<String, Value> = keys.iter().map(|key| (key.clone(), Value::Null)).collect();
+    json!({ "spec": { "hard": hard } })
 }
 
-/// Whether `found` has all of `wanted`: maps may have more keys, lists may not have more items.
-fn contains(found: &Value, wanted: &Value) -> bool {
+/// Whether `found` has all of `wanted`: maps may have more keys, lists may not have more items. `contained.rs` answers the
+/// same of a text.
+pub(crate) fn contains(found: &Value, wanted: &Value) -> bool {
     match (found, wanted) {
         (Value::Object(found), Value::Object(wanted)) => wanted
             .iter()

@@ -6,10 +6,11 @@
 use std::{sync::Arc, time::Duration};
 
 use jiff::Timestamp;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::Client;
 use parking_lot::Mutex;
 use serde_json::Value;
-use tokio::sync::watch;
+use tokio::sync::{mpsc, watch};
 use toolforge_certificates::{IssueError, Request};
 use toolforge_pki::{Certified, Identity, KeyKind, PkiError};
 use toolforge_policy::psp::ToolClass;
@@ -68,9 +69,19 @@ pub(crate) struct Context {
     pub(crate) removals: Mutex<Pace>,
     /// How fast namespaces are deleted.
     pub(crate) deletions: Mutex<Pace>,
+    /// To the service: something has changed about an object.
+    pub(crate) word: mpsc::UnboundedSender<ObjectKey>,
 }
 
 impl Context {
+    /// Applies an object of an account that has its turn, which is not told of it; gives what it says of itself now.
+    async fn apply(&self, object: Value) -> Result<ObjectMeta, ExecuteError> {
+        let mut write = Write::begins(self, ObjectKey::of(&object));
+        let applied = execute::apply(&self.client, object).await?;
+        write.version.clone_from(&applied.resource_version);
+        Ok(applied)
+    }
+
     /// What is asked of the cluster's signer for one account; `object` is the name of the request.
     fn request(&self, object: String, common_name: &str, organization: &str) -> Request {
         Request {
@@ -85,6 +96,37 @@ impl Context {
             reason: "the account service made this request itself",
             others_may_approve: false,
             patience: SIGNING,
+        }
+    }
+}
+
+/// A write that is on its way, also when its turn ends in the middle of it.
+struct Write<'a> {
+    context: &'a Context,
+    key: ObjectKey,
+    /// What came of it.
+    version: Option<String>,
+}
+
+impl<'a> Write<'a> {
+    fn begins(context: &'a Context, key: ObjectKey) -> Self {
+        context.cache.echoes.begins(&key);
+        let version = None;
+        Self {
+            context,
+            key,
+            version,
+        }
+    }
+}
+
+impl Drop for Write<'_> {
+    fn drop(&mut self) {
+        let (cache, version) = (&self.context.cache, self.version.as_deref());
+        let is_known = version.is_some_and(|version| cache.is_at(&self.key, version));
+        if cache.echoes.ends(&self.key, version, is_known) {
+            // Nobody listens any more at the end of the program.
+            let _ = self.context.word.send(self.key.clone());
         }
     }
 }
@@ -136,7 +178,6 @@ pub(crate) async fn tool(context: &Context, tool: &Tool) -> Result<Outcome, Reco
     let place = Place::new(&context.home_root, &tool.home, home::TOOL, tool.uid, tool.uid)?;
     let namespace = tool.name.namespace();
     let known = context.cache.find(&namespace_key(namespace.as_str()));
-    let uid = known.as_ref().and_then(|found| found["metadata"]["uid"].as_str());
     let overrides = context.overrides.borrow().clone();
     let withdrawn = known.as_ref().filter(|found| Withdrawn::is_said(found));
     if known.is_none() || withdrawn.is_some() {
@@ -144,8 +185,16 @@ pub(crate) async fn tool(context: &Context, tool: &Tool) -> Result<Outcome, Reco
         let work = move || Ok(mark::remove(&root, &owned)?);
         context.files.run(&tool.home, work).await?;
     }
-    let desired = desired::desired_tool_objects(tool, &context.tool_class, &overrides, uid);
-    objects(context, desired, namespace.as_str()).await?;
+    let uid = match &known {
+        Some(found) => found["metadata"]["uid"].as_str().map(str::to_owned),
+        // Its policy names it, so it comes before everything else is even known.
+        None => context.apply(desired::namespace(tool)).await?.uid,
+    };
+    let mut desired = desired::desired_tool_objects(tool, &context.tool_class, &overrides, uid.as_deref());
+    if known.is_none() {
+        desired.retain(|object| object["kind"] != "Namespace");
+    }
+    objects(context, desired, known.as_ref()).await?;
     if overrides.network_policy(&tool.name).is_none() {
         drop_network_policy(context, namespace.as_str()).await?;
     }
@@ -162,7 +211,7 @@ pub(crate) async fn tool(context: &Context, tool: &Tool) -> Result<Outcome, Reco
     let (outcome, ends) = account(context, place, namespace.as_str(), &marker, request).await?;
     if let Some(ends) = ends {
         let marker = desired::tool_marker(tool, Timestamp::now(), ends);
-        execute::execute(&context.client, Action::Apply(marker)).await?;
+        context.apply(marker).await?;
     }
     if let Some(found) = withdrawn {
         restore(context, tool, found).await?;
@@ -177,7 +226,7 @@ async fn drop_network_policy(context: &Context, namespace: &str) -> Result<(), R
         namespace: namespace.to_owned(),
         name: NETWORK_POLICY.to_owned(),
     };
-    if context.cache.find(&key).is_some() {
+    if context.cache.has(&key) {
         execute::remove(&context.client, &key, None).await?;
     }
     Ok(())
@@ -207,7 +256,8 @@ pub(crate) async fn admin(context: &Context, admin: &Admin) -> Result<Outcome, R
         admin.uid,
         admin.gid,
     )?;
-    objects(context, desired::desired_admin_objects(admin), ADMIN_NAMESPACE).await?;
+    let namespace = context.cache.find(&namespace_key(ADMIN_NAMESPACE));
+    objects(context, desired::desired_admin_objects(admin), namespace.as_ref()).await?;
     let key = ObjectKey {
         kind: "ConfigMap".to_owned(),
         namespace: ADMIN_NAMESPACE.to_owned(),
@@ -226,14 +276,27 @@ pub(crate) async fn admin(context: &Context, admin: &Admin) -> Result<Outcome, R
     Ok(outcome)
 }
 
-async fn objects(context: &Context, desired: Vec<Value>, namespace: &str) -> Result<(), ReconcileError> {
-    let key = namespace_key(namespace);
-    let leaving = |found: &Value| found["metadata"]["deletionTimestamp"].is_string();
-    if context.cache.find(&key).is_some_and(|found| leaving(&found)) {
-        return Err(ReconcileError::Leaving(namespace.to_owned()));
+/// Makes objects what they should be; `namespace` is the one that they are in, as far as the watch has told.
+async fn objects(
+    context: &Context,
+    desired: Vec<Value>,
+    namespace: Option<&Value>,
+) -> Result<(), ReconcileError> {
+    let leaving = namespace.filter(|found| found["metadata"]["deletionTimestamp"].is_string());
+    if let Some(found) = leaving {
+        return Err(ReconcileError::Leaving(ObjectKey::of(found).name));
     }
-    for action in plan(desired, |key| context.cache.find(key)) {
-        execute::execute(&context.client, action).await?;
+    for object in desired {
+        // Nearly always; the plan has to read what is there.
+        if context.cache.is_as(&object) {
+            continue;
+        }
+        for action in plan(vec![object], |key| context.cache.find(key)) {
+            match action {
+                Action::Apply(object) => context.apply(object).await.map(|_| ())?,
+                action => execute::execute(&context.client, action).await?,
+            }
+        }
     }
     Ok(())
 }

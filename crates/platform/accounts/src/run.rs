@@ -22,6 +22,7 @@ use crate::{
     health::{self, Health},
     ldap::{self, LdapFailure, News, Servers},
     pace::Pace,
+    plan::ObjectKey,
     reconcile::Context,
     service::Service,
 };
@@ -127,20 +128,27 @@ impl Replica {
         while changes.try_recv().is_ok() {}
         let (events, publisher) = events::publisher(client.clone());
         watches.spawn(publisher);
-        let context = Arc::new(self.context(client, cache, fence, events));
+        let context = Arc::new(self.context(client, (cache, word), fence, events));
         let mut service = Service::new(context, self.config.on_first_pass.take());
         let asks = self.health.leads();
         service.serve(self.news.clone(), changes, asks, &stop).await;
         watches.shutdown().await;
     }
 
-    fn context(&self, client: Client, cache: Arc<Cache>, fence: Fence, events: Events) -> Context {
+    fn context(
+        &self,
+        client: Client,
+        (cache, word): (Arc<Cache>, mpsc::UnboundedSender<ObjectKey>),
+        fence: Fence,
+        events: Events,
+    ) -> Context {
         let config = &self.config;
         let lifecycle = config.lifecycle.clone();
         Context {
             metrics: self.health.metrics.clone(),
             client,
             cache,
+            word,
             files: FileWork::new(fence),
             events,
             removals: Mutex::new(Pace::new(lifecycle.removal_pause, lifecycle.most_removals)),

@@ -46,7 +46,7 @@ use crate::{
     standing::{self, Known, Standing},
     status::{Severity, Status},
     withdraw,
-    withdrawn::Reason,
+    withdrawn::{Reason, Withdrawn},
 };
 
 /// Turns at once: enough to keep the API and the disk busy, few enough to leave them to others.
@@ -63,9 +63,7 @@ type TurnResult = Result<Outcome, ReconcileError>;
 /// The state of the service: only its own loop touches it.
 pub(crate) struct Service {
     context: Arc<Context>,
-    snapshot: Snapshot,
-    /// What the snapshot was made of, to tell a new one from one that was heard before.
-    heard: Option<Arc<Snapshot>>,
+    snapshot: Arc<Snapshot>,
     keeper: Keeper,
     queue: Queue<Account>,
     turns: JoinSet<TurnResult>,
@@ -95,8 +93,7 @@ impl Service {
             keeper: Keeper::new(context.clone()),
             status: Status::new(context.clone()),
             context,
-            snapshot: Snapshot::default(),
-            heard: None,
+            snapshot: Arc::default(),
             queue: Queue::new(),
             turns: JoinSet::new(),
             running: HashMap::new(),
@@ -191,16 +188,13 @@ impl Service {
     }
 
     fn standing(&self, account: &Account) -> Standing {
-        let cached = match account {
-            Account::Tool(name) => self
-                .context
-                .cache
-                .find(&namespace_key(name.namespace().as_str()))
-                .and_then(|namespace| standing::tool_of(&namespace))
-                .map(|(_, withdrawn)| withdrawn),
-            Account::Admin(_) => None,
+        let of = |cached: Option<&Option<Withdrawn>>| {
+            standing::standing(account, &self.snapshot, cached, self.keeper.going())
         };
-        standing::standing(account, &self.snapshot, cached.as_ref(), self.keeper.going())
+        match account {
+            Account::Tool(name) => self.context.cache.ask_of_tool(name, of),
+            Account::Admin(_) => of(None),
+        }
     }
 
     fn forget(&mut self, account: &Account) {
@@ -266,7 +260,7 @@ impl Service {
         let has_place = match account {
             Account::Tool(name) => {
                 let key = namespace_key(name.namespace().as_str());
-                self.context.cache.find(&key).is_some()
+                self.context.cache.has(&key)
             }
             Account::Admin(_) => false,
         };
@@ -347,34 +341,20 @@ impl Service {
         }
         // A failure may come right after a reading: what was read is taken with it, once.
         if let Some(snapshot) = news.snapshot
-            && !self
-                .heard
-                .as_ref()
-                .is_some_and(|heard| Arc::ptr_eq(heard, &snapshot))
+            && !Arc::ptr_eq(&self.snapshot, &snapshot)
         {
             self.directory_read = Some(SystemTime::now());
-            self.take_snapshot(Snapshot::clone(&snapshot));
-            self.heard = Some(snapshot);
+            self.take_snapshot(snapshot);
         }
     }
 
-    fn take_snapshot(&mut self, new: Snapshot) {
+    fn take_snapshot(&mut self, new: Arc<Snapshot>) {
         self.report(&new);
         self.find_clashes(&new);
-        let differs = |account: &Account, old: &Snapshot| match account {
-            Account::Tool(name) => old.tools.get(name) != new.tools.get(name),
-            Account::Admin(name) => old.admins.get(name) != new.admins.get(name),
-        };
-        let (before, accounts) = (self.snapshot.accounts(), new.accounts());
-        for account in before
-            .union(&accounts)
-            .filter(|account| differs(account, &self.snapshot))
-        {
-            self.queue.mark(account.clone());
-        }
+        self.mark(new.differences(&self.snapshot));
         self.snapshot = new;
         if self.first_pass.is_none() {
-            self.first_pass = Some(accounts);
+            self.first_pass = Some(self.snapshot.accounts());
             // With no account at all the first pass is over already.
             self.passed(&Account::Admin(String::new()));
             self.forget_troubles();
@@ -424,9 +404,7 @@ impl Service {
         for severity in [Severity::Failing, Severity::Warning] {
             self.status.keep_only(severity, |account| names.contains(account));
         }
-        let snapshot = std::mem::take(&mut self.snapshot);
-        self.report(&snapshot);
-        self.snapshot = snapshot;
+        self.report(&self.snapshot.clone());
     }
 
     /// Gives those tools a turn that have something else by the new overrides.

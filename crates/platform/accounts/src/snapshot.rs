@@ -82,6 +82,25 @@ impl Snapshot {
     }
 }
 
+impl Snapshot {
+    /// The accounts of which this says something else than an older one, those among them that only one of the two has.
+    pub(crate) fn differences(&self, older: &Self) -> Vec<Account> {
+        let tools = different(&self.tools, &older.tools).map(|name| Account::Tool(name.clone()));
+        let admins = different(&self.admins, &older.admins).map(|name| Account::Admin(name.clone()));
+        tools.chain(admins).collect()
+    }
+}
+
+/// The keys that have another value in one map than in the other, or in one of them only.
+fn different<'a, K: Ord, V: PartialEq>(
+    new: &'a BTreeMap<K, V>,
+    old: &'a BTreeMap<K, V>,
+) -> impl Iterator<Item = &'a K> {
+    let changed = new.iter().filter(|(key, value)| old.get(*key) != Some(*value));
+    let gone = old.iter().filter(|(key, _)| !new.contains_key(*key));
+    changed.chain(gone).map(|(key, _)| key)
+}
+
 /// What is said of accounts with a name that no namespace can have.
 pub(crate) const NAME_RULE: &str =
     "is left aside: a name has lower-case letters, digits and inner dashes, and at most 53 of them";

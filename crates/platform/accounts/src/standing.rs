@@ -43,12 +43,10 @@ pub(crate) struct Known {
 impl Known {
     /// Of everything that the cache has.
     pub(crate) fn of(cache: &Cache) -> Self {
-        let mut known = Self::default();
-        for namespace in cache.all("Namespace") {
-            if let Some((tool, withdrawn)) = tool_of(&namespace) {
-                known.tools.insert(tool, withdrawn);
-            }
-        }
+        let mut known = Self {
+            tools: cache.tools(),
+            admins: BTreeSet::new(),
+        };
         for binding in cache.all("ClusterRoleBinding") {
             known.admins.extend(admin_of(&binding));
         }

@@ -37,7 +37,7 @@ pub(crate) async fn tool(
     let namespace = name.namespace();
     let found = context.cache.find(&namespace_key(namespace.as_str()));
     let found = found.filter(|found| !found["metadata"]["deletionTimestamp"].is_string());
-    let before = found.as_ref().and_then(|found| Withdrawn::read(found));
+    let before = found.as_ref().and_then(Withdrawn::read);
     let is_new = before.as_ref().is_none_or(|before| before.reason != reason);
     if is_new
         && reason == Reason::Removed
@@ -89,7 +89,7 @@ async fn revoke(context: &Context, name: &ToolName) -> Result<(), ReconcileError
 }
 
 async fn remove_known(context: &Context, key: ObjectKey) -> Result<(), ReconcileError> {
-    if context.cache.find(&key).is_some() {
+    if context.cache.has(&key) {
         execute::remove(&context.client, &key, None).await?;
     }
     Ok(())

@@ -12,7 +12,7 @@ use crate::{
     desired::{self, ADMIN_NAMESPACE, MARKER, NETWORK_POLICY},
     execute,
     home::{self, Place},
-    plan::{Action, ObjectKey, plan},
+    plan::{Action, ObjectKey, plan, unbound},
     reconcile::{self, ReconcileError, namespace_key},
     stop,
     withdrawn::{self, Withdrawn},
@@ -95,20 +95,24 @@ impl Seen<'_> {
 
     /// None where the API says that nothing would change.
     async fn step(&self, action: &Action) -> Result<Option<Step>, ReconcileError> {
-        let (Action::Apply(object) | Action::Replace(object)) = action;
+        let object = action.object();
         let key = ObjectKey::of(object);
         let Some(found) = self.cache.find(&key) else {
             return Ok(Some(Step::object(Verb::Create, &key)));
         };
         if matches!(action, Action::Replace(_)) {
-            let mut wanted = Value::clone(&found);
+            let mut wanted = found.clone();
             for field in ["roleRef", "subjects"] {
                 wanted[field] = object[field].clone();
             }
             let fields = changes(&found, &wanted);
             return Ok(Some(Step::object(Verb::Replace, &key).with_fields(fields)));
         }
-        let fields = changes(&found, &execute::would_be(self.client, object).await?);
+        let mut wanted = execute::would_be(self.client, object).await?;
+        if let Action::Bound { not, .. } = action {
+            json_patch::merge(&mut wanted, &unbound(not));
+        }
+        let fields = changes(&found, &wanted);
         Ok((!fields.is_empty()).then(|| Step::object(Verb::Change, &key).with_fields(fields)))
     }
 

@@ -47,8 +47,13 @@ fn a_quota_that_bounds_too_much_is_drift() {
     let quota = |hard: Value| json!({ "kind": "ResourceQuota", "metadata": { "name": "q", "namespace": "n" }, "spec": { "hard": hard } });
     let wanted = quota(json!({ "pods": "10" }));
     let found = quota(json!({ "pods": "10", "count/statefulsets.apps": "2" }));
+    let not = vec!["count/statefulsets.apps".to_owned()];
+    assert_eq!(
+        unbound(&not),
+        json!({ "spec": { "hard": { "count/statefulsets.apps": null } } })
+    );
     assert_eq!(
         plan(vec![wanted.clone()], |_| Some(found.clone())),
-        [Action::Apply(wanted)]
+        [Action::Bound { quota: wanted, not }]
     );
 }

@@ -218,15 +218,16 @@ pub(crate) async fn a_marker_that_ends_in_29_days_brings_new_credentials_and_31_
 
 pub(crate) async fn drift_and_wait(platform: &Platform) {
     let quotas: Api<ResourceQuota> = Api::namespaced(platform.admin.clone(), "tool-alpha");
-    let patch = Patch::Merge(json!({ "spec": { "hard": { "pods": "99" } } }));
+    // What somebody adds is taken out, too: the overrides are the only place that says what a quota bounds.
+    let patch = Patch::Merge(json!({ "spec": { "hard": { "pods": "99", "count/statefulsets.apps": "2" } } }));
     quotas
         .patch("tool-alpha", &PatchParams::default(), &patch)
         .await
         .unwrap();
     let repaired = |quota: Option<&ResourceQuota>| {
         quota
-            .and_then(|quota| quota.spec.as_ref()?.hard.as_ref()?.get("pods"))
-            .is_some_and(|pods| pods.0 == "10")
+            .and_then(|quota| quota.spec.as_ref()?.hard.as_ref())
+            .is_some_and(|hard| hard["pods"].0 == "10" && !hard.contains_key("count/statefulsets.apps"))
     };
     wait(quotas, "tool-alpha", repaired).await;
 }

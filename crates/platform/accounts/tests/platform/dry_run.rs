@@ -207,7 +207,13 @@ async fn it_names_what_drifted_field_by_field() {
         ]
     );
     let fields: Vec<String> = alpha.steps[0].fields.iter().map(ToString::to_string).collect();
-    assert_eq!(fields[0], "spec.hard.pods: \"99\" -> \"10\"", "{fields:?}");
+    assert_eq!(
+        fields,
+        [
+            "spec.hard[count/statefulsets.apps]: \"2\" -> nothing",
+            "spec.hard.pods: \"99\" -> \"10\"",
+        ]
+    );
     let beta = of(&found, "tool beta");
     assert_eq!(
         (beta.steps.len(), beta.steps[0].verb),
@@ -215,7 +221,7 @@ async fn it_names_what_drifted_field_by_field() {
         "{found}"
     );
     let printed: Value = serde_json::to_value(&found).unwrap();
-    assert_eq!(printed["accounts"][0]["steps"][0]["fields"][0]["old"], "99");
+    assert_eq!(printed["accounts"][0]["steps"][0]["fields"][1]["old"], "99");
 
     // What the configuration changes is named as well.
     let overrides = Overrides::read("tools: { beta: { quota: { pods: 20 } } }").unwrap();
