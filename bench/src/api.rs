@@ -3,7 +3,7 @@
 //! One thread makes all the load, so that on two cores the server has one of its own.
 
 mod fanout;
-mod load;
+pub(crate) mod load;
 mod objects;
 mod report;
 

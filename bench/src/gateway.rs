@@ -3,11 +3,14 @@
 //! Every proxy has one worker, knows the same hosts, sets the same headers and leads to the same servers. Load and servers are
 //! in this process; what counts is the processor time of the proxy's own processes.
 
+mod cluster;
+mod events;
 mod load;
 mod measure;
 mod memory;
 mod ours;
 mod peers;
+mod propagation;
 mod proxy;
 mod report;
 mod stage;
@@ -23,6 +26,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use crate::process;
 use load::Load;
 use measure::Measure;
+use propagation::Propagation;
 use proxy::{Kind, Proxy};
 use report::Figures;
 use stage::Stage;
@@ -59,6 +63,8 @@ struct Sizes {
     time: Duration,
     hosts: usize,
     idle_connections: usize,
+    /// One after the other, and at 100 a second.
+    changes: (usize, usize),
 }
 
 impl Arguments {
@@ -69,6 +75,7 @@ impl Arguments {
                 time: Duration::from_millis(500),
                 hosts: 500,
                 idle_connections: 200,
+                changes: (20, 50),
             };
         }
         Sizes {
@@ -76,6 +83,7 @@ impl Arguments {
             time: Duration::from_secs(self.seconds.into()),
             hosts: 10_000,
             idle_connections: 5000,
+            changes: (300, 500),
         }
     }
 
@@ -128,6 +136,14 @@ async fn measure(arguments: &Arguments) -> anyhow::Result<Figures> {
     bench.loads(arguments).await?;
     if arguments.wants(Measure::Memory) {
         bench.memory().await;
+    }
+    if arguments.wants(Measure::Propagation) {
+        eprintln!("propagation, {} hosts", sizes.hosts);
+        if let Err(error) = bench.propagation().await {
+            bench
+                .figures
+                .failed(Measure::Propagation.what(), Kind::Ours, &error);
+        }
     }
     Ok(bench.figures)
 }
@@ -231,6 +247,24 @@ impl Bench {
             );
         }
         Ok(proxy)
+    }
+
+    /// Changes of endpoints on a cluster that is started for them; there is no such thing with the others.
+    async fn propagation(&mut self) -> anyhow::Result<()> {
+        let mut propagation = Propagation::start(&self.stage).await?;
+        for run in 1..=self.sizes.runs {
+            for (at_a_pace, changes) in [(false, self.sizes.changes.0), (true, self.sizes.changes.1)] {
+                let pace = if at_a_pace {
+                    "at 100 a second"
+                } else {
+                    "one by one"
+                };
+                eprintln!("run {run} of {}: {changes} changes, {pace}", self.sizes.runs);
+                let round = propagation.round(changes, at_a_pace).await?;
+                self.figures.propagated(at_a_pace, round);
+            }
+        }
+        Ok(())
     }
 
     fn can(&self, kind: Kind, is_secure: bool) -> bool {

@@ -25,6 +25,8 @@ pub(super) enum Measure {
     UploadTls,
     /// Memory with all hosts, and with idle connections
     Memory,
+    /// From a changed endpoint to the first answer by the new one
+    Propagation,
 }
 
 /// Small pages on connections as many visitors have them at once.
@@ -73,6 +75,7 @@ impl Measure {
             Self::Upload => "request of 1 MiB",
             Self::UploadTls => "request of 1 MiB over TLS",
             Self::Memory => "memory",
+            Self::Propagation => "propagation of a change",
         }
     }
 

@@ -6,6 +6,7 @@ use super::{
     load::Outcome,
     measure::{LOADS, Measure},
     memory::Memory,
+    propagation::Round,
     proxy::Kind,
 };
 use crate::figures::{Figure, shown};
@@ -19,12 +20,23 @@ const ALONE: f64 = 40.0;
 /// Megabytes that idle connections add, at most: plain and over TLS.
 const ADDED: (f64, f64) = (30.0, 90.0);
 
+/// Milliseconds from a change's event until it is in effect, 99 of 100, at most.
+const PROPAGATION: f64 = 5.0;
+
 /// What a load came to in all runs.
 #[derive(Debug, Default)]
 struct Loaded {
     microseconds: Figure,
     p99_milliseconds: Figure,
     per_second: Figure,
+}
+
+/// What changes came to in all runs.
+#[derive(Debug, Default)]
+struct Propagated {
+    median: Figure,
+    p99: Figure,
+    p99_with_write: Figure,
 }
 
 /// What was measured.
@@ -37,6 +49,8 @@ pub(super) struct Figures {
     alone: BTreeMap<Kind, Figure>,
     /// By whether it is over TLS.
     added: BTreeMap<(bool, Kind), Figure>,
+    /// By whether they came at 100 a second.
+    propagated: BTreeMap<bool, Propagated>,
     failures: Vec<String>,
 }
 
@@ -49,6 +63,7 @@ impl Figures {
             loads: BTreeMap::new(),
             alone: BTreeMap::new(),
             added: BTreeMap::new(),
+            propagated: BTreeMap::new(),
             failures: Vec::new(),
         }
     }
@@ -63,6 +78,13 @@ impl Figures {
     pub(super) fn remembered(&mut self, kind: Kind, is_secure: bool, memory: Memory) {
         self.alone.entry(kind).or_default().add(memory.alone);
         self.added.entry((is_secure, kind)).or_default().add(memory.added);
+    }
+
+    pub(super) fn propagated(&mut self, at_a_pace: bool, round: Round) {
+        let propagated = self.propagated.entry(at_a_pace).or_default();
+        propagated.median.add(round.median);
+        propagated.p99.add(round.p99);
+        propagated.p99_with_write.add(round.p99_with_write);
     }
 
     /// Notes what could not be measured; the rest goes on.
@@ -84,15 +106,12 @@ impl Figures {
         );
         self.print_loads();
         self.print_memory();
+        self.print_propagation();
         println!();
         self.print_goals();
         for failure in &self.failures {
             println!("not measured: {failure}");
         }
-        println!(
-            "nginx buffers bodies both ways, as it does by default; no access logs; the client offers TLS 1.3 alone, \
-             AES-128-GCM, and X25519 with and without ML-KEM, of which ours takes the one with"
-        );
     }
 
     fn print_loads(&self) {
@@ -126,6 +145,10 @@ impl Figures {
                 row(&|loaded| loaded.per_second.median()),
             );
         }
+        println!(
+            "nginx buffers bodies both ways, as it does by default; no access logs; the client offers TLS 1.3 alone, \
+             AES-128-GCM, and X25519 with and without ML-KEM, of which ours takes the one with"
+        );
     }
 
     fn print_memory(&self) {
@@ -148,6 +171,25 @@ impl Figures {
             row(&format!("{idle} idle connections, {how}: more"), &|kind| {
                 self.added.get(&(is_secure, kind))?.median()
             });
+        }
+    }
+
+    fn print_propagation(&self) {
+        if self.propagated.is_empty() {
+            return;
+        }
+        println!(
+            "\n{:<38}{:>9}{:>9}{:>16}",
+            "change of an endpoint, ms", "p50", "p99", "with write p99"
+        );
+        for (at_a_pace, figures) in &self.propagated {
+            println!(
+                "{:<38}{:>9}{:>9}{:>16}",
+                pace(*at_a_pace),
+                or_dash(figures.median.median()),
+                or_dash(figures.p99.median()),
+                or_dash(figures.p99_with_write.median())
+            );
         }
     }
 
@@ -184,6 +226,12 @@ impl Figures {
             "idle connections over TLS",
             ADDED.1,
         );
+        for (at_a_pace, figures) in &self.propagated {
+            if let Some(p99) = figures.p99.median() {
+                let what = format!("change of an endpoint, {}, p99", pace(*at_a_pace));
+                goal(&what, p99, "ms", PROPAGATION);
+            }
+        }
     }
 }
 
@@ -191,6 +239,14 @@ fn goal(what: &str, value: f64, unit: &str, most: f64) {
     let verdict = if value <= most { "met" } else { "MISSED" };
     let (value, most) = (shown(value), shown(most));
     println!("  {what:<52} {value:>7} {unit:<3} at most {most} {unit}: {verdict}");
+}
+
+fn pace(at_a_pace: bool) -> &'static str {
+    if at_a_pace {
+        "at 100 a second"
+    } else {
+        "one by one"
+    }
 }
 
 fn or_dash(value: Option<f64>) -> String {
