@@ -105,7 +105,12 @@ pub(crate) fn gateway(arguments: GatewayArgs) -> anyhow::Result<ExitCode> {
         .context("the policy has no domain")?
         .clone();
     let certificate = arguments.certificate.as_ref();
-    let identity = identity(certificate.context("--tls-cert and --tls-key have to name the certificate")?)?;
+    let certificate = certificate.context("--tls-cert and --tls-key have to name the certificate")?;
+    let identity = identity(certificate)?;
+    let identity_files = toolforge_gateway::CertificateFiles {
+        certificate: certificate.tls_cert.clone(),
+        key: certificate.tls_key.clone(),
+    };
     let settings = arguments
         .settings
         .map(|path| FollowedFile::gateway("--settings", path));
@@ -125,6 +130,7 @@ pub(crate) fn gateway(arguments: GatewayArgs) -> anyhow::Result<ExitCode> {
                 .unwrap_or_else(toolforge_gateway::one_for_each_processor),
             public_https_port: arguments.public_port,
             identity,
+            identity_files: Some(identity_files),
             default_backend: toolforge_gateway::default_backend(),
             policy,
             published: None,

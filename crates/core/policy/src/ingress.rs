@@ -181,9 +181,9 @@ fn check_tls(hosts: &hosts::Hosts<'_>, index: usize, tls: &IngressTLS, offences:
     let plain = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-' || b == b'.';
     if !secret.bytes().all(plain) {
         offences.value(&TLS_SECRET, field, &quoted(secret));
-    } else if !secret.is_empty() {
-        let text = "is not used, the gateway has a certificate for the hosts of all tools; leave it out";
-        offences.warn("ingress/tls-secret-ignored", field, text);
+    } else if names.is_empty() && !secret.is_empty() {
+        let text = "names no host, so its certificate is shown to nobody; write the hosts of the tool";
+        offences.warn("ingress/tls-without-host", format!("spec.tls[{index}]"), text);
     } else if names.is_empty() {
         let text = "names no host, so it does nothing; leave it out";
         offences.warn("ingress/tls-without-host", format!("spec.tls[{index}]"), text);

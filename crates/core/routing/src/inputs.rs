@@ -40,6 +40,18 @@ pub struct Ingress {
     pub rules: Vec<Rule>,
     /// Where requests go that match none of its rules.
     pub default_backend: Option<Target>,
+    /// The Secrets with certificates for its hosts.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub tls: Vec<IngressTls>,
+}
+
+/// A Secret of an Ingress's own namespace, and the hosts that its certificate is to be shown for.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct IngressTls {
+    /// Host names, as they were written.
+    pub hosts: Vec<String>,
+    /// The Secret's name.
+    pub secret: String,
 }
 
 /// The paths of one host.

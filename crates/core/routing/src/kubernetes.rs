@@ -9,14 +9,15 @@ use k8s_openapi::{
         discovery::v1::{Endpoint as ApiEndpoint, EndpointSlice as ApiSlice},
         networking::v1::{
             HTTPIngressPath, Ingress as ApiIngress, IngressBackend, IngressClass as ApiClass, IngressRule,
+            IngressTLS as ApiTls,
         },
     },
     apimachinery::pkg::apis::meta::v1::ObjectMeta,
 };
 
 use crate::{
-    Endpoint, EndpointSlice, Ingress, IngressClass, ObjectKey, Path, PathKind, PortRef, Rule, Service,
-    ServicePort, SlicePort, Target,
+    Endpoint, EndpointSlice, Ingress, IngressClass, IngressTls, ObjectKey, Path, PathKind, PortRef, Rule,
+    Service, ServicePort, SlicePort, Target,
 };
 
 /// The annotation that named the class before there was a field for it.
@@ -55,6 +56,12 @@ impl Ingress {
             default_backend: spec
                 .and_then(|spec| spec.default_backend.as_ref())
                 .and_then(target),
+            tls: spec
+                .and_then(|spec| spec.tls.as_deref())
+                .unwrap_or_default()
+                .iter()
+                .filter_map(tls)
+                .collect(),
         })
     }
 }
@@ -156,6 +163,16 @@ fn key(metadata: &ObjectMeta) -> Result<ObjectKey, Unreadable> {
 
 fn annotation<'a>(metadata: &'a ObjectMeta, name: &str) -> Option<&'a str> {
     metadata.annotations.as_ref()?.get(name).map(String::as_str)
+}
+
+/// Without a Secret there is nothing to show, and without a host nobody to show it to.
+fn tls(tls: &ApiTls) -> Option<IngressTls> {
+    let secret = tls.secret_name.as_ref().filter(|name| !name.is_empty())?;
+    let hosts = tls.hosts.as_ref().filter(|hosts| !hosts.is_empty())?;
+    Some(IngressTls {
+        hosts: hosts.clone(),
+        secret: secret.clone(),
+    })
 }
 
 fn rule(rule: &IngressRule) -> Rule {

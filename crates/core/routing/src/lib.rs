@@ -15,14 +15,16 @@ mod path;
 mod shared_map;
 mod snapshot;
 mod table;
+mod tls;
 
 pub use backend::Backend;
 pub use explain::{Chosen, EndpointState, Explanation, Other, Outcome};
 pub use hosts::host_name;
 pub use inputs::{
-    Change, Endpoint, EndpointSlice, Ingress, IngressClass, Kind, Object, ObjectKey, Path, PathKind, PortRef,
-    Rule, Service, ServicePort, ServiceRef, Settings, SlicePort, Target,
+    Change, Endpoint, EndpointSlice, Ingress, IngressClass, IngressTls, Kind, Object, ObjectKey, Path,
+    PathKind, PortRef, Rule, Service, ServicePort, ServiceRef, Settings, SlicePort, Target,
 };
 pub use kubernetes::Unreadable;
 pub use snapshot::{Snapshot, SnapshotError};
 pub use table::{Decision, Route, RouteTable};
+pub use tls::TlsClaim;

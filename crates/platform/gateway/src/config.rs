@@ -8,7 +8,7 @@ use toolforge_pki::Identity;
 use toolforge_policy::IngressPolicy;
 use toolforge_routing::{PortRef, ServiceRef, Target};
 
-use crate::Rules;
+use crate::{CertificateFiles, Rules};
 
 /// The port of the default backend's Service.
 const DEFAULT_BACKEND_PORT: u16 = 8000;
@@ -28,8 +28,10 @@ pub struct Config {
     pub workers: NonZeroUsize,
     /// The port under which the public reaches HTTPS, for redirects and `X-Forwarded-Port`.
     pub public_https_port: u16,
-    /// The certificate for `*.DOMAIN`.
+    /// The certificate for `*.DOMAIN`, which is shown wherever there is no other.
     pub identity: Identity,
+    /// Where that was read, to be read again when it changes; `None` where it does not come from files.
+    pub identity_files: Option<CertificateFiles>,
     /// The Service that answers where no Ingress does. See [`default_backend`].
     pub default_backend: ServiceRef,
     /// Where the last table is kept between runs.

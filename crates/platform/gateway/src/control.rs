@@ -4,6 +4,7 @@
 
 mod hearing;
 mod last_table;
+mod secrets;
 mod status;
 mod watch;
 
@@ -16,10 +17,11 @@ pub(crate) use status::write_statuses;
 use tokio::sync::{mpsc, watch as channel};
 use tokio_util::sync::CancellationToken;
 use toolforge_policy::IngressPolicy;
-use toolforge_routing::{ObjectKey, RouteTable};
+use toolforge_routing::{Change, Kind, Object, ObjectKey, RouteTable};
 
-use crate::Published;
+use crate::{Published, certificates::Certificates};
 use hearing::Hearing;
+use secrets::Secrets;
 
 /// The most events that become one change of the table: a bound for memory, reached only while lists come in.
 const BATCH: usize = 1024;
@@ -29,6 +31,8 @@ pub(crate) struct Control {
     pub(crate) table: Arc<ArcSwap<RouteTable>>,
     pub(crate) policy: Arc<IngressPolicy>,
     pub(crate) published: Option<Published>,
+    /// Takes the certificates of Ingresses.
+    pub(crate) certificates: Arc<Certificates>,
     /// Told after every change of the table.
     pub(crate) changed: channel::Sender<()>,
     /// Takes the Ingresses whose status does not yet say where they are served.
@@ -41,23 +45,57 @@ pub(crate) async fn follow(client: kube::Client, control: Control, shutdown: Can
         table,
         policy,
         published,
+        certificates,
         changed,
         unpublished,
     } = control;
     let mut events = watch::events(&client, &policy, published.as_ref()).ready_chunks(BATCH);
+    let mut of_secrets = watch::secrets(&client).ready_chunks(BATCH);
     let mut hearing = Hearing::new(&table.load().objects());
+    let mut secrets = Secrets::default();
     loop {
-        let batch = tokio::select! {
+        let may_show_others = tokio::select! {
             () = shutdown.cancelled() => return,
-            batch = events.next() => batch,
+            batch = events.next() => {
+                let Some(batch) = batch else { return };
+                let changes: Vec<_> = batch.into_iter().flat_map(|event| hearing.hear(event)).collect();
+                let claims_change = changes.iter().any(changes_claims);
+                if !changes.is_empty() {
+                    table.store(Arc::new(table.load().with(changes)));
+                    changed.send_replace(());
+                }
+                ask_for_statuses(&table.load(), &mut hearing, &unpublished);
+                secrets.remember(hearing.api_has_memory()) || claims_change
+            }
+            batch = of_secrets.next() => {
+                let Some(batch) = batch else { return };
+                let has_memory = hearing.api_has_memory();
+                // All of them are heard, whatever follows from the first.
+                let heard = batch.into_iter().map(|event| secrets.hear(event, has_memory));
+                heard.filter(|may| *may).count() > 0
+            }
         };
-        let Some(batch) = batch else { return };
-        let changes: Vec<_> = batch.into_iter().flat_map(|event| hearing.hear(event)).collect();
-        if !changes.is_empty() {
-            table.store(Arc::new(table.load().with(changes)));
-            changed.send_replace(());
+        if may_show_others {
+            show(&table.load(), &mut secrets, &certificates);
         }
-        ask_for_statuses(&table.load(), &mut hearing, &unpublished);
+    }
+}
+
+/// Whether other Secrets may be named after this change, or fewer.
+fn changes_claims(change: &Change) -> bool {
+    let kind = match change {
+        Change::Put(object) => Object::kind(object),
+        Change::Remove(kind, _) | Change::Replace(kind, _) => *kind,
+    };
+    matches!(kind, Kind::Ingress | Kind::Class)
+}
+
+/// Has the certificates of the Secrets shown that the table's Ingresses name.
+fn show(table: &RouteTable, secrets: &mut Secrets, certificates: &Certificates) {
+    let (claimed, problems) = secrets.certificates(table.tls_claims());
+    certificates.set_claimed(claimed);
+    for problem in problems {
+        tracing::warn!("a certificate is not shown: {problem}");
     }
 }
 

@@ -6,6 +6,7 @@
 
 mod accept;
 mod body;
+mod certificates;
 mod config;
 mod control;
 mod data_plane;
@@ -30,8 +31,11 @@ mod visit;
 mod visitor;
 mod workers;
 
+pub use certificates::files::CertificateFiles;
 pub use config::{Config, PlainHttp, Published, default_backend, one_for_each_processor};
 pub use data_plane::{DataPlane, DataPlaneSettings};
 pub use rules::Rules;
 pub use run::{GatewayError, run};
-pub use settings::{GatewaySettings, GatewaySettingsError, MaintenanceSettings, RateLimitSettings};
+pub use settings::{
+    CertificatesSettings, GatewaySettings, GatewaySettingsError, MaintenanceSettings, RateLimitSettings,
+};

@@ -48,6 +48,10 @@ pub(crate) const DRAIN: Duration = Duration::from_secs(5);
 /// The pause after the system refused a connection, as it does when out of file descriptors.
 pub(crate) const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
+/// How long changes of certificates in files are gathered: a certificate and its key are two files, and whoever renews
+/// them writes one after the other.
+pub(crate) const CERTIFICATES_DELAY: Duration = Duration::from_millis(250);
+
 /// How long changes of the table are gathered before they are written to disk: a start of many tools is one write.
 pub(crate) const KEEP_DELAY: Duration = Duration::from_millis(500);
 

@@ -10,7 +10,8 @@ use http::{
 use regex::bytes::RegexSet;
 
 use crate::{
-    names::X_FORWARDED_FOR, networks::Networks, rate::RateLimit, settings::GatewaySettings, visitor::visitor,
+    certificates::files::Place, names::X_FORWARDED_FOR, networks::Networks, rate::RateLimit,
+    settings::GatewaySettings, visitor::visitor,
 };
 
 /// What follows from the settings file. The default refuses nothing.
@@ -27,6 +28,8 @@ pub struct Rules {
     pub(crate) told: HashSet<String>,
     pub(crate) rate: Option<Arc<RateLimit>>,
     pub(crate) body_limit_bytes: Option<u64>,
+    /// Where certificates are.
+    pub(crate) certificates: Vec<Place>,
     /// The message, and the seconds after which programs may come back.
     pub(crate) maintenance: Option<(Arc<str>, HeaderValue)>,
 }

@@ -10,10 +10,12 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 use toolforge_model::{Domain, names};
+use toolforge_pki::ServerCertificate;
 use toolforge_routing::{RouteTable, Settings};
 
 use crate::{
     Config, DataPlane, DataPlaneSettings, PlainHttp, Rules,
+    certificates::{Certificates, Following},
     control::{Control, follow, keep, load, write_statuses},
     workers::{SharedListener, run_in_threads},
 };
@@ -23,7 +25,10 @@ use crate::{
 pub enum GatewayError {
     /// The certificate or its key cannot be used.
     #[error("the gateway's certificate cannot be used")]
-    Identity(#[source] toolforge_pki::PkiError),
+    Identity(#[source] toolforge_pki::ServerCertificateError),
+    /// TLS cannot be spoken.
+    #[error("TLS cannot be set up")]
+    Tls(#[source] toolforge_pki::PkiError),
     /// The system gives no threads, or no sockets.
     #[error("the gateway's threads cannot be started")]
     Threads(#[source] io::Error),
@@ -41,7 +46,9 @@ pub async fn run(
     config: Config,
     shutdown: CancellationToken,
 ) -> Result<(), GatewayError> {
-    let tls = toolforge_pki::server_config(&config.identity, None).map_err(GatewayError::Identity)?;
+    let identity = ServerCertificate::read(&config.identity).map_err(GatewayError::Identity)?;
+    let certificates = Certificates::new(identity);
+    let tls = toolforge_pki::resolving_server_config(certificates.clone()).map_err(GatewayError::Tls)?;
     let data_plane_settings = data_plane_settings(&config)?;
     let settings = table_settings(&config);
     let last = load(&config.last_table, &settings);
@@ -50,6 +57,8 @@ pub async fn run(
     ));
     let rules = Arc::new(ArcSwap::default());
     let mut tasks = JoinSet::new();
+    let following = Following::begin(certificates.clone(), config.identity_files, config.rules.clone()).await;
+    tasks.spawn(following.go_on(shutdown.clone()));
     if let Some(newest) = config.rules {
         rules.store(newest.borrow().clone());
         tasks.spawn(follow_rules(rules.clone(), newest, shutdown.clone()));
@@ -84,6 +93,7 @@ pub async fn run(
         table,
         policy: Arc::new(config.policy),
         published: config.published,
+        certificates,
         changed,
         unpublished,
     };

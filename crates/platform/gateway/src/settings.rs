@@ -3,14 +3,20 @@
 //! The roof program reads it (`--gateway-settings` of `up`, `--settings` of `gateway`), at the start and after each
 //! change; every key is told in docs/gateway.md. Pure.
 
-use std::{collections::HashSet, sync::Arc};
+use std::{collections::HashSet, path::PathBuf, sync::Arc};
 
 use http::HeaderValue;
 use regex::bytes::{RegexSet, RegexSetBuilder};
 use serde::Deserialize;
 use toolforge_model::{Problems, ToolName};
 
-use crate::{limits::PATTERNS_LIMIT_BYTES, networks::Networks, rate::RateLimit, rules::Rules};
+use crate::{
+    certificates::files::{CertificateFiles, Place},
+    limits::PATTERNS_LIMIT_BYTES,
+    networks::Networks,
+    rate::RateLimit,
+    rules::Rules,
+};
 
 /// No browser's name and no page's address: a pattern that finds this and nothing at all finds everything.
 const UNLIKELY: &[u8] = b"\x01";
@@ -35,8 +41,22 @@ pub struct GatewaySettings {
     pub rate_limit: Option<RateLimitSettings>,
     /// The largest request body, in bytes; none leaves it at 128 MiB.
     pub request_body_limit_bytes: Option<u64>,
+    /// Certificates for names that the default one is not for.
+    pub certificates: Vec<CertificatesSettings>,
     /// Answers everything with a page, as long as it is there.
     pub maintenance: Option<MaintenanceSettings>,
+}
+
+/// Where certificates are: a folder, or one certificate and its key. By absolute paths.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+pub struct CertificatesSettings {
+    /// A folder, in which every `NAME.crt` is a certificate with its key in `NAME.key`.
+    pub folder: Option<PathBuf>,
+    /// A certificate and those it stands on, PEM.
+    pub certificate: Option<PathBuf>,
+    /// Its private key, PEM.
+    pub key: Option<PathBuf>,
 }
 
 /// How often one address, or the /64 of an IPv6 address, may ask.
@@ -120,6 +140,7 @@ impl GatewaySettings {
                 .as_ref()
                 .and_then(|limit| rate(limit, &mut problems)),
             body_limit_bytes: self.request_body_limit_bytes,
+            certificates: places(&self.certificates, &mut problems),
             maintenance: self.maintenance.as_ref().map(|maintenance| {
                 (
                     Arc::from(maintenance.message.as_str()),
@@ -189,6 +210,34 @@ fn rate(limit: &RateLimitSettings, problems: &mut Problems) -> Option<Arc<RateLi
     is_good.then(|| Arc::new(RateLimit::new(limit.requests_per_second, limit.burst)))
 }
 
+fn places(settings: &[CertificatesSettings], problems: &mut Problems) -> Vec<Place> {
+    let mut places = Vec::new();
+    for (index, settings) in settings.iter().enumerate() {
+        let field = format!("certificates[{index}]");
+        let paths = [
+            ("folder", &settings.folder),
+            ("certificate", &settings.certificate),
+            ("key", &settings.key),
+        ];
+        for (name, path) in paths {
+            if let Some(path) = path.as_ref().filter(|path| !path.is_absolute()) {
+                let path = path.display();
+                let problem = format!("{path} is no absolute path; write one that begins with a slash");
+                problems.add(format!("{field}.{name}"), problem);
+            }
+        }
+        match (&settings.folder, &settings.certificate, &settings.key) {
+            (Some(folder), None, None) => places.push(Place::Folder(folder.clone())),
+            (None, Some(certificate), Some(key)) => places.push(Place::Files(CertificateFiles {
+                certificate: certificate.clone(),
+                key: key.clone(),
+            })),
+            _ => problems.add(field, "write either folder, or certificate and key"),
+        }
+    }
+    places
+}
+
 fn namespaces(field: &str, tools: &[String], problems: &mut Problems) -> HashSet<String> {
     let tools = problems.each(field, tools, str::parse::<ToolName>);
     tools.iter().map(|tool| tool.namespace().to_string()).collect()
@@ -202,7 +251,8 @@ mod tests {
     fn everything_that_is_wrong_is_told_with_its_field_and_the_way_out() {
         let settings = GatewaySettings::read(
             "bannedAddresses: [192.0.2.0/24, 192.0.2.1/24]\nblockedUserAgents: ['(']\nblockedReferers: ['x*']\n\
-             visitorAddressesFor: [alpha, Not A Tool]\nrateLimit: { burst: 0 }\n",
+             visitorAddressesFor: [alpha, Not A Tool]\nrateLimit: { burst: 0 }\n\
+             certificates: [{ folder: /a }, { folder: a }, { certificate: /a }]\n",
         )
         .unwrap();
         let Err(GatewaySettingsError::Values(problems)) = settings.resolve() else {
@@ -215,6 +265,8 @@ mod tests {
             "blockedReferers[0]",
             "visitorAddressesFor[1]",
             "rateLimit.burst",
+            "certificates[1].folder",
+            "certificates[2]",
         ];
         assert_eq!(fields, expected);
         assert!(problems[0].problem.contains("write 192.0.2.1"), "{}", problems[0]);

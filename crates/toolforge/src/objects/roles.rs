@@ -58,6 +58,8 @@ pub(crate) fn certificate_rights(signer: &str) -> Vec<Value> {
 fn gateway() -> Vec<Value> {
     vec![
         rule(&[""], &["namespaces", "services"], &READ),
+        // Only those of type kubernetes.io/tls are asked for; a rule cannot say so.
+        rule(&[""], &["secrets"], &["list", "watch"]),
         rule(&["discovery.k8s.io"], &["endpointslices"], &READ),
         rule(&["networking.k8s.io"], &["ingresses", "ingressclasses"], &READ),
         rule(

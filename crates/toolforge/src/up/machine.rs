@@ -177,6 +177,7 @@ impl Machine<'_> {
             workers: toolforge_gateway::one_for_each_processor(),
             public_https_port: settings.ports.https,
             identity: self.web.issue_server(&names)?,
+            identity_files: None,
             default_backend: toolforge_gateway::default_backend(),
             policy: policies.ingress.clone(),
             published: Some(toolforge_gateway::Published::Ip(Ipv4Addr::LOCALHOST.into())),

@@ -41,6 +41,7 @@ fn ingress(name: &str, host: &str, path: &str) -> Ingress {
             }],
         }],
         default_backend: None,
+        tls: Vec::new(),
     }
 }
 

@@ -104,6 +104,11 @@ impl Hearing {
         }
     }
 
+    /// Whether the API knows a tool's namespace: one that knows none may have lost its memory.
+    pub(crate) fn api_has_memory(&self) -> bool {
+        !self.tool_namespaces.is_empty()
+    }
+
     /// The Ingresses whose status is not as it should be, and which nobody was asked to mend.
     pub(crate) fn unpublished(&self) -> Vec<ObjectKey> {
         self.unpublished
@@ -154,7 +159,7 @@ impl Hearing {
     }
 
     fn take_over(&mut self) -> Vec<Change> {
-        let (has_memory, known) = (!self.tool_namespaces.is_empty(), &mut self.known);
+        let (has_memory, known) = (self.api_has_memory(), &mut self.known);
         let mut changes = Vec::new();
         self.set_aside.retain(|kind, list| {
             let had = known.entry(*kind).or_default();

@@ -7,7 +7,7 @@ use futures::{
     stream::{BoxStream, select_all},
 };
 use k8s_openapi::api::{
-    core::v1::{Namespace, Service as ApiService},
+    core::v1::{Namespace, Secret, Service as ApiService},
     discovery::v1::EndpointSlice as ApiSlice,
     networking::v1::{Ingress as ApiIngress, IngressClass as ApiClass, IngressLoadBalancerIngress},
 };
@@ -20,7 +20,10 @@ use toolforge_model::labels;
 use toolforge_policy::{IngressPolicy, admit_ingress};
 use toolforge_routing::{EndpointSlice, Ingress, IngressClass, Kind, Object, ObjectKey, Service, Unreadable};
 
-use super::hearing::{Event, Heard};
+use super::{
+    hearing::{Event, Heard},
+    secrets::{SecretEvent, TLS_TYPE, read_secret},
+};
 use crate::Published;
 
 /// Everything that the API says, until its end; there is none, since watches begin anew by themselves.
@@ -59,6 +62,19 @@ pub(crate) fn events(
         Ok(plain(Object::Class(IngressClass::read(object)?)))
     });
     select_all([namespaces(client), ingresses, services, slices, classes])
+}
+
+/// Everything that the API says of Secrets with certificates; of no other Secret is it asked.
+pub(crate) fn secrets(client: &Client) -> BoxStream<'static, SecretEvent> {
+    let config = watcher::Config::default().fields(&format!("type={TLS_TYPE}"));
+    let events = watched_by::<Secret>(client, config).map(|event| match event {
+        watcher::Event::Init => SecretEvent::Begin,
+        watcher::Event::InitApply(secret) => SecretEvent::Listed(key(&secret), read_secret(&secret)),
+        watcher::Event::InitDone => SecretEvent::Done,
+        watcher::Event::Apply(secret) => SecretEvent::Put(key(&secret), read_secret(&secret)),
+        watcher::Event::Delete(secret) => SecretEvent::Gone(key(&secret)),
+    });
+    events.boxed()
 }
 
 /// The entry of `status.loadBalancer.ingress` that says where the gateway is reached.
@@ -142,13 +158,24 @@ fn is_of_a_tool(namespace: &Namespace) -> bool {
         .is_some_and(|tenancy| tenancy == labels::TENANCY_TOOL)
 }
 
-/// The events of a watch; it begins anew when it breaks, with growing pauses.
+/// The events of a watch of all objects of a kind.
 fn watched<K>(client: &Client) -> impl Stream<Item = watcher::Event<K>> + Send + 'static
 where
     K: Resource<DynamicType = ()> + Clone + Debug + DeserializeOwned + Send + 'static,
 {
+    watched_by(client, watcher::Config::default())
+}
+
+/// The events of a watch; it begins anew when it breaks, with growing pauses.
+fn watched_by<K>(
+    client: &Client,
+    config: watcher::Config,
+) -> impl Stream<Item = watcher::Event<K>> + Send + 'static
+where
+    K: Resource<DynamicType = ()> + Clone + Debug + DeserializeOwned + Send + 'static,
+{
     let what = K::plural(&());
-    watcher(Api::<K>::all(client.clone()), watcher::Config::default())
+    watcher(Api::<K>::all(client.clone()), config)
         .default_backoff()
         .filter_map(move |event| {
             let event = match event {

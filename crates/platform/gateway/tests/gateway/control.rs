@@ -1,141 +1,21 @@
 //! The gateway before a real API: what is created there is served, and what was served stays so without it.
 
-use std::{net::Ipv4Addr, num::NonZeroUsize, path::PathBuf, time::Duration};
+use std::{num::NonZeroUsize, path::PathBuf};
 
-use k8s_openapi::api::{
-    core::v1::{Namespace, Service},
-    discovery::v1::EndpointSlice,
-    networking::v1::Ingress,
-};
-use kube::{
-    Api, Client,
-    api::{DeleteParams, PostParams},
-    config::{KubeConfigOptions, Kubeconfig},
-};
-use serde::{Serialize, de::DeserializeOwned};
-use serde_json::{Value, json};
+use k8s_openapi::api::{core::v1::Namespace, networking::v1::Ingress};
+use kube::{Api, Client, api::DeleteParams};
+use serde_json::json;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
-use toolforge_apiserver::ApiServer;
 use toolforge_gateway::{Config, Published, default_backend, run};
 use toolforge_pki::Authority;
 use toolforge_policy::IngressPolicy;
 
 use crate::{
-    scene::{DEADLINE, DOMAIN, listener},
+    cluster::Cluster,
+    scene::{DEADLINE, DOMAIN, LOOK_AGAIN, listener},
     tools::Tool,
 };
-
-/// The pause between two looks at something that is about to happen.
-const LOOK_AGAIN: Duration = Duration::from_millis(20);
-
-/// An API on a port of its own, with its store in a folder that goes with it.
-struct Cluster {
-    client: Client,
-    shutdown: CancellationToken,
-    served: JoinHandle<()>,
-    _folder: tempfile::TempDir,
-}
-
-impl Cluster {
-    async fn new() -> Self {
-        toolforge_pki::install_provider();
-        let authority = Authority::create("cluster authority").unwrap();
-        let folder = tempfile::tempdir().unwrap();
-        let listener = listener().await;
-        let url = format!("https://127.0.0.1:{}", listener.local_addr().unwrap().port());
-        let config = toolforge_apiserver::Config {
-            store_dir: folder.path().join("store"),
-            keys_dir: folder.path().join("keys"),
-            advertise: url.clone(),
-            server: authority.issue_server(&["127.0.0.1"]).unwrap(),
-            client_ca_pem: authority.certificate_pem().to_owned(),
-            node_client: authority
-                .issue_client("kube-apiserver-kubelet-client", &[])
-                .unwrap(),
-            service_network: u32::from(Ipv4Addr::new(127, 96, 0, 0)),
-        };
-        let api = ApiServer::open(config).await.unwrap();
-        let shutdown = CancellationToken::new();
-        let stop = shutdown.clone();
-        let served = tokio::spawn(async move { api.run(listener, stop).await.unwrap() });
-        let admin = authority.issue_client("admin", &["system:masters"]).unwrap();
-        let kubeconfig =
-            toolforge_serve::kubeconfig(&url, authority.certificate_pem(), &admin, "test", "default");
-        let kubeconfig = Kubeconfig::from_yaml(&kubeconfig).unwrap();
-        let options = KubeConfigOptions::default();
-        let config = kube::Config::from_custom_kubeconfig(kubeconfig, &options)
-            .await
-            .unwrap();
-        let client = Client::try_from(config).unwrap();
-        Self {
-            client,
-            shutdown,
-            served,
-            _folder: folder,
-        }
-    }
-
-    async fn stop(self) {
-        self.shutdown.cancel();
-        tokio::time::timeout(DEADLINE, self.served)
-            .await
-            .unwrap()
-            .unwrap();
-    }
-
-    async fn create<K>(&self, api: Api<K>, object: Value)
-    where
-        K: Serialize + DeserializeOwned + Clone + std::fmt::Debug,
-    {
-        api.create(&PostParams::default(), &serde_json::from_value(object).unwrap())
-            .await
-            .unwrap();
-    }
-
-    async fn create_namespace(&self, name: &str) {
-        let labels = json!({ "name": name, "tenancy": "tool" });
-        let namespace = json!({ "metadata": { "name": name, "labels": labels } });
-        self.create(Api::<Namespace>::all(self.client.clone()), namespace)
-            .await;
-    }
-
-    async fn create_ingress(&self, namespace: &str, name: &str, host: &str) {
-        let backend = json!({ "service": { "name": "web", "port": { "number": 8000 } } });
-        let paths = json!([{ "path": "/", "pathType": "Prefix", "backend": backend }]);
-        let spec = json!({ "ingressClassName": "toolforge", "rules": [{ "host": host, "http": { "paths": paths } }] });
-        let ingress = json!({ "metadata": { "name": name }, "spec": spec });
-        self.create(self.ingresses(namespace), ingress).await;
-    }
-
-    /// A Service `web` with the tool as its only endpoint.
-    async fn create_backend(&self, namespace: &str, tool: &Tool) {
-        let ports = json!([{ "name": "http", "port": 8000, "targetPort": 8000 }]);
-        let service = json!({ "metadata": { "name": "web" }, "spec": { "ports": ports } });
-        self.create(
-            Api::<Service>::namespaced(self.client.clone(), namespace),
-            service,
-        )
-        .await;
-        let labels = json!({ "kubernetes.io/service-name": "web" });
-        let endpoint = json!({ "addresses": [tool.address.ip()], "conditions": { "ready": true } });
-        let slice = json!({
-            "metadata": { "name": "web-1", "labels": labels },
-            "addressType": "IPv4",
-            "ports": [{ "name": "http", "port": tool.address.port() }],
-            "endpoints": [endpoint],
-        });
-        self.create(
-            Api::<EndpointSlice>::namespaced(self.client.clone(), namespace),
-            slice,
-        )
-        .await;
-    }
-
-    fn ingresses(&self, namespace: &str) -> Api<Ingress> {
-        Api::namespaced(self.client.clone(), namespace)
-    }
-}
 
 /// A gateway as the roof program runs it.
 struct Gateway {
@@ -158,6 +38,7 @@ impl Gateway {
             https,
             public_https_port: address.port(),
             identity: authority.issue_server(&[&format!("*.{DOMAIN}")]).unwrap(),
+            identity_files: None,
             default_backend: default_backend(),
             last_table,
             published: Some(Published::Ip(address.ip())),

@@ -3,6 +3,8 @@
 #![expect(clippy::unwrap_used, reason = "what cannot be set up fails the test")]
 
 mod bodies;
+mod certificates;
+mod cluster;
 mod control;
 mod failures;
 mod forwarding;

@@ -30,6 +30,9 @@ pub(crate) const BODY_LIMIT_BYTES: u64 = 64 * 1024;
 /// How long a test waits for what must happen: long enough for a loaded machine.
 pub(crate) const DEADLINE: Duration = Duration::from_mins(1);
 
+/// The pause between two looks at something that is about to happen.
+pub(crate) const LOOK_AGAIN: Duration = Duration::from_millis(20);
+
 pub(crate) struct Scene {
     pub(crate) http: SocketAddr,
     pub(crate) https: SocketAddr,
@@ -107,6 +110,7 @@ impl Scene {
                 }],
             }],
             default_backend: None,
+            tls: Vec::new(),
         };
         self.change(vec![Change::Put(Object::Ingress(ingress))]);
         self.serve_endpoints(&namespace, tool, endpoints);

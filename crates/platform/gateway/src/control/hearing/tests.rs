@@ -15,6 +15,7 @@ fn ingress(name: &str) -> Object {
         refused: None,
         rules: Vec::new(),
         default_backend: None,
+        tls: Vec::new(),
     })
 }
 
