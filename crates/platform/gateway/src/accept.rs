@@ -20,9 +20,9 @@ use crate::limits::{ACCEPT_PAUSE, DRAIN, HANDSHAKE_TIMEOUT};
 /// What is known of a connection before its first request.
 #[derive(Clone, Debug)]
 pub(crate) struct ConnectionInfo {
-    /// Who is at the other end; IPv4 addresses in their own form.
+    /// Who is at the other end, or behind it where a PROXY header says so; IPv4 addresses in their own form.
     pub(crate) peer: SocketAddr,
-    /// Where the peer connected to.
+    /// Where that peer connected to.
     pub(crate) local: SocketAddr,
     /// What the handshake settled; `None` on plain connections.
     pub(crate) tls: Option<TlsFacts>,
@@ -80,7 +80,8 @@ impl TlsFacts {
     }
 }
 
-fn canonical(address: SocketAddr) -> SocketAddr {
+/// IPv4 addresses inside of IPv6 ones in their own form.
+pub(crate) fn canonical(address: SocketAddr) -> SocketAddr {
     SocketAddr::new(address.ip().to_canonical(), address.port())
 }
 

@@ -118,6 +118,11 @@ impl DataPlane {
         })
     }
 
+    /// What it goes by now.
+    pub(crate) fn rules(&self) -> arc_swap::Guard<Arc<Rules>> {
+        self.rules.load()
+    }
+
     /// The answer to a request that came without TLS from this address, and is to be led to HTTPS.
     pub(crate) async fn lead_to_https(
         &self,

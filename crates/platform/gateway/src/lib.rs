@@ -19,6 +19,7 @@ mod names;
 mod networks;
 mod page;
 mod pool;
+mod proxy_header;
 mod rate;
 mod redirect;
 mod request_body;
@@ -37,5 +38,6 @@ pub use data_plane::{DataPlane, DataPlaneSettings};
 pub use rules::Rules;
 pub use run::{GatewayError, run};
 pub use settings::{
-    CertificatesSettings, GatewaySettings, GatewaySettingsError, MaintenanceSettings, RateLimitSettings,
+    CertificatesSettings, GatewaySettings, GatewaySettingsError, MaintenanceSettings, ProxyProtocolSettings,
+    RateLimitSettings,
 };

@@ -15,6 +15,10 @@ pub(crate) const READ_TIMEOUT: Duration = Duration::from_hours(1);
 /// How long an endpoint may take to accept a connection: it is in the same network (haproxy's `timeout connect`).
 pub(crate) const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 
+/// How long a proxy may take over its PROXY header: it comes with the first packet, and the specification asks for three
+/// seconds at least, in which a lost one is sent again.
+pub(crate) const PROXY_HEADER_TIMEOUT: Duration = Duration::from_secs(5);
+
 /// How long a visitor may take over a TLS handshake.
 pub(crate) const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(15);
 

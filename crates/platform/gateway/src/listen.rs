@@ -19,6 +19,7 @@ use crate::{
     data_plane::DataPlane,
     http1::visitor::{self, Ended},
     limits::{PING_INTERVAL, PING_TIMEOUT},
+    proxy_header::take_header,
     request_body::VisitorBody,
     rewound::Rewound,
     visit::Scheme,
@@ -42,9 +43,14 @@ impl DataPlane {
         shutdown: CancellationToken,
     ) {
         let ends = self.ends(&shutdown);
-        let open = move |stream: TcpStream, info: ConnectionInfo| {
+        let open = move |mut stream: TcpStream, mut info: ConnectionInfo| {
             let (plane, ends) = (self.clone(), ends.clone());
             async move {
+                if plane.rules().proxies_http.holds(info.address())
+                    && !take_header(&mut stream, &mut info, &ends.stopping).await
+                {
+                    return;
+                }
                 let peer = info.address();
                 let answer = move |request| {
                     let plane = plane.clone();
@@ -72,9 +78,14 @@ impl DataPlane {
         let acceptor = TlsAcceptor::from(tls);
         let ends = self.ends(&shutdown);
         let closing = self.closing.clone();
-        let open = move |stream: TcpStream, mut info: ConnectionInfo| {
+        let open = move |mut stream: TcpStream, mut info: ConnectionInfo| {
             let (plane, acceptor, ends) = (self.clone(), acceptor.clone(), ends.clone());
             async move {
+                if plane.rules().proxies_https.holds(info.address())
+                    && !take_header(&mut stream, &mut info, &ends.stopping).await
+                {
+                    return;
+                }
                 let Some(stream) = shake_hands(&acceptor, stream, &mut info, &ends.stopping).await else {
                     return;
                 };

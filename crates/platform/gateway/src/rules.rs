@@ -24,6 +24,10 @@ pub struct Rules {
     pub(crate) referers: Option<RegexSet>,
     pub(crate) needs_user_agent: bool,
     pub(crate) trusted: Networks,
+    /// The proxies whose connections to the plain listener begin with a PROXY header.
+    pub(crate) proxies_http: Networks,
+    /// The same for the listener for HTTPS.
+    pub(crate) proxies_https: Networks,
     /// The namespaces whose tools are told visitors' addresses.
     pub(crate) told: HashSet<String>,
     pub(crate) rate: Option<Arc<RateLimit>>,

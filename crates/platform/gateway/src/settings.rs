@@ -35,6 +35,8 @@ pub struct GatewaySettings {
     pub require_user_agent: bool,
     /// Proxies in front of the gateway, by address or network, whose `X-Forwarded-For` is believed.
     pub trusted_proxies: Vec<String>,
+    /// Proxies that write a PROXY header before every connection.
+    pub proxy_protocol: ProxyProtocolSettings,
     /// Tools that are told their visitors' addresses.
     pub visitor_addresses_for: Vec<String>,
     /// How often one address may ask; none leaves it open.
@@ -45,6 +47,16 @@ pub struct GatewaySettings {
     pub certificates: Vec<CertificatesSettings>,
     /// Answers everything with a page, as long as it is there.
     pub maintenance: Option<MaintenanceSettings>,
+}
+
+/// Proxies by address or network, for each listener: their connections begin with a PROXY header, all others with none.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+pub struct ProxyProtocolSettings {
+    /// Those before the plain listener.
+    pub http: Vec<String>,
+    /// Those before the listener for HTTPS.
+    pub https: Vec<String>,
 }
 
 /// Where certificates are: a folder, or one certificate and its key. By absolute paths.
@@ -134,6 +146,8 @@ impl GatewaySettings {
             referers: patterns("blockedReferers", &self.blocked_referers, &mut problems),
             needs_user_agent: self.require_user_agent,
             trusted: networks("trustedProxies", &self.trusted_proxies, &mut problems),
+            proxies_http: networks("proxyProtocol.http", &self.proxy_protocol.http, &mut problems),
+            proxies_https: networks("proxyProtocol.https", &self.proxy_protocol.https, &mut problems),
             told: namespaces("visitorAddressesFor", &self.visitor_addresses_for, &mut problems),
             rate: self
                 .rate_limit
@@ -252,6 +266,7 @@ mod tests {
         let settings = GatewaySettings::read(
             "bannedAddresses: [192.0.2.0/24, 192.0.2.1/24]\nblockedUserAgents: ['(']\nblockedReferers: ['x*']\n\
              visitorAddressesFor: [alpha, Not A Tool]\nrateLimit: { burst: 0 }\n\
+             proxyProtocol: { https: [192.0.2.1/40] }\n\
              certificates: [{ folder: /a }, { folder: a }, { certificate: /a }]\n",
         )
         .unwrap();
@@ -263,6 +278,7 @@ mod tests {
             "bannedAddresses[1]",
             "blockedUserAgents[0]",
             "blockedReferers[0]",
+            "proxyProtocol.https[0]",
             "visitorAddressesFor[1]",
             "rateLimit.burst",
             "certificates[1].folder",

@@ -11,6 +11,7 @@ mod forwarding;
 mod http1;
 mod hygiene;
 mod plain;
+mod proxied;
 mod scene;
 mod tools;
 mod upgrades;

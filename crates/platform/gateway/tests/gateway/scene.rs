@@ -154,7 +154,7 @@ impl Scene {
         self.table.store(Arc::new(self.table.load().with(changes)));
     }
 
-    fn client_config(&self) -> ClientConfig {
+    pub(crate) fn client_config(&self) -> ClientConfig {
         toolforge_pki::client_config(self.authority.certificate_pem(), None).unwrap()
     }
 
@@ -188,18 +188,12 @@ impl Scene {
             .connect(name, stream)
             .await
             .unwrap();
-        Raw {
-            stream,
-            read: Vec::new(),
-        }
+        Raw::new(stream)
     }
 
     /// A plain connection over which the test writes its own bytes.
     pub(crate) async fn raw_plain(&self) -> Raw<TcpStream> {
-        Raw {
-            stream: TcpStream::connect(self.http).await.unwrap(),
-            read: Vec::new(),
-        }
+        Raw::new(TcpStream::connect(self.http).await.unwrap())
     }
 }
 
@@ -216,6 +210,13 @@ pub(crate) struct Raw<S> {
 }
 
 impl<S: tokio::io::AsyncRead + tokio::io::AsyncWrite + Unpin> Raw<S> {
+    pub(crate) fn new(stream: S) -> Self {
+        Self {
+            stream,
+            read: Vec::new(),
+        }
+    }
+
     pub(crate) async fn send(&mut self, text: &str) {
         self.stream.write_all(text.as_bytes()).await.unwrap();
         self.stream.flush().await.unwrap();
