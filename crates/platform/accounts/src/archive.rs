@@ -13,8 +13,10 @@ use serde_json::{Value, json};
 use toolforge_model::{ToolName, labels};
 
 use crate::{
+    file_work::FileWork,
     files::{FileError, Folder},
     plan::ObjectKey,
+    reconcile::ReconcileError,
     stop, withdrawn, yaml,
 };
 
@@ -72,8 +74,6 @@ pub(crate) enum ArchiveError {
     },
     #[error("cannot write the archive")]
     File(#[from] FileError),
-    #[error("writing the archive ended badly")]
-    Thread(#[source] tokio::task::JoinError),
 }
 
 /// The name of a tool's archive: one for each withdrawal.
@@ -81,13 +81,15 @@ pub(crate) fn file_name(tool: &ToolName, since: jiff::Timestamp) -> String {
     format!("{}-{}.yaml", tool.namespace(), since.strftime("%Y%m%dT%H%M%SZ"))
 }
 
-/// Writes all objects of a namespace into `folder`, in one step in the place of an earlier file of this name.
+/// Writes all objects of a namespace into `folder`, in one step in the place of an earlier file of this name. Like a home,
+/// the folder may not answer, and only who leads may write there.
 pub(crate) async fn write(
     client: &Client,
+    files: &FileWork,
     namespace: &Value,
     folder: &Path,
     name: &str,
-) -> Result<(), ArchiveError> {
+) -> Result<(), ReconcileError> {
     let mut text = document(namespace).unwrap_or_default();
     let called = namespace["metadata"]["name"].as_str().unwrap_or_default();
     for kind in KINDS {
@@ -95,9 +97,8 @@ pub(crate) async fn write(
             text.push_str(&document(&object).unwrap_or_default());
         }
     }
-    let (folder, name) = (folder.to_owned(), name.to_owned());
-    let written = tokio::task::spawn_blocking(move || put(&folder, &name, &text));
-    written.await.map_err(ArchiveError::Thread)?
+    let (path, folder, name) = (folder.join(name), folder.to_owned(), name.to_owned());
+    files.run(&path, move || Ok(put(&folder, &name, &text)?)).await
 }
 
 /// What of a namespace [`write()`] would put into the archive, the namespace itself aside.

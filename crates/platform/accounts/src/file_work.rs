@@ -1,4 +1,4 @@
-//! File work in homes: off the async threads, and with an end to patience.
+//! File work in homes, and in the archive: off the async threads, and with an end to patience.
 //!
 //! A home may lie on a file system that does not answer, and nothing can be taken back from a thread that waits for it.
 //! So each piece of work has a thread to itself (`threads.rs`), which nobody waits for at the end of the program, and the
@@ -33,7 +33,7 @@ const PATIENCE: Duration = Duration::from_secs(10);
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum FileWorkError {
     /// It takes too long, or what was begun before has not come back.
-    #[error("the file system of the home {} does not answer; look at its mount", .0.display())]
+    #[error("the file system of {} does not answer; look at its mount", .0.display())]
     Silent(PathBuf),
     /// This replica is not the leader any more.
     #[error(transparent)]

@@ -167,7 +167,8 @@ async fn write_archive(
     withdrawn: &Withdrawn,
 ) -> Result<String, ReconcileError> {
     let file = archive::file_name(name, withdrawn.since);
-    archive::write(&context.client, namespace, &context.lifecycle.archive, &file).await?;
+    let folder = &context.lifecycle.archive;
+    archive::write(&context.client, &context.files, namespace, folder, &file).await?;
     tracing::info!(tool = %name, file, "its objects are archived");
     Ok(file)
 }

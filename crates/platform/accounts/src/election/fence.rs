@@ -22,7 +22,7 @@ pub(crate) struct Fence(Option<Arc<Mutex<Option<Instant>>>>);
 
 impl Fence {
     /// Open until then.
-    pub(super) fn until(then: Instant) -> Self {
+    pub(crate) fn until(then: Instant) -> Self {
         Self(Some(Arc::new(Mutex::new(Some(then)))))
     }
 

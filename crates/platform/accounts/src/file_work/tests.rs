@@ -76,3 +76,15 @@ async fn work_that_panics_gives_its_home_back() {
     ));
     assert_eq!(files.run(Path::new("/home"), || Ok(3)).await.unwrap(), 3);
 }
+
+#[tokio::test]
+async fn who_does_not_lead_any_more_does_nothing() {
+    let files = FileWork::new(Fence::until(tokio::time::Instant::now()));
+    let late = files.run(Path::new("/home"), || -> Result<(), ReconcileError> {
+        panic!("nothing is done")
+    });
+    assert!(matches!(
+        late.await,
+        Err(ReconcileError::FileWork(FileWorkError::NotLeading(_)))
+    ));
+}
