@@ -45,7 +45,7 @@ pub(crate) struct Arguments {
     #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..))]
     runs: u32,
     /// For how long each load
-    #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..=600))]
+    #[arg(long, default_value_t = 2, value_parser = clap::value_parser!(u32).range(1..=600))]
     seconds: u32,
     /// A little of everything, to see that it works; the figures mean nothing
     #[arg(long)]
@@ -128,7 +128,6 @@ async fn measure(arguments: &Arguments) -> anyhow::Result<Figures> {
     let sizes = arguments.sizes();
     let stage = Stage::set(&arguments.program, sizes.hosts)?;
     let mut bench = Bench {
-        has_plain: ours::serves_plain(&stage)?,
         figures: Figures::new(sizes.hosts, sizes.idle_connections, sizes.runs),
         sizes,
         stage,
@@ -151,8 +150,6 @@ async fn measure(arguments: &Arguments) -> anyhow::Result<Figures> {
 struct Bench {
     stage: Stage,
     sizes: Sizes,
-    /// Whether our program serves pages without TLS.
-    has_plain: bool,
     figures: Figures,
 }
 
@@ -174,9 +171,7 @@ impl Bench {
             for (measure, load, is_secure) in &wanted {
                 eprintln!("run {run} of {}: {}", self.sizes.runs, measure.what());
                 for (kind, proxy) in &proxies {
-                    if self.can(*kind, *is_secure) {
-                        self.load(*measure, *load, *is_secure, *kind, proxy).await;
-                    }
+                    self.load(*measure, *load, *is_secure, *kind, proxy).await;
                 }
                 // Nobody is always the first.
                 proxies.rotate_left(1);
@@ -211,9 +206,6 @@ impl Bench {
                     if is_secure { "TLS" } else { "plain" }
                 );
                 for kind in Kind::ALL {
-                    if !self.can(kind, is_secure) {
-                        continue;
-                    }
                     match self.memory_of(kind, is_secure).await {
                         Ok(memory) => self.figures.remembered(kind, is_secure, memory),
                         Err(error) => self.figures.failed("memory", kind, &error),
@@ -265,10 +257,6 @@ impl Bench {
             }
         }
         Ok(())
-    }
-
-    fn can(&self, kind: Kind, is_secure: bool) -> bool {
-        is_secure || kind != Kind::Ours || self.has_plain
     }
 
     fn way(&self, proxy: &Proxy, is_secure: bool, protocol: &[u8]) -> anyhow::Result<Way> {

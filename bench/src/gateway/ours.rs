@@ -29,16 +29,11 @@ pub(super) async fn command(stage: &Stage, doors: Doors) -> anyhow::Result<Comma
     if !table.exists() {
         write_table(stage, &table).await?;
     }
-    started(stage, doors, &nowhere(stage)?, &table)
+    Ok(started(stage, doors, &nowhere(stage)?, &table))
 }
 
 /// What starts it on this table, as a client of the API of this kubeconfig.
-pub(super) fn started(
-    stage: &Stage,
-    doors: Doors,
-    kubeconfig: &Path,
-    table: &Path,
-) -> anyhow::Result<Command> {
+pub(super) fn started(stage: &Stage, doors: Doors, kubeconfig: &Path, table: &Path) -> Command {
     let mut command = Command::new(&stage.program);
     command
         .arg("gateway")
@@ -47,26 +42,15 @@ pub(super) fn started(
         .arg("--table")
         .arg(table)
         .args(["--domain", DOMAIN, "--https", &doors.tls.to_string()])
-        .args(["--http", &doors.plain.to_string()])
+        .args(["--http", &doors.plain.to_string(), "--plain-http", "serve"])
+        .args(["--workers", "1"])
         .arg("--tls-cert")
         .arg(stage.folder().join("tls.crt"))
         .arg("--tls-key")
         .arg(stage.folder().join("tls.key"))
         .env("RUST_LOG", "off")
         .stdout(Stdio::null());
-    if serves_plain(stage)? {
-        command.args(["--plain-http", "serve", "--workers", "1"]);
-    } else {
-        command.env("TOKIO_WORKER_THREADS", "1");
-    }
-    Ok(command)
-}
-
-/// Whether the program can serve plain HTTP, and not only redirect.
-pub(super) fn serves_plain(stage: &Stage) -> anyhow::Result<bool> {
-    let help = Command::new(&stage.program).args(["gateway", "--help"]).output();
-    let help = help.with_context(|| format!("{} cannot be run", stage.program.display()))?;
-    Ok(String::from_utf8_lossy(&help.stdout).contains("--plain-http"))
+    command
 }
 
 /// A kubeconfig that leads nowhere.
@@ -84,7 +68,7 @@ fn nowhere(stage: &Stage) -> anyhow::Result<PathBuf> {
 /// A gateway that has heard nothing leaves an empty table behind, with the settings that a table must have; it is filled.
 async fn write_table(stage: &Stage, path: &Path) -> anyhow::Result<()> {
     let doors = Doors::free()?;
-    let empty = Proxy::run(started(stage, doors, &nowhere(stage)?, path)?, doors).await?;
+    let empty = Proxy::run(started(stage, doors, &nowhere(stage)?, path), doors).await?;
     empty.stopped().await?;
     let text = fs::read(path).context("the gateway has left no table behind")?;
     let table = serde_json::from_slice::<Snapshot>(&text)?.into_kept_table()?;

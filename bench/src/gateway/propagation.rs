@@ -83,7 +83,7 @@ impl<'a> Propagation<'a> {
             .context("the API takes too long to be told of all hosts")??;
         let doors = Doors::free()?;
         let table = stage.folder().join("cluster/table.json");
-        let command = ours::started(stage, doors, cluster.kubeconfig(), &table)?;
+        let command = ours::started(stage, doors, cluster.kubeconfig(), &table);
         let gateway = Proxy::run(command, doors).await?;
         let way = Way {
             address: doors.tls,
