@@ -8,6 +8,7 @@ mod events;
 mod load;
 mod measure;
 mod memory;
+mod objects;
 mod ours;
 mod peers;
 mod propagation;

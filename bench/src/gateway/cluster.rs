@@ -8,15 +8,12 @@ use std::{
 
 use anyhow::Context as _;
 use http::Method;
-use serde_json::{Value, json};
+use serde_json::Value;
 use tokio::{net::TcpListener, runtime::Runtime};
 use tokio_util::sync::CancellationToken;
 use toolforge_apiserver::ApiServer;
 
-use super::{
-    ours::SERVICE_PORT,
-    stage::{DOMAIN, Stage},
-};
+use super::{objects, stage::Stage};
 use crate::{
     api::load::{self, Until},
     client::{Call, Target},
@@ -105,14 +102,21 @@ impl Cluster {
     async fn fill(&self, stage: &Stage) -> anyhow::Result<()> {
         let hosts = stage.hosts as u64;
         let all = Until::Sent(hosts);
-        load::run(&self.target, WRITERS, all, |number| namespace(index(number))).await?;
+        let namespace = |number| {
+            let object = objects::namespace(index(number));
+            Call::post("/api/v1/namespaces", object.to_string())
+        };
+        load::run(&self.target, WRITERS, all, namespace).await?;
         let ports = stage.upstream.ports().to_vec();
         let object = move |number| {
             let host = index(number / OBJECTS);
             match number % OBJECTS {
-                0 => ingress(host),
-                1 => service(host),
-                _ => slice(host, ports[host % ports.len()]),
+                0 => create(host, objects::INGRESSES, &objects::ingress(host)),
+                1 => create(host, objects::SERVICES, &objects::service(host)),
+                _ => {
+                    let port = ports[host % ports.len()];
+                    create(host, objects::SLICES, &objects::slice(host, port))
+                }
             }
         };
         load::run(&self.target, WRITERS, Until::Sent(hosts * OBJECTS), object).await?;
@@ -134,77 +138,19 @@ fn index(number: u64) -> usize {
     usize::try_from(number).unwrap_or(usize::MAX)
 }
 
-fn namespace_of(number: usize) -> String {
-    format!("tool-{}", Stage::tool(number))
-}
-
-fn namespace(number: usize) -> Call {
-    let object = json!({
-        "apiVersion": "v1", "kind": "Namespace",
-        "metadata": {"name": namespace_of(number), "labels": {"tenancy": "tool"}},
-    });
-    Call::post("/api/v1/namespaces", object.to_string())
-}
-
-fn ingress(number: usize) -> Call {
-    let tool = Stage::tool(number);
-    let service = json!({"name": tool, "port": {"number": SERVICE_PORT}});
-    let paths = json!([{"path": "/", "pathType": "Prefix", "backend": {"service": service}}]);
-    let object = json!({
-        "apiVersion": "networking.k8s.io/v1", "kind": "Ingress",
-        "metadata": {"name": tool},
-        "spec": {
-            "ingressClassName": "toolforge",
-            "rules": [{"host": format!("{tool}.{DOMAIN}"), "http": {"paths": paths}}],
-        },
-    });
-    created(number, "networking.k8s.io/v1", "ingresses", &object)
-}
-
-fn service(number: usize) -> Call {
-    let object = json!({
-        "apiVersion": "v1", "kind": "Service",
-        "metadata": {"name": Stage::tool(number)},
-        "spec": {"ports": [{"name": "http", "port": SERVICE_PORT, "protocol": "TCP"}]},
-    });
-    let path = format!("/api/v1/namespaces/{}/services", namespace_of(number));
-    Call::post(path, object.to_string())
-}
-
-fn slice(number: usize, port: u16) -> Call {
-    created(
-        number,
-        "discovery.k8s.io/v1",
-        "endpointslices",
-        &slice_object(number, port),
-    )
-}
-
-fn slice_object(number: usize, port: u16) -> Value {
-    let tool = Stage::tool(number);
-    json!({
-        "apiVersion": "discovery.k8s.io/v1", "kind": "EndpointSlice",
-        "metadata": {"name": tool, "labels": {"kubernetes.io/service-name": tool}},
-        "addressType": "IPv4",
-        "ports": [{"name": "http", "protocol": "TCP", "port": port}],
-        "endpoints": [{"addresses": ["127.0.0.1"], "conditions": {"ready": true, "serving": true}}],
-    })
-}
-
-fn created(number: usize, group: &str, plural: &str, object: &Value) -> Call {
-    let path = format!("/apis/{group}/namespaces/{}/{plural}", namespace_of(number));
-    Call::post(path, object.to_string())
+fn create(number: usize, resource: &str, object: &Value) -> Call {
+    Call::post(objects::path(number, resource), object.to_string())
 }
 
 /// Has the host of this number answered by the server at this port from now on.
 pub(super) fn change(number: usize, port: u16) -> Call {
     let path = format!(
-        "/apis/discovery.k8s.io/v1/namespaces/{}/endpointslices/{}",
-        namespace_of(number),
+        "{}/{}",
+        objects::path(number, objects::SLICES),
         Stage::tool(number)
     );
     Call {
         method: Method::PUT,
-        ..Call::post(path, slice_object(number, port).to_string())
+        ..Call::post(path, objects::slice(number, port).to_string())
     }
 }

@@ -8,18 +8,14 @@ use std::{
 };
 
 use anyhow::{Context as _, ensure};
-use toolforge_routing::{
-    Change, Endpoint, EndpointSlice, Ingress, Object, ObjectKey, PathKind, PortRef, Rule, Service,
-    ServicePort, SlicePort, Snapshot, Target,
-};
+use toolforge_routing::{Change, Snapshot};
 
 use super::{
+    objects,
     proxy::{Doors, Proxy},
     stage::{DOMAIN, Stage},
 };
 
-/// The port of every Service.
-pub(super) const SERVICE_PORT: u16 = 8000;
 /// An address at which no API is.
 const NOWHERE: &str = "https://127.0.0.1:1";
 
@@ -72,61 +68,13 @@ async fn write_table(stage: &Stage, path: &Path) -> anyhow::Result<()> {
     empty.stopped().await?;
     let text = fs::read(path).context("the gateway has left no table behind")?;
     let table = serde_json::from_slice::<Snapshot>(&text)?.into_kept_table()?;
-    let class = table.settings().ingress_class.clone();
-    let objects = (0..stage.hosts).flat_map(|number| objects(stage, number, &class));
-    let table = table.with(objects.map(Change::Put));
+    let mut changes = Vec::new();
+    for number in 0..stage.hosts {
+        let objects = objects::kept(number, stage.upstream.port_of(number))?;
+        changes.extend(objects.map(Change::Put));
+    }
+    let table = table.with(changes);
     let text = serde_json::to_vec(&Snapshot::of(&table))?;
     ensure!(text.len() > stage.hosts, "the table is empty");
     Ok(fs::write(path, text)?)
-}
-
-/// What makes the host of this number lead to its server.
-fn objects(stage: &Stage, number: usize, class: &str) -> [Object; 3] {
-    let tool = Stage::tool(number);
-    let key = ObjectKey::new(format!("tool-{tool}"), tool.clone());
-    let port = stage.upstream.port_of(number);
-    let ingress = Ingress {
-        key: key.clone(),
-        created_seconds: 0,
-        class: Some(class.to_owned()),
-        refused: None,
-        rules: vec![Rule {
-            host: Stage::host(number),
-            paths: vec![toolforge_routing::Path {
-                path: "/".to_owned(),
-                kind: PathKind::Prefix,
-                target: Some(Target {
-                    service: tool.clone(),
-                    port: PortRef::Number(SERVICE_PORT),
-                }),
-            }],
-        }],
-        default_backend: None,
-    };
-    let service = Service {
-        key: key.clone(),
-        ports: vec![ServicePort {
-            name: "http".to_owned(),
-            port: SERVICE_PORT,
-        }],
-    };
-    let slice = EndpointSlice {
-        key,
-        service: tool,
-        ports: vec![SlicePort {
-            name: "http".to_owned(),
-            port,
-        }],
-        endpoints: vec![Endpoint {
-            address: std::net::Ipv4Addr::LOCALHOST.into(),
-            ready: true,
-            serving: true,
-            terminating: false,
-        }],
-    };
-    [
-        Object::Ingress(ingress),
-        Object::Service(service),
-        Object::Slice(slice),
-    ]
 }
