@@ -96,24 +96,15 @@ async fn without_an_api_the_other_guards_still_answer() {
         .ask("/mutate/pod", &pod("tool-alpha", &with_image(GOOD)))
         .await;
     assert_eq!(response["status"]["code"], 503);
-    let health = |path: &str| guards.client.get(format!("{}{path}", guards.url)).send();
-    assert_eq!(health("/livez").await.unwrap().status(), 200);
-    assert_eq!(health("/readyz").await.unwrap().status(), 503);
+    assert_eq!(guards.get("/livez").await.status(), 200);
+    assert_eq!(guards.get("/readyz").await.status(), 503);
 }
 
 #[tokio::test]
 async fn is_ready_once_the_accounts_are_known() {
     let guards = Guards::start(api()).await;
     let deadline = tokio::time::Instant::now() + std::time::Duration::from_mins(1);
-    while guards
-        .client
-        .get(format!("{}/readyz", guards.url))
-        .send()
-        .await
-        .unwrap()
-        .status()
-        != 200
-    {
+    while guards.get("/readyz").await.status() != 200 {
         assert!(tokio::time::Instant::now() < deadline, "never ready");
         tokio::task::yield_now().await;
     }

@@ -1,9 +1,12 @@
 //! A running webhook server, and a client that asks it as Kubernetes does.
 
+use std::net::SocketAddr;
+
 use axum::Router;
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
-use tokio_util::sync::CancellationToken;
+use tokio_rustls::rustls::ClientConfig;
+use tokio_util::sync::{CancellationToken, DropGuard};
 use toolforge_admission::run;
 use toolforge_pki::Authority;
 use toolforge_policy::{Policies, PolicySettings};
@@ -11,15 +14,12 @@ use toolforge_serve::Presented;
 
 /// A running webhook server and a client that trusts it.
 pub(crate) struct Guards {
-    pub(crate) url: String,
-    pub(crate) client: reqwest::Client,
-    shutdown: CancellationToken,
-}
-
-impl Drop for Guards {
-    fn drop(&mut self) {
-        self.shutdown.cancel();
-    }
+    /// Its host and port.
+    pub(crate) address: SocketAddr,
+    /// What trusts it, for clients of another kind.
+    pub(crate) tls: ClientConfig,
+    client: reqwest::Client,
+    _running: DropGuard,
 }
 
 fn policies() -> Policies {
@@ -30,35 +30,48 @@ fn policies() -> Policies {
 
 impl Guards {
     pub(crate) async fn start(api: Router) -> Self {
+        Self::start_under(policies(), api).await
+    }
+
+    /// Guards of these policies.
+    pub(crate) async fn start_under(policies: Policies, api: Router) -> Self {
         let authority = Authority::create("test authority").unwrap();
         let identity = authority.issue_server(&["127.0.0.1"]).unwrap();
         let certificate = Presented::of(&identity).unwrap();
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let url = format!("https://{}", listener.local_addr().unwrap());
+        let address = listener.local_addr().unwrap();
         let shutdown = CancellationToken::new();
         let kube = kube::Client::new(api, "default");
-        tokio::spawn(run(kube, listener, certificate, policies(), shutdown.clone()));
-        let trust = reqwest::Certificate::from_pem(authority.certificate_pem().as_bytes()).unwrap();
-        let client = reqwest::Client::builder()
-            .use_rustls_tls()
-            .add_root_certificate(trust)
-            .build()
-            .unwrap();
+        tokio::spawn(run(kube, listener, certificate, policies, shutdown.clone()));
+        let tls = toolforge_pki::client_config(authority.certificate_pem(), None).unwrap();
+        let client = reqwest::Client::builder().use_preconfigured_tls(tls.clone());
         Self {
-            url,
-            client,
-            shutdown,
+            address,
+            tls,
+            client: client.build().unwrap(),
+            _running: shutdown.drop_guard(),
         }
     }
 
-    pub(crate) async fn post(&self, path: &str, body: String) -> reqwest::Response {
-        self.client
-            .post(format!("{}{path}", self.url))
-            .header("content-type", "application/json")
-            .body(body)
-            .send()
-            .await
-            .unwrap()
+    pub(crate) async fn get(&self, path: &str) -> reqwest::Response {
+        let url = format!("https://{}{path}", self.address);
+        self.client.get(url).send().await.unwrap()
+    }
+
+    pub(crate) async fn post(&self, path: &str, body: impl Into<reqwest::Body>) -> reqwest::Response {
+        self.send(path, "application/json", body).await
+    }
+
+    /// Posts a body of this type.
+    pub(crate) async fn send(
+        &self,
+        path: &str,
+        kind: &str,
+        body: impl Into<reqwest::Body>,
+    ) -> reqwest::Response {
+        let url = format!("https://{}{path}", self.address);
+        let request = self.client.post(url).header("content-type", kind);
+        request.body(body).send().await.unwrap()
     }
 
     /// The response part of the answer to a review; its uid is checked on the way.

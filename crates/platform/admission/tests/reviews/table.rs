@@ -1,46 +1,13 @@
 //! The table of adversarial cases of `toolforge-policy`, asked of the server over HTTPS.
 
-#![expect(
-    clippy::unwrap_used,
-    clippy::panic,
-    reason = "a test that cannot go on has failed"
-)]
-
-#[path = "../../../core/policy/tests/cases/table.rs"]
+#[path = "../../../../core/policy/tests/cases/table.rs"]
 mod cases;
 
-use axum::Router;
 use serde_json::{Value, json};
-use tokio::net::TcpListener;
-use tokio_util::sync::CancellationToken;
-use toolforge_admission::run;
-use toolforge_pki::Authority;
-use toolforge_policy::PolicySettings;
-use toolforge_serve::Presented;
 
+use crate::api::no_api;
+use crate::server::Guards;
 use cases::{Case, Expected, Outcome, tables};
-
-/// A server under these settings, and a client that trusts it.
-async fn start(settings: &PolicySettings, shutdown: CancellationToken) -> (String, reqwest::Client) {
-    let authority = Authority::create("test authority").unwrap();
-    let identity = authority.issue_server(&["127.0.0.1"]).unwrap();
-    let certificate = Presented::of(&identity).unwrap();
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let url = format!("https://{}", listener.local_addr().unwrap());
-    let kube = kube::Client::new(Router::new(), "default");
-    tokio::spawn(run(
-        kube,
-        listener,
-        certificate,
-        settings.resolve().unwrap(),
-        shutdown,
-    ));
-    let trust = reqwest::Certificate::from_pem(authority.certificate_pem().as_bytes()).unwrap();
-    let client = reqwest::Client::builder()
-        .use_rustls_tls()
-        .add_root_certificate(trust);
-    (url, client.build().unwrap())
-}
 
 /// The review of a case as the API writes it; the object stays the text that it is.
 fn review(case: &Case) -> String {
@@ -65,15 +32,10 @@ fn review(case: &Case) -> String {
         .replace("\"OBJECT\"", &case.body)
 }
 
-async fn outcome(url: &str, client: &reqwest::Client, case: &Case) -> Outcome {
-    let address = format!("{url}/validate/{}", case.guard);
-    let answer = client
-        .post(address)
-        .header("content-type", "application/json")
-        .body(review(case))
-        .send()
-        .await
-        .unwrap();
+async fn outcome(guards: &Guards, case: &Case) -> Outcome {
+    let answer = guards
+        .post(&format!("/validate/{}", case.guard), review(case))
+        .await;
     let status = answer.status();
     let body = answer.text().await.unwrap();
     if status == 400 {
@@ -105,13 +67,11 @@ async fn outcome(url: &str, client: &reqwest::Client, case: &Case) -> Outcome {
 async fn every_case_has_its_verdict_over_https_as_well() {
     let mut complaints = Vec::new();
     for table in tables() {
-        let shutdown = CancellationToken::new();
-        let (url, client) = start(&table.settings, shutdown.clone()).await;
+        let guards = Guards::start_under(table.settings.resolve().unwrap(), no_api()).await;
         for case in &table.cases {
-            let outcome = outcome(&url, &client, case).await;
+            let outcome = outcome(&guards, case).await;
             complaints.extend(case.complaint(table.file, &outcome));
         }
-        shutdown.cancel();
     }
     assert!(
         complaints.is_empty(),
