@@ -5,7 +5,7 @@ use std::{fs, path::PathBuf, process::ExitCode};
 use anyhow::Context as _;
 use clap::Args;
 use serde_json::{Value, json};
-use toolforge_accounts::DirectorySettings;
+use toolforge_accounts::{DirectorySettings, Overrides};
 use toolforge_policy::PolicySettings;
 
 use crate::{
@@ -36,6 +36,9 @@ pub(crate) struct ManifestsArgs {
     /// The directory file of the account service, which is left out of the components without it
     #[arg(long, value_name = "FILE", requires = "image")]
     directory: Option<PathBuf>,
+    /// The account service's file of what single tools have more or less of
+    #[arg(long, value_name = "FILE", requires = "directory")]
+    overrides: Option<PathBuf>,
     /// Only the namespaces and definitions of kinds, which have to be there before the rest is applied
     #[arg(long)]
     definitions: bool,
@@ -75,6 +78,16 @@ impl ManifestsArgs {
         Ok(Some(text))
     }
 
+    /// The file of overrides as it is, once it is known to be one.
+    fn overrides(&self) -> anyhow::Result<Option<String>> {
+        let Some(path) = &self.overrides else {
+            return Ok(None);
+        };
+        let text = read(path)?;
+        Overrides::read(&text).with_context(|| format!("--overrides: {}", path.display()))?;
+        Ok(Some(text))
+    }
+
     fn objects(&self) -> anyhow::Result<Vec<Value>> {
         let policy = self.policy()?;
         let certificate = self.certificate()?;
@@ -102,6 +115,7 @@ impl ManifestsArgs {
                 policy: policy.clone(),
                 certificate: certificate.clone(),
                 directory: self.directory()?,
+                overrides: self.overrides()?,
             };
             // The pages' Service leads to Pods here.
             items.retain(|object| object["kind"] != "Service");

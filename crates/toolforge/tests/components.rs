@@ -136,11 +136,15 @@ fn manifests_are_what_a_cluster_takes() {
     let authority = authority.to_string_lossy();
     let directory = scratch.path().join("directory.yaml");
     std::fs::write(&directory, "urls: [ldaps://ldap.example]\nbase: dc=example\n").unwrap();
+    let overrides = scratch.path().join("overrides.yaml");
+    std::fs::write(&overrides, "tools: { alpha: { quota: { pods: 20 } } }\n").unwrap();
     let image = [
         "--image",
         "r.example/toolforge:1",
         "--directory",
         &directory.to_string_lossy(),
+        "--overrides",
+        &overrides.to_string_lossy(),
     ];
     let files = [&image[..], &["--webhook-ca", &authority]].concat();
     let ground = manifests(&scratch, "ground.json", &["--definitions"]);
@@ -161,6 +165,7 @@ fn manifests_are_what_a_cluster_takes() {
         "ingressclass.networking.k8s.io/toolforge",
         "podsecuritypolicy.policy.toolforge.org/default",
         "serviceaccount/admission",
+        "configmap/overrides",
         "deployment.apps/admission",
         "deployment.apps/accounts",
         "deployment.apps/gateway",

@@ -26,6 +26,8 @@ pub(crate) struct Deployed {
     pub(crate) certificate: Certificate,
     /// The directory file; without it the account service is left out.
     pub(crate) directory: Option<String>,
+    /// The file of what single tools have more or less of, for the account service.
+    pub(crate) overrides: Option<String>,
 }
 
 /// Where the guards' certificate comes from, and by which authority it is known.
@@ -41,13 +43,19 @@ pub(crate) struct Certificate {
 pub(crate) fn deployed(deployed: &Deployed) -> Vec<Value> {
     let mut objects = configuration(deployed);
     let digest = digest(&objects);
+    // Not in the digest: it is read again when it changes.
+    objects.extend(config_map(
+        "overrides",
+        "overrides.yaml",
+        deployed.overrides.as_deref(),
+    ));
     let mut components = vec![
         components::admission(&deployed.certificate),
         components::gateway(),
         components::fourohfour(&deployed.domain),
     ];
     if deployed.directory.is_some() {
-        components.push(components::accounts());
+        components.push(components::accounts(deployed.overrides.is_some()));
     }
     for component in &components {
         objects.extend(component.objects(&deployed.image, &digest));
@@ -55,30 +63,33 @@ pub(crate) fn deployed(deployed: &Deployed) -> Vec<Value> {
     objects
 }
 
-/// The files that components read, as `ConfigMap`s of their namespace.
+/// The files that components read when they start, as `ConfigMap`s of their namespace.
 fn configuration(deployed: &Deployed) -> Vec<Value> {
     let policy = serde_saphyr::to_string(&deployed.policy).expect("settings are plain data");
     let files = [
-        ("policy", "policy.yaml", Some(&policy)),
-        ("directory", "directory.yaml", deployed.directory.as_ref()),
+        ("policy", "policy.yaml", Some(policy.as_str())),
+        ("directory", "directory.yaml", deployed.directory.as_deref()),
         (
             "admission-authority",
             "ca.crt",
-            deployed.certificate.authority.as_ref(),
+            deployed.certificate.authority.as_deref(),
         ),
     ];
-    let config_map = |(name, file, text): (&str, &str, Option<&String>)| {
-        Some(json!({
-            "apiVersion": "v1",
-            "kind": "ConfigMap",
-            "metadata": { "name": name, "namespace": SERVICE_NAMESPACE },
-            "data": { file: text? },
-        }))
-    };
-    files.into_iter().filter_map(config_map).collect()
+    let maps = files.map(|(name, file, text)| config_map(name, file, text));
+    maps.into_iter().flatten().collect()
 }
 
-/// What changes with the files: components read most of them when they start.
+/// A file as a `ConfigMap`, if there is one.
+fn config_map(name: &str, file: &str, text: Option<&str>) -> Option<Value> {
+    Some(json!({
+        "apiVersion": "v1",
+        "kind": "ConfigMap",
+        "metadata": { "name": name, "namespace": SERVICE_NAMESPACE },
+        "data": { file: text? },
+    }))
+}
+
+/// What changes with the files.
 fn digest(objects: &[Value]) -> String {
     let mut hasher = DefaultHasher::new();
     for object in objects {

@@ -11,6 +11,8 @@ use crate::objects::{FOUROHFOUR_PORT, SERVICE_NAMESPACE};
 
 /// Where the policy file is mounted.
 const POLICY: &str = "/etc/toolforge/policy";
+/// Where that of overrides is mounted; whole, so that the kubelet brings changes.
+const OVERRIDES: &str = "/etc/toolforge/overrides";
 /// Before all Pods of tools: where they are in the way, these go first.
 const CRITICAL: &str = "system-cluster-critical";
 /// Port of the servers that speak HTTPS.
@@ -109,7 +111,7 @@ pub(super) fn fourohfour(domain: &str) -> Component {
 }
 
 /// One of the two acts, elected by a Lease.
-pub(super) fn accounts() -> Component {
+pub(super) fn accounts(has_overrides: bool) -> Component {
     let mut arguments = policy_argument();
     arguments.extend(strings(&[
         "--directory",
@@ -125,6 +127,18 @@ pub(super) fn accounts() -> Component {
     };
     let mut directory = file("directory", "/etc/toolforge/directory");
     directory.0["name"] = json!("directory-file");
+    let mut volumes = vec![
+        file("policy", POLICY),
+        directory,
+        password,
+        homes("tool-homes", "/data/project", "Directory"),
+        homes("admin-homes", "/home", "Directory"),
+        homes("archive", "/var/lib/toolforge/archive", "DirectoryOrCreate"),
+    ];
+    if has_overrides {
+        arguments.extend(strings(&["--overrides", &format!("{OVERRIDES}/overrides.yaml")]));
+        volumes.push(file("overrides", OVERRIDES));
+    }
     Component {
         name: "accounts",
         namespace: SERVICE_NAMESPACE,
@@ -137,14 +151,7 @@ pub(super) fn accounts() -> Component {
             ready: "/readyz",
             start_tens: 12,
         },
-        volumes: vec![
-            file("policy", POLICY),
-            directory,
-            password,
-            homes("tool-homes", "/data/project", "Directory"),
-            homes("admin-homes", "/home", "Directory"),
-            homes("archive", "/var/lib/toolforge/archive", "DirectoryOrCreate"),
-        ],
+        volumes,
         service: None,
         // Files of tools are made in their homes, and given to them.
         root_with: Some(&["CHOWN", "DAC_OVERRIDE", "FOWNER"]),

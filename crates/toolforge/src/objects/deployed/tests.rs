@@ -4,6 +4,10 @@ use super::*;
 use crate::cli::{Cli, Command};
 
 fn set(signer: Option<&str>, authority: Option<&str>) -> Vec<Value> {
+    set_with(signer, authority, "tools: {}\n")
+}
+
+fn set_with(signer: Option<&str>, authority: Option<&str>, overrides: &str) -> Vec<Value> {
     deployed(&Deployed {
         image: "r.example/toolforge:1".to_owned(),
         domain: "tools.example".to_owned(),
@@ -13,6 +17,7 @@ fn set(signer: Option<&str>, authority: Option<&str>) -> Vec<Value> {
             authority: authority.map(str::to_owned),
         },
         directory: Some("urls: [ldaps://ldap.example]\n".to_owned()),
+        overrides: Some(overrides.to_owned()),
     })
 }
 
@@ -54,7 +59,10 @@ fn the_command_lines_are_those_of_this_program() {
             let parsed = Cli::try_parse_from(&line).unwrap_or_else(|error| panic!("{line:?}: {error}"));
             let is_right = match parsed.command {
                 Command::Admission(_) => container["name"] == "admission",
-                Command::Accounts(accounts) => container["name"] == "accounts" && accounts.command.is_none(),
+                Command::Accounts(accounts) => {
+                    let has_overrides = accounts.overrides.is_some();
+                    container["name"] == "accounts" && accounts.command.is_none() && has_overrides
+                }
                 Command::Gateway(_) => container["name"] == "gateway",
                 Command::Fourohfour(_) => container["name"] == "fourohfour",
                 _ => false,
@@ -138,4 +146,8 @@ fn another_policy_starts_the_components_anew() {
     let (one, same) = (set(None, Some("PEM")), set(None, Some("PEM")));
     assert_eq!(annotations(&one), annotations(&same));
     assert_ne!(annotations(&one), annotations(&set(None, Some("OTHER"))));
+    // Read again where it is mounted.
+    let overridden = set_with(None, Some("PEM"), "tools: { alpha: { quota: { pods: 20 } } }\n");
+    assert_eq!(annotations(&one), annotations(&overridden));
+    assert_ne!(one, overridden);
 }
