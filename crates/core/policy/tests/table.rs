@@ -5,11 +5,15 @@
 #[path = "cases/table.rs"]
 mod cases;
 
+use std::sync::Arc;
+
 use serde::de::DeserializeOwned;
 use serde_json::Value;
+use toolforge_model::ToolAccount;
+use toolforge_policy::psp::{Phase, tool_policy};
 use toolforge_policy::{
-    Policies, Verdict, Workload, Writer, admit_endpoint_slice, admit_endpoints, admit_images, admit_ingress,
-    admit_service, admit_volumes,
+    Guard, ObjectKind, Policies, Question, Verdict, Workload, Writer, admit_endpoint_slice, admit_endpoints,
+    admit_images, admit_ingress, admit_service, admit_volumes,
 };
 
 use cases::{Case, Outcome, tables};
@@ -38,6 +42,7 @@ fn verdict(policies: &Policies, case: &Case) -> Result<Verdict, String> {
             writer,
             &typed(object)?,
         )),
+        ("pod", _) => of_pod(policies, case, writer, &object),
         (guard, kind) => {
             let workload = Workload::read(kind, namespace, &object).map_err(|error| error.to_string())?;
             match guard {
@@ -47,6 +52,33 @@ fn verdict(policies: &Policies, case: &Case) -> Result<Verdict, String> {
             }
         }
     }
+}
+
+/// The verdict on a Pod, or a template of Pods, by the tool's own policy.
+fn of_pod(policies: &Policies, case: &Case, writer: Writer<'_>, object: &Value) -> Result<Verdict, String> {
+    let account = ToolAccount {
+        uid: 52_001,
+        home: "/data/project/alpha".to_owned(),
+    };
+    let tool = "alpha".parse().expect("a tool's name");
+    let usable = [Arc::new(tool_policy(&tool, &account, &policies.pod))];
+    let question = Question {
+        kind: ObjectKind {
+            group: &case.kind.group,
+            version: &case.kind.version,
+            kind: &case.kind.kind,
+        },
+        namespace: &case.namespace,
+        object,
+        pod_policies: Some(&usable),
+        writer,
+        phase: case
+            .sub_resource
+            .as_ref()
+            .map_or(Phase::Create, |_| Phase::EphemeralContainers),
+    };
+    let verdict = Guard::Pod.judge(policies, question);
+    verdict.map_err(|unjudged| unjudged.to_string())
 }
 
 fn typed<T: DeserializeOwned>(object: Value) -> Result<T, String> {

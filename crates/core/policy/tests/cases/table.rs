@@ -1,7 +1,7 @@
 //! The table of adversarial cases: what is written in the `.yaml` files beside this one, as objects and expectations.
 //!
 //! Three tests include this file: `crates/core/policy/tests/table.rs` asks the functions,
-//! `crates/platform/admission/tests/table.rs` the server over HTTPS, `crates/toolforge/tests/table.rs` a running platform
+//! `crates/platform/admission/tests/reviews/table.rs` the server over HTTPS, `crates/toolforge/tests/table.rs` a running platform
 //! through its API. It only reads and compares; how a case is asked is theirs.
 
 use std::collections::BTreeMap;
@@ -12,12 +12,13 @@ use serde_json::{Value, json};
 use toolforge_policy::PolicySettings;
 
 /// The files of the table.
-const FILES: [&str; 10] = [
+const FILES: [&str; 11] = [
     "ingress.yaml",
     "ingress-annotations.yaml",
     "ingress-legacy.yaml",
     "images.yaml",
     "images-digests.yaml",
+    "pods.yaml",
     "services.yaml",
     "services-configured.yaml",
     "endpoints.yaml",
