@@ -6,16 +6,19 @@ use std::sync::Arc;
 use axum::Router;
 use axum::http::StatusCode;
 use k8s_openapi::api::core::v1::Namespace;
+use serde::Deserialize as _;
+use serde_json::Value;
 use tokio::runtime::Runtime;
-use tokio_util::sync::CancellationToken;
 use toolforge_policy::Policies;
+use toolforge_policy::psp::GrantIndex;
 
 use crate::accounts::Accounts;
+use crate::answer::Answer;
 use crate::grants::Grants;
 use crate::guard::Guard;
 use crate::metrics::Metrics;
 use crate::pods::Known;
-use crate::review::Review;
+use crate::review::{Request, Review};
 
 /// All guards, under these policies, with the account of one tool.
 pub struct Guards {
@@ -32,21 +35,18 @@ impl fmt::Debug for Guards {
 }
 
 impl Guards {
-    /// Guards that know the account in this namespace, and have an API that is down.
+    /// Guards that know the account in this namespace and these grants, and have an API that is down.
     ///
     /// # Errors
     /// When there is no runtime.
-    pub fn new(policies: Policies, known: Namespace) -> std::io::Result<Self> {
+    pub fn new(policies: Policies, known: Namespace, grants: GrantIndex) -> std::io::Result<Self> {
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
             .build()?;
         let (accounts, grants) = runtime.block_on(async {
             let down = Router::new().fallback(async || StatusCode::INTERNAL_SERVER_ERROR);
             let client = kube::Client::new(down, "default");
-            // Nothing follows: who may use which policy stays unknown, and Pods are answered with that.
-            let ended = CancellationToken::new();
-            ended.cancel();
-            let grants = Grants::follow(&client, &ended);
+            let grants = Grants::fixed(client.clone(), grants);
             (Accounts::fixed(client, Arc::new(Metrics::new()), known), grants)
         });
         Ok(Self {
@@ -76,7 +76,21 @@ impl Guards {
             let answer = self.runtime.block_on(answer);
             assert!(answer.refusal().is_none_or(|message| !message.is_empty()));
             assert!(serde_json::to_vec(&review.answered(&answer)).is_ok());
+            assert!(
+                fits(&answer, &review.request),
+                "{guard:?} changes what is not there"
+            );
         }
         true
     }
+}
+
+/// Whether the changes in an answer can be made in the object that they are for.
+fn fits(answer: &Answer, request: &Request<'_>) -> bool {
+    let Answer::Allow(patch) = answer else {
+        return true;
+    };
+    patch.is_empty()
+        || Value::deserialize(&request.object)
+            .is_ok_and(|mut object| json_patch::patch(&mut object, &json_patch::Patch(patch.clone())).is_ok())
 }
