@@ -33,8 +33,8 @@ use report::Figures;
 use stage::Stage;
 use wire::{Ask, Way};
 
-/// Files that a proxy has open besides its idle connections.
-const OTHER_FILES: u64 = 500;
+/// Files that everybody must be able to have open: haproxy wants two for each connection that it may get, and some more.
+const FILES: u64 = 2 * peers::CONNECTIONS + 200;
 
 /// What `bench gateway` is told.
 #[derive(Debug, Args)]
@@ -96,10 +96,9 @@ impl Arguments {
 pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<()> {
     toolforge_pki::install_provider();
     let files = process::raise_file_limit()?;
-    let needed = arguments.sizes().idle_connections as u64 + OTHER_FILES;
     ensure!(
-        files >= needed,
-        "a process may have {files} files open here, and {needed} are needed (ulimit -Hn)"
+        files >= FILES,
+        "a process may have {files} files open here, and {FILES} are needed (ulimit -Hn)"
     );
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()

@@ -14,6 +14,8 @@ use crate::process;
 
 const NGINX: &str = include_str!("nginx.conf");
 const HAPROXY: &str = include_str!("haproxy.cfg");
+/// The most connections that a peer takes.
+pub(super) const CONNECTIONS: u64 = 5500;
 /// Idle connections that nginx keeps to one server; the gateway keeps as many.
 const KEPT_ALIVE: usize = 64;
 
@@ -78,6 +80,7 @@ fn map(stage: &Stage, end: &str) -> String {
 fn filled(template: &str, stage: &Stage, doors: Doors) -> String {
     template
         .replace("@FOLDER@", &stage.folder().display().to_string())
+        .replace("@CONNECTIONS@", &CONNECTIONS.to_string())
         .replace("@PLAIN@", &doors.plain.port().to_string())
         .replace("@TLS@", &doors.tls.port().to_string())
 }
