@@ -92,6 +92,15 @@ impl Lifecycle {
     }
 }
 
+/// How many of the accounts that the directory has at the start have been looked at.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Progress {
+    /// So many.
+    pub done: usize,
+    /// Of so many.
+    pub accounts: usize,
+}
+
 /// What the service is told.
 #[derive(Debug)]
 pub struct Config {
@@ -123,6 +132,8 @@ pub struct Config {
     pub listener: Option<TcpListener>,
     /// Told once, when every account of the directory has been looked at for the first time.
     pub on_first_pass: Option<oneshot::Sender<Summary>>,
+    /// Told how far that is.
+    pub progress: Option<watch::Sender<Progress>>,
 }
 
 impl Config {
@@ -143,6 +154,7 @@ impl Config {
             election: None,
             listener: None,
             on_first_pass: None,
+            progress: None,
         }
     }
 }

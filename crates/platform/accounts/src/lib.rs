@@ -61,7 +61,7 @@ mod yaml;
 pub use account::Account;
 pub use config::{
     ARCHIVE, Config, FIRST_TOOL_UID, GRACE, LAST_TOOL_UID, Lifecycle, MOST_REMOVALS, MOST_REMOVALS_PERCENT,
-    REMOVAL_PAUSE, REMOVALS_WINDOW, RENEW_BEFORE, Summary,
+    Progress, REMOVAL_PAUSE, REMOVALS_WINDOW, RENEW_BEFORE, Summary,
 };
 pub use desired::{ADMIN_NAMESPACE, MARKER, desired_admin_objects, desired_tool_objects, tool_marker};
 pub use dry_run::{AccountPlan, DryRun, DryRunError, FieldChange, Standing, Step, Target, Verb, dry_run};

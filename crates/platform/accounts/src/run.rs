@@ -24,7 +24,7 @@ use crate::{
     pace::Pace,
     plan::ObjectKey,
     reconcile::Context,
-    service::Service,
+    service::{FirstPass, Service},
 };
 
 /// Between two attempts to learn where the API is.
@@ -129,7 +129,9 @@ impl Replica {
         let (events, publisher) = events::publisher(client.clone());
         watches.spawn(publisher);
         let context = Arc::new(self.context(client, (cache, word), fence, events));
-        let mut service = Service::new(context, self.config.on_first_pass.take());
+        let config = &mut self.config;
+        let first_pass = FirstPass::new(config.on_first_pass.take(), config.progress.take());
+        let mut service = Service::new(context, first_pass);
         let asks = self.health.leads();
         service.serve(self.news.clone(), changes, asks, &stop).await;
         watches.shutdown().await;

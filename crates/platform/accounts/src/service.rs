@@ -21,7 +21,10 @@ use toolforge_model::{Chain, ToolName};
 use toolforge_policy::psp;
 
 mod answer;
+mod first_pass;
 mod looks;
+
+pub(crate) use first_pass::FirstPass;
 
 use looks::Look;
 
@@ -80,13 +83,11 @@ pub(crate) struct Service {
     overridden_unknown: BTreeSet<ToolName>,
     /// Tools that may not have what the directory gives them.
     clashes: BTreeMap<ToolName, String>,
-    /// Accounts of the first reading that have had no turn yet; none before that reading.
-    first_pass: Option<BTreeSet<Account>>,
-    on_first_pass: Option<oneshot::Sender<Summary>>,
+    first_pass: FirstPass,
 }
 
 impl Service {
-    pub(crate) fn new(context: Arc<Context>, on_first_pass: Option<oneshot::Sender<Summary>>) -> Self {
+    pub(crate) fn new(context: Arc<Context>, first_pass: FirstPass) -> Self {
         let mut overrides = context.overrides.clone();
         let overrides_seen = overrides.borrow_and_update().clone();
         Self {
@@ -105,8 +106,7 @@ impl Service {
             overrides_seen,
             overridden_unknown: BTreeSet::new(),
             clashes: BTreeMap::new(),
-            first_pass: None,
-            on_first_pass,
+            first_pass,
         }
     }
 
@@ -269,25 +269,25 @@ impl Service {
 
     fn passed(&mut self, account: &Account) {
         self.looked_at(account);
-        if let Some(waiting) = &mut self.first_pass {
-            waiting.remove(account);
-            if waiting.is_empty()
-                && let Some(sender) = self.on_first_pass.take()
-            {
-                let of = |tools: bool| move |account: &&Account| matches!(account, Account::Tool(_)) == tools;
-                let failing = |tools| self.failing.keys().filter(of(tools)).count();
-                // The one who asked may be gone.
-                let _ = sender.send(Summary {
-                    tools: self.snapshot.tools.len().saturating_sub(failing(true)),
-                    admins: self.snapshot.admins.len().saturating_sub(failing(false)),
-                    failing: self
-                        .failing
-                        .iter()
-                        .map(|(account, why)| (account.to_string(), why.clone()))
-                        .collect(),
-                });
-            }
+        if let Some(asked) = self.first_pass.passed(account) {
+            self.sum_up(asked);
         }
+    }
+
+    /// Answers who wants to know how the first pass went.
+    fn sum_up(&self, asked: oneshot::Sender<Summary>) {
+        let of = |tools: bool| move |account: &&Account| matches!(account, Account::Tool(_)) == tools;
+        let failing = |tools| self.failing.keys().filter(of(tools)).count();
+        // The one who asked may be gone.
+        let _ = asked.send(Summary {
+            tools: self.snapshot.tools.len().saturating_sub(failing(true)),
+            admins: self.snapshot.admins.len().saturating_sub(failing(false)),
+            failing: self
+                .failing
+                .iter()
+                .map(|(account, why)| (account.to_string(), why.clone()))
+                .collect(),
+        });
     }
 
     fn changed(&mut self, key: &ObjectKey) {
@@ -312,7 +312,7 @@ impl Service {
     /// Looks for accounts that the cluster has and the directory has not.
     fn judge(&mut self) {
         // Without an answer of the directory nothing can be missing in it.
-        if self.first_pass.is_none() {
+        if !self.first_pass.has_begun() {
             return;
         }
         let known = Known::of(&self.context.cache);
@@ -353,14 +353,14 @@ impl Service {
         self.find_clashes(&new);
         self.mark(new.differences(&self.snapshot));
         self.snapshot = new;
-        if self.first_pass.is_none() {
-            self.first_pass = Some(self.snapshot.accounts());
-            // With no account at all the first pass is over already.
-            self.passed(&Account::Admin(String::new()));
+        if self.first_pass.has_begun() {
+            self.judge();
+        } else {
+            if let Some(asked) = self.first_pass.begin(self.snapshot.accounts()) {
+                self.sum_up(asked);
+            }
             self.forget_troubles();
             self.compare();
-        } else {
-            self.judge();
         }
         self.report_overridden();
     }

@@ -18,6 +18,7 @@ use toolforge_pki::{Authority, Identity};
 use super::{
     network::Network,
     parts::{Parts, Stop},
+    progress::Progress,
     report, sample, secrets,
     start::Request,
 };
@@ -195,15 +196,21 @@ impl Machine<'_> {
     pub(super) async fn start_accounts(
         &self,
         parts: &mut Parts,
+        progress: &Progress,
     ) -> anyhow::Result<toolforge_accounts::Summary> {
+        let what = "giving every tool of the directory its place";
+        progress.step(what);
         let client = self.client("toolforge:accounts").await?;
         let (first_pass, passed) = oneshot::channel();
-        let config = self.accounts_config(first_pass)?;
+        let (so_far, news) = watch::channel(toolforge_accounts::Progress::default());
+        let mut config = self.accounts_config(first_pass)?;
+        config.progress = Some(so_far);
         parts.start("account service", Stop::First, |stop| {
             toolforge_accounts::run(client, config, stop)
         });
         tokio::select! {
             summary = passed => summary.map_err(|_| anyhow!("the account service gave no account of itself")),
+            never = progress.follow(what, news) => match never {},
             error = parts.failed() => Err(error),
         }
     }

@@ -1,8 +1,9 @@
 //! Says what is being done when it takes longer than a moment.
 
-use std::time::Duration;
+use std::{convert::Infallible, time::Duration};
 
 use indicatif::{ProgressBar, ProgressStyle};
+use tokio::sync::watch;
 
 /// A start that is done within this time needs no words.
 const MOMENT: Duration = Duration::from_millis(400);
@@ -35,6 +36,20 @@ impl Progress {
     pub(super) fn step(&self, what: &'static str) {
         tracing::info!("{what}");
         self.bar.set_message(what);
+    }
+
+    /// How far the step is that gives accounts what they have, until this is dropped.
+    pub(super) async fn follow(
+        &self,
+        what: &str,
+        mut news: watch::Receiver<toolforge_accounts::Progress>,
+    ) -> Infallible {
+        while news.changed().await.is_ok() {
+            let toolforge_accounts::Progress { done, accounts } = *news.borrow_and_update();
+            self.bar
+                .set_message(format!("{what}: {done} of {accounts} accounts"));
+        }
+        std::future::pending().await
     }
 
     pub(super) fn done(self) {

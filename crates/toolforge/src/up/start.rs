@@ -105,8 +105,7 @@ async fn start(parts: &mut Parts, request: &Request) -> anyhow::Result<Network> 
     machine
         .start_gateway(parts, listeners.https, listeners.http)
         .await?;
-    progress.step("giving every tool of the directory its place");
-    let summary = machine.start_accounts(parts).await?;
+    let summary = machine.start_accounts(parts, &progress).await?;
     progress.done();
     report::ready(&report::Running {
         layout,
