@@ -51,6 +51,8 @@ pub(crate) enum Command {
     Admission(AdmissionArgs),
     /// Run the gateway: front proxy and ingress controller; or look at its routes
     Gateway(GatewayArgs),
+    /// Run the balancer for TCP, before API servers and ingress nodes
+    Balance(BalanceArgs),
     /// Run the pages that answer for what is not there
     Fourohfour(FourohfourArgs),
     /// Print the objects that a cluster must hold before the components start
@@ -335,6 +337,13 @@ impl From<PlainHttp> for toolforge_gateway::PlainHttp {
             PlainHttp::Serve => Self::Serve,
         }
     }
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct BalanceArgs {
+    /// What to balance: YAML, read again when it changes
+    #[arg(long, value_name = "FILE")]
+    pub(crate) settings: PathBuf,
 }
 
 #[derive(Debug, Args)]

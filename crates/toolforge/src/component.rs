@@ -13,7 +13,9 @@ use toolforge_pki::Identity;
 use toolforge_serve::Presented;
 
 use crate::{
-    cli::{AdmissionArgs, CertificateArgs, ClusterArgs, FourohfourArgs, GatewayArgs, IssuedArgs},
+    cli::{
+        AdmissionArgs, BalanceArgs, CertificateArgs, ClusterArgs, FourohfourArgs, GatewayArgs, IssuedArgs,
+    },
     client,
     followed::FollowedFile,
     logging, objects,
@@ -142,6 +144,14 @@ pub(crate) fn gateway(arguments: GatewayArgs) -> anyhow::Result<ExitCode> {
     })
 }
 
+/// The balancer, which needs no cluster.
+pub(crate) fn balance(arguments: BalanceArgs) -> anyhow::Result<ExitCode> {
+    let settings = FollowedFile::balancer(arguments.settings);
+    // What is wrong with it is said before anything begins.
+    settings.read()?;
+    until_signal(|stop| async move { Ok(toolforge_balancer::run(settings.follow()?, stop).await?) })
+}
+
 pub(crate) fn fourohfour(arguments: &FourohfourArgs) -> anyhow::Result<ExitCode> {
     let config = toolforge_status::Config {
         domain: domain_of(&arguments.domain)?,
@@ -173,13 +183,21 @@ pub(crate) fn run<F>(
 where
     F: Future<Output = anyhow::Result<()>>,
 {
+    let kubeconfig = cluster.kubeconfig.as_deref();
+    until_signal(|stop| async move { component(client::from_file(kubeconfig).await?, stop).await })
+}
+
+/// Runs something until a signal.
+fn until_signal<F>(run: impl FnOnce(CancellationToken) -> F) -> anyhow::Result<ExitCode>
+where
+    F: Future<Output = anyhow::Result<()>>,
+{
     logging::start(false);
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     runtime.block_on(async {
         let stop = CancellationToken::new();
         stop_on_signals(stop.clone())?;
-        let client = client::from_file(cluster.kubeconfig.as_deref()).await?;
-        component(client, stop).await
+        run(stop).await
     })?;
     Ok(ExitCode::SUCCESS)
 }

@@ -1,11 +1,13 @@
 //! Files that are read at the start and again when they change: that of overrides (`--overrides` of `accounts` and `up`),
-//! and that of the gateway's settings (`--settings` of `gateway`, `--gateway-settings` of `up`).
+//! that of the gateway's settings (`--settings` of `gateway`, `--gateway-settings` of `up`), and that of the balancer's
+//! (`--settings` of `balance`).
 
 use std::{path::PathBuf, sync::Arc};
 
 use anyhow::Context as _;
 use tokio::sync::watch;
 use toolforge_accounts::Overrides;
+use toolforge_balancer::{Balance, BalancerSettings};
 use toolforge_gateway::{GatewaySettings, Rules};
 use toolforge_serve::Notices;
 
@@ -35,6 +37,17 @@ impl FollowedFile<Rules> {
             flag,
             path,
             parse: |text| Ok(GatewaySettings::read(text)?.resolve()?),
+        }
+    }
+}
+
+impl FollowedFile<Balance> {
+    /// The file of the balancer's settings.
+    pub(crate) fn balancer(path: PathBuf) -> Self {
+        Self {
+            flag: "--settings",
+            path,
+            parse: |text| Ok(BalancerSettings::read(text)?.resolve()?),
         }
     }
 }

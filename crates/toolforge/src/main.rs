@@ -69,6 +69,7 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
             Some(command) => gateway::run(command),
             None => component::gateway(arguments),
         },
+        Command::Balance(arguments) => component::balance(arguments),
         Command::Fourohfour(arguments) => component::fourohfour(&arguments),
         Command::Manifests(arguments) => manifests::run(&arguments),
         Command::Webservice(_) | Command::WebserviceRunner(_) => {
