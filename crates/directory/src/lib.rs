@@ -11,6 +11,8 @@ mod connection;
 mod entry;
 mod filter;
 mod following;
+#[cfg(fuzzing)]
+pub mod fuzzing;
 mod journal;
 pub mod ldif;
 mod name;

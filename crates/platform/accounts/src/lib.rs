@@ -29,6 +29,8 @@ mod events;
 mod execute;
 mod file_work;
 mod files;
+#[cfg(fuzzing)]
+pub mod fuzzing;
 mod guard;
 mod health;
 mod home;
