@@ -1,6 +1,10 @@
 //! What operators ask of the gateway: what is served, where a URL goes, and why it does not get there.
 
-use toolforge_testkit::{Outcome, Scratch, eventually};
+use std::net::Ipv4Addr;
+
+use reqwest::StatusCode;
+use toolforge_pki::Authority;
+use toolforge_testkit::{Outcome, Scratch, Visitor, eventually};
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_toolforge");
 
@@ -63,4 +67,47 @@ fn a_url_is_explained_from_host_to_endpoint() {
     assert_eq!(ask(&scratch, &["explain", &format!("{url}deep?er")]).code, 0);
     let refused = ask(&scratch, &["explain", "ftp://hello/"]).refused();
     assert!(refused.contains("serves https and http, not ftp"), "{refused}");
+}
+
+#[test]
+fn a_tool_brings_its_own_certificate_with_kubectl() {
+    let scratch = Scratch::new(PROGRAM);
+    let _platform = scratch.start(&[]);
+    scratch.as_tool("hello", &["webservice", "static", "start"]).ok();
+    let (authority, host) = (
+        Authority::create("hello's own").unwrap(),
+        "hello.toolforge.localhost",
+    );
+    let own = authority.issue_server(&[host]).unwrap();
+    let file = |name: &str| scratch.path().join(name).to_string_lossy().into_owned();
+    std::fs::write(file("own.crt"), &own.certificate_pem).unwrap();
+    std::fs::write(file("own.key"), &own.key_pem).unwrap();
+    let files = [
+        format!("--cert={}", file("own.crt")),
+        format!("--key={}", file("own.key")),
+    ];
+    let create = ["create", "secret", "tls", "own", &files[0], &files[1]];
+    scratch.kubectl_as("hello", &create).ok();
+    let patch = format!(r#"{{"spec":{{"tls":[{{"hosts":["{host}"],"secretName":"own"}}]}}}}"#);
+    let patch = [
+        "patch",
+        "ingress",
+        "hello-subdomain",
+        "--type=merge",
+        "-p",
+        &patch,
+    ];
+    scratch.kubectl_as("hello", &patch).ok();
+    // Who knows only the tool's authority believes the gateway for this host, and for no other.
+    let port = scratch.port("--https-port");
+    let gateway = (Ipv4Addr::LOCALHOST, port).into();
+    let other = "clock.toolforge.localhost";
+    let visitor = Visitor::new(authority.certificate_pem(), &[(host, gateway), (other, gateway)]);
+    eventually("the tool under its own certificate", || {
+        match visitor.get(&scratch.url("hello")) {
+            Ok(answer) if answer.status == StatusCode::OK => Ok(()),
+            answer => Err(format!("{answer:?}")),
+        }
+    });
+    assert!(visitor.get(&scratch.url("clock")).is_err());
 }
