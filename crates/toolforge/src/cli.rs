@@ -301,6 +301,9 @@ pub(crate) struct GatewayArgs {
         requires = "http"
     )]
     pub(crate) plain_http: PlainHttp,
+    /// Where to answer for health, readiness and metrics, over plain HTTP
+    #[arg(long, value_name = "ADDRESS:PORT")]
+    pub(crate) status: Option<SocketAddr>,
     /// How many threads serve [default: one for each processor]
     #[arg(long, value_name = "NUMBER")]
     pub(crate) workers: Option<NonZeroUsize>,

@@ -123,7 +123,12 @@ pub(crate) fn gateway(arguments: GatewayArgs) -> anyhow::Result<ExitCode> {
             Some(address) => Some((listen(address).await?, arguments.plain_http.into())),
             None => None,
         };
+        let status = match arguments.status {
+            Some(address) => Some(listen(address).await?),
+            None => None,
+        };
         let config = toolforge_gateway::Config {
+            status,
             domain,
             http,
             https: listen(arguments.https).await?,

@@ -160,6 +160,11 @@ impl RouteTable {
         is_served(ingress, &self.settings, &self.classes)
     }
 
+    /// How many hosts and patterns of hosts something is served for.
+    pub fn host_count(&self) -> usize {
+        self.exact.iter().count() + self.wildcard.iter().count() + usize::from(self.any.is_some())
+    }
+
     /// Whether there is no Ingress, Service or slice at all.
     pub fn is_empty(&self) -> bool {
         self.namespaces.iter().next().is_none()

@@ -14,7 +14,11 @@ use http_body::{Body, Frame, SizeHint};
 use tokio::net::TcpStream;
 use toolforge_http1::{ChunkError, Piece};
 
-use crate::{http1::tool::Connection, pool::Pool};
+use crate::{
+    http1::tool::{Answer, Connection},
+    pool::Pool,
+    seen::{record::Record, tally::Event},
+};
 
 /// Why a body ended before its end.
 #[derive(Debug, thiserror::Error)]
@@ -38,7 +42,14 @@ pub(crate) enum BodyError {
 
 /// The body of an answer on its way to the visitor.
 #[derive(Debug)]
-pub(crate) enum ResponseBody {
+pub(crate) struct ResponseBody {
+    source: Source,
+    record: Option<Box<Record>>,
+}
+
+/// Where a body comes from.
+#[derive(Debug)]
+enum Source {
     /// Of our own making.
     Own(Option<Bytes>),
     /// From a tool.
@@ -49,14 +60,39 @@ impl ResponseBody {
     /// A body of our own making.
     pub(crate) fn own(text: impl Into<Bytes>) -> Self {
         let text = text.into();
-        Self::Own((!text.is_empty()).then_some(text))
+        Self {
+            source: Source::Own((!text.is_empty()).then_some(text)),
+            record: None,
+        }
+    }
+
+    /// The body of a tool's answer.
+    pub(crate) fn tool(body: ToolBody) -> Self {
+        Self {
+            source: Source::Tool(body),
+            record: None,
+        }
+    }
+
+    /// Notes in this record what becomes of the body.
+    pub(crate) fn recorded(mut self, record: Record) -> Self {
+        self.record = Some(Box::new(record));
+        self
+    }
+
+    /// The endpoint that the body comes from.
+    pub(crate) fn endpoint(&self) -> Option<SocketAddr> {
+        match &self.source {
+            Source::Own(_) => None,
+            Source::Tool(body) => Some(body.endpoint),
+        }
     }
 
     /// The tool's connection without HTTP, and what was read of it; for answers that switch to something else.
     pub(crate) fn into_connection(self) -> Option<(TcpStream, Bytes)> {
-        match self {
-            Self::Own(_) => None,
-            Self::Tool(body) => body.connection.map(|connection| connection.into_parts()),
+        match self.source {
+            Source::Own(_) => None,
+            Source::Tool(body) => body.connection.map(|connection| connection.into_parts()),
         }
     }
 }
@@ -69,25 +105,40 @@ impl Body for ResponseBody {
         self: Pin<&mut Self>,
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
-        match self.get_mut() {
-            Self::Own(text) => Poll::Ready(text.take().map(|text| Ok(Frame::data(text)))),
-            Self::Tool(body) => body.poll(context),
+        let this = self.get_mut();
+        let frame = match &mut this.source {
+            Source::Own(text) => text.take().map(|text| Ok(Frame::data(text))),
+            Source::Tool(body) => ready!(body.poll(context)),
+        };
+        if let Some(record) = &mut this.record {
+            match &frame {
+                Some(Ok(frame)) => record.sent(frame.data_ref().map_or(0, Bytes::len)),
+                Some(Err(_)) => record.happened(Event::CutShort),
+                None => {}
+            }
         }
+        Poll::Ready(frame)
     }
 
     fn is_end_stream(&self) -> bool {
+        self.source.has_ended()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        let length = match &self.source {
+            Source::Own(text) => Some(text.as_ref().map_or(0, |text| text.len() as u64)),
+            Source::Tool(body) => body.left.left_bytes(),
+        };
+        length.map_or_else(SizeHint::default, SizeHint::with_exact)
+    }
+}
+
+impl Source {
+    fn has_ended(&self) -> bool {
         match self {
             Self::Own(text) => text.is_none(),
             Self::Tool(body) => body.left.has_ended(),
         }
-    }
-
-    fn size_hint(&self) -> SizeHint {
-        let length = match self {
-            Self::Own(text) => Some(text.as_ref().map_or(0, |text| text.len() as u64)),
-            Self::Tool(body) => body.left.left_bytes(),
-        };
-        length.map_or_else(SizeHint::default, SizeHint::with_exact)
     }
 }
 
@@ -98,26 +149,24 @@ pub(crate) struct ToolBody {
     connection: Option<Box<Connection>>,
     left: toolforge_http1::Body,
     keeps_alive: bool,
-    home: Option<(Arc<Pool>, SocketAddr)>,
+    endpoint: SocketAddr,
+    home: Arc<Pool>,
 }
 
 impl ToolBody {
-    pub(crate) fn new(connection: Box<Connection>, left: toolforge_http1::Body, keeps_alive: bool) -> Self {
-        Self {
-            connection: Some(connection),
-            left,
-            keeps_alive,
-            home: None,
+    /// What an endpoint answered; its connection goes back to the pool when the body has passed.
+    pub(crate) fn new(answer: Answer, home: Arc<Pool>, endpoint: SocketAddr) -> Self {
+        let mut body = Self {
+            connection: Some(answer.connection),
+            left: answer.left,
+            keeps_alive: answer.keeps_alive,
+            endpoint,
+            home,
+        };
+        if body.keeps_alive && body.left.has_ended() {
+            body.give_back();
         }
-    }
-
-    /// Says where the connection goes when the body has passed.
-    pub(crate) fn going_home(mut self, pool: Arc<Pool>, endpoint: SocketAddr) -> Self {
-        self.home = Some((pool, endpoint));
-        if self.keeps_alive && self.left.has_ended() {
-            self.give_back();
-        }
-        self
+        body
     }
 
     fn poll(&mut self, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
@@ -138,12 +187,11 @@ impl ToolBody {
 
     /// Gives the connection back if it can take another request, and closes it otherwise.
     fn give_back(&mut self) {
-        let (Some(mut connection), Some((pool, endpoint))) = (self.connection.take(), self.home.take())
-        else {
+        let Some(mut connection) = self.connection.take() else {
             return;
         };
         if connection.rest() && self.keeps_alive {
-            pool.put(endpoint, connection);
+            self.home.put(self.endpoint, connection);
         }
     }
 }

@@ -28,6 +28,8 @@ pub struct Config {
     pub workers: NonZeroUsize,
     /// The port under which the public reaches HTTPS, for redirects and `X-Forwarded-Port`.
     pub public_https_port: u16,
+    /// The listener for health and figures, plain HTTP; `None` tells nobody.
+    pub status: Option<TcpListener>,
     /// The certificate for `*.DOMAIN`, which is shown wherever there is no other.
     pub identity: Identity,
     /// Where that was read, to be read again when it changes; `None` where it does not come from files.

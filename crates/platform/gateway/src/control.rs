@@ -19,8 +19,8 @@ use tokio_util::sync::CancellationToken;
 use toolforge_policy::IngressPolicy;
 use toolforge_routing::{Change, Kind, Object, ObjectKey, RouteTable};
 
-use crate::{Published, certificates::Certificates};
-use hearing::Hearing;
+use crate::{Published, certificates::Certificates, seen::health::Health};
+use hearing::{Event, Hearing};
 use secrets::Secrets;
 
 /// The most events that become one change of the table: a bound for memory, reached only while lists come in.
@@ -29,6 +29,8 @@ const BATCH: usize = 1024;
 /// What the control side needs besides the API.
 pub(crate) struct Control {
     pub(crate) table: Arc<ArcSwap<RouteTable>>,
+    /// Told what is heard.
+    pub(crate) health: Arc<Health>,
     pub(crate) policy: Arc<IngressPolicy>,
     pub(crate) published: Option<Published>,
     /// Takes the certificates of Ingresses.
@@ -43,13 +45,14 @@ pub(crate) struct Control {
 pub(crate) async fn follow(client: kube::Client, control: Control, shutdown: CancellationToken) {
     let Control {
         table,
+        health,
         policy,
         published,
         certificates,
         changed,
         unpublished,
     } = control;
-    let mut events = watch::events(&client, &policy, published.as_ref()).ready_chunks(BATCH);
+    let mut events = watch::events(&client, &policy, published.as_ref(), &health).ready_chunks(BATCH);
     let mut of_secrets = watch::secrets(&client).ready_chunks(BATCH);
     let mut hearing = Hearing::new(&table.load().objects());
     let mut secrets = Secrets::default();
@@ -58,11 +61,17 @@ pub(crate) async fn follow(client: kube::Client, control: Control, shutdown: Can
             () = shutdown.cancelled() => return,
             batch = events.next() => {
                 let Some(batch) = batch else { return };
+                let listed: Vec<_> = batch.iter().filter_map(Event::whole_list).collect();
                 let changes: Vec<_> = batch.into_iter().flat_map(|event| hearing.hear(event)).collect();
                 let claims_change = changes.iter().any(changes_claims);
                 if !changes.is_empty() {
                     table.store(Arc::new(table.load().with(changes)));
+                    health.changed();
                     changed.send_replace(());
+                }
+                // Only now, so that whoever is told that the gateway is ready finds it so.
+                for kind in listed {
+                    health.listed(kind);
                 }
                 ask_for_statuses(&table.load(), &mut hearing, &unpublished);
                 secrets.remember(hearing.api_has_memory()) || claims_change

@@ -4,7 +4,7 @@
 //! share the table and nothing else.
 
 use std::{
-    iter,
+    io, iter,
     net::IpAddr,
     sync::{
         Arc,
@@ -13,7 +13,7 @@ use std::{
     time::Instant,
 };
 
-use arc_swap::ArcSwap;
+use arc_swap::{ArcSwap, ArcSwapOption};
 use http::{
     HeaderMap, HeaderValue, Method, Request, Response, StatusCode,
     header::{ACCEPT, CACHE_CONTROL, UPGRADE},
@@ -35,7 +35,12 @@ use crate::{
     pool::Pool,
     redirect::redirect,
     request_body::{RequestBody, VisitorBody},
-    rules::Rules,
+    rules::{Refused, Rules},
+    seen::{
+        access_log::AccessLog,
+        record::Record,
+        tally::{Event, Tally},
+    },
     visit::{Scheme, Visit},
 };
 
@@ -75,15 +80,55 @@ impl DataPlaneSettings {
 pub struct DataPlane {
     settings: DataPlaneSettings,
     fixed: FixedHeaders,
-    table: Arc<ArcSwap<RouteTable>>,
-    rules: Arc<ArcSwap<Rules>>,
+    shared: Shared,
     /// Where the clock of the rules begins.
     began: Instant,
     pool: Arc<Pool>,
     /// Counts requests, so that endpoints take turns.
     turn: AtomicUsize,
+    /// What this one has done.
+    pub(crate) tally: Arc<Tally>,
     /// Cancelled when upgraded connections have to end too.
     pub(crate) closing: CancellationToken,
+}
+
+/// What data planes go by together, whenever it changes.
+#[derive(Clone, Debug)]
+pub struct Shared {
+    /// Where requests go.
+    pub table: Arc<ArcSwap<RouteTable>>,
+    /// Whom to refuse, and what tools are told.
+    pub rules: Arc<ArcSwap<Rules>>,
+    pub(crate) access_log: Arc<ArcSwapOption<AccessLog>>,
+}
+
+impl Shared {
+    /// A table, rules that refuse nobody, and no access log.
+    pub fn new(table: RouteTable) -> Self {
+        Self {
+            table: Arc::new(ArcSwap::from_pointee(table)),
+            rules: Arc::default(),
+            access_log: Arc::default(),
+        }
+    }
+
+    /// Goes by these rules from the next request on.
+    ///
+    /// # Errors
+    /// When the access log that they ask for cannot be opened; then everything stays as it was.
+    pub fn set_rules(&self, rules: Arc<Rules>) -> io::Result<()> {
+        let current = self.access_log.load_full();
+        let log = match &rules.access_log {
+            Some(rule) => match current.filter(|log| log.goes_by(rule)) {
+                Some(log) => Some(log),
+                None => Some(AccessLog::open(rule.clone())?),
+            },
+            None => None,
+        };
+        self.access_log.store(log);
+        self.rules.store(rules);
+        Ok(())
+    }
 }
 
 /// Where a request goes, out of the table, so that the table is not held while it is on its way.
@@ -94,13 +139,14 @@ enum Way {
 }
 
 impl DataPlane {
-    /// A data plane that goes by this table and these rules, whenever they change. It must be made inside a tokio
-    /// runtime, in which its connections then live.
-    pub fn new(
-        settings: DataPlaneSettings,
-        table: Arc<ArcSwap<RouteTable>>,
-        rules: Arc<ArcSwap<Rules>>,
-    ) -> Arc<Self> {
+    /// A data plane that goes by what is shared. It must be made inside a tokio runtime, in which its connections then
+    /// live.
+    pub fn new(settings: DataPlaneSettings, shared: Shared) -> Arc<Self> {
+        Self::counting(settings, shared, Arc::default())
+    }
+
+    /// As [`Self::new`], counting in this tally.
+    pub(crate) fn counting(settings: DataPlaneSettings, shared: Shared, tally: Arc<Tally>) -> Arc<Self> {
         let fixed = FixedHeaders {
             https_port: HeaderValue::from(settings.public_https_port),
             csp_report_only: settings.content_security_policy_report_only.clone(),
@@ -109,8 +155,8 @@ impl DataPlane {
         Arc::new(Self {
             settings,
             fixed,
-            table,
-            rules,
+            shared,
+            tally,
             began: Instant::now(),
             pool,
             turn,
@@ -120,7 +166,7 @@ impl DataPlane {
 
     /// What it goes by now.
     pub(crate) fn rules(&self) -> arc_swap::Guard<Arc<Rules>> {
-        self.rules.load()
+        self.shared.rules.load()
     }
 
     /// The answer to a request that came without TLS from this address, and is to be led to HTTPS.
@@ -129,24 +175,9 @@ impl DataPlane {
         peer: IpAddr,
         request: Request<VisitorBody>,
     ) -> Response<ResponseBody> {
-        let visit = match Visit::read(&request, Scheme::Http, new_request_id) {
-            Ok(visit) => visit,
-            Err(refusal) => return own_page(refusal.status, None, Some(refusal.reason)),
-        };
-        if visit.path() == HEALTH_PATH {
-            return health();
-        }
-        if let Err(refused) = self.meet(&visit, peer, &request) {
-            return *refused;
-        }
-        let domains = iter::once(&self.settings.domain).chain(&self.settings.other_domains);
-        match redirect(&visit, domains, self.settings.public_https_port) {
-            Some(redirect) => redirect,
-            None => {
-                self.ask_default_backend(&visit, StatusCode::NOT_FOUND, None)
-                    .await
-            }
-        }
+        let mut record = Record::new(self.tally.clone());
+        let response = self.lead(peer, request, &mut record).await;
+        recorded(record, response)
     }
 
     /// The answer to a request that came without TLS from this address, and is to be served: a trusted proxy may say
@@ -158,7 +189,7 @@ impl DataPlane {
     ) -> Response<ResponseBody> {
         let said = request.headers().get(X_FORWARDED_PROTO);
         let is_https = said.is_some_and(|said| said.as_bytes().eq_ignore_ascii_case(b"https"));
-        let scheme = if is_https && self.rules.load().trusts(peer) {
+        let scheme = if is_https && self.shared.rules.load().trusts(peer) {
             Scheme::Https
         } else {
             Scheme::Http
@@ -173,26 +204,65 @@ impl DataPlane {
         scheme: Scheme,
         request: Request<VisitorBody>,
     ) -> Response<ResponseBody> {
-        let visit = match Visit::read(&request, scheme, new_request_id) {
+        let mut record = Record::new(self.tally.clone());
+        let response = self.serve(peer, scheme, request, &mut record).await;
+        recorded(record, response)
+    }
+
+    async fn lead(
+        &self,
+        peer: IpAddr,
+        request: Request<VisitorBody>,
+        record: &mut Record,
+    ) -> Response<ResponseBody> {
+        let visit = match self.read(&request, Scheme::Http) {
             Ok(visit) => visit,
-            Err(refusal) => {
-                let mut response = own_page(refusal.status, None, Some(refusal.reason));
-                finish(response.headers_mut(), scheme, &self.fixed);
-                return response;
+            Err(refusal) => return *refusal,
+        };
+        if visit.path() == HEALTH_PATH {
+            return health();
+        }
+        if let Err(refused) = self.meet(&visit, peer, &request, record) {
+            return *refused;
+        }
+        let domains = iter::once(&self.settings.domain).chain(&self.settings.other_domains);
+        match redirect(&visit, domains, self.settings.public_https_port) {
+            Some(redirect) => redirect,
+            None => {
+                self.ask_default_backend(&visit, StatusCode::NOT_FOUND, None)
+                    .await
+            }
+        }
+    }
+
+    async fn serve(
+        &self,
+        peer: IpAddr,
+        scheme: Scheme,
+        request: Request<VisitorBody>,
+        record: &mut Record,
+    ) -> Response<ResponseBody> {
+        let visit = match self.read(&request, scheme) {
+            Ok(visit) => visit,
+            Err(mut refusal) => {
+                finish(refusal.headers_mut(), scheme, &self.fixed);
+                return *refusal;
             }
         };
         let mut response = if visit.path() == HEALTH_PATH {
             health()
         } else {
             match self
-                .meet(&visit, peer, &request)
+                .meet(&visit, peer, &request, record)
                 .map(|visitor| (visitor, self.way(&visit)))
             {
                 Err(refused) => *refused,
                 Ok((visitor, Way::Tool(backend))) => {
+                    record.belongs_to(&backend);
                     return self.proxy(&visit, visitor, &backend, request).await;
                 }
                 Ok((_, Way::NoEndpoints(backend))) => {
+                    record.belongs_to(&backend);
                     let unavailable = StatusCode::SERVICE_UNAVAILABLE;
                     self.ask_default_backend(&visit, unavailable, Some(&backend))
                         .await
@@ -207,24 +277,43 @@ impl DataPlane {
         response
     }
 
+    /// What is asked; or the answer to what cannot be understood.
+    fn read(
+        &self,
+        request: &Request<VisitorBody>,
+        scheme: Scheme,
+    ) -> Result<Visit, Box<Response<ResponseBody>>> {
+        Visit::read(request, scheme, new_request_id).map_err(|refusal| {
+            self.tally.happened(Event::Malformed);
+            Box::new(own_page(refusal.status, None, Some(refusal.reason)))
+        })
+    }
+
     /// Who asks; or the answer to those who get no other.
     fn meet(
         &self,
         visit: &Visit,
         peer: IpAddr,
         request: &Request<VisitorBody>,
+        record: &mut Record,
     ) -> Result<IpAddr, Box<Response<ResponseBody>>> {
-        let (rules, headers) = (self.rules.load(), request.headers());
+        let (rules, headers) = (self.shared.rules.load(), request.headers());
         let visitor = rules.visitor(peer, headers);
+        let log = self.shared.access_log.load();
+        record.write_down(log.as_ref(), visitor, visit, request.version(), headers);
         let Some(refused) = rules.refuse(visitor, headers, || self.began.elapsed()) else {
             return Ok(visitor);
         };
         tracing::debug!(host = visit.authority(), reason = refused.reason(), "refused");
+        self.tally.happened(match &refused {
+            Refused::TooFast(_) => Event::TooFast,
+            _ => Event::Refused,
+        });
         Err(Box::new(refusal(&refused, visit.accept.as_ref())))
     }
 
     fn way(&self, visit: &Visit) -> Way {
-        match self.table.load().decide(visit.authority(), visit.path()) {
+        match self.shared.table.load().decide(visit.authority(), visit.path()) {
             Decision::Backend(backend) => Way::Tool(backend.clone()),
             Decision::NoEndpoints(backend) => Way::NoEndpoints(backend.clone()),
             Decision::NotFound(_) => Way::Nowhere,
@@ -238,7 +327,7 @@ impl DataPlane {
         backend: &Backend,
         request: Request<VisitorBody>,
     ) -> Response<ResponseBody> {
-        let limit = self.rules.load().body_limit_bytes;
+        let limit = self.shared.rules.load().body_limit_bytes;
         let limit = limit.unwrap_or(self.settings.request_body_limit_bytes);
         if request.body().left_bytes().is_some_and(|length| length > limit) {
             return self.fault(visit, StatusCode::PAYLOAD_TOO_LARGE, backend).await;
@@ -246,7 +335,8 @@ impl DataPlane {
         let (mut head, body) = request.into_parts();
         let body = RequestBody::new(body, limit);
         forward(&mut head.headers, visit, &self.fixed);
-        self.rules
+        self.shared
+            .rules
             .load()
             .tell(&backend.namespace, visitor, &mut head.headers);
         let asked = Asked {
@@ -254,7 +344,7 @@ impl DataPlane {
             target: visit.path_and_query(),
             headers: &head.headers,
         };
-        match exchange(&self.pool, backend, self.next_turn(), &asked, body).await {
+        match exchange(&self.pool, backend, self.next_turn(), &asked, body, &self.tally).await {
             Ok(response) if response.status() == StatusCode::SWITCHING_PROTOCOLS => {
                 self.switch(visit, backend, response).await
             }
@@ -269,6 +359,9 @@ impl DataPlane {
             }
             Err(error) => {
                 tracing::debug!(service = backend.service, namespace = backend.namespace, %error, "no answer");
+                if let Some(event) = event_of(&error) {
+                    self.tally.happened(event);
+                }
                 self.fault(visit, status_of(&error), backend).await
             }
         }
@@ -314,7 +407,7 @@ impl DataPlane {
         status: StatusCode,
         failed: Option<&Backend>,
     ) -> Response<ResponseBody> {
-        let backend = self.table.load().default_backend().clone();
+        let backend = self.shared.table.load().default_backend().clone();
         let headers = self.page_headers(visit, status, failed);
         let asked = Asked {
             method: if visit.method == Method::HEAD {
@@ -335,6 +428,7 @@ impl DataPlane {
             self.next_turn(),
             &asked,
             RequestBody::default(),
+            &self.tally,
         )
         .await;
         let mut response = match answered {
@@ -383,6 +477,22 @@ impl DataPlane {
 
     fn next_turn(&self) -> usize {
         self.turn.fetch_add(1, Ordering::Relaxed)
+    }
+}
+
+/// Notes what the answer is, and has its body note the rest.
+fn recorded(mut record: Record, response: Response<ResponseBody>) -> Response<ResponseBody> {
+    record.answered(&response, response.body().endpoint());
+    response.map(|body| body.recorded(record))
+}
+
+/// What there is to count; a visitor's mistakes are in the statuses.
+fn event_of(error: &ExchangeError) -> Option<Event> {
+    match error {
+        ExchangeError::Unreachable(_) => Some(Event::Unreachable),
+        ExchangeError::Broken(_) => Some(Event::Broken),
+        ExchangeError::Timeout => Some(Event::Timeout),
+        ExchangeError::TooLarge | ExchangeError::Body(_) => None,
     }
 }
 

@@ -10,9 +10,10 @@ use toolforge_routing::Backend;
 
 use crate::{
     body::{BodyError, ResponseBody, ToolBody},
-    http1::tool::{AnswerError, Asked, ConnectError, Connection},
+    http1::tool::{Answer, AnswerError, Asked, ConnectError, Connection},
     pool::Pool,
     request_body::RequestBody,
+    seen::tally::{Event, Tally},
 };
 
 /// Why there is no answer.
@@ -54,6 +55,7 @@ pub(crate) async fn exchange(
     turn: usize,
     asked: &Asked<'_>,
     mut body: RequestBody,
+    tally: &Tally,
 ) -> Result<Response<ResponseBody>, ExchangeError> {
     let endpoints = &backend.endpoints;
     let count = endpoints.len().max(1);
@@ -62,14 +64,14 @@ pub(crate) async fn exchange(
     let may_be_kept = !asked.headers.contains_key(UPGRADE);
     let mut last = None;
     for endpoint in (0..endpoints.len()).map(|step| endpoints[(turn + step) % count]) {
-        let answered = |response: Response<ToolBody>| {
-            response.map(|body| ResponseBody::Tool(body.going_home(pool.clone(), endpoint)))
+        let answered = |response: Response<Answer>| {
+            response.map(|answer| ResponseBody::tool(ToolBody::new(answer, pool.clone(), endpoint)))
         };
         if may_be_kept && let Some(connection) = pool.take(endpoint, may_be_resent) {
             match connection.ask(asked, mem::take(&mut body)).await {
                 Ok(response) => return Ok(answered(response)),
                 // The endpoint closed the connection while the request was on its way. Another one may be as old.
-                Err(AnswerError::Broken(_)) if may_be_resent => {}
+                Err(AnswerError::Broken(_)) if may_be_resent => tally.happened(Event::Resent),
                 Err(error) => return Err(error.into()),
             }
         }

@@ -26,6 +26,7 @@ mod request_body;
 mod rewound;
 mod rules;
 mod run;
+mod seen;
 mod settings;
 mod tunnel;
 mod visit;
@@ -34,10 +35,11 @@ mod workers;
 
 pub use certificates::files::CertificateFiles;
 pub use config::{Config, PlainHttp, Published, default_backend, one_for_each_processor};
-pub use data_plane::{DataPlane, DataPlaneSettings};
+pub use data_plane::{DataPlane, DataPlaneSettings, Shared};
 pub use rules::Rules;
 pub use run::{GatewayError, run};
+pub use seen::access_log::LogFormat;
 pub use settings::{
-    CertificatesSettings, GatewaySettings, GatewaySettingsError, MaintenanceSettings, ProxyProtocolSettings,
-    RateLimitSettings,
+    AccessLogSettings, CertificatesSettings, GatewaySettings, GatewaySettingsError, MaintenanceSettings,
+    ProxyProtocolSettings, RateLimitSettings,
 };

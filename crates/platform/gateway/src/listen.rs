@@ -22,16 +22,18 @@ use crate::{
     proxy_header::take_header,
     request_body::VisitorBody,
     rewound::Rewound,
+    seen::tally::{Event, Tally},
     visit::Scheme,
 };
 
-/// What ends connections.
-#[derive(Clone)]
-struct Ends {
+/// What ends connections, and where they are counted.
+#[derive(Clone, Debug)]
+pub(crate) struct Ends {
     /// Requests under way are answered, and no more are taken.
-    stopping: CancellationToken,
+    pub(crate) stopping: CancellationToken,
     /// Upgraded connections end too.
-    closing: CancellationToken,
+    pub(crate) closing: CancellationToken,
+    pub(crate) tally: Arc<Tally>,
 }
 
 impl DataPlane {
@@ -87,6 +89,7 @@ impl DataPlane {
                     return;
                 }
                 let Some(stream) = shake_hands(&acceptor, stream, &mut info, &ends.stopping).await else {
+                    ends.tally.happened(Event::Handshake);
                     return;
                 };
                 let peer = info.address();
@@ -105,6 +108,7 @@ impl DataPlane {
         Ends {
             stopping: shutdown.clone(),
             closing: self.closing.clone(),
+            tally: self.tally.clone(),
         }
     }
 }
@@ -116,11 +120,12 @@ where
     A: Fn(Request<VisitorBody>) -> F + Clone + Send + 'static,
     F: Future<Output = Response<ResponseBody>> + Send + 'static,
 {
+    let _open = ends.tally.connections.one();
     if info.protocol() == Protocol::Http2 {
         return converse_http2(stream, info, answer, ends.stopping).await;
     }
     let is_plain = info.tls.is_none();
-    let ended = visitor::converse(stream, answer.clone(), ends.stopping.clone(), ends.closing).await;
+    let ended = visitor::converse(stream, answer.clone(), &ends).await;
     // Over TLS it was agreed what is spoken.
     if let Ended::Http2(stream, first) = ended
         && is_plain

@@ -11,7 +11,7 @@ use regex::bytes::RegexSet;
 
 use crate::{
     certificates::files::Place, names::X_FORWARDED_FOR, networks::Networks, rate::RateLimit,
-    settings::GatewaySettings, visitor::visitor,
+    seen::access_log::LogRule, settings::GatewaySettings, visitor::visitor,
 };
 
 /// What follows from the settings file. The default refuses nothing.
@@ -34,6 +34,8 @@ pub struct Rules {
     pub(crate) body_limit_bytes: Option<u64>,
     /// Where certificates are.
     pub(crate) certificates: Vec<Place>,
+    /// What is written down, and where.
+    pub(crate) access_log: Option<LogRule>,
     /// The message, and the seconds after which programs may come back.
     pub(crate) maintenance: Option<(Arc<str>, HeaderValue)>,
 }

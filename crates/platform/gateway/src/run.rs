@@ -2,7 +2,6 @@
 
 use std::{io, num::NonZeroUsize, sync::Arc};
 
-use arc_swap::ArcSwap;
 use http::HeaderValue;
 use tokio::{
     sync::{mpsc, watch},
@@ -14,9 +13,10 @@ use toolforge_pki::ServerCertificate;
 use toolforge_routing::{RouteTable, Settings};
 
 use crate::{
-    Config, DataPlane, DataPlaneSettings, PlainHttp, Rules,
+    Config, DataPlane, DataPlaneSettings, PlainHttp, Rules, Shared,
     certificates::{Certificates, Following},
     control::{Control, follow, keep, load, write_statuses},
+    seen::{Seen, health::Health, serve as serve_pages, tally::Tally},
     workers::{SharedListener, run_in_threads},
 };
 
@@ -29,6 +29,9 @@ pub enum GatewayError {
     /// TLS cannot be spoken.
     #[error("TLS cannot be set up")]
     Tls(#[source] toolforge_pki::PkiError),
+    /// The access log that the settings ask for cannot be opened.
+    #[error("the file of accessLog cannot be opened")]
+    AccessLog(#[source] io::Error),
     /// The system gives no threads, or no sockets.
     #[error("the gateway's threads cannot be started")]
     Threads(#[source] io::Error),
@@ -51,22 +54,34 @@ pub async fn run(
     let tls = toolforge_pki::resolving_server_config(certificates.clone()).map_err(GatewayError::Tls)?;
     let data_plane_settings = data_plane_settings(&config)?;
     let settings = table_settings(&config);
+    let health = Arc::new(Health::default());
     let last = load(&config.last_table, &settings);
-    let table = Arc::new(ArcSwap::from_pointee(
-        last.unwrap_or_else(|| RouteTable::new(settings)),
-    ));
-    let rules = Arc::new(ArcSwap::default());
+    if last.as_ref().is_some_and(|last| !last.is_empty()) {
+        health.has_kept_table();
+    }
+    let shared = Shared::new(last.unwrap_or_else(|| RouteTable::new(settings)));
     let mut tasks = JoinSet::new();
     let following = Following::begin(certificates.clone(), config.identity_files, config.rules.clone()).await;
     tasks.spawn(following.go_on(shutdown.clone()));
     if let Some(newest) = config.rules {
-        rules.store(newest.borrow().clone());
-        tasks.spawn(follow_rules(rules.clone(), newest, shutdown.clone()));
+        let first = newest.borrow().clone();
+        shared.set_rules(first).map_err(GatewayError::AccessLog)?;
+        tasks.spawn(follow_rules(shared.clone(), newest, shutdown.clone()));
+    }
+    let tallies: Arc<[Arc<Tally>]> = (0..config.workers.get()).map(|_| Arc::default()).collect();
+    if let Some(listener) = config.status {
+        let seen = Seen {
+            health: health.clone(),
+            tallies: tallies.clone(),
+            table: shared.table.clone(),
+            access_log: shared.access_log.clone(),
+        };
+        tasks.spawn(serve_pages(listener, seen, shutdown.clone()));
     }
     let doors = Doors {
         settings: data_plane_settings,
-        table: table.clone(),
-        rules,
+        shared: shared.clone(),
+        tallies,
         http: match config.http {
             Some((listener, plain)) => Some((
                 SharedListener::new(listener).map_err(GatewayError::Threads)?,
@@ -79,7 +94,12 @@ pub async fn run(
     };
     let serving = serve(Arc::new(doors), config.workers, shutdown.clone());
     let (changed, heard) = watch::channel(());
-    tasks.spawn(keep(config.last_table, table.clone(), heard, shutdown.clone()));
+    tasks.spawn(keep(
+        config.last_table,
+        shared.table.clone(),
+        heard,
+        shutdown.clone(),
+    ));
     let (unpublished, to_publish) = mpsc::unbounded_channel();
     if let Some(published) = config.published.clone() {
         tasks.spawn(write_statuses(
@@ -90,7 +110,8 @@ pub async fn run(
         ));
     }
     let control = Control {
-        table,
+        table: shared.table,
+        health,
         policy: Arc::new(config.policy),
         published: config.published,
         certificates,
@@ -108,8 +129,9 @@ pub async fn run(
 /// What every thread of the data path begins with.
 struct Doors {
     settings: DataPlaneSettings,
-    table: Arc<ArcSwap<RouteTable>>,
-    rules: Arc<ArcSwap<Rules>>,
+    shared: Shared,
+    /// One for each thread.
+    tallies: Arc<[Arc<Tally>]>,
     http: Option<(SharedListener, PlainHttp)>,
     https: SharedListener,
     tls: Arc<rustls::ServerConfig>,
@@ -121,10 +143,11 @@ async fn serve(
     workers: NonZeroUsize,
     shutdown: CancellationToken,
 ) -> Result<(), GatewayError> {
-    let work = move || {
+    let work = move |number: usize| {
         let (doors, shutdown) = (doors.clone(), shutdown.clone());
         async move {
-            if let Err(error) = doors.serve_here(shutdown).await {
+            let tally = doors.tallies[number].clone();
+            if let Err(error) = doors.serve_here(tally, shutdown).await {
                 tracing::error!(%error, "a thread of the gateway cannot listen");
             }
         }
@@ -133,8 +156,8 @@ async fn serve(
 }
 
 impl Doors {
-    async fn serve_here(&self, shutdown: CancellationToken) -> io::Result<()> {
-        let plane = DataPlane::new(self.settings.clone(), self.table.clone(), self.rules.clone());
+    async fn serve_here(&self, tally: Arc<Tally>, shutdown: CancellationToken) -> io::Result<()> {
+        let plane = DataPlane::counting(self.settings.clone(), self.shared.clone(), tally);
         let secure = plane
             .clone()
             .serve_tls(self.https.here()?, self.tls.clone(), shutdown.clone());
@@ -150,18 +173,20 @@ impl Doors {
 }
 
 /// Has the data plane go by the newest rules, until `shutdown` or until nobody changes them any more.
-async fn follow_rules(
-    rules: Arc<ArcSwap<Rules>>,
-    mut newest: watch::Receiver<Arc<Rules>>,
-    shutdown: CancellationToken,
-) {
+async fn follow_rules(shared: Shared, mut newest: watch::Receiver<Arc<Rules>>, shutdown: CancellationToken) {
     loop {
         tokio::select! {
             () = shutdown.cancelled() => return,
             changed = newest.changed() => if changed.is_err() { return },
         }
-        rules.store(newest.borrow_and_update().clone());
-        tracing::info!("the settings of the gateway have changed");
+        let rules = newest.borrow_and_update().clone();
+        match shared.set_rules(rules) {
+            Ok(()) => tracing::info!("the settings of the gateway have changed"),
+            Err(error) => tracing::error!(
+                %error,
+                "the settings of the gateway have changed, but their accessLog.file cannot be opened; what was before stays"
+            ),
+        }
     }
 }
 

@@ -16,6 +16,7 @@ use crate::{
     networks::Networks,
     rate::RateLimit,
     rules::Rules,
+    seen::access_log::{LogFormat, LogRule},
 };
 
 /// No browser's name and no page's address: a pattern that finds this and nothing at all finds everything.
@@ -47,6 +48,26 @@ pub struct GatewaySettings {
     pub certificates: Vec<CertificatesSettings>,
     /// Answers everything with a page, as long as it is there.
     pub maintenance: Option<MaintenanceSettings>,
+    /// Writes requests down; none writes nothing.
+    pub access_log: Option<AccessLogSettings>,
+}
+
+/// Where requests are written down, and how.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct AccessLogSettings {
+    /// The file, by an absolute path; it is appended to, and begun anew when it was moved away.
+    pub file: PathBuf,
+    /// What the lines look like.
+    #[serde(default)]
+    pub format: LogFormat,
+    /// How many of a hundred requests are written, 1 to 100.
+    #[serde(default = "all")]
+    pub percent: u8,
+}
+
+fn all() -> u8 {
+    100
 }
 
 /// Proxies by address or network, for each listener: their connections begin with a PROXY header, all others with none.
@@ -161,6 +182,10 @@ impl GatewaySettings {
                     HeaderValue::from(maintenance.retry_after_seconds),
                 )
             }),
+            access_log: self
+                .access_log
+                .as_ref()
+                .and_then(|log| access_log(log, &mut problems)),
             settings: self,
         };
         if problems.is_empty() {
@@ -252,6 +277,28 @@ fn places(settings: &[CertificatesSettings], problems: &mut Problems) -> Vec<Pla
     places
 }
 
+fn access_log(log: &AccessLogSettings, problems: &mut Problems) -> Option<LogRule> {
+    if !log.file.is_absolute() {
+        let problem = format!(
+            "{} depends on where the gateway was started; write a path that begins with a slash",
+            log.file.display()
+        );
+        problems.add("accessLog.file", problem);
+    }
+    if !(1..=100).contains(&log.percent) {
+        let problem = format!(
+            "{} is not 1 to 100; to write nothing leave accessLog out",
+            log.percent
+        );
+        problems.add("accessLog.percent", problem);
+    }
+    problems.is_empty().then(|| LogRule {
+        file: log.file.clone(),
+        format: log.format,
+        percent: log.percent,
+    })
+}
+
 fn namespaces(field: &str, tools: &[String], problems: &mut Problems) -> HashSet<String> {
     let tools = problems.each(field, tools, str::parse::<ToolName>);
     tools.iter().map(|tool| tool.namespace().to_string()).collect()
@@ -267,7 +314,8 @@ mod tests {
             "bannedAddresses: [192.0.2.0/24, 192.0.2.1/24]\nblockedUserAgents: ['(']\nblockedReferers: ['x*']\n\
              visitorAddressesFor: [alpha, Not A Tool]\nrateLimit: { burst: 0 }\n\
              proxyProtocol: { https: [192.0.2.1/40] }\n\
-             certificates: [{ folder: /a }, { folder: a }, { certificate: /a }]\n",
+             certificates: [{ folder: /a }, { folder: a }, { certificate: /a }]\n\
+             accessLog: { file: access.log, percent: 101 }\n",
         )
         .unwrap();
         let Err(GatewaySettingsError::Values(problems)) = settings.resolve() else {
@@ -283,6 +331,8 @@ mod tests {
             "rateLimit.burst",
             "certificates[1].folder",
             "certificates[2]",
+            "accessLog.file",
+            "accessLog.percent",
         ];
         assert_eq!(fields, expected);
         assert!(problems[0].problem.contains("write 192.0.2.1"), "{}", problems[0]);

@@ -5,13 +5,13 @@ use std::{future::Future, io, num::NonZeroUsize, thread};
 
 use tokio::{net::TcpListener, runtime::Builder, sync::oneshot, task::JoinSet};
 
-/// Runs what `work` makes once in each of so many threads, and returns when all have ended.
+/// Runs what `work` makes of its number in each of so many threads, and returns when all have ended.
 ///
 /// # Errors
 /// When the system gives no thread, or no runtime to one. Those that run already end with the caller's shutdown.
 pub(crate) async fn run_in_threads<W, F>(count: NonZeroUsize, work: W) -> io::Result<()>
 where
-    W: Fn() -> F + Clone + Send + 'static,
+    W: Fn(usize) -> F + Clone + Send + 'static,
     F: Future<Output = ()>,
 {
     let mut running = JoinSet::new();
@@ -22,7 +22,7 @@ where
         thread::Builder::new()
             .name(format!("gateway-{number}"))
             .spawn(move || {
-                runtime.block_on(work());
+                runtime.block_on(work(number));
                 // Connections of which nothing is left to wait for end with the runtime.
                 drop(runtime);
                 // Whoever waited may be gone.

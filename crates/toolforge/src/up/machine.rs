@@ -176,6 +176,7 @@ impl Machine<'_> {
             http: Some((http, PlainHttp::Redirect)),
             https,
             workers: toolforge_gateway::one_for_each_processor(),
+            status: None,
             public_https_port: settings.ports.https,
             identity: self.web.issue_server(&names)?,
             identity_files: None,

@@ -28,6 +28,16 @@ pub(crate) enum Event {
     NamespaceGone(String),
 }
 
+impl Event {
+    /// The kind of which a list has ended.
+    pub(crate) fn whole_list(&self) -> Option<Kind> {
+        match self {
+            Self::Done(kind) => Some(*kind),
+            _ => None,
+        }
+    }
+}
+
 /// An object, and whether its status says already where it is served.
 #[derive(Clone, Debug)]
 pub(crate) struct Heard {

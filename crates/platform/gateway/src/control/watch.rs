@@ -24,17 +24,18 @@ use super::{
     hearing::{Event, Heard},
     secrets::{SecretEvent, TLS_TYPE, read_secret},
 };
-use crate::Published;
+use crate::{Published, seen::health::Health};
 
 /// Everything that the API says, until its end; there is none, since watches begin anew by themselves.
 pub(crate) fn events(
     client: &Client,
     policy: &Arc<IngressPolicy>,
     published: Option<&Published>,
+    health: &Arc<Health>,
 ) -> impl Stream<Item = Event> + Send + use<> {
     let policy = policy.clone();
     let desired = published.map(desired_status);
-    let ingresses = objects(client, Kind::Ingress, move |object: &ApiIngress| {
+    let ingresses = objects(client, health, Kind::Ingress, move |object: &ApiIngress| {
         let namespace = object.namespace().unwrap_or_default();
         let verdict = admit_ingress(&policy, &namespace, object);
         let refused = (!verdict.is_allowed()).then(|| verdict.message());
@@ -52,13 +53,13 @@ pub(crate) fn events(
             is_published,
         })
     });
-    let services = objects(client, Kind::Service, |object: &ApiService| {
+    let services = objects(client, health, Kind::Service, |object: &ApiService| {
         Ok(plain(Object::Service(Service::read(object)?)))
     });
-    let slices = objects(client, Kind::Slice, |object: &ApiSlice| {
+    let slices = objects(client, health, Kind::Slice, |object: &ApiSlice| {
         Ok(plain(Object::Slice(EndpointSlice::read(object)?)))
     });
-    let classes = objects(client, Kind::Class, |object: &ApiClass| {
+    let classes = objects(client, health, Kind::Class, |object: &ApiClass| {
         Ok(plain(Object::Class(IngressClass::read(object)?)))
     });
     select_all([namespaces(client), ingresses, services, slices, classes])
@@ -67,7 +68,7 @@ pub(crate) fn events(
 /// Everything that the API says of Secrets with certificates; of no other Secret is it asked.
 pub(crate) fn secrets(client: &Client) -> BoxStream<'static, SecretEvent> {
     let config = watcher::Config::default().fields(&format!("type={TLS_TYPE}"));
-    let events = watched_by::<Secret>(client, config).map(|event| match event {
+    let events = watched_by::<Secret>(client, config, |_| ()).map(|event| match event {
         watcher::Event::Init => SecretEvent::Begin,
         watcher::Event::InitApply(secret) => SecretEvent::Listed(key(&secret), read_secret(&secret)),
         watcher::Event::InitDone => SecretEvent::Done,
@@ -111,13 +112,15 @@ fn plain(object: Object) -> Heard {
 
 fn objects<K>(
     client: &Client,
+    health: &Arc<Health>,
     kind: Kind,
     read: impl Fn(&K) -> Result<Heard, Unreadable> + Send + 'static,
 ) -> BoxStream<'static, Event>
 where
     K: Resource<DynamicType = ()> + Clone + Debug + DeserializeOwned + Send + 'static,
 {
-    watched::<K>(client)
+    let health = health.clone();
+    watched::<K>(client, move |hears| health.hears(kind, hears))
         .filter_map(move |event| {
             let event = match event {
                 watcher::Event::Init => Some(Event::Begin(kind)),
@@ -135,7 +138,7 @@ where
 }
 
 fn namespaces(client: &Client) -> BoxStream<'static, Event> {
-    watched::<Namespace>(client)
+    watched::<Namespace>(client, |_| ())
         .filter_map(|event| {
             let event = match event {
                 watcher::Event::Init => Some(Event::NamespacesBegin),
@@ -158,18 +161,22 @@ fn is_of_a_tool(namespace: &Namespace) -> bool {
         .is_some_and(|tenancy| tenancy == labels::TENANCY_TOOL)
 }
 
-/// The events of a watch of all objects of a kind.
-fn watched<K>(client: &Client) -> impl Stream<Item = watcher::Event<K>> + Send + 'static
+/// The events of a watch of all objects of a kind. Whether anything is heard is told.
+fn watched<K>(
+    client: &Client,
+    hears: impl Fn(bool) + Send + 'static,
+) -> impl Stream<Item = watcher::Event<K>> + Send + 'static
 where
     K: Resource<DynamicType = ()> + Clone + Debug + DeserializeOwned + Send + 'static,
 {
-    watched_by(client, watcher::Config::default())
+    watched_by(client, watcher::Config::default(), hears)
 }
 
 /// The events of a watch; it begins anew when it breaks, with growing pauses.
 fn watched_by<K>(
     client: &Client,
     config: watcher::Config,
+    hears: impl Fn(bool) + Send + 'static,
 ) -> impl Stream<Item = watcher::Event<K>> + Send + 'static
 where
     K: Resource<DynamicType = ()> + Clone + Debug + DeserializeOwned + Send + 'static,
@@ -178,6 +185,7 @@ where
     watcher(Api::<K>::all(client.clone()), config)
         .default_backoff()
         .filter_map(move |event| {
+            hears(event.is_ok());
             let event = match event {
                 Ok(event) => Some(event),
                 Err(error) => {

@@ -20,7 +20,7 @@ use super::{
     reading::Reading,
 };
 use crate::{
-    body::{BodyError, ToolBody},
+    body::BodyError,
     limits::{CONNECT_TIMEOUT, READ_TIMEOUT},
     request_body::RequestBody,
 };
@@ -36,6 +36,15 @@ pub(crate) struct Connection {
     patience: Patience,
     /// Whether the sending side broke: what the tool has said before is still worth reading.
     is_broken: bool,
+}
+
+/// An answer, of which the body is still to come.
+#[derive(Debug)]
+pub(crate) struct Answer {
+    pub(crate) connection: Box<Connection>,
+    pub(crate) left: Body,
+    /// Whether the connection takes another request after it.
+    pub(crate) keeps_alive: bool,
 }
 
 /// Why there is no connection to an endpoint.
@@ -114,7 +123,7 @@ impl Connection {
         mut self: Box<Self>,
         asked: &Asked<'_>,
         body: RequestBody,
-    ) -> Result<Response<ToolBody>, AnswerError> {
+    ) -> Result<Response<Answer>, AnswerError> {
         let (framing, shape) = framing(&body);
         self.request_body = body;
         self.patience.begin(READ_TIMEOUT);
@@ -124,7 +133,11 @@ impl Connection {
         let read = poll_fn(|context| self.poll_head(asked.method, &mut end, context)).await?;
         let left = Body::new(read.length);
         let keeps_alive = read.keeps_alive && read.response.status() != StatusCode::SWITCHING_PROTOCOLS;
-        Ok(read.response.map(|()| ToolBody::new(self, left, keeps_alive)))
+        Ok(read.response.map(|()| Answer {
+            connection: self,
+            left,
+            keeps_alive,
+        }))
     }
 
     fn poll_head(

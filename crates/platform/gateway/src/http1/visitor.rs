@@ -14,7 +14,7 @@ use http::{
 };
 use http_body::{Body as _, Frame};
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt as _};
-use tokio_util::sync::{CancellationToken, WaitForCancellationFutureOwned};
+use tokio_util::sync::WaitForCancellationFutureOwned;
 use toolforge_http1::{
     Body, CONTINUE, EndOfHead, FramingError, HeadError, Length, Piece, ReadRequest, ResponseFraming,
     encode_response, request,
@@ -29,8 +29,10 @@ use super::{
 use crate::{
     body::{BodyError, ResponseBody},
     limits::{HEAD_TIMEOUT, LINGER, WRITE_TIMEOUT},
+    listen::Ends,
     page::own_page,
     request_body::VisitorBody,
+    seen::tally::Event,
     tunnel,
 };
 
@@ -82,14 +84,9 @@ struct Coming {
 #[derive(Debug)]
 struct Gone;
 
-/// Answers the requests of one connection until it ends, the visitor is silent for too long, or `stopping`; a request
-/// under way is answered first. An upgraded connection lives on its own until `closing`.
-pub(crate) async fn converse<S, A, F>(
-    stream: S,
-    answer: A,
-    stopping: CancellationToken,
-    closing: CancellationToken,
-) -> Ended<S>
+/// Answers the requests of one connection until it ends, the visitor is silent for too long, or the gateway stops; a
+/// request under way is answered first. An upgraded connection lives on its own until the gateway closes.
+pub(crate) async fn converse<S, A, F>(stream: S, answer: A, ends: &Ends) -> Ended<S>
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     A: Fn(Request<VisitorBody>) -> F + Send,
@@ -100,7 +97,7 @@ where
         reading: Reading::default(),
         outgoing: Outgoing::default(),
         patience: Patience::new(HEAD_TIMEOUT),
-        stopping: Box::pin(stopping.clone().cancelled_owned()),
+        stopping: Box::pin(ends.stopping.clone().cancelled_owned()),
         has_begun: false,
     };
     loop {
@@ -112,6 +109,7 @@ where
             Ok(Next::Http2) => return Ended::Http2(connection.stream, connection.reading.bytes.freeze()),
             Ok(Next::Nothing) => return Ended::Over,
             Err(error) => {
+                ends.tally.happened(Event::Malformed);
                 connection.refuse(error).await;
                 return Ended::Over;
             }
@@ -125,10 +123,10 @@ where
             return Ended::Over;
         };
         if response.status() == StatusCode::SWITCHING_PROTOCOLS {
-            connection.switch(response, closing).await;
+            connection.switch(response, ends).await;
             return Ended::Over;
         }
-        under_way.keeps_alive &= !stopping.is_cancelled();
+        under_way.keeps_alive &= !ends.stopping.is_cancelled();
         if connection.say(response, &mut under_way).await.is_err() {
             return Ended::Over;
         }
@@ -322,7 +320,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send + 'static> Connection<S> {
     }
 
     /// Sends the head of an answer that switches protocols, and lets the connection go its way.
-    async fn switch(mut self, response: Response<ResponseBody>, closing: CancellationToken) {
+    async fn switch(mut self, response: Response<ResponseBody>, ends: &Ends) {
         let (head, body) = response.into_parts();
         let Some((tool, from_tool)) = body.into_connection() else {
             return;
@@ -342,11 +340,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send + 'static> Connection<S> {
             return;
         }
         let from_visitor = self.reading.bytes.freeze();
-        tokio::spawn(tunnel::join(
-            (self.stream, from_visitor),
-            (tool, from_tool),
-            closing,
-        ));
+        let (tally, closing) = (ends.tally.clone(), ends.closing.clone());
+        tokio::spawn(async move {
+            let _open = tally.tunnels.one();
+            tunnel::join((self.stream, from_visitor), (tool, from_tool), closing).await;
+        });
     }
 
     /// Answers what is no request, and closes.

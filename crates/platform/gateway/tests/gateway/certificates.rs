@@ -62,6 +62,7 @@ impl Gateway {
             domain: DOMAIN.parse().unwrap(),
             policy: IngressPolicy::new(vec![DOMAIN.parse().unwrap()], "toolforge", []).unwrap(),
             http: None,
+            status: None,
             workers: NonZeroUsize::MIN.saturating_add(1),
             https,
             public_https_port: address.port(),

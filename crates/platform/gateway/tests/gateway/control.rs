@@ -1,6 +1,6 @@
 //! The gateway before a real API: what is created there is served, and what was served stays so without it.
 
-use std::{num::NonZeroUsize, path::PathBuf};
+use std::{net::SocketAddr, num::NonZeroUsize, path::PathBuf};
 
 use k8s_openapi::api::{core::v1::Namespace, networking::v1::Ingress};
 use kube::{Api, Client, api::DeleteParams};
@@ -21,6 +21,8 @@ use crate::{
 struct Gateway {
     client: reqwest::Client,
     port: u16,
+    /// Where it says how it is.
+    status_address: SocketAddr,
     shutdown: CancellationToken,
     served: JoinHandle<()>,
 }
@@ -30,11 +32,14 @@ impl Gateway {
         let authority = Authority::create("web authority").unwrap();
         let https = listener().await;
         let address = https.local_addr().unwrap();
+        let status = listener().await;
+        let status_address = status.local_addr().unwrap();
         let config = Config {
             domain: DOMAIN.parse().unwrap(),
             policy: IngressPolicy::new(vec![DOMAIN.parse().unwrap()], "toolforge", []).unwrap(),
             http: None,
             workers: NonZeroUsize::MIN.saturating_add(1),
+            status: Some(status),
             https,
             public_https_port: address.port(),
             identity: authority.issue_server(&[&format!("*.{DOMAIN}")]).unwrap(),
@@ -59,6 +64,7 @@ impl Gateway {
         Self {
             client: builder.build().unwrap(),
             port: address.port(),
+            status_address,
             shutdown,
             served,
         }
@@ -78,6 +84,24 @@ impl Gateway {
         tokio::time::timeout(DEADLINE, looking)
             .await
             .expect("the status did not come in time");
+    }
+
+    /// What it says of itself.
+    async fn page(&self, path: &str) -> (u16, String) {
+        let url = format!("http://{}{path}", self.status_address);
+        let response = self.client.get(url).send().await.unwrap();
+        (response.status().as_u16(), response.text().await.unwrap())
+    }
+
+    async fn until_figures_say(&self, line: &str) {
+        let looking = async {
+            while !self.page("/metrics").await.1.contains(line) {
+                tokio::time::sleep(LOOK_AGAIN).await;
+            }
+        };
+        let came = tokio::time::timeout(DEADLINE, looking).await;
+        let figures = self.page("/metrics").await.1;
+        assert!(came.is_ok(), "{line:?} did not come: {figures}");
     }
 
     async fn stop(self) {
@@ -130,8 +154,22 @@ async fn what_the_api_says_is_served_and_stays_served_without_it() {
         .unwrap();
     gateway.until_status("beta", 404).await;
 
+    assert_eq!(gateway.page("/readyz").await, (200, "ok".to_owned()));
+    for line in [
+        "toolforge_gateway_requests_total{namespace=\"tool-alpha\",code=\"2xx\"} 1\n",
+        "toolforge_gateway_requests_total{namespace=\"tool-beta\",code=\"5xx\"} ",
+        "toolforge_gateway_api_heard{resource=\"endpointslices\"} 1\n",
+        "toolforge_gateway_answer_seconds_bucket{le=\"+Inf\"} ",
+        "toolforge_gateway_hosts 1\n",
+    ] {
+        gateway.until_figures_say(line).await;
+    }
+
     let dead_api = cluster.client.clone();
     cluster.stop().await;
+    gateway
+        .until_figures_say("toolforge_gateway_api_heard{resource=\"endpointslices\"} 0\n")
+        .await;
     assert_eq!(gateway.status("alpha").await, 200, "the API is gone");
     gateway.stop().await;
     let gateway = Gateway::new(dead_api, last_table).await;
@@ -140,6 +178,21 @@ async fn what_the_api_says_is_served_and_stays_served_without_it() {
         200,
         "the API is gone and the gateway starts"
     );
+    assert_eq!(gateway.page("/readyz").await.0, 200, "it has something to serve");
+    gateway.stop().await;
+}
+
+#[tokio::test]
+async fn gateway_that_knows_nothing_is_not_ready() {
+    let cluster = Cluster::new().await;
+    let dead_api = cluster.client.clone();
+    cluster.stop().await;
+    let folder = tempfile::tempdir().unwrap();
+    let gateway = Gateway::new(dead_api, folder.path().join("table.json")).await;
+    let (status, reason) = gateway.page("/readyz").await;
+    assert_eq!(status, 503);
+    assert!(reason.contains("ingresses, services, endpointslices"), "{reason}");
+    assert_eq!(gateway.page("/healthz").await.0, 200);
     gateway.stop().await;
 }
 

@@ -6,7 +6,6 @@ use std::{
     time::Duration,
 };
 
-use arc_swap::ArcSwap;
 use rustls::{ClientConfig, pki_types::ServerName};
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
@@ -15,7 +14,7 @@ use tokio::{
 };
 use tokio_rustls::{TlsConnector, client::TlsStream};
 use tokio_util::sync::CancellationToken;
-use toolforge_gateway::{DataPlane, DataPlaneSettings, GatewaySettings, PlainHttp, Rules, default_backend};
+use toolforge_gateway::{DataPlane, DataPlaneSettings, GatewaySettings, PlainHttp, Shared, default_backend};
 use toolforge_pki::Authority;
 use toolforge_routing::{
     Change, Endpoint, EndpointSlice, Ingress, Object, ObjectKey, Path, PathKind, PortRef, RouteTable, Rule,
@@ -38,8 +37,7 @@ pub(crate) struct Scene {
     pub(crate) https: SocketAddr,
     pub(crate) shutdown: CancellationToken,
     pub(crate) served: JoinHandle<()>,
-    rules: Arc<ArcSwap<Rules>>,
-    table: Arc<ArcSwap<RouteTable>>,
+    shared: Shared,
     authority: Authority,
 }
 
@@ -53,13 +51,12 @@ impl Scene {
         let authority = Authority::create("test authority").unwrap();
         let identity = authority.issue_server(&[&format!("*.{DOMAIN}")]).unwrap();
         let tls = Arc::new(toolforge_pki::server_config(&identity, None).unwrap());
-        let table = Arc::new(ArcSwap::from_pointee(RouteTable::new(table_settings())));
         let settings = DataPlaneSettings {
             request_body_limit_bytes: BODY_LIMIT_BYTES,
             ..DataPlaneSettings::new(DOMAIN.parse().unwrap(), PUBLIC_PORT)
         };
-        let rules = Arc::new(ArcSwap::default());
-        let plane = DataPlane::new(settings, table.clone(), rules.clone());
+        let shared = Shared::new(RouteTable::new(table_settings()));
+        let plane = DataPlane::new(settings, shared.clone());
         let (http, https) = (listener().await, listener().await);
         let addresses = (http.local_addr().unwrap(), https.local_addr().unwrap());
         let shutdown = CancellationToken::new();
@@ -73,8 +70,7 @@ impl Scene {
             https: addresses.1,
             shutdown,
             served,
-            rules,
-            table,
+            shared,
             authority,
         }
     }
@@ -87,7 +83,7 @@ impl Scene {
     /// Has the gateway go by a settings file with this text.
     pub(crate) fn settings(&self, text: &str) {
         let rules = GatewaySettings::read(text).unwrap().resolve().unwrap();
-        self.rules.store(Arc::new(rules));
+        self.shared.set_rules(Arc::new(rules)).unwrap();
     }
 
     /// Routes the tool's host to these endpoints.
@@ -151,7 +147,8 @@ impl Scene {
     }
 
     pub(crate) fn change(&self, changes: Vec<Change>) {
-        self.table.store(Arc::new(self.table.load().with(changes)));
+        let table = &self.shared.table;
+        table.store(Arc::new(table.load().with(changes)));
     }
 
     pub(crate) fn client_config(&self) -> ClientConfig {

@@ -3,7 +3,7 @@
 use reqwest::{RequestBuilder, StatusCode};
 
 use crate::{
-    scene::{DOMAIN, Scene, Version},
+    scene::{DEADLINE, DOMAIN, Scene, Version},
     tools::{Tool, text},
 };
 
@@ -200,4 +200,71 @@ async fn who_asks_too_often_is_told_when_to_come_back_and_nobody_else_is() {
     assert_eq!(answer(get("192.0.2.2")).await.0, 200);
     scene.settings("");
     assert_eq!(answer(get("192.0.2.1")).await.0, 200);
+}
+
+#[tokio::test]
+async fn requests_are_written_down_as_long_as_the_settings_say_so() {
+    let (scene, tool) = (Scene::new().await, Tool::named("alpha").await);
+    scene.route("alpha", &[tool.address]);
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("access.log");
+    let ask = async |path: &str, version: Version| {
+        let request = scene.client("alpha", version).get(scene.url("alpha", path));
+        request
+            .header("user-agent", "test")
+            .send()
+            .await
+            .unwrap()
+            .text()
+            .await
+            .unwrap();
+    };
+    ask("/before", Version::Http1).await;
+    scene.settings(&format!(
+        "accessLog: {{ file: {}, format: json }}\n",
+        file.display()
+    ));
+    ask("/one?x=y", Version::Http1).await;
+    ask("/two", Version::Http2).await;
+    scene.settings("");
+    ask("/after", Version::Http1).await;
+    // The log was let go, and its thread writes what it has.
+    let lines = async {
+        loop {
+            let text = std::fs::read_to_string(&file).unwrap_or_default();
+            if text.lines().count() >= 2 {
+                break text;
+            }
+            tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+        }
+    };
+    let text = tokio::time::timeout(DEADLINE, lines).await.unwrap();
+    let lines: Vec<serde_json::Value> = text
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect();
+    let told: Vec<_> = lines
+        .iter()
+        .map(|line| (&line["target"], &line["protocol"]))
+        .collect();
+    assert_eq!(
+        told,
+        [
+            (&"/one?x=y".into(), &"HTTP/1.1".into()),
+            (&"/two".into(), &"HTTP/2.0".into())
+        ]
+    );
+    for line in &lines {
+        assert_eq!(
+            (&line["namespace"], &line["status"]),
+            (&"tool-alpha".into(), &200.into()),
+            "{line}"
+        );
+        assert_eq!(
+            (&line["visitor"], &line["sentBytes"]),
+            (&"127.0.0.1".into(), &5.into()),
+            "{line}"
+        );
+        assert_eq!(line["endpoint"], tool.address.to_string(), "{line}");
+    }
 }

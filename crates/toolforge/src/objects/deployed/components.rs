@@ -18,7 +18,7 @@ const CRITICAL: &str = "system-cluster-critical";
 /// Port of the servers that speak HTTPS.
 const HTTPS: u16 = 8443;
 const HTTP: u16 = 8080;
-/// The account service's, as in the original.
+/// For health and figures; the account service's, as in the original.
 const METRICS: u16 = 9000;
 
 pub(super) fn admission(certificate: &Certificate) -> Component {
@@ -57,19 +57,20 @@ pub(super) fn admission(certificate: &Certificate) -> Component {
 
 pub(super) fn gateway() -> Component {
     let mut arguments = policy_argument();
-    arguments.extend(strings(&["--http", &format!("0.0.0.0:{HTTP}")]));
+    let (http, status) = (format!("0.0.0.0:{HTTP}"), format!("0.0.0.0:{METRICS}"));
+    arguments.extend(strings(&["--http", &http, "--status", &status]));
     arguments.extend(files_of_certificate());
     let table = json!({ "name": "table", "emptyDir": { "sizeLimit": "256Mi" } });
     Component {
         name: "gateway",
         namespace: SERVICE_NAMESPACE,
         arguments,
-        ports: vec![("https", HTTPS), ("http", HTTP)],
+        ports: vec![("https", HTTPS), ("http", HTTP), ("metrics", METRICS)],
         health: Health {
-            scheme: "HTTPS",
-            port: "https",
-            live: "/.well-known/healthz",
-            ready: "/.well-known/healthz",
+            scheme: "HTTP",
+            port: "metrics",
+            live: "/healthz",
+            ready: "/readyz",
             start_tens: 12,
         },
         volumes: vec![

@@ -1,0 +1,13 @@
+//! What can be seen of the gateway: figures, an access log, and whether it is ready.
+//!
+//! Requests are counted where they are answered, in a [`tally::Tally`] for each thread; whoever asks for the figures adds
+//! the tallies up. Nothing here decides what a visitor gets.
+
+pub(crate) mod access_log;
+pub(crate) mod health;
+mod metrics;
+mod pages;
+pub(crate) mod record;
+pub(crate) mod tally;
+
+pub(crate) use pages::{Seen, serve};

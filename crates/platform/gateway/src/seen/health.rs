@@ -1,0 +1,114 @@
+//! Whether the gateway knows what it has to serve, and from whom.
+
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU8, Ordering};
+use std::time::SystemTime;
+
+use toolforge_routing::Kind;
+
+/// What the table is made of.
+pub(crate) const KINDS: [(Kind, &str); 4] = [
+    (Kind::Class, "ingressclasses"),
+    (Kind::Ingress, "ingresses"),
+    (Kind::Service, "services"),
+    (Kind::Slice, "endpointslices"),
+];
+
+/// What is known of the table; told by the control side, asked by whoever wants to know.
+#[derive(Debug, Default)]
+pub(crate) struct Health {
+    /// A bit for each kind of which the API has given a whole list.
+    listed: AtomicU8,
+    /// A bit for each kind of which the API says nothing at present.
+    silent: AtomicU8,
+    /// Whether a table of an earlier run is served until the API has spoken.
+    has_kept_table: AtomicBool,
+    /// When the table last changed, in seconds since 1970.
+    changed: AtomicI64,
+}
+
+impl Health {
+    /// A table of an earlier run is there.
+    pub(crate) fn has_kept_table(&self) {
+        self.has_kept_table.store(true, Ordering::Relaxed);
+    }
+
+    /// All objects of a kind are known.
+    pub(crate) fn listed(&self, kind: Kind) {
+        self.listed.fetch_or(bit(kind), Ordering::Relaxed);
+    }
+
+    /// Whether the API says what becomes of the objects of a kind.
+    pub(crate) fn hears(&self, kind: Kind, hears: bool) {
+        if hears {
+            self.silent.fetch_and(!bit(kind), Ordering::Relaxed);
+        } else {
+            self.silent.fetch_or(bit(kind), Ordering::Relaxed);
+        }
+    }
+
+    /// The table is another one.
+    pub(crate) fn changed(&self) {
+        let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
+        let seconds = now.map_or(0, |now| i64::try_from(now.as_secs()).unwrap_or(i64::MAX));
+        self.changed.store(seconds, Ordering::Relaxed);
+    }
+
+    /// When the table last changed, in seconds since 1970; 0 while it is that of an earlier run.
+    pub(crate) fn changed_seconds(&self) -> i64 {
+        self.changed.load(Ordering::Relaxed)
+    }
+
+    /// Whether the API is heard of this kind.
+    pub(crate) fn is_heard(&self, kind: Kind) -> bool {
+        let has = |bits: &AtomicU8| bits.load(Ordering::Relaxed) & bit(kind) != 0;
+        has(&self.listed) && !has(&self.silent)
+    }
+
+    /// What is not known yet, and keeps the gateway from being ready; `None` when it is.
+    pub(crate) fn missing(&self) -> Option<String> {
+        if self.has_kept_table.load(Ordering::Relaxed) {
+            return None;
+        }
+        let listed = self.listed.load(Ordering::Relaxed);
+        let missing = KINDS.iter().filter(|(kind, _)| listed & bit(*kind) == 0);
+        let missing: Vec<_> = missing.map(|(_, name)| *name).collect();
+        (!missing.is_empty()).then(|| missing.join(", "))
+    }
+}
+
+fn bit(kind: Kind) -> u8 {
+    match kind {
+        Kind::Class => 1,
+        Kind::Ingress => 2,
+        Kind::Service => 4,
+        Kind::Slice => 8,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use toolforge_routing::Kind;
+
+    use super::{Health, KINDS};
+
+    #[test]
+    fn is_ready_with_all_lists_or_with_the_table_of_an_earlier_run() {
+        let health = Health::default();
+        assert_eq!(
+            health.missing().unwrap(),
+            "ingressclasses, ingresses, services, endpointslices"
+        );
+        for (kind, _) in KINDS {
+            assert!(health.missing().is_some() && !health.is_heard(kind));
+            health.listed(kind);
+            assert!(health.is_heard(kind));
+        }
+        assert_eq!(health.missing(), None);
+        // An API that falls silent later takes nothing away.
+        health.hears(Kind::Slice, false);
+        assert_eq!((health.missing(), health.is_heard(Kind::Slice)), (None, false));
+        let kept = Health::default();
+        kept.has_kept_table();
+        assert_eq!(kept.missing(), None);
+    }
+}

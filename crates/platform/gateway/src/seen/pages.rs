@@ -1,0 +1,68 @@
+//! What a gateway tells operators and Prometheus, on a listener of its own. Plain HTTP, read only: it says nothing that
+//! visitors could not find out, and how much is asked.
+
+use std::sync::Arc;
+
+use arc_swap::{ArcSwap, ArcSwapOption};
+use axum::{
+    Router,
+    extract::State,
+    http::{StatusCode, header::CONTENT_TYPE},
+    response::{IntoResponse, Response},
+    routing::get,
+};
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+use toolforge_routing::RouteTable;
+
+use super::{access_log::AccessLog, health::Health, metrics, tally::Tally};
+
+/// The form of the figures.
+const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+/// Connections at once: Prometheus and the kubelet have one each.
+const CONNECTIONS: usize = 64;
+
+/// All that there is to see.
+#[derive(Clone, Debug)]
+pub(crate) struct Seen {
+    pub(crate) health: Arc<Health>,
+    pub(crate) tallies: Arc<[Arc<Tally>]>,
+    pub(crate) table: Arc<ArcSwap<RouteTable>>,
+    pub(crate) access_log: Arc<ArcSwapOption<AccessLog>>,
+}
+
+impl Seen {
+    pub(super) fn lines_dropped(&self) -> i64 {
+        let dropped = self.access_log.load().as_ref().map_or(0, |log| log.dropped());
+        i64::try_from(dropped).unwrap_or(i64::MAX)
+    }
+}
+
+/// Answers on `listener` until `shutdown`.
+pub(crate) async fn serve(listener: TcpListener, seen: Seen, shutdown: CancellationToken) {
+    let router = Router::new()
+        .route("/healthz", get(async || "ok"))
+        .route("/readyz", get(ready))
+        .route("/metrics", get(figures))
+        .with_state(seen);
+    if let Err(error) = toolforge_serve::serve_at_most(CONNECTIONS, listener, None, router, shutdown).await {
+        tracing::error!(%error, "health and metrics are not served any more");
+    }
+}
+
+async fn ready(State(seen): State<Seen>) -> Response {
+    match seen.health.missing() {
+        None => "ok".into_response(),
+        Some(missing) => {
+            let reason = format!("the API has not yet listed {missing}\n");
+            (StatusCode::SERVICE_UNAVAILABLE, reason).into_response()
+        }
+    }
+}
+
+async fn figures(State(seen): State<Seen>) -> Response {
+    match metrics::text(&seen) {
+        Ok(text) => ([(CONTENT_TYPE, OPEN_METRICS)], text).into_response(),
+        Err(error) => (StatusCode::INTERNAL_SERVER_ERROR, error.to_string()).into_response(),
+    }
+}
