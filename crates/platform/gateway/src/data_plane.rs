@@ -31,7 +31,7 @@ use crate::{
     names::{
         X_CODE, X_FORMAT, X_FORWARDED_PROTO, X_INGRESS_NAME, X_NAMESPACE, X_SERVICE_NAME, X_SERVICE_PORT,
     },
-    page::{NO_STORE, health, own_page, refusal},
+    page::{NO_STORE, default_file, health, own_page, refusal},
     pool::Pool,
     redirect::redirect,
     request_body::{RequestBody, VisitorBody},
@@ -136,6 +136,7 @@ enum Way {
     Tool(Arc<Backend>),
     NoEndpoints(Arc<Backend>),
     Nowhere,
+    Elsewhere(Box<Response<ResponseBody>>),
 }
 
 impl DataPlane {
@@ -225,6 +226,9 @@ impl DataPlane {
         if let Err(refused) = self.meet(&visit, peer, &request, record) {
             return *refused;
         }
+        if let Some(redirect) = self.redirect_legacy(&visit) {
+            return redirect;
+        }
         let domains = iter::once(&self.settings.domain).chain(&self.settings.other_domains);
         match redirect(&visit, domains, self.settings.public_https_port) {
             Some(redirect) => redirect,
@@ -257,6 +261,7 @@ impl DataPlane {
                 .map(|visitor| (visitor, self.way(&visit)))
             {
                 Err(refused) => *refused,
+                Ok((_, Way::Elsewhere(redirect))) => *redirect,
                 Ok((visitor, Way::Tool(backend))) => {
                     record.belongs_to(&backend);
                     return self.proxy(&visit, visitor, &backend, request).await;
@@ -268,8 +273,13 @@ impl DataPlane {
                         .await
                 }
                 Ok((_, Way::Nowhere)) => {
-                    self.ask_default_backend(&visit, StatusCode::NOT_FOUND, None)
-                        .await
+                    let page = self
+                        .ask_default_backend(&visit, StatusCode::NOT_FOUND, None)
+                        .await;
+                    match page.status() {
+                        StatusCode::NOT_FOUND => default_file(&visit).unwrap_or(page),
+                        _ => page,
+                    }
                 }
             }
         };
@@ -312,7 +322,18 @@ impl DataPlane {
         Err(Box::new(refusal(&refused, visit.accept.as_ref())))
     }
 
+    fn redirect_legacy(&self, visit: &Visit) -> Option<Response<ResponseBody>> {
+        let rules = self.shared.rules.load();
+        let serves =
+            |host: &str| !matches!(self.shared.table.load().decide(host, "/"), Decision::NotFound(_));
+        let (domain, port) = (&self.settings.domain, self.settings.public_https_port);
+        rules.legacy.as_ref()?.redirect(visit, domain, port, serves)
+    }
+
     fn way(&self, visit: &Visit) -> Way {
+        if let Some(redirect) = self.redirect_legacy(visit) {
+            return Way::Elsewhere(Box::new(redirect));
+        }
         match self.shared.table.load().decide(visit.authority(), visit.path()) {
             Decision::Backend(backend) => Way::Tool(backend.clone()),
             Decision::NoEndpoints(backend) => Way::NoEndpoints(backend.clone()),
@@ -349,6 +370,11 @@ impl DataPlane {
                 self.switch(visit, backend, response).await
             }
             Ok(mut response) => {
+                if response.status() == StatusCode::NOT_FOUND
+                    && let Some(default) = default_file(visit)
+                {
+                    return self.finished(visit, default);
+                }
                 backward(
                     response.headers_mut(),
                     visit,
@@ -382,6 +408,11 @@ impl DataPlane {
         let headers = response.headers_mut();
         backward(headers, visit, self.settings.public_https_port, &self.fixed);
         headers.insert(UPGRADE, protocol);
+        response
+    }
+
+    fn finished(&self, visit: &Visit, mut response: Response<ResponseBody>) -> Response<ResponseBody> {
+        finish(response.headers_mut(), visit.scheme, &self.fixed);
         response
     }
 

@@ -13,6 +13,7 @@ mod data_plane;
 mod exchange;
 mod headers;
 mod http1;
+mod legacy;
 mod limits;
 mod listen;
 mod names;
@@ -40,6 +41,6 @@ pub use rules::Rules;
 pub use run::{GatewayError, run};
 pub use seen::access_log::LogFormat;
 pub use settings::{
-    AccessLogSettings, CertificatesSettings, GatewaySettings, GatewaySettingsError, MaintenanceSettings,
-    ProxyProtocolSettings, RateLimitSettings,
+    AccessLogSettings, CertificatesSettings, GatewaySettings, GatewaySettingsError, LegacyRedirectSettings,
+    MaintenanceSettings, ProxyProtocolSettings, RateLimitSettings,
 };

@@ -1,14 +1,20 @@
 //! The gateway's own pages, for when nobody else can answer or may be asked. Pure.
 
 use http::{
-    HeaderValue, Response, StatusCode,
+    HeaderValue, Method, Response, StatusCode,
     header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER, VARY},
 };
 
-use crate::{body::ResponseBody, rules::Refused};
+use crate::{body::ResponseBody, rules::Refused, visit::Visit};
 
 /// Errors pass; nobody should see one after it has.
 pub(crate) const NO_STORE: HeaderValue = HeaderValue::from_static("no-store");
+
+/// A wrench, for tools without an icon of their own.
+const ICON: &str = concat!(
+    r##"<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 32 32"><rect width="32" height="32" rx="7" fill="#36c"/>"##,
+    r##"<path d="M21 6a6 6 0 0 0-5.600 8.200L7 22.600 9.400 25l8.400-8.400A6 6 0 0 0 25.700 9.500L22 13l-3-3 3.500-3.700A6 6 0 0 0 21 6z" fill="#fff"/></svg>"##
+);
 
 /// A small page with this status: HTML for those who ask for it, plain text for everybody else.
 pub(crate) fn own_page(
@@ -71,6 +77,25 @@ pub(crate) fn health() -> Response<ResponseBody> {
     );
     response.headers_mut().insert(CACHE_CONTROL, NO_STORE);
     response
+}
+
+/// What crawlers and browsers get that look for a file which a tool does not have (as the original, since 2020-08): no
+/// crawling, and an icon. `None` for all other visits.
+pub(crate) fn default_file(visit: &Visit) -> Option<Response<ResponseBody>> {
+    if !matches!(visit.method, Method::GET | Method::HEAD) {
+        return None;
+    }
+    let (kind, text) = match visit.path() {
+        "/robots.txt" => ("text/plain; charset=utf-8", "User-agent: *\nDisallow: /\n"),
+        "/favicon.ico" => ("image/svg+xml", ICON),
+        _ => return None,
+    };
+    let mut response = Response::new(ResponseBody::own(text));
+    let headers = response.headers_mut();
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static(kind));
+    // The tool may have one of its own an hour later.
+    headers.insert(CACHE_CONTROL, HeaderValue::from_static("max-age=3600"));
+    Some(response)
 }
 
 fn wants_html(accept: &HeaderValue) -> bool {

@@ -10,7 +10,7 @@ use http::{
 use regex::bytes::RegexSet;
 
 use crate::{
-    certificates::files::Place, names::X_FORWARDED_FOR, networks::Networks, rate::RateLimit,
+    certificates::files::Place, legacy::Legacy, names::X_FORWARDED_FOR, networks::Networks, rate::RateLimit,
     seen::access_log::LogRule, settings::GatewaySettings, visitor::visitor,
 };
 
@@ -34,6 +34,8 @@ pub struct Rules {
     pub(crate) body_limit_bytes: Option<u64>,
     /// Where certificates are.
     pub(crate) certificates: Vec<Place>,
+    /// Where URLs of the legacy domain lead.
+    pub(crate) legacy: Option<Legacy>,
     /// What is written down, and where.
     pub(crate) access_log: Option<LogRule>,
     /// The message, and the seconds after which programs may come back.

@@ -5,13 +5,14 @@
 
 use std::{collections::HashSet, path::PathBuf, sync::Arc};
 
-use http::HeaderValue;
+use http::{HeaderValue, StatusCode};
 use regex::bytes::{RegexSet, RegexSetBuilder};
 use serde::Deserialize;
-use toolforge_model::{Problems, ToolName};
+use toolforge_model::{Domain, Problems, ToolName};
 
 use crate::{
     certificates::files::{CertificateFiles, Place},
+    legacy::Legacy,
     limits::PATTERNS_LIMIT_BYTES,
     networks::Networks,
     rate::RateLimit,
@@ -48,8 +49,29 @@ pub struct GatewaySettings {
     pub certificates: Vec<CertificatesSettings>,
     /// Answers everything with a page, as long as it is there.
     pub maintenance: Option<MaintenanceSettings>,
+    /// Leads URLs of the legacy domain to tools' own hosts; none routes them like any other.
+    pub legacy_redirect: Option<LegacyRedirectSettings>,
     /// Writes requests down; none writes nothing.
     pub access_log: Option<AccessLogSettings>,
+}
+
+/// Where URLs of the legacy domain, `HOST/TOOL/rest`, lead: to `https://TOOL.DOMAIN/rest`.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct LegacyRedirectSettings {
+    /// The hosts of the legacy domain.
+    pub hosts: Vec<String>,
+    /// 307 or 308.
+    #[serde(default = "permanent")]
+    pub status: u16,
+    /// The tools that had such URLs; none stands for all that are served.
+    pub tools: Option<Vec<String>>,
+    /// Where everybody else is sent, with 302; none routes them like anybody.
+    pub otherwise: Option<String>,
+}
+
+fn permanent() -> u16 {
+    308
 }
 
 /// Where requests are written down, and how.
@@ -182,6 +204,10 @@ impl GatewaySettings {
                     HeaderValue::from(maintenance.retry_after_seconds),
                 )
             }),
+            legacy: self
+                .legacy_redirect
+                .as_ref()
+                .map(|legacy| legacy_redirect(legacy, &mut problems)),
             access_log: self
                 .access_log
                 .as_ref()
@@ -277,6 +303,44 @@ fn places(settings: &[CertificatesSettings], problems: &mut Problems) -> Vec<Pla
     places
 }
 
+fn legacy_redirect(settings: &LegacyRedirectSettings, problems: &mut Problems) -> Legacy {
+    let hosts = problems.each("legacyRedirect.hosts", &settings.hosts, str::parse::<Domain>);
+    if settings.hosts.is_empty() {
+        problems.add(
+            "legacyRedirect.hosts",
+            "is empty; name the hosts of the legacy domain",
+        );
+    }
+    let status = match settings.status {
+        307 => StatusCode::TEMPORARY_REDIRECT,
+        308 => StatusCode::PERMANENT_REDIRECT,
+        other => {
+            let problem = format!("{other} does not keep the method; write 307 or 308");
+            problems.add("legacyRedirect.status", problem);
+            StatusCode::PERMANENT_REDIRECT
+        }
+    };
+    let tools = settings.tools.as_ref().map(|tools| {
+        let tools = problems.each("legacyRedirect.tools", tools, str::parse::<ToolName>);
+        tools.into_iter().collect()
+    });
+    let otherwise = settings.otherwise.as_ref().and_then(|url| {
+        let value = HeaderValue::from_str(url).ok();
+        let value = value.filter(|_| url.starts_with("https://") || url.starts_with("http://"));
+        if value.is_none() {
+            let problem = format!("{url:?} is no URL; write one that begins with https://");
+            problems.add("legacyRedirect.otherwise", problem);
+        }
+        value
+    });
+    Legacy {
+        hosts,
+        status,
+        tools,
+        otherwise,
+    }
+}
+
 fn access_log(log: &AccessLogSettings, problems: &mut Problems) -> Option<LogRule> {
     if !log.file.is_absolute() {
         let problem = format!(
@@ -315,7 +379,8 @@ mod tests {
              visitorAddressesFor: [alpha, Not A Tool]\nrateLimit: { burst: 0 }\n\
              proxyProtocol: { https: [192.0.2.1/40] }\n\
              certificates: [{ folder: /a }, { folder: a }, { certificate: /a }]\n\
-             accessLog: { file: access.log, percent: 101 }\n",
+             accessLog: { file: access.log, percent: 101 }\n\
+             legacyRedirect: { hosts: [a b], status: 301, tools: [A B], otherwise: here }\n",
         )
         .unwrap();
         let Err(GatewaySettingsError::Values(problems)) = settings.resolve() else {
@@ -331,6 +396,10 @@ mod tests {
             "rateLimit.burst",
             "certificates[1].folder",
             "certificates[2]",
+            "legacyRedirect.hosts[0]",
+            "legacyRedirect.status",
+            "legacyRedirect.tools[0]",
+            "legacyRedirect.otherwise",
             "accessLog.file",
             "accessLog.percent",
         ];

@@ -3,7 +3,7 @@
 use reqwest::{RequestBuilder, StatusCode};
 
 use crate::{
-    scene::{DEADLINE, DOMAIN, Scene, Version},
+    scene::{DEADLINE, DOMAIN, PUBLIC_PORT, Scene, Version},
     tools::{Tool, text},
 };
 
@@ -267,4 +267,49 @@ async fn requests_are_written_down_as_long_as_the_settings_say_so() {
         );
         assert_eq!(line["endpoint"], tool.address.to_string(), "{line}");
     }
+}
+
+#[tokio::test]
+async fn urls_of_the_legacy_domain_lead_to_tools_own_hosts() {
+    let (scene, tool) = (Scene::new().await, Tool::named("alpha").await);
+    scene.route("alpha", &[tool.address]);
+    // A host under the domain stands for the legacy one, so that the certificate is for it.
+    scene.settings("legacyRedirect: { hosts: [legacy.toolforge.test], status: 307 }\n");
+    let ask = async |path: &str| {
+        let client = scene.client("legacy", Version::Http1);
+        let response = client.get(scene.url("legacy", path)).send().await.unwrap();
+        let location = response
+            .headers()
+            .get("location")
+            .map(|location| location.to_str().unwrap().to_owned());
+        (response.status().as_u16(), location)
+    };
+    let own = format!("https://alpha.{DOMAIN}:{PUBLIC_PORT}/x?y=z");
+    assert_eq!(ask("/alpha/x?y=z").await, (307, Some(own)));
+    assert_eq!(ask("/nobody/").await, (404, None));
+}
+
+#[tokio::test]
+async fn files_that_every_site_is_asked_for_have_a_default() {
+    let scene = Scene::new().await;
+    let without = Tool::saying("HTTP/1.1 404 Not Found\r\ncontent-length: 4\r\n\r\ngone").await;
+    scene.route("alpha", &[without.address]);
+    let with = Tool::named("its own").await;
+    scene.route("beta", &[with.address]);
+    let ask = async |tool: &str, path: &str| {
+        let response = scene
+            .client(tool, Version::Http1)
+            .get(scene.url(tool, path))
+            .send()
+            .await
+            .unwrap();
+        (response.status().as_u16(), response.text().await.unwrap())
+    };
+    let no_crawling = (200, "User-agent: *\nDisallow: /\n".to_owned());
+    assert_eq!(ask("alpha", "/robots.txt").await, no_crawling);
+    assert_eq!(ask("nobody", "/robots.txt").await, no_crawling);
+    assert_eq!(ask("beta", "/robots.txt").await, (200, "its own".to_owned()));
+    let (status, icon) = ask("alpha", "/favicon.ico").await;
+    assert!(status == 200 && icon.starts_with("<svg"), "{status} {icon}");
+    assert_eq!(ask("alpha", "/x/robots.txt").await, (404, "gone".to_owned()));
 }
