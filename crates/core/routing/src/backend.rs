@@ -1,8 +1,8 @@
 //! The endpoints behind one port of a Service, found through its `EndpointSlices`.
 
-use std::{collections::BTreeMap, net::SocketAddr, sync::Arc};
+use std::{net::SocketAddr, sync::Arc};
 
-use crate::{EndpointSlice, PortRef, Service, Target};
+use crate::{EndpointSlice, PortRef, Service, Target, small_map::SmallMap};
 
 /// Where the requests of a route go.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -22,8 +22,8 @@ pub struct Backend {
 
 /// The Services and slices of a namespace, by name.
 pub(crate) struct Services<'a> {
-    pub(crate) services: &'a BTreeMap<String, Arc<Service>>,
-    pub(crate) slices: &'a BTreeMap<String, Arc<EndpointSlice>>,
+    pub(crate) services: &'a SmallMap<Box<str>, Arc<Service>>,
+    pub(crate) slices: &'a SmallMap<Box<str>, Arc<EndpointSlice>>,
 }
 
 impl Services<'_> {
@@ -68,7 +68,7 @@ impl Services<'_> {
 
     /// The name that the Service gives to the port: slices name theirs by it.
     fn port_name(&self, target: &Target) -> Option<&str> {
-        let service = self.services.get(&target.service)?;
+        let service = self.services.get(target.service.as_str())?;
         let port = service.ports.iter().find(|port| match &target.port {
             PortRef::Number(number) => port.port == *number,
             PortRef::Name(name) => port.name == *name,

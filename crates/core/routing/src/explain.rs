@@ -256,7 +256,7 @@ fn behind_sentence(state: &NamespaceState, entry: &Entry, endpoints: &[EndpointS
     if service.is_empty() {
         return "It leads to something that is no Service, which is not served.".to_owned();
     }
-    let Some(known) = state.services.get(service) else {
+    let Some(known) = state.services.get(service.as_str()) else {
         return format!("There is no Service {service} in {namespace}.");
     };
     if !known

@@ -13,6 +13,7 @@ mod kubernetes;
 mod namespace;
 mod path;
 mod shared_map;
+mod small_map;
 mod snapshot;
 mod table;
 mod tls;

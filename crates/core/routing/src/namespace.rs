@@ -4,19 +4,22 @@
 use std::{collections::BTreeMap, sync::Arc};
 
 use crate::{
-    Backend, EndpointSlice, Ingress, IngressClass, Kind, Object, PathKind, Service, Settings, Target,
-    backend::Services, hosts::Pattern, path::normal_path,
+    Backend, EndpointSlice, Ingress, IngressClass, Kind, Object, ObjectKey, PathKind, Service, Settings,
+    Target, backend::Services, hosts::Pattern, path::normal_path, small_map::SmallMap,
 };
 
 /// The objects of a namespace by name.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct NamespaceState {
-    pub(crate) ingresses: BTreeMap<String, Arc<Ingress>>,
-    pub(crate) services: BTreeMap<String, Arc<Service>>,
-    pub(crate) slices: BTreeMap<String, Arc<EndpointSlice>>,
+    pub(crate) ingresses: SmallMap<Box<str>, Arc<Ingress>>,
+    pub(crate) services: SmallMap<Box<str>, Arc<Service>>,
+    pub(crate) slices: SmallMap<Box<str>, Arc<EndpointSlice>>,
     /// What follows from them.
-    pub(crate) routes: BTreeMap<Pattern, Vec<Arc<Entry>>>,
+    pub(crate) routes: Routes,
 }
+
+/// The paths that a namespace claims, by where it claims them.
+pub(crate) type Routes = SmallMap<Pattern, Vec<Arc<Entry>>>;
 
 /// One path of one host, with its claim to it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -44,16 +47,27 @@ impl NamespaceState {
         self.ingresses.is_empty() && self.services.is_empty() && self.slices.is_empty()
     }
 
+    /// The keys of all that this namespace holds.
+    pub(crate) fn keys(&self, namespace: &str) -> impl Iterator<Item = (Kind, ObjectKey)> {
+        let names = self.ingresses.keys().map(|name| (Kind::Ingress, name));
+        let names = names.chain(self.services.keys().map(|name| (Kind::Service, name)));
+        let names = names.chain(self.slices.keys().map(|name| (Kind::Slice, name)));
+        names.map(move |(kind, name)| (kind, ObjectKey::new(namespace, &**name)))
+    }
+
     pub(crate) fn put(&mut self, object: Object) {
         match object {
             Object::Ingress(ingress) => {
-                self.ingresses.insert(ingress.key.name.clone(), Arc::new(ingress));
+                self.ingresses
+                    .insert(ingress.key.name.as_str().into(), Arc::new(ingress));
             }
             Object::Service(service) => {
-                self.services.insert(service.key.name.clone(), Arc::new(service));
+                self.services
+                    .insert(service.key.name.as_str().into(), Arc::new(service));
             }
             Object::Slice(slice) => {
-                self.slices.insert(slice.key.name.clone(), Arc::new(slice));
+                self.slices
+                    .insert(slice.key.name.as_str().into(), Arc::new(slice));
             }
             Object::Class(_) => {}
         }
@@ -61,9 +75,9 @@ impl NamespaceState {
 
     pub(crate) fn remove(&mut self, kind: Kind, name: &str) {
         match kind {
-            Kind::Ingress => drop(self.ingresses.remove(name)),
-            Kind::Service => drop(self.services.remove(name)),
-            Kind::Slice => drop(self.slices.remove(name)),
+            Kind::Ingress => self.ingresses.remove(name),
+            Kind::Service => self.services.remove(name),
+            Kind::Slice => self.slices.remove(name),
             Kind::Class => {}
         }
     }
@@ -90,15 +104,17 @@ impl NamespaceState {
         &self,
         settings: &Settings,
         classes: &BTreeMap<String, IngressClass>,
-    ) -> BTreeMap<Pattern, Vec<Arc<Entry>>> {
-        let mut routes: BTreeMap<Pattern, Vec<Arc<Entry>>> = BTreeMap::new();
+    ) -> Routes {
+        let mut routes = Routes::default();
         for ingress in self
             .ingresses
             .values()
             .filter(|ingress| is_served(ingress, settings, classes))
         {
             for (pattern, entry) in self.entries(ingress) {
-                routes.entry(pattern).or_default().push(Arc::new(entry));
+                let entries = routes.entry(pattern);
+                entries.reserve_exact(1);
+                entries.push(Arc::new(entry));
             }
         }
         routes

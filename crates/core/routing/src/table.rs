@@ -11,6 +11,7 @@ use crate::{
     namespace::{Entry, NamespaceState, is_served},
     path::covers,
     shared_map::SharedMap,
+    small_map::SmallMap,
 };
 
 /// Where every request goes: an immutable value. A changed table shares with its predecessor whatever did not change.
@@ -53,7 +54,7 @@ pub struct Route {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 struct HostRoutes {
     /// The namespaces with a claim to this host.
-    namespaces: BTreeSet<String>,
+    namespaces: SmallMap<Box<str>, ()>,
     /// Longest path first, exact ones before prefixes of the same length, each path once.
     entries: Vec<Arc<Entry>>,
 }
@@ -151,7 +152,7 @@ impl RouteTable {
         self.namespaces
             .get(&key.namespace)?
             .ingresses
-            .get(&key.name)
+            .get(key.name.as_str())
             .map(|ingress| &**ingress)
     }
 
@@ -168,6 +169,16 @@ impl RouteTable {
     /// Whether there is no Ingress, Service or slice at all.
     pub fn is_empty(&self) -> bool {
         self.namespaces.iter().next().is_none()
+    }
+
+    /// The key of every object that the table was made from.
+    pub fn keys(&self) -> impl Iterator<Item = (Kind, ObjectKey)> {
+        let classes = self
+            .classes
+            .keys()
+            .map(|name| (Kind::Class, ObjectKey::new("", name)));
+        let states = self.namespaces.iter();
+        classes.chain(states.flat_map(|(namespace, state)| state.keys(namespace)))
     }
 
     /// Every object that the table was made from, sorted.
@@ -333,22 +344,21 @@ impl RouteTable {
     }
 
     fn derive_host(&mut self, pattern: &Pattern, changed: &BTreeSet<&str>) {
-        let known = self
-            .host(pattern)
-            .map(|routes| routes.namespaces.clone())
-            .unwrap_or_default();
-        let claimants = known
-            .into_iter()
-            .chain(changed.iter().map(|name| (*name).to_owned()));
+        let known = self.host(pattern).into_iter();
+        let known = known
+            .flat_map(|routes| routes.namespaces.keys())
+            .map(|name| &**name);
+        let claimants: BTreeSet<&str> = known.chain(changed.iter().copied()).collect();
         let mut routes = HostRoutes::default();
-        for namespace in claimants.collect::<BTreeSet<_>>() {
+        for namespace in claimants {
             let claims = self
                 .namespaces
-                .get(&namespace)
+                .get(namespace)
                 .and_then(|state| state.routes.get(pattern));
             if let Some(claims) = claims {
+                routes.entries.reserve_exact(claims.len());
                 routes.entries.extend(claims.iter().cloned());
-                routes.namespaces.insert(namespace);
+                routes.namespaces.insert(namespace.into(), ());
             }
         }
         routes.settle();

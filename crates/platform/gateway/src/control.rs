@@ -54,7 +54,7 @@ pub(crate) async fn follow(client: kube::Client, control: Control, shutdown: Can
     } = control;
     let mut events = watch::events(&client, &policy, published.as_ref(), &health).ready_chunks(BATCH);
     let mut of_secrets = watch::secrets(&client).ready_chunks(BATCH);
-    let mut hearing = Hearing::new(&table.load().objects());
+    let mut hearing = Hearing::new(table.load().keys());
     let mut secrets = Secrets::default();
     loop {
         let may_show_others = tokio::select! {

@@ -62,10 +62,10 @@ pub(crate) struct Hearing {
 
 impl Hearing {
     /// For a table that was made from these objects.
-    pub(crate) fn new(objects: &[Object]) -> Self {
+    pub(crate) fn new(objects: impl IntoIterator<Item = (Kind, ObjectKey)>) -> Self {
         let mut known: HashMap<Kind, BTreeSet<ObjectKey>> = HashMap::new();
-        for object in objects {
-            known.entry(object.kind()).or_default().insert(object.key());
+        for (kind, key) in objects {
+            known.entry(kind).or_default().insert(key);
         }
         Self {
             known,

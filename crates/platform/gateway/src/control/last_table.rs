@@ -2,7 +2,7 @@
 
 use std::{
     fs::{self, File, OpenOptions},
-    io::{self, Write as _},
+    io::{self, BufReader, BufWriter, Write as _},
     os::unix::fs::OpenOptionsExt as _,
     path::{Path, PathBuf},
     sync::Arc,
@@ -18,15 +18,15 @@ use crate::limits::KEEP_DELAY;
 /// The last table, where there is one that is good under these settings. Anything else is logged and passed over: a
 /// gateway without a last table learns everything from the API.
 pub(crate) fn load(path: &Path, settings: &Settings) -> Option<RouteTable> {
-    let text = match fs::read(path) {
-        Ok(text) => text,
+    let file = match File::open(path) {
+        Ok(file) => file,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return None,
         Err(error) => {
             tracing::warn!(path = %path.display(), %error, "the last table cannot be read");
             return None;
         }
     };
-    let snapshot = match serde_json::from_slice::<Snapshot>(&text) {
+    let snapshot = match serde_json::from_reader::<_, Snapshot>(BufReader::new(file)) {
         Ok(snapshot) => snapshot,
         Err(error) => {
             tracing::warn!(path = %path.display(), %error, "the last table is damaged and not used");
@@ -73,21 +73,22 @@ pub(crate) async fn keep(
 
 /// Writes the table beside the file and puts it in the file's place: a reader finds the old or the new one, whole.
 fn write(path: &Path, table: &RouteTable) -> io::Result<()> {
-    let text = serde_json::to_vec(&Snapshot::of(table))?;
     let folder = match path.parent() {
         Some(folder) if !folder.as_os_str().is_empty() => folder,
         _ => Path::new("."),
     };
     fs::create_dir_all(folder)?;
     let beside = path.with_extension("new");
-    let mut file = OpenOptions::new()
+    let file = OpenOptions::new()
         .create(true)
         .truncate(true)
         .write(true)
         .mode(0o600)
         .open(&beside)?;
-    file.write_all(&text)?;
-    file.sync_all()?;
+    let mut file = BufWriter::new(file);
+    serde_json::to_writer(&mut file, &Snapshot::of(table))?;
+    file.flush()?;
+    file.get_ref().sync_all()?;
     fs::rename(&beside, path)?;
     // Only with its folder on disk does the new name survive a power cut.
     File::open(folder)?.sync_all()

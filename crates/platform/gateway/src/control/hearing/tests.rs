@@ -61,7 +61,7 @@ impl Told {
             },
             policy: String::new(),
         };
-        let hearing = Hearing::new(&objects);
+        let hearing = Hearing::new(objects.iter().map(|object| (object.kind(), object.key())));
         let table = RouteTable::new(settings).with(objects.into_iter().map(Change::Put));
         Self { hearing, table }
     }
