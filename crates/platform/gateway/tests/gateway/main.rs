@@ -4,6 +4,7 @@
 
 mod bodies;
 mod certificates;
+mod change;
 mod cluster;
 mod control;
 mod failures;
