@@ -121,7 +121,7 @@ impl Outgoing {
     {
         loop {
             let mut is_body_pending = false;
-            while !self.has_ended && self.waiting_bytes() < ENOUGH_BYTES && self.body.is_empty() {
+            while !self.has_ended && self.has_room() {
                 match Pin::new(&mut *body).poll_frame(context) {
                     Poll::Ready(frame) => {
                         if let Err(error) = self.push(frame, body.is_end_stream()) {
@@ -174,6 +174,11 @@ impl Outgoing {
             self.is_flushed = true;
         }
         Poll::Ready(Ok(()))
+    }
+
+    /// Whether more may be put in front: never before what belongs behind it.
+    fn has_room(&self) -> bool {
+        self.body.is_empty() && self.tail.is_empty() && self.front.len() < ENOUGH_BYTES
     }
 
     fn waiting_bytes(&self) -> usize {
@@ -247,5 +252,131 @@ impl Outgoing {
         }
         self.has_ended = true;
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{
+        collections::VecDeque,
+        io,
+        pin::Pin,
+        task::{Context, Poll, Waker},
+    };
+
+    use bytes::{Bytes, BytesMut};
+    use http_body::{Body, Frame};
+    use proptest::{collection::vec, prelude::*};
+    use tokio::io::AsyncWrite;
+    use toolforge_http1::{Length, Piece};
+
+    use super::{Outgoing, Shape};
+    use crate::body::BodyError;
+
+    /// What a connection takes of what it is given.
+    #[derive(Clone, Copy, Debug)]
+    enum Take {
+        Nothing,
+        First(usize),
+        AllBut(usize),
+    }
+
+    struct Slow {
+        takes: VecDeque<Take>,
+        taken: Vec<u8>,
+    }
+
+    impl AsyncWrite for Slow {
+        fn poll_write(
+            mut self: Pin<&mut Self>,
+            _: &mut Context<'_>,
+            bytes: &[u8],
+        ) -> Poll<io::Result<usize>> {
+            let takes = match self.takes.pop_front().unwrap_or(Take::AllBut(0)) {
+                Take::Nothing => return Poll::Pending,
+                Take::First(count) => count.min(bytes.len()),
+                Take::AllBut(count) => bytes.len().saturating_sub(count).max(1),
+            };
+            self.taken.extend_from_slice(&bytes[..takes]);
+            Poll::Ready(Ok(takes))
+        }
+
+        fn poll_write_vectored(
+            self: Pin<&mut Self>,
+            context: &mut Context<'_>,
+            parts: &[io::IoSlice<'_>],
+        ) -> Poll<io::Result<usize>> {
+            let all: Vec<u8> = parts.iter().flat_map(|part| part.iter().copied()).collect();
+            self.poll_write(context, &all)
+        }
+
+        fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+            Poll::Ready(Ok(()))
+        }
+
+        fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+            Poll::Ready(Ok(()))
+        }
+    }
+
+    struct Parts(VecDeque<Bytes>);
+
+    impl Body for Parts {
+        type Data = Bytes;
+        type Error = BodyError;
+
+        fn poll_frame(
+            mut self: Pin<&mut Self>,
+            _: &mut Context<'_>,
+        ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+            Poll::Ready(self.0.pop_front().map(|part| Ok(Frame::data(part))))
+        }
+    }
+
+    fn sent(shape: Shape, parts: &[Bytes], takes: Vec<Take>) -> Vec<u8> {
+        let mut outgoing = Outgoing::default();
+        outgoing.begin(shape);
+        let mut stream = Slow {
+            takes: takes.into(),
+            taken: Vec::new(),
+        };
+        let mut body = Parts(parts.iter().cloned().collect());
+        let mut context = Context::from_waker(Waker::noop());
+        while outgoing
+            .poll_send(&mut stream, &mut body, &mut context)
+            .is_pending()
+        {}
+        assert!(outgoing.is_done());
+        stream.taken
+    }
+
+    proptest! {
+        /// Pieces on both sides of what is copied, through a connection that takes what it likes.
+        #[test]
+        fn bodies_arrive_whole_however_slowly_they_are_taken(
+            lengths in vec(prop_oneof![1..50_usize, 8_190..8_200_usize], 0..5),
+            takes in vec(
+                prop_oneof![
+                    Just(Take::Nothing),
+                    (1..5_usize).prop_map(Take::First),
+                    (0..5_usize).prop_map(Take::AllBut),
+                ],
+                0..40,
+            ),
+        ) {
+            let mut next = 0_u8;
+            let mut part = |length| Bytes::from_iter((0..length).map(|_| { next = next.wrapping_add(1); next }));
+            let parts: Vec<Bytes> = lengths.into_iter().map(&mut part).collect();
+            let whole = parts.concat();
+            let plain = sent(Shape::Plain(whole.len() as u64), &parts, takes.clone());
+            prop_assert!(plain == whole);
+            let chunks = sent(Shape::Chunks, &parts, takes);
+            let (mut body, mut read) = (toolforge_http1::Body::new(Length::Chunked), BytesMut::from(&chunks[..]));
+            let mut came = Vec::new();
+            while let Piece::Data(data) = body.take(&mut read).unwrap() {
+                came.extend_from_slice(&data);
+            }
+            prop_assert!(body.has_ended() && came == whole);
+        }
     }
 }
