@@ -1,7 +1,7 @@
 //! The data plane: every request comes in here and is answered from here.
 //!
-//! It knows a table and its pool of connections, and nothing of the API. One of it may run in every thread; they
-//! share the table and nothing else.
+//! It knows a table and its pool of connections, and nothing of the API. One of it runs in every thread; they share
+//! what is in [`Shared`], and nothing else.
 
 use std::{
     io, iter,
@@ -253,7 +253,7 @@ impl DataPlane {
                 return *refusal;
             }
         };
-        let mut response = if visit.path() == HEALTH_PATH {
+        let response = if visit.path() == HEALTH_PATH {
             health()
         } else {
             match self
@@ -283,8 +283,7 @@ impl DataPlane {
                 }
             }
         };
-        finish(response.headers_mut(), visit.scheme, &self.fixed);
-        response
+        self.finished(&visit, response)
     }
 
     /// What is asked; or the answer to what cannot be understood.
@@ -411,6 +410,7 @@ impl DataPlane {
         response
     }
 
+    /// An answer of ours with what every answer carries.
     fn finished(&self, visit: &Visit, mut response: Response<ResponseBody>) -> Response<ResponseBody> {
         finish(response.headers_mut(), visit.scheme, &self.fixed);
         response
@@ -418,14 +418,13 @@ impl DataPlane {
 
     /// The answer in place of one that a tool did not give.
     async fn fault(&self, visit: &Visit, status: StatusCode, backend: &Backend) -> Response<ResponseBody> {
-        let mut response = if status.is_client_error() {
+        let response = if status.is_client_error() {
             // The visitor's mistake, and no page of the platform's knows more about it.
             own_page(status, visit.accept.as_ref(), None)
         } else {
             self.ask_default_backend(visit, status, Some(backend)).await
         };
-        finish(response.headers_mut(), visit.scheme, &self.fixed);
-        response
+        self.finished(visit, response)
     }
 
     /// The default backend's page for this status; the gateway's own where there is none to be had.

@@ -49,6 +49,8 @@ pub async fn run(
     config: Config,
     shutdown: CancellationToken,
 ) -> Result<(), GatewayError> {
+    // What is ended here when serving ends of itself is the gateway's alone.
+    let shutdown = shutdown.child_token();
     let identity = ServerCertificate::read(&config.identity).map_err(GatewayError::Identity)?;
     let certificates = Certificates::new(identity);
     let tls = toolforge_pki::resolving_server_config(certificates.clone()).map_err(GatewayError::Tls)?;

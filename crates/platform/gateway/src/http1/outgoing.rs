@@ -365,7 +365,13 @@ mod tests {
             ),
         ) {
             let mut next = 0_u8;
-            let mut part = |length| Bytes::from_iter((0..length).map(|_| { next = next.wrapping_add(1); next }));
+            let mut part = |length| -> Bytes {
+                let bytes = (0..length).map(|_| {
+                    next = next.wrapping_add(1);
+                    next
+                });
+                bytes.collect()
+            };
             let parts: Vec<Bytes> = lengths.into_iter().map(&mut part).collect();
             let whole = parts.concat();
             let plain = sent(Shape::Plain(whole.len() as u64), &parts, takes.clone());

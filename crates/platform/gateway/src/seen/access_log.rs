@@ -16,7 +16,7 @@ use std::{
         mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel},
     },
     thread,
-    time::{Duration, SystemTime},
+    time::{Duration, Instant},
 };
 
 use http::Version;
@@ -213,20 +213,22 @@ fn open(path: &Path) -> io::Result<File> {
 
 fn write_lines(path: &Path, file: File, waiting: &Receiver<Vec<u8>>) {
     let mut file = BufWriter::new(file);
-    let mut flushed = SystemTime::now();
+    let mut flushed = Instant::now();
+    // A disk that is full fails for every line, and is told of once in each interval.
+    let mut outcome = Ok(());
     loop {
         let line = waiting.recv_timeout(FLUSH_INTERVAL);
         if matches!(line, Err(RecvTimeoutError::Disconnected)) {
-            return report(path, file.flush());
+            return report(path, outcome.and(file.flush()));
         }
         if let Ok(line) = line {
-            report(path, file.write_all(&line));
+            outcome = outcome.and(file.write_all(&line));
         }
-        if flushed.elapsed().unwrap_or(FLUSH_INTERVAL) < FLUSH_INTERVAL {
+        if flushed.elapsed() < FLUSH_INTERVAL {
             continue;
         }
-        flushed = SystemTime::now();
-        report(path, file.flush());
+        flushed = Instant::now();
+        report(path, std::mem::replace(&mut outcome, Ok(())).and(file.flush()));
         if was_moved(path, file.get_ref()) {
             match open(path) {
                 Ok(new) => file = BufWriter::new(new),
