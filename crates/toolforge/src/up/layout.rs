@@ -41,6 +41,14 @@ impl Layout {
         Ok(Self { root })
     }
 
+    /// How commands are told of this folder: not at all where they find it by themselves.
+    pub(crate) fn flag(&self) -> String {
+        match Self::settle(None) {
+            Ok(default) if default.root == self.root => String::new(),
+            _ => format!(" --data {}", self.root.display()),
+        }
+    }
+
     /// Makes the folders that are not there.
     pub(crate) fn create(&self) -> anyhow::Result<()> {
         for (folder, mode) in [

@@ -72,11 +72,14 @@ pub(super) fn ready(running: &Running<'_>) {
         began.elapsed().as_secs_f64(),
         counted(summary.tools, "tool")
     );
-    let program = layout.bin().join("toolforge");
+    let (program, data) = (layout.bin().join("toolforge"), layout.flag());
     anstream::println!();
     anstream::println!("Next, in another terminal:");
-    anstream::println!("  {} become hello -- webservice static start", program.display());
-    anstream::println!("  {} trust", program.display());
+    anstream::println!(
+        "  {} become{data} hello -- webservice static start",
+        program.display()
+    );
+    anstream::println!("  {} trust{data}", program.display());
 }
 
 /// Something that the user should know, but that holds nothing up.
