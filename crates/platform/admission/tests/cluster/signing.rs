@@ -6,7 +6,7 @@ use std::time::Duration;
 use futures::StreamExt;
 use k8s_openapi::api::certificates::v1::CertificateSigningRequest;
 use kube::Api;
-use kube::api::{ListParams, PostParams};
+use kube::api::PostParams;
 use kube::runtime::watcher::{Config, Event};
 use serde_json::json;
 use tokio::time::Instant;
@@ -66,15 +66,6 @@ async fn until_came(came: &Mutex<Vec<Instant>>, count: usize) -> Vec<Instant> {
     }
 }
 
-/// Waits until requests are no more there, which have served or failed.
-async fn until_gone(cluster: &Cluster) {
-    let api: Api<CertificateSigningRequest> = Api::all(cluster.admin.clone());
-    let deadline = Instant::now() + DEADLINE;
-    while !api.list(&ListParams::default()).await.unwrap().items.is_empty() {
-        assert!(Instant::now() < deadline, "a request stays");
-    }
-}
-
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_request_that_is_denied_says_why_and_comes_again_without_hurry() {
     let front = Front::start().await;
@@ -130,16 +121,15 @@ async fn nothing_is_presented_before_callers_can_trust_it() {
     // One that is not the signer's.
     let other = Authority::create("other").unwrap();
     told.send(Some(other.certificate_pem().to_owned())).unwrap();
-    until_came(&came, 1).await;
-    until_gone(&cluster).await;
+    // Only who found the first certificate of no use asks a second time. That the request is gone shows less: by
+    // then it need not have been compared yet.
+    until_came(&came, 2).await;
     assert!(!guard.is_finished());
-    // And the signer's: it is asked for anew, at once.
-    let now = Instant::now();
+    // And the signer's.
     told.send(Some(cluster.authority.certificate_pem().to_owned()))
         .unwrap();
     let presented = tokio::time::timeout(DEADLINE, guard).await.unwrap().unwrap();
-    assert!(presented.is_some(), "after {:?}", now.elapsed());
-    assert_eq!(came.lock().unwrap().len(), 2);
+    assert!(presented.is_some());
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
