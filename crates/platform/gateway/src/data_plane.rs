@@ -3,6 +3,9 @@
 //! It knows a table and its pool of connections, and nothing of the API. One of it runs in every thread; they share
 //! what is in [`Shared`], and nothing else.
 
+mod in_place;
+mod passing;
+
 use std::{
     io, iter,
     net::IpAddr,
@@ -14,27 +17,20 @@ use std::{
 };
 
 use arc_swap::{ArcSwap, ArcSwapOption};
-use http::{
-    HeaderMap, HeaderValue, Method, Request, Response, StatusCode,
-    header::{ACCEPT, CACHE_CONTROL, UPGRADE},
-};
+use http::{HeaderValue, Request, Response, StatusCode};
 use tokio_util::sync::CancellationToken;
 use toolforge_model::Domain;
 use toolforge_routing::{Backend, Decision, RouteTable};
 
 use crate::{
     body::ResponseBody,
-    exchange::{ExchangeError, exchange},
-    headers::{FixedHeaders, backward, finish, forward, identify},
-    http1::tool::Asked,
+    headers::{FixedHeaders, finish},
     limits::REQUEST_BODY_LIMIT_BYTES,
-    names::{
-        X_CODE, X_FORMAT, X_FORWARDED_PROTO, X_INGRESS_NAME, X_NAMESPACE, X_SERVICE_NAME, X_SERVICE_PORT,
-    },
-    page::{NO_STORE, default_file, health, own_page, refusal},
+    names::X_FORWARDED_PROTO,
+    page::{default_file, health, own_page, refusal},
     pool::Pool,
     redirect::redirect,
-    request_body::{RequestBody, VisitorBody},
+    request_body::VisitorBody,
     rules::{Refused, Rules},
     seen::{
         access_log::AccessLog,
@@ -340,169 +336,10 @@ impl DataPlane {
         }
     }
 
-    async fn proxy(
-        &self,
-        visit: &Visit,
-        visitor: IpAddr,
-        backend: &Backend,
-        request: Request<VisitorBody>,
-    ) -> Response<ResponseBody> {
-        let limit = self.shared.rules.load().body_limit_bytes;
-        let limit = limit.unwrap_or(self.settings.request_body_limit_bytes);
-        if request.body().left_bytes().is_some_and(|length| length > limit) {
-            return self.fault(visit, StatusCode::PAYLOAD_TOO_LARGE, backend).await;
-        }
-        let (mut head, body) = request.into_parts();
-        let body = RequestBody::new(body, limit);
-        forward(&mut head.headers, visit, &self.fixed);
-        self.shared
-            .rules
-            .load()
-            .tell(&backend.namespace, visitor, &mut head.headers);
-        let asked = Asked {
-            method: &visit.method,
-            target: visit.path_and_query(),
-            headers: &head.headers,
-        };
-        match exchange(&self.pool, backend, self.next_turn(), &asked, body, &self.tally).await {
-            Ok(response) if response.status() == StatusCode::SWITCHING_PROTOCOLS => {
-                self.switch(visit, backend, response).await
-            }
-            Ok(mut response) => {
-                if response.status() == StatusCode::NOT_FOUND
-                    && let Some(default) = default_file(visit)
-                {
-                    return self.finished(visit, default);
-                }
-                backward(
-                    response.headers_mut(),
-                    visit,
-                    self.settings.public_https_port,
-                    &self.fixed,
-                );
-                response
-            }
-            Err(error) => {
-                tracing::debug!(service = backend.service, namespace = backend.namespace, %error, "no answer");
-                if let Some(event) = event_of(&error) {
-                    self.tally.happened(event);
-                }
-                self.fault(visit, status_of(&error), backend).await
-            }
-        }
-    }
-
-    /// Lets the connection become what both sides agreed on. A tool that switches without having been asked would
-    /// have the visitor take its bytes for answers of ours.
-    async fn switch(
-        &self,
-        visit: &Visit,
-        backend: &Backend,
-        mut response: Response<ResponseBody>,
-    ) -> Response<ResponseBody> {
-        let protocol = response.headers().get(UPGRADE).cloned();
-        let Some(protocol) = protocol.filter(|_| visit.is_upgrade) else {
-            return self.fault(visit, StatusCode::BAD_GATEWAY, backend).await;
-        };
-        let headers = response.headers_mut();
-        backward(headers, visit, self.settings.public_https_port, &self.fixed);
-        headers.insert(UPGRADE, protocol);
-        response
-    }
-
     /// An answer of ours with what every answer carries.
     fn finished(&self, visit: &Visit, mut response: Response<ResponseBody>) -> Response<ResponseBody> {
         finish(response.headers_mut(), visit.scheme, &self.fixed);
         response
-    }
-
-    /// The answer in place of one that a tool did not give.
-    async fn fault(&self, visit: &Visit, status: StatusCode, backend: &Backend) -> Response<ResponseBody> {
-        let response = if status.is_client_error() {
-            // The visitor's mistake, and no page of the platform's knows more about it.
-            own_page(status, visit.accept.as_ref(), None)
-        } else {
-            self.ask_default_backend(visit, status, Some(backend)).await
-        };
-        self.finished(visit, response)
-    }
-
-    /// The default backend's page for this status; the gateway's own where there is none to be had.
-    ///
-    /// Where nothing was found the default backend is asked for the very path, and its status stands. Otherwise a tool
-    /// failed, which no status of the page's may hide.
-    async fn ask_default_backend(
-        &self,
-        visit: &Visit,
-        status: StatusCode,
-        failed: Option<&Backend>,
-    ) -> Response<ResponseBody> {
-        let backend = self.shared.table.load().default_backend().clone();
-        let headers = self.page_headers(visit, status, failed);
-        let asked = Asked {
-            method: if visit.method == Method::HEAD {
-                &Method::HEAD
-            } else {
-                &Method::GET
-            },
-            target: if failed.is_none() {
-                visit.path_and_query()
-            } else {
-                "/"
-            },
-            headers: &headers,
-        };
-        let answered = exchange(
-            &self.pool,
-            &backend,
-            self.next_turn(),
-            &asked,
-            RequestBody::default(),
-            &self.tally,
-        )
-        .await;
-        let mut response = match answered {
-            Ok(response) => response,
-            Err(error) => {
-                tracing::debug!(%error, "the default backend does not answer");
-                return own_page(status, visit.accept.as_ref(), None);
-            }
-        };
-        if response.status() == StatusCode::SWITCHING_PROTOCOLS {
-            return own_page(status, visit.accept.as_ref(), None);
-        }
-        crate::headers::remove_hop_by_hop(response.headers_mut());
-        if failed.is_some() {
-            *response.status_mut() = status;
-        }
-        if response.status().as_u16() >= 400 {
-            response.headers_mut().insert(CACHE_CONTROL, NO_STORE);
-        }
-        response
-    }
-
-    /// What the default backend is asked: as ingress-nginx asks it, so that its pages can be written for both.
-    fn page_headers(&self, visit: &Visit, status: StatusCode, failed: Option<&Backend>) -> HeaderMap {
-        let mut headers = HeaderMap::new();
-        identify(&mut headers, visit, &self.fixed);
-        headers.insert(X_CODE, HeaderValue::from(status.as_u16()));
-        if let Some(accept) = &visit.accept {
-            headers.insert(X_FORMAT, accept.clone());
-            headers.insert(ACCEPT, accept.clone());
-        }
-        if let Some(failed) = failed {
-            for (name, value) in [
-                (X_NAMESPACE, &failed.namespace),
-                (X_INGRESS_NAME, &failed.ingress),
-                (X_SERVICE_NAME, &failed.service),
-                (X_SERVICE_PORT, &failed.port),
-            ] {
-                if let Ok(value) = HeaderValue::from_str(value) {
-                    headers.insert(name, value);
-                }
-            }
-        }
-        headers
     }
 
     fn next_turn(&self) -> usize {
@@ -514,25 +351,6 @@ impl DataPlane {
 fn recorded(mut record: Record, response: Response<ResponseBody>) -> Response<ResponseBody> {
     record.answered(&response, response.body().endpoint());
     response.map(|body| body.recorded(record))
-}
-
-/// What there is to count; a visitor's mistakes are in the statuses.
-fn event_of(error: &ExchangeError) -> Option<Event> {
-    match error {
-        ExchangeError::Unreachable(_) => Some(Event::Unreachable),
-        ExchangeError::Broken(_) => Some(Event::Broken),
-        ExchangeError::Timeout => Some(Event::Timeout),
-        ExchangeError::TooLarge | ExchangeError::Body(_) => None,
-    }
-}
-
-fn status_of(error: &ExchangeError) -> StatusCode {
-    match error {
-        ExchangeError::Unreachable(_) | ExchangeError::Broken(_) => StatusCode::BAD_GATEWAY,
-        ExchangeError::Timeout => StatusCode::GATEWAY_TIMEOUT,
-        ExchangeError::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
-        ExchangeError::Body(_) => StatusCode::BAD_REQUEST,
-    }
 }
 
 fn new_request_id() -> HeaderValue {
