@@ -317,6 +317,9 @@ pub(crate) struct GatewayArgs {
     /// What to do with visitors, such as whom to ban: YAML, read again when it changes
     #[arg(long, value_name = "FILE")]
     pub(crate) settings: Option<PathBuf>,
+    /// How long requests and upgraded connections that are open at the stop may go on
+    #[arg(long, value_name = "SECONDS", default_value_t = 25)]
+    pub(crate) drain_seconds: u32,
     /// Where to keep the last routing table
     #[arg(
         long,

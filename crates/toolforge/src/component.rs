@@ -144,6 +144,8 @@ pub(crate) fn gateway(arguments: GatewayArgs) -> anyhow::Result<ExitCode> {
             content_security_policy_report_only: None,
             rules: settings.map(FollowedFile::follow).transpose()?,
             last_table: arguments.table,
+            drain: toolforge_gateway::Drain::within(Duration::from_secs(arguments.drain_seconds.into())),
+            succession: toolforge_gateway::Succession::default(),
         };
         Ok(toolforge_gateway::run(client, config, stop).await?)
     })

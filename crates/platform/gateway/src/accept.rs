@@ -4,6 +4,7 @@
 
 use std::{
     future::Future,
+    io,
     net::{IpAddr, SocketAddr},
 };
 
@@ -15,7 +16,10 @@ use tokio::{
 use tokio_rustls::{TlsAcceptor, server::TlsStream};
 use tokio_util::sync::CancellationToken;
 
-use crate::limits::{ACCEPT_PAUSE, DRAIN, HANDSHAKE_TIMEOUT};
+use crate::{
+    drain::{Drain, Ending},
+    limits::{ACCEPT_PAUSE, HANDSHAKE_TIMEOUT, QUEUED_CONNECTIONS},
+};
 
 /// What is known of a connection before its first request.
 #[derive(Clone, Debug)]
@@ -85,49 +89,66 @@ pub(crate) fn canonical(address: SocketAddr) -> SocketAddr {
     SocketAddr::new(address.ip().to_canonical(), address.port())
 }
 
-/// Opens every connection that comes in until `shutdown`; what is under way then has five seconds.
-pub(crate) async fn accept<O, F>(listener: TcpListener, shutdown: CancellationToken, open: O)
+/// Opens every connection that comes in until the stop, also those that were in the queue then; what is under way may
+/// finish.
+pub(crate) async fn accept<O, F>(listener: TcpListener, ending: Ending, drain: Drain, open: O)
 where
     O: Fn(TcpStream, ConnectionInfo) -> F,
     F: Future<Output = ()> + Send + 'static,
 {
     let mut connections = JoinSet::new();
+    let take = |stream: TcpStream, peer: SocketAddr, connections: &mut JoinSet<()>| {
+        // Small answers go out at once; failing to say so costs only time.
+        let _ = stream.set_nodelay(true);
+        let info = ConnectionInfo::of(&stream, peer);
+        connections.spawn(open(stream, info));
+    };
     loop {
         let accepted = tokio::select! {
-            () = shutdown.cancelled() => break,
+            () = ending.stopping.cancelled() => break,
             accepted = listener.accept() => accepted,
             Some(_) = connections.join_next() => continue,
         };
         match accepted {
-            Ok((stream, peer)) => {
-                // Small answers go out at once; failing to say so costs only time.
-                let _ = stream.set_nodelay(true);
-                let info = ConnectionInfo::of(&stream, peer);
-                connections.spawn(open(stream, info));
-            }
+            Ok((stream, peer)) => take(stream, peer, &mut connections),
             Err(error) => {
                 tracing::warn!(%error, "a connection could not be accepted");
                 tokio::time::sleep(ACCEPT_PAUSE).await;
             }
         }
     }
-    drop(listener);
-    let ended = async { while connections.join_next().await.is_some() {} };
-    if timeout(DRAIN, ended).await.is_err() {
-        tracing::debug!("requests still under way are cut off");
+    for (stream, peer) in queued(listener) {
+        take(stream, peer, &mut connections);
     }
+    ending.drain(connections, drain).await;
 }
 
-/// The TLS handshake; `None` when it failed, took too long, or the gateway stops meanwhile.
+/// The connections that the system has taken for the listener, which closes: with it they would be reset, where nobody
+/// else listens on the same socket.
+fn queued(listener: TcpListener) -> Vec<(TcpStream, SocketAddr)> {
+    let next = |listener: &std::net::TcpListener| {
+        let (stream, peer) = listener.accept()?;
+        stream.set_nonblocking(true)?;
+        Ok::<_, io::Error>((TcpStream::from_std(stream)?, peer))
+    };
+    let Ok(listener) = listener.into_std() else {
+        return Vec::new();
+    };
+    (0..QUEUED_CONNECTIONS)
+        .map_while(|_| next(&listener).ok())
+        .collect()
+}
+
+/// The TLS handshake; `None` when it failed, took too long, or nobody waits for it any more.
 pub(crate) async fn shake_hands(
     acceptor: &TlsAcceptor,
     stream: TcpStream,
     info: &mut ConnectionInfo,
-    stopping: &CancellationToken,
+    leaving: &CancellationToken,
 ) -> Option<TlsStream<TcpStream>> {
     let finished = tokio::select! {
         finished = timeout(HANDSHAKE_TIMEOUT, acceptor.accept(stream)) => finished,
-        () = stopping.cancelled() => return None,
+        () = leaving.cancelled() => return None,
     };
     match finished {
         Ok(Ok(stream)) => {

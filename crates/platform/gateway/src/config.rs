@@ -2,13 +2,17 @@
 
 use std::{net::IpAddr, num::NonZeroUsize, path::PathBuf, sync::Arc};
 
-use tokio::{net::TcpListener, sync::watch};
+use tokio::{
+    net::TcpListener,
+    sync::{oneshot, watch},
+};
+use tokio_util::sync::CancellationToken;
 use toolforge_model::{Domain, names};
 use toolforge_pki::Identity;
 use toolforge_policy::IngressPolicy;
 use toolforge_routing::{PortRef, ServiceRef, Target};
 
-use crate::{CertificateFiles, Rules};
+use crate::{CertificateFiles, Drain, Rules};
 
 /// The port of the default backend's Service.
 const DEFAULT_BACKEND_PORT: u16 = 8000;
@@ -44,6 +48,22 @@ pub struct Config {
     pub content_security_policy_report_only: Option<String>,
     /// What the settings file says, now and after each of its changes; `None` refuses nobody.
     pub rules: Option<watch::Receiver<Arc<Rules>>>,
+    /// How long what is open at the stop may stay so.
+    pub drain: Drain,
+    /// How the gateway comes after another one, and goes before another.
+    pub succession: Succession,
+}
+
+/// Other processes that have the same listeners: one before, which serves until this one does, and one after.
+#[derive(Debug, Default)]
+pub struct Succession {
+    /// Whether another gateway serves until this one does: then this one takes no connection before it is ready.
+    pub has_predecessor: bool,
+    /// Told when the gateway is ready and its listeners are served.
+    pub serving: Option<oneshot::Sender<()>>,
+    /// Cancelled, no later than the shutdown, when another process serves the listeners: then this one leaves even that
+    /// for health and figures to it. Otherwise there it says until its end that it takes no new connections.
+    pub relieved: CancellationToken,
 }
 
 /// What the plain listener does.

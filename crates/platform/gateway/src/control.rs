@@ -21,7 +21,7 @@ use toolforge_routing::{Change, Kind, Object, ObjectKey, RouteTable};
 
 use crate::{Published, certificates::Certificates, seen::health::Health};
 use hearing::{Event, Hearing};
-use secrets::Secrets;
+use secrets::{SecretEvent, Secrets};
 
 /// The most events that become one change of the table: a bound for memory, reached only while lists come in.
 const BATCH: usize = 1024;
@@ -57,6 +57,7 @@ pub(crate) async fn follow(client: kube::Client, control: Control, shutdown: Can
     let mut hearing = Hearing::new(table.load().keys());
     let mut secrets = Secrets::default();
     loop {
+        let mut has_secrets = false;
         let may_show_others = tokio::select! {
             () = shutdown.cancelled() => return,
             batch = events.next() => {
@@ -79,6 +80,7 @@ pub(crate) async fn follow(client: kube::Client, control: Control, shutdown: Can
             batch = of_secrets.next() => {
                 let Some(batch) = batch else { return };
                 let has_memory = hearing.api_has_memory();
+                has_secrets = batch.iter().any(|event| matches!(event, SecretEvent::Done));
                 // All of them are heard, whatever follows from the first.
                 let heard = batch.into_iter().map(|event| secrets.hear(event, has_memory));
                 heard.filter(|may| *may).count() > 0
@@ -86,6 +88,9 @@ pub(crate) async fn follow(client: kube::Client, control: Control, shutdown: Can
         };
         if may_show_others {
             show(&table.load(), &mut secrets, &certificates);
+        }
+        if has_secrets {
+            health.has_secrets();
         }
     }
 }

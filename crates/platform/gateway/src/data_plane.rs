@@ -18,12 +18,13 @@ use std::{
 
 use arc_swap::{ArcSwap, ArcSwapOption};
 use http::{HeaderValue, Request, Response, StatusCode};
-use tokio_util::sync::CancellationToken;
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use toolforge_model::Domain;
 use toolforge_routing::{Backend, Decision, RouteTable};
 
 use crate::{
     body::ResponseBody,
+    drain::Drain,
     headers::{FixedHeaders, finish},
     limits::REQUEST_BODY_LIMIT_BYTES,
     names::X_FORWARDED_PROTO,
@@ -56,10 +57,12 @@ pub struct DataPlaneSettings {
     pub request_body_limit_bytes: u64,
     /// A `Content-Security-Policy-Report-Only` for every answer, in place of the tool's own.
     pub content_security_policy_report_only: Option<HeaderValue>,
+    /// How long what is open at the stop may stay so.
+    pub drain: Drain,
 }
 
 impl DataPlaneSettings {
-    /// The settings of the original: bodies up to 128 MiB, no policy on content.
+    /// The settings of the original: bodies up to 128 MiB, no policy on content; and a quick end.
     pub fn new(domain: Domain, public_https_port: u16) -> Self {
         Self {
             domain,
@@ -67,6 +70,7 @@ impl DataPlaneSettings {
             public_https_port,
             request_body_limit_bytes: REQUEST_BODY_LIMIT_BYTES,
             content_security_policy_report_only: None,
+            drain: Drain::quick(),
         }
     }
 }
@@ -86,6 +90,7 @@ pub struct DataPlane {
     pub(crate) tally: Arc<Tally>,
     /// Cancelled when upgraded connections have to end too.
     pub(crate) closing: CancellationToken,
+    pub(crate) upgraded: TaskTracker,
 }
 
 /// What data planes go by together, whenever it changes.
@@ -158,7 +163,13 @@ impl DataPlane {
             pool,
             turn,
             closing: CancellationToken::new(),
+            upgraded: TaskTracker::new(),
         })
+    }
+
+    /// How it ends.
+    pub(crate) fn drain(&self) -> Drain {
+        self.settings.drain
     }
 
     /// What it goes by now.

@@ -5,11 +5,14 @@
 //! cluster it stands before.
 
 mod accept;
+mod behind;
 mod body;
 mod certificates;
 mod config;
 mod control;
 mod data_plane;
+mod doors;
+mod drain;
 mod exchange;
 mod headers;
 mod http1;
@@ -35,8 +38,9 @@ mod visitor;
 mod workers;
 
 pub use certificates::files::CertificateFiles;
-pub use config::{Config, PlainHttp, Published, default_backend, one_for_each_processor};
+pub use config::{Config, PlainHttp, Published, Succession, default_backend, one_for_each_processor};
 pub use data_plane::{DataPlane, DataPlaneSettings, Shared};
+pub use drain::Drain;
 pub use rules::Rules;
 pub use run::{GatewayError, run};
 pub use seen::access_log::LogFormat;

@@ -46,8 +46,19 @@ pub(crate) const IDLE_PER_ENDPOINT: usize = 64;
 /// (`lingering_time` of nginx).
 pub(crate) const LINGER: Duration = Duration::from_secs(30);
 
-/// How long requests under way may take after the stop, as in every server of the platform.
-pub(crate) const DRAIN: Duration = Duration::from_secs(5);
+/// How long requests under way may take after a quick stop, as in every server of the platform.
+pub(crate) const QUICK_DRAIN: Duration = Duration::from_secs(5);
+
+/// How long a connection without a request is kept after the stop: a request may be on its way on it, and would be lost.
+/// Clients that ask often are led elsewhere by their next answer, long before.
+pub(crate) const IDLE_GRACE: Duration = Duration::from_secs(5);
+
+/// How long a gateway that is to take over from another one waits for the API, while that one still serves: longer than
+/// lists of all objects take to come.
+pub(crate) const API_PATIENCE: Duration = Duration::from_secs(10);
+
+/// The most connections that are still taken out of the queue of a listener at the stop: as many as the queue holds.
+pub(crate) const QUEUED_CONNECTIONS: usize = 1024;
 
 /// The pause after the system refused a connection, as it does when out of file descriptors.
 pub(crate) const ACCEPT_PAUSE: Duration = Duration::from_millis(50);

@@ -17,6 +17,7 @@ use crate::{
     accept::{ConnectionInfo, Protocol, accept, shake_hands},
     body::ResponseBody,
     data_plane::DataPlane,
+    drain::Ending,
     http1::visitor::{self, Ended},
     limits::{PING_INTERVAL, PING_TIMEOUT},
     proxy_header::take_header,
@@ -29,15 +30,12 @@ use crate::{
 /// What ends connections, and where they are counted.
 #[derive(Clone, Debug)]
 pub(crate) struct Ends {
-    /// Requests under way are answered, and no more are taken.
-    pub(crate) stopping: CancellationToken,
-    /// Upgraded connections end too.
-    pub(crate) closing: CancellationToken,
+    pub(crate) ending: Ending,
     pub(crate) tally: Arc<Tally>,
 }
 
 impl DataPlane {
-    /// Serves the plain listener until `shutdown`; requests under way then have five seconds.
+    /// Serves the plain listener until `shutdown`; what is open then may end as the settings say.
     pub async fn serve_plain(
         self: Arc<Self>,
         listener: TcpListener,
@@ -45,11 +43,12 @@ impl DataPlane {
         shutdown: CancellationToken,
     ) {
         let ends = self.ends(&shutdown);
+        let (ending, drain) = (ends.ending.clone(), self.drain());
         let open = move |mut stream: TcpStream, mut info: ConnectionInfo| {
             let (plane, ends) = (self.clone(), ends.clone());
             async move {
                 if plane.rules().proxies_http.holds(info.address())
-                    && !take_header(&mut stream, &mut info, &ends.stopping).await
+                    && !take_header(&mut stream, &mut info, &ends.ending.leaving).await
                 {
                     return;
                 }
@@ -66,11 +65,10 @@ impl DataPlane {
                 converse(stream, info, answer, ends).await;
             }
         };
-        accept(listener, shutdown, open).await;
+        accept(listener, ending, drain, open).await;
     }
 
-    /// Serves HTTPS until `shutdown`; requests under way then have five seconds. Upgraded connections end with the
-    /// last of them.
+    /// Serves HTTPS until `shutdown`; what is open then may end as the settings say.
     pub async fn serve_tls(
         self: Arc<Self>,
         listener: TcpListener,
@@ -79,16 +77,17 @@ impl DataPlane {
     ) {
         let acceptor = TlsAcceptor::from(tls);
         let ends = self.ends(&shutdown);
-        let closing = self.closing.clone();
+        let (ending, drain) = (ends.ending.clone(), self.drain());
         let open = move |mut stream: TcpStream, mut info: ConnectionInfo| {
             let (plane, acceptor, ends) = (self.clone(), acceptor.clone(), ends.clone());
             async move {
                 if plane.rules().proxies_https.holds(info.address())
-                    && !take_header(&mut stream, &mut info, &ends.stopping).await
+                    && !take_header(&mut stream, &mut info, &ends.ending.leaving).await
                 {
                     return;
                 }
-                let Some(stream) = shake_hands(&acceptor, stream, &mut info, &ends.stopping).await else {
+                let Some(stream) = shake_hands(&acceptor, stream, &mut info, &ends.ending.leaving).await
+                else {
                     ends.tally.happened(Event::Handshake);
                     return;
                 };
@@ -100,14 +99,17 @@ impl DataPlane {
                 converse(stream, info, answer, ends).await;
             }
         };
-        accept(listener, shutdown, open).await;
-        closing.cancel();
+        accept(listener, ending, drain, open).await;
     }
 
     fn ends(&self, shutdown: &CancellationToken) -> Ends {
         Ends {
-            stopping: shutdown.clone(),
-            closing: self.closing.clone(),
+            ending: Ending {
+                stopping: shutdown.clone(),
+                leaving: CancellationToken::new(),
+                closing: self.closing.clone(),
+                upgraded: self.upgraded.clone(),
+            },
             tally: self.tally.clone(),
         }
     }
@@ -122,7 +124,7 @@ where
 {
     let _open = ends.tally.connections.one();
     if info.protocol() == Protocol::Http2 {
-        return converse_http2(stream, info, answer, ends.stopping).await;
+        return converse_http2(stream, info, answer, ends.ending.stopping).await;
     }
     let is_plain = info.tls.is_none();
     let ended = visitor::converse(stream, answer.clone(), &ends).await;
@@ -130,7 +132,7 @@ where
     if let Ended::Http2(stream, first) = ended
         && is_plain
     {
-        converse_http2(Rewound::new(stream, first), info, answer, ends.stopping).await;
+        converse_http2(Rewound::new(stream, first), info, answer, ends.ending.stopping).await;
     }
 }
 

@@ -30,12 +30,12 @@ enum NoHeader {
 pub(crate) async fn take_header(
     stream: &mut TcpStream,
     info: &mut ConnectionInfo,
-    stopping: &CancellationToken,
+    leaving: &CancellationToken,
 ) -> bool {
     let proxy = info.peer;
     let taken = tokio::select! {
         taken = timeout(PROXY_HEADER_TIMEOUT, take(stream)) => taken,
-        () = stopping.cancelled() => return false,
+        () = leaving.cancelled() => return false,
     };
     match taken {
         Ok(Ok(Header::Own)) => true,

@@ -1,23 +1,21 @@
 //! The gateway put together: data plane, control, and what is kept on disk.
 
-use std::{io, num::NonZeroUsize, sync::Arc};
+use std::{io, mem, sync::Arc};
 
 use http::HeaderValue;
-use tokio::{
-    sync::{mpsc, watch},
-    task::JoinSet,
-};
 use tokio_util::sync::CancellationToken;
 use toolforge_model::{Domain, names};
 use toolforge_pki::ServerCertificate;
 use toolforge_routing::{RouteTable, Settings};
 
 use crate::{
-    Config, DataPlane, DataPlaneSettings, PlainHttp, Rules, Shared,
-    certificates::{Certificates, Following},
-    control::{Control, follow, keep, load, write_statuses},
-    seen::{Seen, health::Health, serve as serve_pages, tally::Tally},
-    workers::{SharedListener, run_in_threads},
+    Config, DataPlaneSettings, Shared,
+    behind::{Behind, Heard},
+    certificates::Certificates,
+    control::load,
+    doors::{Indoors, Listeners, Serving, tallies},
+    limits::API_PATIENCE,
+    seen::{Seen, health::Health},
 };
 
 /// Why a gateway could not start.
@@ -40,13 +38,13 @@ pub enum GatewayError {
     ContentSecurityPolicy,
 }
 
-/// Serves until `shutdown`; then lets requests under way finish.
+/// Serves until `shutdown`; then lets what is under way finish, as the configuration says.
 ///
 /// # Errors
 /// When the configuration cannot be used. Nothing that happens later ends the gateway.
 pub async fn run(
     client: kube::Client,
-    config: Config,
+    mut config: Config,
     shutdown: CancellationToken,
 ) -> Result<(), GatewayError> {
     // What is ended here when serving ends of itself is the gateway's alone.
@@ -54,142 +52,60 @@ pub async fn run(
     let identity = ServerCertificate::read(&config.identity).map_err(GatewayError::Identity)?;
     let certificates = Certificates::new(identity);
     let tls = toolforge_pki::resolving_server_config(certificates.clone()).map_err(GatewayError::Tls)?;
-    let data_plane_settings = data_plane_settings(&config)?;
-    let settings = table_settings(&config);
+    let settings = data_plane_settings(&config)?;
     let health = Arc::new(Health::default());
+    let shared = Shared::new(last_table(&config, &health));
+    let (tallies, succession) = (tallies(config.workers), mem::take(&mut config.succession));
+    let listeners = Listeners::new(config.http.take(), config.https).map_err(GatewayError::Threads)?;
+    let mut behind = Behind::new(shutdown.clone());
+    let files = config.identity_files.take();
+    behind
+        .follow_files(&certificates, files, config.rules.take(), &shared)
+        .await
+        .map_err(GatewayError::AccessLog)?;
+    if let Some(listener) = config.status.take() {
+        let seen = Seen::new(&health, &tallies, &shared);
+        behind.show(listener, seen, succession.relieved);
+    }
+    let heard = Heard {
+        health: health.clone(),
+        table: shared.table.clone(),
+        certificates,
+    };
+    behind.follow_api(
+        client,
+        heard,
+        config.policy,
+        config.published.take(),
+        config.last_table,
+    );
+    if succession.has_predecessor {
+        tokio::select! {
+            () = health.ready_to_take_over(API_PATIENCE) => {}
+            () = shutdown.cancelled() => {}
+        }
+    }
+    let serving = CancellationToken::new();
+    let indoors = Indoors {
+        settings,
+        shared,
+        tls: Arc::new(tls),
+        serving: Arc::new(Serving(serving.clone())),
+    };
+    behind.tell(health, serving, succession.serving);
+    let served = listeners.serve(indoors, tallies, shutdown).await;
+    behind.end().await;
+    served.map_err(GatewayError::Threads)
+}
+
+/// The table of an earlier run where there is one, and otherwise an empty one.
+fn last_table(config: &Config, health: &Health) -> RouteTable {
+    let settings = table_settings(config);
     let last = load(&config.last_table, &settings);
     if last.as_ref().is_some_and(|last| !last.is_empty()) {
         health.has_kept_table();
     }
-    let shared = Shared::new(last.unwrap_or_else(|| RouteTable::new(settings)));
-    let mut tasks = JoinSet::new();
-    let following = Following::begin(certificates.clone(), config.identity_files, config.rules.clone()).await;
-    tasks.spawn(following.go_on(shutdown.clone()));
-    if let Some(newest) = config.rules {
-        let first = newest.borrow().clone();
-        shared.set_rules(first).map_err(GatewayError::AccessLog)?;
-        tasks.spawn(follow_rules(shared.clone(), newest, shutdown.clone()));
-    }
-    let tallies: Arc<[Arc<Tally>]> = (0..config.workers.get()).map(|_| Arc::default()).collect();
-    if let Some(listener) = config.status {
-        let seen = Seen {
-            health: health.clone(),
-            tallies: tallies.clone(),
-            table: shared.table.clone(),
-            access_log: shared.access_log.clone(),
-        };
-        tasks.spawn(serve_pages(listener, seen, shutdown.clone()));
-    }
-    let doors = Doors {
-        settings: data_plane_settings,
-        shared: shared.clone(),
-        tallies,
-        http: match config.http {
-            Some((listener, plain)) => Some((
-                SharedListener::new(listener).map_err(GatewayError::Threads)?,
-                plain,
-            )),
-            None => None,
-        },
-        https: SharedListener::new(config.https).map_err(GatewayError::Threads)?,
-        tls: Arc::new(tls),
-    };
-    let serving = serve(Arc::new(doors), config.workers, shutdown.clone());
-    let (changed, heard) = watch::channel(());
-    tasks.spawn(keep(
-        config.last_table,
-        shared.table.clone(),
-        heard,
-        shutdown.clone(),
-    ));
-    let (unpublished, to_publish) = mpsc::unbounded_channel();
-    if let Some(published) = config.published.clone() {
-        tasks.spawn(write_statuses(
-            client.clone(),
-            published,
-            to_publish,
-            shutdown.clone(),
-        ));
-    }
-    let control = Control {
-        table: shared.table,
-        health,
-        policy: Arc::new(config.policy),
-        published: config.published,
-        certificates,
-        changed,
-        unpublished,
-    };
-    tasks.spawn(follow(client, control, shutdown.clone()));
-    let served = serving.await;
-    // What is left goes by the table, and has nobody to do it for.
-    shutdown.cancel();
-    tasks.join_all().await;
-    served
-}
-
-/// What every thread of the data path begins with.
-struct Doors {
-    settings: DataPlaneSettings,
-    shared: Shared,
-    /// One for each thread.
-    tallies: Arc<[Arc<Tally>]>,
-    http: Option<(SharedListener, PlainHttp)>,
-    https: SharedListener,
-    tls: Arc<rustls::ServerConfig>,
-}
-
-/// Serves in so many threads until `shutdown`, and until what was under way has ended.
-async fn serve(
-    doors: Arc<Doors>,
-    workers: NonZeroUsize,
-    shutdown: CancellationToken,
-) -> Result<(), GatewayError> {
-    let work = move |number: usize| {
-        let (doors, shutdown) = (doors.clone(), shutdown.clone());
-        async move {
-            let tally = doors.tallies[number].clone();
-            if let Err(error) = doors.serve_here(tally, shutdown).await {
-                tracing::error!(%error, "a thread of the gateway cannot listen");
-            }
-        }
-    };
-    run_in_threads(workers, work).await.map_err(GatewayError::Threads)
-}
-
-impl Doors {
-    async fn serve_here(&self, tally: Arc<Tally>, shutdown: CancellationToken) -> io::Result<()> {
-        let plane = DataPlane::counting(self.settings.clone(), self.shared.clone(), tally);
-        let secure = plane
-            .clone()
-            .serve_tls(self.https.here()?, self.tls.clone(), shutdown.clone());
-        match &self.http {
-            Some((listener, plain)) => {
-                let plain = plane.serve_plain(listener.here()?, *plain, shutdown);
-                tokio::join!(secure, plain);
-            }
-            None => secure.await,
-        }
-        Ok(())
-    }
-}
-
-/// Has the data plane go by the newest rules, until `shutdown` or until nobody changes them any more.
-async fn follow_rules(shared: Shared, mut newest: watch::Receiver<Arc<Rules>>, shutdown: CancellationToken) {
-    loop {
-        tokio::select! {
-            () = shutdown.cancelled() => return,
-            changed = newest.changed() => if changed.is_err() { return },
-        }
-        let rules = newest.borrow_and_update().clone();
-        match shared.set_rules(rules) {
-            Ok(()) => tracing::info!("the settings of the gateway have changed"),
-            Err(error) => tracing::error!(
-                %error,
-                "the settings of the gateway have changed, but their accessLog.file cannot be opened; what was before stays"
-            ),
-        }
-    }
+    last.unwrap_or_else(|| RouteTable::new(settings))
 }
 
 fn data_plane_settings(config: &Config) -> Result<DataPlaneSettings, GatewayError> {
@@ -207,6 +123,7 @@ fn data_plane_settings(config: &Config) -> Result<DataPlaneSettings, GatewayErro
             .filter(|domain| **domain != config.domain)
             .cloned()
             .collect(),
+        drain: config.drain,
         ..DataPlaneSettings::new(config.domain.clone(), config.public_https_port)
     })
 }

@@ -11,7 +11,7 @@ use tokio::{
 use toolforge_admission::{ClientConfigBase, Registration};
 use toolforge_apiserver::{ApiServer, AuditLog};
 use toolforge_certificates::Authorities;
-use toolforge_gateway::PlainHttp;
+use toolforge_gateway::{Drain, PlainHttp, Succession};
 use toolforge_model::Domain;
 use toolforge_pki::{Authority, Identity};
 
@@ -186,6 +186,8 @@ impl Machine<'_> {
             content_security_policy_report_only: None,
             rules: gateway.clone().map(FollowedFile::follow).transpose()?,
             last_table: layout.table(),
+            drain: Drain::quick(),
+            succession: Succession::default(),
         };
         parts.start("gateway", Stop::First, |stop| {
             toolforge_gateway::run(client, config, stop)

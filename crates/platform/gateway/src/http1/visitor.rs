@@ -58,7 +58,7 @@ struct Connection<S> {
     reading: Reading,
     outgoing: Outgoing,
     patience: Patience,
-    stopping: Pin<Box<WaitForCancellationFutureOwned>>,
+    leaving: Pin<Box<WaitForCancellationFutureOwned>>,
     /// Whether the answer to the present request has begun.
     has_begun: bool,
 }
@@ -85,7 +85,7 @@ struct Coming {
 struct Gone;
 
 /// Answers the requests of one connection until it ends, the visitor is silent for too long, or the gateway stops; a
-/// request under way is answered first. An upgraded connection lives on its own until the gateway closes.
+/// request under way is answered first, and one that may be on its way is waited for. An upgraded connection lives on its own until the gateway closes.
 pub(crate) async fn converse<S, A, F>(stream: S, answer: A, ends: &Ends) -> Ended<S>
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
@@ -97,7 +97,7 @@ where
         reading: Reading::default(),
         outgoing: Outgoing::default(),
         patience: Patience::new(HEAD_TIMEOUT),
-        stopping: Box::pin(ends.stopping.clone().cancelled_owned()),
+        leaving: Box::pin(ends.ending.leaving.clone().cancelled_owned()),
         has_begun: false,
     };
     loop {
@@ -126,7 +126,7 @@ where
             connection.switch(response, ends).await;
             return Ended::Over;
         }
-        under_way.keeps_alive &= !ends.stopping.is_cancelled();
+        under_way.keeps_alive &= !ends.ending.stopping.is_cancelled();
         if connection.say(response, &mut under_way).await.is_err() {
             return Ended::Over;
         }
@@ -173,7 +173,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send + 'static> Connection<S> {
                 Poll::Pending => {
                     let is_over = self.patience.poll_over(context).is_ready();
                     let is_idle = self.reading.bytes.is_empty();
-                    if is_over || is_idle && self.stopping.as_mut().poll(context).is_ready() {
+                    if is_over || is_idle && self.leaving.as_mut().poll(context).is_ready() {
                         return Poll::Ready(Ok(Next::Nothing));
                     }
                     return Poll::Pending;
@@ -340,8 +340,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send + 'static> Connection<S> {
             return;
         }
         let from_visitor = self.reading.bytes.freeze();
-        let (tally, closing) = (ends.tally.clone(), ends.closing.clone());
-        tokio::spawn(async move {
+        let (tally, closing) = (ends.tally.clone(), ends.ending.closing.clone());
+        ends.ending.upgraded.spawn(async move {
             let _open = tally.tunnels.one();
             tunnel::join((self.stream, from_visitor), (tool, from_tool), closing).await;
         });

@@ -1,8 +1,9 @@
 //! Whether the gateway knows what it has to serve, and from whom.
 
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU8, Ordering};
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
+use tokio::{sync::Notify, time::timeout};
 use toolforge_routing::Kind;
 
 /// What the table is made of.
@@ -20,6 +21,12 @@ pub(crate) struct Health {
     listed: AtomicU8,
     /// A bit for each kind of which the API says nothing at present.
     silent: AtomicU8,
+    /// Whether the API has given a whole list of Secrets, and their certificates are shown.
+    has_secrets: AtomicBool,
+    /// Whether the gateway takes no new connections any more.
+    is_draining: AtomicBool,
+    /// Told whenever more is known.
+    news: Notify,
     /// Whether a table of an earlier run is served until the API has spoken.
     has_kept_table: AtomicBool,
     /// When the table last changed, in seconds since 1970.
@@ -32,9 +39,52 @@ impl Health {
         self.has_kept_table.store(true, Ordering::Relaxed);
     }
 
+    /// The certificates of all Secrets are known.
+    pub(crate) fn has_secrets(&self) {
+        self.has_secrets.store(true, Ordering::Relaxed);
+        self.news.notify_waiters();
+    }
+
+    /// The gateway takes no new connections any more.
+    pub(crate) fn drains(&self) {
+        self.is_draining.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether the gateway takes no new connections any more.
+    pub(crate) fn is_draining(&self) -> bool {
+        self.is_draining.load(Ordering::Relaxed)
+    }
+
+    /// Returns when the gateway is as ready as the one before it was: when the API has told everything. Without the API a
+    /// table of an earlier run will do, after this time.
+    pub(crate) async fn ready_to_take_over(&self, patience: Duration) {
+        let all =
+            self.until(|health| health.unlisted().is_none() && health.has_secrets.load(Ordering::Relaxed));
+        if timeout(patience, all).await.is_err() {
+            self.ready().await;
+        }
+    }
+
+    /// Returns when the gateway knows what it has to serve.
+    pub(crate) async fn ready(&self) {
+        self.until(|health| health.missing().is_none()).await;
+    }
+
+    async fn until(&self, is_so: impl Fn(&Self) -> bool) {
+        loop {
+            // It hears from here on, so that nothing is missed between the look and the wait.
+            let news = self.news.notified();
+            if is_so(self) {
+                return;
+            }
+            news.await;
+        }
+    }
+
     /// All objects of a kind are known.
     pub(crate) fn listed(&self, kind: Kind) {
         self.listed.fetch_or(bit(kind), Ordering::Relaxed);
+        self.news.notify_waiters();
     }
 
     /// Whether the API says what becomes of the objects of a kind.
@@ -69,6 +119,11 @@ impl Health {
         if self.has_kept_table.load(Ordering::Relaxed) {
             return None;
         }
+        self.unlisted()
+    }
+
+    /// What the API has not listed yet.
+    fn unlisted(&self) -> Option<String> {
         let listed = self.listed.load(Ordering::Relaxed);
         let missing = KINDS.iter().filter(|(kind, _)| listed & bit(*kind) == 0);
         let missing: Vec<_> = missing.map(|(_, name)| *name).collect();
@@ -87,6 +142,11 @@ fn bit(kind: Kind) -> u8 {
 
 #[cfg(test)]
 mod tests {
+    use std::{
+        sync::Arc,
+        time::{Duration, Instant},
+    };
+
     use toolforge_routing::Kind;
 
     use super::{Health, KINDS};
@@ -107,8 +167,32 @@ mod tests {
         // An API that falls silent later takes nothing away.
         health.hears(Kind::Slice, false);
         assert_eq!((health.missing(), health.is_heard(Kind::Slice)), (None, false));
+        // Neither does the end of the run, for it answers what is under way.
+        health.drains();
+        assert!(health.is_draining());
         let kept = Health::default();
         kept.has_kept_table();
         assert_eq!(kept.missing(), None);
+    }
+    #[tokio::test]
+    async fn takes_over_when_the_api_has_told_everything_or_is_not_there() {
+        let health = Arc::new(Health::default());
+        let waiting = tokio::spawn({
+            let health = health.clone();
+            async move { health.ready_to_take_over(Duration::from_mins(1)).await }
+        });
+        for (kind, _) in KINDS {
+            tokio::task::yield_now().await;
+            health.listed(kind);
+        }
+        tokio::task::yield_now().await;
+        assert!(!waiting.is_finished(), "certificates are missing");
+        health.has_secrets();
+        waiting.await.unwrap();
+        let (kept, began) = (Health::default(), Instant::now());
+        kept.has_kept_table();
+        let patience = Duration::from_millis(50);
+        kept.ready_to_take_over(patience).await;
+        assert!(began.elapsed() >= patience);
     }
 }

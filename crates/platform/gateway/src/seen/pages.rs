@@ -15,6 +15,8 @@ use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use toolforge_routing::RouteTable;
 
+use crate::Shared;
+
 use super::{access_log::AccessLog, health::Health, metrics, tally::Tally};
 
 /// The form of the figures.
@@ -32,6 +34,15 @@ pub(crate) struct Seen {
 }
 
 impl Seen {
+    pub(crate) fn new(health: &Arc<Health>, tallies: &Arc<[Arc<Tally>]>, shared: &Shared) -> Self {
+        Self {
+            health: health.clone(),
+            tallies: tallies.clone(),
+            table: shared.table.clone(),
+            access_log: shared.access_log.clone(),
+        }
+    }
+
     pub(super) fn lines_dropped(&self) -> i64 {
         let dropped = self.access_log.load().as_ref().map_or(0, |log| log.dropped());
         i64::try_from(dropped).unwrap_or(i64::MAX)
@@ -51,6 +62,13 @@ pub(crate) async fn serve(listener: TcpListener, seen: Seen, shutdown: Cancellat
 }
 
 async fn ready(State(seen): State<Seen>) -> Response {
+    if seen.health.is_draining() {
+        return (
+            StatusCode::SERVICE_UNAVAILABLE,
+            "no new connections are taken any more\n",
+        )
+            .into_response();
+    }
     match seen.health.missing() {
         None => "ok".into_response(),
         Some(missing) => {

@@ -23,7 +23,9 @@ use tokio::{
 };
 use tokio_rustls::{TlsConnector, client::TlsStream};
 use tokio_util::sync::CancellationToken;
-use toolforge_gateway::{CertificateFiles, Config, GatewaySettings, Rules, default_backend, run};
+use toolforge_gateway::{
+    CertificateFiles, Config, Drain, GatewaySettings, Rules, Succession, default_backend, run,
+};
 use toolforge_pki::{Authority, Identity};
 use toolforge_policy::IngressPolicy;
 
@@ -76,6 +78,8 @@ impl Gateway {
             published: None,
             content_security_policy_report_only: None,
             rules: Some(followed),
+            drain: Drain::quick(),
+            succession: Succession::default(),
         };
         let shutdown = CancellationToken::new();
         let stop = shutdown.clone();

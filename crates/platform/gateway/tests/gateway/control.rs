@@ -7,7 +7,7 @@ use kube::{Api, Client, api::DeleteParams};
 use serde_json::json;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
-use toolforge_gateway::{Config, Published, default_backend, run};
+use toolforge_gateway::{Config, Drain, Published, Succession, default_backend, run};
 use toolforge_pki::Authority;
 use toolforge_policy::IngressPolicy;
 
@@ -49,6 +49,8 @@ impl Gateway {
             published: Some(Published::Ip(address.ip())),
             content_security_policy_report_only: None,
             rules: None,
+            drain: Drain::quick(),
+            succession: Succession::default(),
         };
         let shutdown = CancellationToken::new();
         let stop = shutdown.clone();

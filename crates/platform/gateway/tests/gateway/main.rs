@@ -7,6 +7,7 @@ mod certificates;
 mod change;
 mod cluster;
 mod control;
+mod ending;
 mod failures;
 mod forwarding;
 mod http1;

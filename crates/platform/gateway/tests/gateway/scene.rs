@@ -14,7 +14,9 @@ use tokio::{
 };
 use tokio_rustls::{TlsConnector, client::TlsStream};
 use tokio_util::sync::CancellationToken;
-use toolforge_gateway::{DataPlane, DataPlaneSettings, GatewaySettings, PlainHttp, Shared, default_backend};
+use toolforge_gateway::{
+    DataPlane, DataPlaneSettings, Drain, GatewaySettings, PlainHttp, Shared, default_backend,
+};
 use toolforge_pki::Authority;
 use toolforge_routing::{
     Change, Endpoint, EndpointSlice, Ingress, Object, ObjectKey, Path, PathKind, PortRef, RouteTable, Rule,
@@ -47,12 +49,18 @@ impl Scene {
     }
 
     pub(crate) async fn with(plain_http: PlainHttp) -> Self {
+        Self::ending(plain_http, Drain::quick()).await
+    }
+
+    /// A gateway that takes this long over its end.
+    pub(crate) async fn ending(plain_http: PlainHttp, drain: Drain) -> Self {
         toolforge_pki::install_provider();
         let authority = Authority::create("test authority").unwrap();
         let identity = authority.issue_server(&[&format!("*.{DOMAIN}")]).unwrap();
         let tls = Arc::new(toolforge_pki::server_config(&identity, None).unwrap());
         let settings = DataPlaneSettings {
             request_body_limit_bytes: BODY_LIMIT_BYTES,
+            drain,
             ..DataPlaneSettings::new(DOMAIN.parse().unwrap(), PUBLIC_PORT)
         };
         let shared = Shared::new(RouteTable::new(table_settings()));
