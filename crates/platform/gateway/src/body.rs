@@ -11,10 +11,11 @@ use std::{
 
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
-use tokio::net::TcpStream;
+use tokio::{net::TcpStream, sync::OwnedSemaphorePermit};
 use toolforge_http1::{ChunkError, Piece};
 
 use crate::{
+    compression::{body::CompressedBody, encoder::Encoder},
     http1::tool::{Answer, Connection},
     pool::Pool,
     seen::{record::Record, tally::Event},
@@ -38,6 +39,9 @@ pub(crate) enum BodyError {
     /// The tool sent nothing for too long.
     #[error("the tool sent nothing for too long")]
     Idle,
+    /// It could not be compressed.
+    #[error("the body cannot be compressed")]
+    Compression(#[source] io::Error),
 }
 
 /// The body of an answer on its way to the visitor.
@@ -54,6 +58,8 @@ enum Source {
     Own(Option<Bytes>),
     /// From a tool.
     Tool(ToolBody),
+    /// From a tool, compressed.
+    Compressed(Box<CompressedBody>),
 }
 
 impl ResponseBody {
@@ -74,6 +80,14 @@ impl ResponseBody {
         }
     }
 
+    /// The body compressed, if a tool sends it.
+    pub(crate) fn compressed(mut self, encoder: Encoder, desk: OwnedSemaphorePermit) -> Self {
+        if let Source::Tool(body) = self.source {
+            self.source = Source::Compressed(Box::new(CompressedBody::new(body, encoder, desk)));
+        }
+        self
+    }
+
     /// Notes in this record what becomes of the body.
     pub(crate) fn recorded(mut self, record: Record) -> Self {
         self.record = Some(Box::new(record));
@@ -85,13 +99,14 @@ impl ResponseBody {
         match &self.source {
             Source::Own(_) => None,
             Source::Tool(body) => Some(body.endpoint),
+            Source::Compressed(body) => Some(body.tool().endpoint),
         }
     }
 
     /// The tool's connection without HTTP, and what was read of it; for answers that switch to something else.
     pub(crate) fn into_connection(self) -> Option<(TcpStream, Bytes)> {
         match self.source {
-            Source::Own(_) => None,
+            Source::Own(_) | Source::Compressed(_) => None,
             Source::Tool(body) => body.connection.map(|connection| connection.into_parts()),
         }
     }
@@ -109,6 +124,7 @@ impl Body for ResponseBody {
         let frame = match &mut this.source {
             Source::Own(text) => text.take().map(|text| Ok(Frame::data(text))),
             Source::Tool(body) => ready!(body.poll(context)),
+            Source::Compressed(body) => ready!(body.poll(context)),
         };
         if let Some(record) = &mut this.record {
             match &frame {
@@ -128,6 +144,7 @@ impl Body for ResponseBody {
         let length = match &self.source {
             Source::Own(text) => Some(text.as_ref().map_or(0, |text| text.len() as u64)),
             Source::Tool(body) => body.left.left_bytes(),
+            Source::Compressed(_) => None,
         };
         length.map_or_else(SizeHint::default, SizeHint::with_exact)
     }
@@ -138,6 +155,7 @@ impl Source {
         match self {
             Self::Own(text) => text.is_none(),
             Self::Tool(body) => body.left.has_ended(),
+            Self::Compressed(body) => body.has_ended(),
         }
     }
 }
@@ -169,7 +187,11 @@ impl ToolBody {
         body
     }
 
-    fn poll(&mut self, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+    /// The next frame.
+    pub(crate) fn poll(
+        &mut self,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
         let Some(connection) = &mut self.connection else {
             return Poll::Ready(None);
         };

@@ -24,6 +24,7 @@ use toolforge_routing::{Backend, Decision, RouteTable};
 
 use crate::{
     body::ResponseBody,
+    compression::Desks,
     drain::Drain,
     headers::{FixedHeaders, finish},
     limits::REQUEST_BODY_LIMIT_BYTES,
@@ -84,6 +85,7 @@ pub struct DataPlane {
     /// Where the clock of the rules begins.
     began: Instant,
     pool: Arc<Pool>,
+    compressions: Desks,
     /// Counts requests, so that endpoints take turns.
     turn: AtomicUsize,
     /// What this one has done.
@@ -161,6 +163,7 @@ impl DataPlane {
             tally,
             began: Instant::now(),
             pool,
+            compressions: Desks::default(),
             turn,
             closing: CancellationToken::new(),
             upgraded: TaskTracker::new(),

@@ -8,6 +8,7 @@ mod accept;
 mod behind;
 mod body;
 mod certificates;
+mod compression;
 mod config;
 mod control;
 mod data_plane;
@@ -38,6 +39,7 @@ mod visitor;
 mod workers;
 
 pub use certificates::files::CertificateFiles;
+pub use compression::Coding;
 pub use config::{Config, PlainHttp, Published, Succession, default_backend, one_for_each_processor};
 pub use data_plane::{DataPlane, DataPlaneSettings, Shared};
 pub use drain::Drain;

@@ -9,6 +9,13 @@ pub(crate) const REQUEST_BODY_LIMIT_BYTES: u64 = 128 * 1024 * 1024;
 /// pattern that grows without bound is refused when it is read.
 pub(crate) const PATTERNS_LIMIT_BYTES: usize = 10 * 1024 * 1024;
 
+/// The shortest answer that is compressed, in bytes: a smaller one is a single packet either way.
+pub(crate) const COMPRESSION_MINIMUM_BYTES: u64 = 1024;
+
+/// How many answers a thread compresses at once: more are never under way with visitors who take them, and each may hold
+/// 1.5 MiB for as long as its visitor takes.
+pub(crate) const COMPRESSIONS_AT_ONCE: usize = 128;
+
 /// How long a tool may be silent before or within its answer: tools compute for long (`proxy_read_timeout 3600`).
 pub(crate) const READ_TIMEOUT: Duration = Duration::from_hours(1);
 

@@ -2,10 +2,14 @@
 
 use http::HeaderName;
 
+pub(crate) const CONTENT_DIGEST: HeaderName = HeaderName::from_static("content-digest");
+pub(crate) const CONTENT_MD5: HeaderName = HeaderName::from_static("content-md5");
+pub(crate) const DIGEST: HeaderName = HeaderName::from_static("digest");
 pub(crate) const KEEP_ALIVE: HeaderName = HeaderName::from_static("keep-alive");
 pub(crate) const PERMISSIONS_POLICY: HeaderName = HeaderName::from_static("permissions-policy");
 pub(crate) const PROXY: HeaderName = HeaderName::from_static("proxy");
 pub(crate) const PROXY_CONNECTION: HeaderName = HeaderName::from_static("proxy-connection");
+pub(crate) const REPR_DIGEST: HeaderName = HeaderName::from_static("repr-digest");
 pub(crate) const X_CLACKS_OVERHEAD: HeaderName = HeaderName::from_static("x-clacks-overhead");
 pub(crate) const X_CODE: HeaderName = HeaderName::from_static("x-code");
 pub(crate) const X_FORMAT: HeaderName = HeaderName::from_static("x-format");

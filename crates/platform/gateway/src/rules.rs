@@ -10,8 +10,9 @@ use http::{
 use regex::bytes::RegexSet;
 
 use crate::{
-    certificates::files::Place, legacy::Legacy, names::X_FORWARDED_FOR, networks::Networks, rate::RateLimit,
-    seen::access_log::LogRule, settings::GatewaySettings, visitor::visitor,
+    certificates::files::Place, compression::Offer, legacy::Legacy, names::X_FORWARDED_FOR,
+    networks::Networks, rate::RateLimit, seen::access_log::LogRule, settings::GatewaySettings,
+    visitor::visitor,
 };
 
 /// What follows from the settings file. The default refuses nothing.
@@ -36,6 +37,8 @@ pub struct Rules {
     pub(crate) certificates: Vec<Place>,
     /// Where URLs of the legacy domain lead.
     pub(crate) legacy: Option<Legacy>,
+    /// How answers may be compressed.
+    pub(crate) compression: Offer,
     /// What is written down, and where.
     pub(crate) access_log: Option<LogRule>,
     /// The message, and the seconds after which programs may come back.

@@ -12,6 +12,7 @@ use toolforge_model::{Domain, Problems, ToolName};
 
 use crate::{
     certificates::files::{CertificateFiles, Place},
+    compression::{Coding, Offer},
     legacy::Legacy,
     limits::PATTERNS_LIMIT_BYTES,
     networks::Networks,
@@ -51,6 +52,8 @@ pub struct GatewaySettings {
     pub maintenance: Option<MaintenanceSettings>,
     /// Leads URLs of the legacy domain to tools' own hosts; none routes them like any other.
     pub legacy_redirect: Option<LegacyRedirectSettings>,
+    /// The codings that answers may be compressed with, the preferred one first; none stands for all.
+    pub compression: Option<Vec<Coding>>,
     /// Writes requests down; none writes nothing.
     pub access_log: Option<AccessLogSettings>,
 }
@@ -208,6 +211,7 @@ impl GatewaySettings {
                 .legacy_redirect
                 .as_ref()
                 .map(|legacy| legacy_redirect(legacy, &mut problems)),
+            compression: offer(self.compression.as_deref(), &mut problems),
             access_log: self
                 .access_log
                 .as_ref()
@@ -258,6 +262,19 @@ fn patterns(field: &str, texts: &[String], problems: &mut Problems) -> Option<Re
         );
     }
     built.ok()
+}
+
+fn offer(codings: Option<&[Coding]>, problems: &mut Problems) -> Offer {
+    let Some(codings) = codings else {
+        return Offer::default();
+    };
+    for (index, coding) in codings.iter().enumerate() {
+        if codings[..index].contains(coding) {
+            let problem = format!("{} is named twice; write it once", coding.name());
+            problems.add(format!("compression[{index}]"), problem);
+        }
+    }
+    Offer(codings.to_vec())
 }
 
 fn rate(limit: &RateLimitSettings, problems: &mut Problems) -> Option<Arc<RateLimit>> {
@@ -379,6 +396,7 @@ mod tests {
              visitorAddressesFor: [alpha, Not A Tool]\nrateLimit: { burst: 0 }\n\
              proxyProtocol: { https: [192.0.2.1/40] }\n\
              certificates: [{ folder: /a }, { folder: a }, { certificate: /a }]\n\
+             compression: [zstd, gzip, zstd]\n\
              accessLog: { file: access.log, percent: 101 }\n\
              legacyRedirect: { hosts: [a b], status: 301, tools: [A B], otherwise: here }\n",
         )
@@ -400,6 +418,7 @@ mod tests {
             "legacyRedirect.status",
             "legacyRedirect.tools[0]",
             "legacyRedirect.otherwise",
+            "compression[2]",
             "accessLog.file",
             "accessLog.percent",
         ];
@@ -412,6 +431,7 @@ mod tests {
     fn what_is_not_known_is_refused_and_nothing_says_nothing() {
         let error = GatewaySettings::read("bannedAdresses: []").unwrap_err();
         assert!(error.to_string().contains("bannedAdresses"), "{error}");
+        assert!(GatewaySettings::read("compression: [deflate]").is_err());
         assert!(GatewaySettings::read("requireUserAgent: perhaps").is_err());
         assert_eq!(GatewaySettings::read("").unwrap(), GatewaySettings::default());
     }

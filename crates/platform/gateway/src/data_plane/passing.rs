@@ -8,6 +8,7 @@ use toolforge_routing::Backend;
 use super::DataPlane;
 use crate::{
     body::ResponseBody,
+    compression::answers::{Reader, compress, may_be_worth_it},
     exchange::{ExchangeError, exchange},
     headers::{backward, forward},
     http1::tool::Asked,
@@ -59,7 +60,16 @@ impl DataPlane {
                     self.settings.public_https_port,
                     &self.fixed,
                 );
-                response
+                if !may_be_worth_it(&response, &visit.method) {
+                    return response;
+                }
+                let reader = Reader {
+                    method: &visit.method,
+                    version: head.version,
+                    headers: &head.headers,
+                };
+                let rules = self.shared.rules.load();
+                compress(response, reader, &rules.compression, &self.compressions)
             }
             Err(error) => {
                 tracing::debug!(service = backend.service, namespace = backend.namespace, %error, "no answer");

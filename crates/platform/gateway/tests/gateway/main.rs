@@ -6,6 +6,7 @@ mod bodies;
 mod certificates;
 mod change;
 mod cluster;
+mod compression;
 mod control;
 mod ending;
 mod failures;

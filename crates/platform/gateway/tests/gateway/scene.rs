@@ -249,6 +249,19 @@ impl<S: tokio::io::AsyncRead + tokio::io::AsyncWrite + Unpin> Raw<S> {
             .expect("the text did not come in time")
     }
 
+    /// Reads until these bytes have come, whatever comes before them.
+    pub(crate) async fn until_bytes(&mut self, bytes: &[u8]) {
+        let searching = async {
+            while !self.read.windows(bytes.len()).any(|part| part == bytes) {
+                let count = self.stream.read_buf(&mut self.read).await.unwrap_or(0);
+                assert!(count > 0, "it did not come");
+            }
+        };
+        tokio::time::timeout(DEADLINE, searching)
+            .await
+            .expect("the bytes did not come in time");
+    }
+
     /// The head of the next answer.
     pub(crate) async fn head(&mut self) -> String {
         self.until("\r\n\r\n").await
