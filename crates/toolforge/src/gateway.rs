@@ -90,7 +90,7 @@ pub(crate) fn run(command: &GatewayCommand) -> anyhow::Result<ExitCode> {
                 ListFormat::Table => print_explanation(&address, &explained),
             }
             Ok(match explained.outcome {
-                Outcome::Served => ExitCode::SUCCESS,
+                Outcome::Served | Outcome::Moved => ExitCode::SUCCESS,
                 Outcome::NoEndpoints | Outcome::NotFound => ExitCode::from(NOT_SERVED),
             })
         }
@@ -175,8 +175,15 @@ fn print_routes(routes: &[&Route]) {
             },
             chosen.path,
             chosen.namespace,
-            chosen.ingress,
-            format!("{}:{}", chosen.service, chosen.port),
+            if chosen.registration.is_some() {
+                "(registered)".to_owned()
+            } else {
+                chosen.ingress
+            },
+            match chosen.registration {
+                Some(registration) => registration,
+                None => format!("{}:{}", chosen.service, chosen.port),
+            },
             route.backend.endpoints.len().to_string(),
         ]);
     }
@@ -230,6 +237,7 @@ fn outcome_sentence(outcome: Outcome) -> &'static str {
         Outcome::Served => "is served.",
         Outcome::NoEndpoints => "is answered with 503, because nothing takes the request.",
         Outcome::NotFound => "is answered with 404, because nothing claims it.",
+        Outcome::Moved => "is answered with 307, to the tool's own host.",
     }
 }
 

@@ -9,12 +9,14 @@ use crate::{EndpointSlice, PortRef, Service, Target, small_map::SmallMap};
 pub struct Backend {
     /// Namespace of the Ingress, and so of the Service.
     pub namespace: String,
-    /// The Ingress that routes here; empty for the default backend.
+    /// The Ingress that routes here; empty for the default backend, and for what has registered.
     pub ingress: String,
     /// The Service; empty where the Ingress names something that is no Service.
     pub service: String,
     /// The Service's port as the Ingress names it.
     pub port: String,
+    /// The registration that routes here; empty where it is an Ingress, as nearly always.
+    pub registration: Box<str>,
     /// The addresses that take requests, in order and each once: the ready ones, or, where there are none, those
     /// that still answer while they are being stopped.
     pub endpoints: Vec<SocketAddr>,
@@ -33,6 +35,7 @@ impl Services<'_> {
             ingress: ingress.to_owned(),
             service: target.map(|target| target.service.clone()).unwrap_or_default(),
             port: target.map(|target| port_text(&target.port)).unwrap_or_default(),
+            registration: Box::default(),
             endpoints: target.map(|target| self.endpoints(target)).unwrap_or_default(),
         }
     }

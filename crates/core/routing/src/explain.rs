@@ -43,6 +43,8 @@ pub enum Outcome {
     NoEndpoints,
     /// The default backend answers, as a rule with 404.
     NotFound,
+    /// The visitor is led to the tool's own host.
+    Moved,
 }
 
 /// A route as the Ingress has it.
@@ -57,8 +59,11 @@ pub struct Chosen {
     pub path_type: String,
     /// The namespace.
     pub namespace: String,
-    /// The Ingress.
+    /// The Ingress; empty where a registration claims it.
     pub ingress: String,
+    /// The registration, of a webservice outside of Kubernetes; `None` where it is an Ingress.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub registration: Option<String>,
     /// The Service; empty where the Ingress names something that is none.
     pub service: String,
     /// The Service's port.
@@ -100,6 +105,7 @@ impl RouteTable {
             Decision::Backend(_) => Outcome::Served,
             Decision::NoEndpoints(_) => Outcome::NoEndpoints,
             Decision::NotFound(_) => Outcome::NotFound,
+            Decision::Moved(_) => Outcome::Moved,
         };
         let route = entry.as_ref().map(|(pattern, entry)| chosen(pattern, entry));
         let mut explanation = Explanation {
@@ -123,6 +129,10 @@ impl RouteTable {
     fn explain_route(&self, entry: &Entry, explanation: &mut Explanation) {
         let backend = &entry.backend;
         let because = &mut explanation.because;
+        if entry.registered.is_some() {
+            explain_registration(entry, explanation);
+            return;
+        }
         if let Some(route) = &explanation.route {
             because.push(route_sentence(route, entry.claim.is_fallback));
         }
@@ -188,6 +198,9 @@ impl RouteTable {
             return class_sentence(ingress, &self.settings().ingress_class, self.classes());
         }
         match route {
+            Some(route) if route.registration.is_some() => {
+                "what a tool has registered outside of Kubernetes goes before every Ingress".to_owned()
+            }
             Some(_) => {
                 "its paths do not cover this one, or are shorter, or an older Ingress has the same".to_owned()
             }
@@ -221,10 +234,43 @@ impl From<&Route> for Chosen {
             },
             namespace: route.backend.namespace.clone(),
             ingress: route.backend.ingress.clone(),
+            registration: Some(route.backend.registration.to_string()).filter(|name| !name.is_empty()),
             service: route.backend.service.clone(),
             port: route.backend.port.clone(),
         }
     }
+}
+
+/// The claim of a registration, and whether what stands behind it lives.
+fn explain_registration(entry: &Entry, explanation: &mut Explanation) {
+    let backend = &entry.backend;
+    let (name, namespace) = (&backend.registration, &backend.namespace);
+    let host = explanation.host.as_deref().unwrap_or_default();
+    let path = if entry.path.is_empty() { "/" } else { &entry.path };
+    let because = &mut explanation.because;
+    because.push(match entry.rest() {
+        Some(rest) => format!(
+            "Registration {name} of {namespace} claims host {host} below the path {path}, where the rest matches {rest}."
+        ),
+        None => format!("Registration {name} of {namespace} claims host {host} with the path {path} (Prefix)."),
+    });
+    if let Some(host) = entry.moved_to() {
+        because.push(format!(
+            "It was registered as canonical: visitors of this host are led to {host}."
+        ));
+        return;
+    }
+    because.push(match backend.endpoints.first() {
+        Some(address) => format!("It leads out of Kubernetes, to {address}, which answers its checks."),
+        None => "What it leads to does not answer its checks.".to_owned(),
+    });
+    let endpoints = backend.endpoints.iter().map(|address| EndpointState {
+        address: *address,
+        used: true,
+        ready: true,
+        terminating: false,
+    });
+    explanation.endpoints = endpoints.collect();
 }
 
 fn route_sentence(route: &Chosen, is_fallback: bool) -> String {

@@ -6,6 +6,8 @@ use std::net::IpAddr;
 
 use serde::{Deserialize, Serialize};
 
+use crate::Registered;
+
 /// Namespace and name of an object; the namespace of an `IngressClass` is empty.
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct ObjectKey {
@@ -186,6 +188,8 @@ pub enum Object {
     Slice(EndpointSlice),
     /// An `IngressClass`.
     Class(IngressClass),
+    /// A webservice outside of Kubernetes that has registered.
+    Registered(Registered),
 }
 
 impl Object {
@@ -196,6 +200,7 @@ impl Object {
             Self::Service(service) => service.key.clone(),
             Self::Slice(slice) => slice.key.clone(),
             Self::Class(class) => ObjectKey::new("", class.name.clone()),
+            Self::Registered(registered) => registered.key.clone(),
         }
     }
 
@@ -206,6 +211,7 @@ impl Object {
             Self::Service(_) => Kind::Service,
             Self::Slice(_) => Kind::Slice,
             Self::Class(_) => Kind::Class,
+            Self::Registered(_) => Kind::Registered,
         }
     }
 }
@@ -221,6 +227,8 @@ pub enum Kind {
     Slice,
     /// `IngressClass`.
     Class,
+    /// A registered webservice.
+    Registered,
 }
 
 /// A difference between two tables.

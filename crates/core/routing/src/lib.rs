@@ -1,7 +1,7 @@
 //! Which backend a request belongs to.
 //!
-//! A [`RouteTable`] is one immutable value. It is made from Ingresses, Services, `EndpointSlices` and
-//! `IngressClasses`, changed by differences into a new table that shares what did not change, and asked once for
+//! A [`RouteTable`] is one immutable value. It is made from Ingresses, Services, `EndpointSlices`, `IngressClasses` and
+//! the registrations of webservices outside of Kubernetes, changed by differences into a new table that shares what did not change, and asked once for
 //! every request. The gateway calls it; it opens no socket and reads no clock, and it judges no Ingress: the verdict
 //! of the admission policy comes in with the Ingress, and one that was refused is not routed.
 
@@ -12,6 +12,7 @@ mod inputs;
 mod kubernetes;
 mod namespace;
 mod path;
+mod registered;
 mod shared_map;
 mod small_map;
 mod snapshot;
@@ -26,6 +27,7 @@ pub use inputs::{
     PathKind, PortRef, Rule, Service, ServicePort, ServiceRef, Settings, SlicePort, Target,
 };
 pub use kubernetes::Unreadable;
+pub use registered::{PatternError, Registered, RegisteredRoute, check_pattern};
 pub use snapshot::{Snapshot, SnapshotError};
 pub use table::{Decision, Route, RouteTable};
 pub use tls::TlsClaim;

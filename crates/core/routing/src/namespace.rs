@@ -1,11 +1,13 @@
 //! What one namespace holds, and the routes that follow from it. Ingresses reach Services of their own namespace only,
-//! so a change in one namespace never needs another one to be looked at.
+//! so a change in one namespace never needs another one to be looked at. What a tool registers stands in its namespace
+//! too, whether the cluster has one or not.
 
 use std::{collections::BTreeMap, sync::Arc};
 
 use crate::{
-    Backend, EndpointSlice, Ingress, IngressClass, Kind, Object, ObjectKey, PathKind, Service, Settings,
-    Target, backend::Services, hosts::Pattern, path::normal_path, small_map::SmallMap,
+    Backend, EndpointSlice, Ingress, IngressClass, Kind, Object, ObjectKey, PathKind, Registered, Service,
+    Settings, Target, backend::Services, hosts::Pattern, path::normal_path, registered::Condition,
+    small_map::SmallMap,
 };
 
 /// The objects of a namespace by name.
@@ -14,6 +16,7 @@ pub(crate) struct NamespaceState {
     pub(crate) ingresses: SmallMap<Box<str>, Arc<Ingress>>,
     pub(crate) services: SmallMap<Box<str>, Arc<Service>>,
     pub(crate) slices: SmallMap<Box<str>, Arc<EndpointSlice>>,
+    pub(crate) registered: SmallMap<Box<str>, Arc<Registered>>,
     /// What follows from them.
     pub(crate) routes: Routes,
 }
@@ -28,6 +31,8 @@ pub(crate) struct Entry {
     pub(crate) kind: PathKind,
     pub(crate) claim: Claim,
     pub(crate) backend: Arc<Backend>,
+    /// Where a registration claims the path.
+    pub(crate) registered: Option<Box<Condition>>,
 }
 
 /// Who gets a path that several claim: the smallest.
@@ -44,6 +49,11 @@ pub(crate) struct Claim {
 
 impl NamespaceState {
     pub(crate) fn is_empty(&self) -> bool {
+        self.knows_nothing() && self.registered.is_empty()
+    }
+
+    /// Whether nothing of it comes from the cluster.
+    pub(crate) fn knows_nothing(&self) -> bool {
         self.ingresses.is_empty() && self.services.is_empty() && self.slices.is_empty()
     }
 
@@ -52,6 +62,7 @@ impl NamespaceState {
         let names = self.ingresses.keys().map(|name| (Kind::Ingress, name));
         let names = names.chain(self.services.keys().map(|name| (Kind::Service, name)));
         let names = names.chain(self.slices.keys().map(|name| (Kind::Slice, name)));
+        let names = names.chain(self.registered.keys().map(|name| (Kind::Registered, name)));
         names.map(move |(kind, name)| (kind, ObjectKey::new(namespace, &**name)))
     }
 
@@ -69,6 +80,10 @@ impl NamespaceState {
                 self.slices
                     .insert(slice.key.name.as_str().into(), Arc::new(slice));
             }
+            Object::Registered(registered) => {
+                self.registered
+                    .insert(registered.key.name.as_str().into(), Arc::new(registered));
+            }
             Object::Class(_) => {}
         }
     }
@@ -78,6 +93,7 @@ impl NamespaceState {
             Kind::Ingress => self.ingresses.remove(name),
             Kind::Service => self.services.remove(name),
             Kind::Slice => self.slices.remove(name),
+            Kind::Registered => self.registered.remove(name),
             Kind::Class => {}
         }
     }
@@ -87,6 +103,7 @@ impl NamespaceState {
             Kind::Ingress => self.ingresses.clear(),
             Kind::Service => self.services.clear(),
             Kind::Slice => self.slices.clear(),
+            Kind::Registered => self.registered.clear(),
             Kind::Class => {}
         }
     }
@@ -106,12 +123,14 @@ impl NamespaceState {
         classes: &BTreeMap<String, IngressClass>,
     ) -> Routes {
         let mut routes = Routes::default();
-        for ingress in self
+        let served = self
             .ingresses
             .values()
             .filter(|ingress| is_served(ingress, settings, classes))
-        {
-            for (pattern, entry) in self.entries(ingress) {
+            .map(|ingress| self.entries(ingress));
+        let registered = self.registered.values().map(|registered| registered.entries());
+        for entries in served.chain(registered) {
+            for (pattern, entry) in entries {
                 let entries = routes.entry(pattern);
                 entries.reserve_exact(1);
                 entries.push(Arc::new(entry));
@@ -181,6 +200,7 @@ impl NamespaceState {
                 position,
             },
             backend: Arc::new(self.backend(&key.namespace, &key.name, target)),
+            registered: None,
         }
     }
 }

@@ -2,7 +2,9 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Change, EndpointSlice, Ingress, IngressClass, Object, RouteTable, Service, Settings};
+use crate::{
+    Change, EndpointSlice, Ingress, IngressClass, Object, Registered, RouteTable, Service, Settings,
+};
 
 /// The version of the form below; a snapshot of another version is not read.
 const VERSION: u32 = 1;
@@ -17,6 +19,8 @@ pub struct Snapshot {
     services: Vec<Service>,
     slices: Vec<EndpointSlice>,
     ingresses: Vec<Ingress>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    registered: Vec<Registered>,
 }
 
 /// Why a snapshot is not good for a gateway.
@@ -40,6 +44,7 @@ impl Snapshot {
             services: Vec::new(),
             slices: Vec::new(),
             ingresses: Vec::new(),
+            registered: Vec::new(),
         };
         for object in table.objects() {
             match object {
@@ -47,6 +52,7 @@ impl Snapshot {
                 Object::Service(service) => snapshot.services.push(service),
                 Object::Slice(slice) => snapshot.slices.push(slice),
                 Object::Class(class) => snapshot.classes.push(class),
+                Object::Registered(registered) => snapshot.registered.push(registered),
             }
         }
         snapshot
@@ -78,7 +84,9 @@ impl Snapshot {
         let services = self.services.into_iter().map(Object::Service);
         let slices = self.slices.into_iter().map(Object::Slice);
         let ingresses = self.ingresses.into_iter().map(Object::Ingress);
+        let registered = self.registered.into_iter().map(Object::Registered);
         let objects = classes.chain(services).chain(slices).chain(ingresses);
+        let objects = objects.chain(registered);
         Ok(RouteTable::new(self.settings).with(objects.map(Change::Put)))
     }
 }

@@ -35,6 +35,8 @@ pub enum Decision<'t> {
     NoEndpoints(&'t Arc<Backend>),
     /// To no Ingress: the default backend answers, if it has endpoints.
     NotFound(&'t Arc<Backend>),
+    /// To this host, which the URL of a shared host has moved to: the first segment of the path is not kept.
+    Moved(&'t str),
 }
 
 /// One line of a table, for people.
@@ -55,7 +57,8 @@ pub struct Route {
 struct HostRoutes {
     /// The namespaces with a claim to this host.
     namespaces: SmallMap<Box<str>, ()>,
-    /// Longest path first, exact ones before prefixes of the same length, each path once.
+    /// What registrations claim before what Ingresses do, as in the original; of each the longest path first, exact ones
+    /// before prefixes of the same length, each path once.
     entries: Vec<Arc<Entry>>,
 }
 
@@ -110,11 +113,16 @@ impl RouteTable {
         let entry = host_name(authority)
             .and_then(|host| self.routes_of(&host))
             .and_then(|routes| routes.find(path));
-        match entry {
-            None => Decision::NotFound(&self.default_backend),
-            Some(entry) if entry.backend.endpoints.is_empty() => Decision::NoEndpoints(&entry.backend),
-            Some(entry) => Decision::Backend(&entry.backend),
+        let Some(entry) = entry else {
+            return Decision::NotFound(&self.default_backend);
+        };
+        if let Some(host) = entry.moved_to() {
+            return Decision::Moved(host);
         }
+        if entry.backend.endpoints.is_empty() {
+            return Decision::NoEndpoints(&entry.backend);
+        }
+        Decision::Backend(&entry.backend)
     }
 
     /// Where requests go that belong to no Ingress.
@@ -168,7 +176,7 @@ impl RouteTable {
 
     /// Whether there is no Ingress, Service or slice at all.
     pub fn is_empty(&self) -> bool {
-        self.namespaces.iter().next().is_none()
+        self.namespaces.iter().all(|(_, state)| state.knows_nothing())
     }
 
     /// The key of every object that the table was made from.
@@ -205,6 +213,8 @@ impl RouteTable {
                     .values()
                     .map(|ingress| Object::Ingress((**ingress).clone())),
             );
+            let registered = state.registered.values();
+            objects.extend(registered.map(|registered| Object::Registered((**registered).clone())));
         }
         objects
     }
@@ -394,23 +404,22 @@ impl HostRoutes {
     /// Sorts by the order of asking, and gives each path to its best claim.
     fn settle(&mut self) {
         self.entries.sort_by(|one, other| {
-            let order = other
-                .path
-                .len()
-                .cmp(&one.path.len())
-                .then(one.kind.cmp(&other.kind));
+            let order = one.registered.is_none().cmp(&other.registered.is_none());
             order
+                .then(other.path.len().cmp(&one.path.len()))
+                .then(one.kind.cmp(&other.kind))
                 .then_with(|| one.path.cmp(&other.path))
                 .then_with(|| one.claim.cmp(&other.claim))
         });
-        self.entries
-            .dedup_by(|later, first| later.kind == first.kind && later.path == first.path);
+        self.entries.dedup_by(|later, first| {
+            first.covers_all() && later.kind == first.kind && later.path == first.path
+        });
     }
 
     fn find(&self, path: &str) -> Option<&Arc<Entry>> {
         self.entries.iter().find(|entry| match entry.kind {
             PathKind::Exact => entry.path == path,
-            PathKind::Prefix => covers(&entry.path, path),
+            PathKind::Prefix => covers(&entry.path, path) && entry.meets(path),
         })
     }
 }

@@ -27,6 +27,7 @@ use crate::{
     compression::Desks,
     drain::Drain,
     headers::{FixedHeaders, finish},
+    legacy::moved,
     limits::REQUEST_BODY_LIMIT_BYTES,
     names::X_FORWARDED_PROTO,
     page::{default_file, health, own_page, refusal},
@@ -347,6 +348,9 @@ impl DataPlane {
             Decision::Backend(backend) => Way::Tool(backend.clone()),
             Decision::NoEndpoints(backend) => Way::NoEndpoints(backend.clone()),
             Decision::NotFound(_) => Way::Nowhere,
+            Decision::Moved(host) => {
+                Way::Elsewhere(Box::new(moved(visit, host, self.settings.public_https_port)))
+            }
         }
     }
 

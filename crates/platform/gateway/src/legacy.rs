@@ -6,7 +6,7 @@ use std::collections::HashSet;
 use http::{HeaderValue, Response, StatusCode, header::LOCATION};
 use toolforge_model::{Domain, ToolName, host_name};
 
-use crate::{body::ResponseBody, headers::port_suffix, visit::Visit};
+use crate::{body::ResponseBody, headers::port_suffix, page::own_page, visit::Visit};
 
 /// What follows from `legacyRedirect` in the settings.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -46,6 +46,17 @@ impl Legacy {
         self.otherwise
             .clone()
             .map(|otherwise| led(StatusCode::FOUND, otherwise))
+    }
+}
+
+/// The redirect of a visit of a shared host to the host of a tool that has registered as canonical: 307, as in the
+/// original.
+pub(crate) fn moved(visit: &Visit, host: &str, public_https_port: u16) -> Response<ResponseBody> {
+    let (_, rest) = split(visit.path_and_query());
+    let location = format!("https://{host}{}{rest}", port_suffix(public_https_port));
+    match HeaderValue::from_str(&location) {
+        Ok(location) => led(StatusCode::TEMPORARY_REDIRECT, location),
+        Err(_) => own_page(StatusCode::BAD_REQUEST, None, None),
     }
 }
 

@@ -321,6 +321,7 @@ pub(crate) fn is_harmless_or_refused(ingress: &ApiIngress) -> bool {
 fn backend_of(decision: Decision<'_>) -> &Backend {
     match decision {
         Decision::Backend(backend) | Decision::NoEndpoints(backend) | Decision::NotFound(backend) => backend,
+        Decision::Moved(host) => unreachable!("{host} is registered, and nothing is"),
     }
 }
 

@@ -203,7 +203,7 @@ fn explained_route_is_the_one_that_is_taken() {
     ] {
         let taken = match table.decide(host, path) {
             Decision::Backend(backend) | Decision::NoEndpoints(backend) => Some(backend.ingress.clone()),
-            Decision::NotFound(_) => None,
+            Decision::NotFound(_) | Decision::Moved(_) => None,
         };
         let explained = table.explain(host, path).route.map(|route| route.ingress);
         assert_eq!(explained, taken, "{host}{path}");

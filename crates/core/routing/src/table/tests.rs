@@ -116,7 +116,7 @@ fn winner(table: &RouteTable, host: &str, path: &str) -> String {
         Decision::NoEndpoints(backend) => {
             format!("{}/{} without endpoints", backend.namespace, backend.ingress)
         }
-        Decision::NotFound(_) => "-".into(),
+        Decision::NotFound(_) | Decision::Moved(_) => "-".into(),
     }
 }
 

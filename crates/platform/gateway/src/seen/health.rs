@@ -137,6 +137,8 @@ fn bit(kind: Kind) -> u8 {
         Kind::Ingress => 2,
         Kind::Service => 4,
         Kind::Slice => 8,
+        // The API knows nothing of them.
+        Kind::Registered => 0,
     }
 }
 
