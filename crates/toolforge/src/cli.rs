@@ -320,6 +320,9 @@ pub(crate) struct GatewayArgs {
     /// How long requests and upgraded connections that are open at the stop may go on
     #[arg(long, value_name = "SECONDS", default_value_t = 25)]
     pub(crate) drain_seconds: u32,
+    /// The Unix socket over which another gateway takes the place of this one [default: --table, with .handover]
+    #[arg(long, value_name = "FILE")]
+    pub(crate) handover: Option<PathBuf>,
     /// Where to keep the last routing table
     #[arg(
         long,

@@ -13,9 +13,7 @@ use toolforge_pki::Identity;
 use toolforge_serve::Presented;
 
 use crate::{
-    cli::{
-        AdmissionArgs, BalanceArgs, CertificateArgs, ClusterArgs, FourohfourArgs, GatewayArgs, IssuedArgs,
-    },
+    cli::{AdmissionArgs, BalanceArgs, CertificateArgs, ClusterArgs, FourohfourArgs, IssuedArgs},
     client,
     followed::FollowedFile,
     logging, objects,
@@ -98,59 +96,6 @@ fn serving(arguments: &IssuedArgs) -> toolforge_certificates::Serving {
     )
 }
 
-pub(crate) fn gateway(arguments: GatewayArgs) -> anyhow::Result<ExitCode> {
-    let PolicyArgs { policy, domains } = &arguments.policy;
-    let policy = policy::filled(policy.as_deref(), domains, &[])?.resolve_ingress()?;
-    let domain = policy
-        .domains()
-        .first()
-        .context("the policy has no domain")?
-        .clone();
-    let certificate = arguments.certificate.as_ref();
-    let certificate = certificate.context("--tls-cert and --tls-key have to name the certificate")?;
-    let identity = identity(certificate)?;
-    let identity_files = toolforge_gateway::CertificateFiles {
-        certificate: certificate.tls_cert.clone(),
-        key: certificate.tls_key.clone(),
-    };
-    let settings = arguments
-        .settings
-        .map(|path| FollowedFile::gateway("--settings", path));
-    // What is wrong with it is said before anything begins.
-    settings.as_ref().map(FollowedFile::read).transpose()?;
-    run(&arguments.cluster, move |client, stop| async move {
-        let http = match arguments.http {
-            Some(address) => Some((listen(address).await?, arguments.plain_http.into())),
-            None => None,
-        };
-        let status = match arguments.status {
-            Some(address) => Some(listen(address).await?),
-            None => None,
-        };
-        let config = toolforge_gateway::Config {
-            status,
-            domain,
-            http,
-            https: listen(arguments.https).await?,
-            workers: arguments
-                .workers
-                .unwrap_or_else(toolforge_gateway::one_for_each_processor),
-            public_https_port: arguments.public_port,
-            identity,
-            identity_files: Some(identity_files),
-            default_backend: toolforge_gateway::default_backend(),
-            policy,
-            published: None,
-            content_security_policy_report_only: None,
-            rules: settings.map(FollowedFile::follow).transpose()?,
-            last_table: arguments.table,
-            drain: toolforge_gateway::Drain::within(Duration::from_secs(arguments.drain_seconds.into())),
-            succession: toolforge_gateway::Succession::default(),
-        };
-        Ok(toolforge_gateway::run(client, config, stop).await?)
-    })
-}
-
 /// The balancer, which needs no cluster.
 pub(crate) fn balance(arguments: BalanceArgs) -> anyhow::Result<ExitCode> {
     let settings = FollowedFile::balancer(arguments.settings);
@@ -219,7 +164,7 @@ fn domain_of(text: &str) -> anyhow::Result<Domain> {
     text.parse().with_context(|| format!("{text:?} is not a domain"))
 }
 
-fn identity(arguments: &CertificateArgs) -> anyhow::Result<Identity> {
+pub(crate) fn identity(arguments: &CertificateArgs) -> anyhow::Result<Identity> {
     Ok(Identity {
         certificate_pem: read(&arguments.tls_cert)?,
         key_pem: read(&arguments.tls_key)?,

@@ -1,7 +1,10 @@
 //! `toolforge gateway routes` and `toolforge gateway explain URL`: the table of a gateway, as it keeps it on disk.
 //!
 //! The file follows the gateway within a second, and needs neither the API nor the gateway to be read: it answers as well
-//! when one of them is what is broken.
+//! when one of them is what is broken. The gateway itself starts in `serve`.
+
+mod serve;
+mod succession;
 
 use std::{
     fs, io,
@@ -19,6 +22,8 @@ use crate::{
     cli::{DataArgs, ListFormat},
     up::layout::Layout,
 };
+
+pub(crate) use serve::serve;
 
 /// The request that was asked about is not served.
 const NOT_SERVED: u8 = 3;

@@ -20,6 +20,7 @@ mod outcome;
 mod policy;
 mod rules;
 mod settings;
+mod supervisor;
 mod tool;
 mod trust;
 mod up;
@@ -67,7 +68,7 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Admission(arguments) => component::admission(&arguments),
         Command::Gateway(arguments) => match &arguments.command {
             Some(command) => gateway::run(command),
-            None => component::gateway(arguments),
+            None => gateway::serve(arguments),
         },
         Command::Balance(arguments) => component::balance(arguments),
         Command::Fourohfour(arguments) => component::fourohfour(&arguments),

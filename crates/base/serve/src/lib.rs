@@ -1,8 +1,10 @@
 //! How every HTTP server of the platform listens, speaks TLS and stops.
 //!
 //! A component hands over its listener and its router; here live the accept loop, the handshake, HTTP/1.1
-//! and HTTP/2 on one port, upgrades, and the graceful end. It must not know what is served.
+//! and HTTP/2 on one port, upgrades, the graceful end, and the handing over of sockets to the next process. It must not know what is served.
 
+mod handover;
+mod inherited;
 mod kubeconfig;
 mod listen;
 mod notices;
@@ -11,6 +13,8 @@ mod peer;
 mod places;
 mod presented;
 
+pub use handover::{Handover, HandoverError, Offer, Predecessor};
+pub use inherited::inherited;
 pub use kubeconfig::kubeconfig;
 pub use listen::{serve, serve_at_most};
 pub use notices::{Notices, NoticesError};

@@ -53,7 +53,7 @@ pub(crate) async fn follow(client: kube::Client, control: Control, shutdown: Can
         unpublished,
     } = control;
     let mut events = watch::events(&client, &policy, published.as_ref(), &health).ready_chunks(BATCH);
-    let mut of_secrets = watch::secrets(&client).ready_chunks(BATCH);
+    let mut of_secrets = watch::secrets(&client, &health).ready_chunks(BATCH);
     let mut hearing = Hearing::new(table.load().keys());
     let mut secrets = Secrets::default();
     loop {
@@ -90,7 +90,7 @@ pub(crate) async fn follow(client: kube::Client, control: Control, shutdown: Can
             show(&table.load(), &mut secrets, &certificates);
         }
         if has_secrets {
-            health.has_secrets();
+            health.secrets_are_settled();
         }
     }
 }

@@ -66,9 +66,16 @@ pub(crate) fn events(
 }
 
 /// Everything that the API says of Secrets with certificates; of no other Secret is it asked.
-pub(crate) fn secrets(client: &Client) -> BoxStream<'static, SecretEvent> {
+pub(crate) fn secrets(client: &Client, health: &Arc<Health>) -> BoxStream<'static, SecretEvent> {
+    let health = health.clone();
+    let hears = move |hears: bool| {
+        if !hears {
+            // There may be no right to them, and then there never will be any.
+            health.secrets_are_settled();
+        }
+    };
     let config = watcher::Config::default().fields(&format!("type={TLS_TYPE}"));
-    let events = watched_by::<Secret>(client, config, |_| ()).map(|event| match event {
+    let events = watched_by::<Secret>(client, config, hears).map(|event| match event {
         watcher::Event::Init => SecretEvent::Begin,
         watcher::Event::InitApply(secret) => SecretEvent::Listed(key(&secret), read_secret(&secret)),
         watcher::Event::InitDone => SecretEvent::Done,

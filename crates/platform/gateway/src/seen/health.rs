@@ -21,8 +21,8 @@ pub(crate) struct Health {
     listed: AtomicU8,
     /// A bit for each kind of which the API says nothing at present.
     silent: AtomicU8,
-    /// Whether the API has given a whole list of Secrets, and their certificates are shown.
-    has_secrets: AtomicBool,
+    /// Whether the certificates of all Secrets are shown, or the API does not tell them.
+    has_settled_secrets: AtomicBool,
     /// Whether the gateway takes no new connections any more.
     is_draining: AtomicBool,
     /// Told whenever more is known.
@@ -39,9 +39,9 @@ impl Health {
         self.has_kept_table.store(true, Ordering::Relaxed);
     }
 
-    /// The certificates of all Secrets are known.
-    pub(crate) fn has_secrets(&self) {
-        self.has_secrets.store(true, Ordering::Relaxed);
+    /// The certificates of all Secrets are shown, or the API does not tell them.
+    pub(crate) fn secrets_are_settled(&self) {
+        self.has_settled_secrets.store(true, Ordering::Relaxed);
         self.news.notify_waiters();
     }
 
@@ -55,11 +55,13 @@ impl Health {
         self.is_draining.load(Ordering::Relaxed)
     }
 
-    /// Returns when the gateway is as ready as the one before it was: when the API has told everything. Without the API a
-    /// table of an earlier run will do, after this time.
+    /// Returns when the gateway is as ready as the one before it was: when the API has told everything. A table of an
+    /// earlier run will do where the API fails, or takes longer than this.
     pub(crate) async fn ready_to_take_over(&self, patience: Duration) {
-        let all =
-            self.until(|health| health.unlisted().is_none() && health.has_secrets.load(Ordering::Relaxed));
+        let all = self.until(|health| {
+            let has_all = health.unlisted().is_none() && health.has_settled_secrets.load(Ordering::Relaxed);
+            has_all || health.silent.load(Ordering::Relaxed) != 0 && health.missing().is_none()
+        });
         if timeout(patience, all).await.is_err() {
             self.ready().await;
         }
@@ -93,6 +95,7 @@ impl Health {
             self.silent.fetch_and(!bit(kind), Ordering::Relaxed);
         } else {
             self.silent.fetch_or(bit(kind), Ordering::Relaxed);
+            self.news.notify_waiters();
         }
     }
 
@@ -189,12 +192,14 @@ mod tests {
         }
         tokio::task::yield_now().await;
         assert!(!waiting.is_finished(), "certificates are missing");
-        health.has_secrets();
+        health.secrets_are_settled();
         waiting.await.unwrap();
         let (kept, began) = (Health::default(), Instant::now());
         kept.has_kept_table();
         let patience = Duration::from_millis(50);
         kept.ready_to_take_over(patience).await;
         assert!(began.elapsed() >= patience);
+        kept.hears(Kind::Slice, false);
+        kept.ready_to_take_over(Duration::MAX).await;
     }
 }
