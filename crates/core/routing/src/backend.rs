@@ -2,7 +2,7 @@
 
 use std::{net::SocketAddr, sync::Arc};
 
-use crate::{EndpointSlice, PortRef, Service, Target, small_map::SmallMap};
+use crate::{AppProtocol, EndpointSlice, PortRef, Service, ServicePort, Target, small_map::SmallMap};
 
 /// Where the requests of a route go.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -20,6 +20,8 @@ pub struct Backend {
     /// The addresses that take requests, in order and each once: the ready ones, or, where there are none, those
     /// that still answer while they are being stopped.
     pub endpoints: Vec<SocketAddr>,
+    /// What is spoken with them.
+    pub protocol: AppProtocol,
 }
 
 /// The Services and slices of a namespace, by name.
@@ -37,11 +39,14 @@ impl Services<'_> {
             port: target.map(|target| port_text(&target.port)).unwrap_or_default(),
             registration: Box::default(),
             endpoints: target.map(|target| self.endpoints(target)).unwrap_or_default(),
+            protocol: target
+                .and_then(|target| self.port(target))
+                .map_or(AppProtocol::default(), |port| port.protocol),
         }
     }
 
     fn endpoints(&self, target: &Target) -> Vec<SocketAddr> {
-        let Some(port_name) = self.port_name(target) else {
+        let Some(port_name) = self.port(target).map(|port| port.name.as_str()) else {
             return Vec::new();
         };
         let (mut ready, mut leaving) = (Vec::new(), Vec::new());
@@ -69,14 +74,13 @@ impl Services<'_> {
         chosen
     }
 
-    /// The name that the Service gives to the port: slices name theirs by it.
-    fn port_name(&self, target: &Target) -> Option<&str> {
+    /// The port as the Service has it: slices name theirs by its name.
+    fn port(&self, target: &Target) -> Option<&ServicePort> {
         let service = self.services.get(target.service.as_str())?;
-        let port = service.ports.iter().find(|port| match &target.port {
+        service.ports.iter().find(|port| match &target.port {
             PortRef::Number(number) => port.port == *number,
             PortRef::Name(name) => port.name == *name,
-        })?;
-        Some(&port.name)
+        })
     }
 }
 

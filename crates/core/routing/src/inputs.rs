@@ -129,6 +129,36 @@ pub struct ServicePort {
     pub name: String,
     /// Its number at the Service.
     pub port: u16,
+    /// What is spoken there.
+    #[serde(default, skip_serializing_if = "AppProtocol::is_http1")]
+    pub protocol: AppProtocol,
+}
+
+/// What is spoken at a port (`appProtocol`, KEP-3726).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum AppProtocol {
+    /// HTTP/1.1, whatever else the Service may call it.
+    #[default]
+    Http1,
+    /// HTTP/2 without TLS, known beforehand.
+    H2c,
+}
+
+impl AppProtocol {
+    /// What a Service's `appProtocol` says; other names than this one stand for what HTTP/1.1 carries, or for nothing
+    /// that is spoken here.
+    pub(crate) fn read(name: Option<&str>) -> Self {
+        if name == Some("kubernetes.io/h2c") {
+            Self::H2c
+        } else {
+            Self::Http1
+        }
+    }
+
+    #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes it so")]
+    fn is_http1(&self) -> bool {
+        *self == Self::Http1
+    }
 }
 
 /// A part of the endpoints of a Service.

@@ -16,8 +16,8 @@ use k8s_openapi::{
 };
 
 use crate::{
-    Endpoint, EndpointSlice, Ingress, IngressClass, IngressTls, ObjectKey, Path, PathKind, PortRef, Rule,
-    Service, ServicePort, SlicePort, Target,
+    AppProtocol, Endpoint, EndpointSlice, Ingress, IngressClass, IngressTls, ObjectKey, Path, PathKind,
+    PortRef, Rule, Service, ServicePort, SlicePort, Target,
 };
 
 /// The annotation that named the class before there was a field for it.
@@ -88,6 +88,7 @@ impl Service {
                 Some(ServicePort {
                     name,
                     port: port_number(port.port)?,
+                    protocol: AppProtocol::read(port.app_protocol.as_deref()),
                 })
             });
         Ok(Self {

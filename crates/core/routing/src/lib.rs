@@ -23,8 +23,8 @@ pub use backend::Backend;
 pub use explain::{Chosen, EndpointState, Explanation, Other, Outcome};
 pub use hosts::host_name;
 pub use inputs::{
-    Change, Endpoint, EndpointSlice, Ingress, IngressClass, IngressTls, Kind, Object, ObjectKey, Path,
-    PathKind, PortRef, Rule, Service, ServicePort, ServiceRef, Settings, SlicePort, Target,
+    AppProtocol, Change, Endpoint, EndpointSlice, Ingress, IngressClass, IngressTls, Kind, Object, ObjectKey,
+    Path, PathKind, PortRef, Rule, Service, ServicePort, ServiceRef, Settings, SlicePort, Target,
 };
 pub use kubernetes::Unreadable;
 pub use registered::{PatternError, Registered, RegisteredRoute, check_pattern};

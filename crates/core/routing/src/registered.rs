@@ -10,7 +10,7 @@ use regex::{Regex, RegexBuilder};
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    Backend, ObjectKey, PathKind,
+    AppProtocol, Backend, ObjectKey, PathKind,
     hosts::Pattern,
     namespace::{Claim, Entry},
     path::normal_path,
@@ -94,6 +94,7 @@ impl Registered {
             port: self.address.port().to_string(),
             registration: self.key.name.as_str().into(),
             endpoints: Vec::from_iter(self.is_alive.then_some(self.address)),
+            protocol: AppProtocol::Http1,
         });
         let entries = self.routes.iter().enumerate();
         entries

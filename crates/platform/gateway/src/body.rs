@@ -17,6 +17,7 @@ use toolforge_http1::{ChunkError, Piece};
 use crate::{
     compression::{body::CompressedBody, encoder::Encoder},
     http1::tool::{Answer, Connection},
+    http2::tool::StreamBody,
     pool::Pool,
     seen::{record::Record, tally::Event},
 };
@@ -53,11 +54,13 @@ pub(crate) struct ResponseBody {
 
 /// Where a body comes from.
 #[derive(Debug)]
-enum Source {
+pub(crate) enum Source {
     /// Of our own making.
     Own(Option<Bytes>),
     /// From a tool.
     Tool(ToolBody),
+    /// From a tool over HTTP/2.
+    Stream(Box<StreamBody>),
     /// From a tool, compressed.
     Compressed(Box<CompressedBody>),
 }
@@ -80,11 +83,17 @@ impl ResponseBody {
         }
     }
 
-    /// The body compressed, if a tool sends it.
-    pub(crate) fn compressed(mut self, encoder: Encoder, desk: OwnedSemaphorePermit) -> Self {
-        if let Source::Tool(body) = self.source {
-            self.source = Source::Compressed(Box::new(CompressedBody::new(body, encoder, desk)));
+    /// The body of a tool's answer over HTTP/2.
+    pub(crate) fn stream(body: StreamBody) -> Self {
+        Self {
+            source: Source::Stream(Box::new(body)),
+            record: None,
         }
+    }
+
+    /// The body compressed.
+    pub(crate) fn compressed(mut self, encoder: Encoder, desk: OwnedSemaphorePermit) -> Self {
+        self.source = Source::Compressed(Box::new(CompressedBody::new(self.source, encoder, desk)));
         self
     }
 
@@ -96,17 +105,13 @@ impl ResponseBody {
 
     /// The endpoint that the body comes from.
     pub(crate) fn endpoint(&self) -> Option<SocketAddr> {
-        match &self.source {
-            Source::Own(_) => None,
-            Source::Tool(body) => Some(body.endpoint),
-            Source::Compressed(body) => Some(body.tool().endpoint),
-        }
+        self.source.endpoint()
     }
 
     /// The tool's connection without HTTP, and what was read of it; for answers that switch to something else.
     pub(crate) fn into_connection(self) -> Option<(TcpStream, Bytes)> {
         match self.source {
-            Source::Own(_) | Source::Compressed(_) => None,
+            Source::Own(_) | Source::Stream(_) | Source::Compressed(_) => None,
             Source::Tool(body) => body.connection.map(|connection| connection.into_parts()),
         }
     }
@@ -121,11 +126,7 @@ impl Body for ResponseBody {
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
         let this = self.get_mut();
-        let frame = match &mut this.source {
-            Source::Own(text) => text.take().map(|text| Ok(Frame::data(text))),
-            Source::Tool(body) => ready!(body.poll(context)),
-            Source::Compressed(body) => ready!(body.poll(context)),
-        };
+        let frame = ready!(this.source.poll(context));
         if let Some(record) = &mut this.record {
             match &frame {
                 Some(Ok(frame)) => record.sent(frame.data_ref().map_or(0, Bytes::len)),
@@ -144,6 +145,7 @@ impl Body for ResponseBody {
         let length = match &self.source {
             Source::Own(text) => Some(text.as_ref().map_or(0, |text| text.len() as u64)),
             Source::Tool(body) => body.left.left_bytes(),
+            Source::Stream(body) => body.left_bytes(),
             Source::Compressed(_) => None,
         };
         length.map_or_else(SizeHint::default, SizeHint::with_exact)
@@ -151,10 +153,34 @@ impl Body for ResponseBody {
 }
 
 impl Source {
+    /// The next frame.
+    pub(crate) fn poll(
+        &mut self,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+        match self {
+            Self::Own(text) => Poll::Ready(text.take().map(|text| Ok(Frame::data(text)))),
+            Self::Tool(body) => body.poll(context),
+            Self::Stream(body) => body.poll(context),
+            Self::Compressed(body) => body.poll(context),
+        }
+    }
+
+    /// The endpoint that it comes from.
+    pub(crate) fn endpoint(&self) -> Option<SocketAddr> {
+        match self {
+            Self::Own(_) => None,
+            Self::Tool(body) => Some(body.endpoint),
+            Self::Stream(body) => Some(body.endpoint),
+            Self::Compressed(body) => body.source().endpoint(),
+        }
+    }
+
     fn has_ended(&self) -> bool {
         match self {
             Self::Own(text) => text.is_none(),
             Self::Tool(body) => body.left.has_ended(),
+            Self::Stream(body) => body.has_ended(),
             Self::Compressed(body) => body.has_ended(),
         }
     }

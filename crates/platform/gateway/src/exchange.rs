@@ -1,12 +1,15 @@
 //! One exchange with a backend: the request goes to one of its endpoints, and the answer comes back.
 //!
 //! When a request may be sent a second time is decided here and nowhere else: when nothing of it was sent, or when
-//! it has no body, its method is safe, and a kept-alive connection died under it.
+//! it has no body, its method is safe, and a kept-alive connection died under it. Over HTTP/2 ([`shared`]) the endpoint may
+//! also say that it did nothing with it.
+
+mod shared;
 
 use std::{mem, sync::Arc};
 
 use http::{Method, Response, header::UPGRADE};
-use toolforge_routing::Backend;
+use toolforge_routing::{AppProtocol, Backend};
 
 use crate::{
     body::{BodyError, ResponseBody, ToolBody},
@@ -57,6 +60,10 @@ pub(crate) async fn exchange(
     mut body: RequestBody,
     tally: &Tally,
 ) -> Result<Response<ResponseBody>, ExchangeError> {
+    if backend.protocol == AppProtocol::H2c {
+        // On the heap, so that requests to all other tools stay small.
+        return Box::pin(shared::exchange(pool, backend, turn, asked, body, tally)).await;
+    }
     let endpoints = &backend.endpoints;
     let count = endpoints.len().max(1);
     let may_be_resent = may_be_resent(asked.method, &body);
@@ -85,9 +92,14 @@ pub(crate) async fn exchange(
             }
         }
     }
+    Err(unreachable(last))
+}
+
+/// What it means that no endpoint took the connection, the last one for this reason.
+fn unreachable(last: Option<ConnectError>) -> ExchangeError {
     match last {
-        Some(ConnectError::Timeout) => Err(ExchangeError::Timeout),
-        last => Err(ExchangeError::Unreachable(last)),
+        Some(ConnectError::Timeout) => ExchangeError::Timeout,
+        last => ExchangeError::Unreachable(last),
     }
 }
 

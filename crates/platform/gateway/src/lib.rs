@@ -17,6 +17,7 @@ mod drain;
 mod exchange;
 mod headers;
 mod http1;
+mod http2;
 mod legacy;
 mod limits;
 mod listen;

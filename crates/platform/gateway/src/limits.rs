@@ -38,6 +38,17 @@ pub(crate) const PING_INTERVAL: Duration = Duration::from_mins(1);
 /// How long the answer to that may take.
 pub(crate) const PING_TIMEOUT: Duration = Duration::from_secs(20);
 
+/// How many requests go over one connection to an endpoint that speaks HTTP/2: what RFC 9113 6.5.2 takes for the least
+/// that a server should allow. Beyond that another connection is opened.
+pub(crate) const HTTP2_STREAMS: usize = 100;
+
+/// How much of one answer over HTTP/2 may wait in the gateway for its visitor, in bytes: tools are near, so that more would
+/// not be faster.
+pub(crate) const HTTP2_STREAM_BYTES: u32 = 64 * 1024;
+
+/// How long the head of a message over HTTP/2 may be, in bytes: as long as over HTTP/1.1.
+pub(crate) const HTTP2_FIELDS_BYTES: u32 = 64 * 1024;
+
 /// How long an idle connection to an endpoint is kept. Servers in tools close theirs after 2 to 65 seconds; ours
 /// finds that out at once, so the exact value only bounds how many lie around.
 pub(crate) const IDLE_LIFE: Duration = Duration::from_mins(1);

@@ -15,12 +15,15 @@ use tokio::time::interval;
 
 use crate::{
     http1::tool::Connection,
+    http2::lanes::Lanes,
     limits::{IDLE_LIFE, IDLE_PER_ENDPOINT, IDLE_TRUST},
 };
 
 /// The idle connections of a data plane, by endpoint.
 #[derive(Debug, Default)]
 pub(crate) struct Pool {
+    /// Those that speak HTTP/2.
+    pub(crate) lanes: Lanes,
     idle: Mutex<HashMap<SocketAddr, Vec<Idle>>>,
 }
 
@@ -81,7 +84,10 @@ async fn sweep(pool: Weak<Pool>) {
     loop {
         ticks.tick().await;
         match pool.upgrade() {
-            Some(pool) => pool.drop_stale(),
+            Some(pool) => {
+                pool.drop_stale();
+                pool.lanes.drop_stale();
+            }
             None => return,
         }
     }

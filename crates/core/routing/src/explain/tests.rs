@@ -2,8 +2,8 @@
 
 use super::Outcome;
 use crate::{
-    Change, Decision, Endpoint, EndpointSlice, Explanation, Ingress, Object, ObjectKey, Path, PathKind,
-    PortRef, RouteTable, Rule, Service, ServicePort, ServiceRef, Settings, SlicePort, Target,
+    AppProtocol, Change, Decision, Endpoint, EndpointSlice, Explanation, Ingress, Object, ObjectKey, Path,
+    PathKind, PortRef, RouteTable, Rule, Service, ServicePort, ServiceRef, Settings, SlicePort, Target,
 };
 
 fn target(service: &str, port: PortRef) -> Target {
@@ -51,6 +51,7 @@ fn service() -> Object {
         ports: vec![ServicePort {
             name: "http".into(),
             port: 8000,
+            protocol: AppProtocol::Http1,
         }],
     })
 }

@@ -3,7 +3,9 @@
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
-use crate::{EndpointSlice, Ingress, IngressClass, PathKind, PortRef, Service, Unreadable};
+use crate::{
+    AppProtocol, EndpointSlice, Ingress, IngressClass, PathKind, PortRef, Service, ServicePort, Unreadable,
+};
 
 fn object<T: DeserializeOwned>(value: Value) -> T {
     serde_json::from_value(value).unwrap()
@@ -130,4 +132,28 @@ fn object_without_name_or_service_says_which_field_is_missing() {
             .field
             .contains("service-name")
     );
+}
+
+#[test]
+fn port_that_speaks_http_2_is_known_by_its_application_protocol() {
+    let ports = json!([
+        { "name": "grpc", "port": 1, "appProtocol": "kubernetes.io/h2c" },
+        { "name": "socket", "port": 2, "appProtocol": "kubernetes.io/ws" },
+        { "name": "own", "port": 3, "appProtocol": "example.org/h2c" },
+        { "name": "plain", "port": 4 },
+    ]);
+    let service = json!({ "metadata": { "name": "web", "namespace": "tool-a" }, "spec": { "ports": ports } });
+    let service = Service::read(&object(service)).unwrap();
+    let protocols: Vec<AppProtocol> = service.ports.iter().map(|port| port.protocol).collect();
+    let http1 = AppProtocol::Http1;
+    assert_eq!(protocols, [AppProtocol::H2c, http1, http1, http1]);
+    // A table that was kept before there was such a field.
+    let kept = json!({ "name": "http", "port": 8000 });
+    let kept: ServicePort = object(kept);
+    assert_eq!(kept.protocol, http1);
+    let mut service = service;
+    service.ports.truncate(2);
+    let kept = serde_json::to_value(&service.ports).unwrap();
+    assert_eq!(kept[0]["protocol"], "H2c");
+    assert_eq!(kept[1], json!({ "name": "socket", "port": 2 }));
 }

@@ -2,8 +2,9 @@
 
 use super::{Registered, RegisteredRoute, check_pattern};
 use crate::{
-    Change, Decision, Endpoint, EndpointSlice, Ingress, Kind, Object, ObjectKey, Outcome, Path, PathKind,
-    PortRef, RouteTable, Rule, Service, ServicePort, ServiceRef, Settings, SlicePort, Snapshot, Target,
+    AppProtocol, Change, Decision, Endpoint, EndpointSlice, Ingress, Kind, Object, ObjectKey, Outcome, Path,
+    PathKind, PortRef, RouteTable, Rule, Service, ServicePort, ServiceRef, Settings, SlicePort, Snapshot,
+    Target,
 };
 
 fn settings() -> Settings {
@@ -50,6 +51,7 @@ fn kubernetes(tool: &str, paths: &[(&str, &str)]) -> Vec<Change> {
         ports: vec![ServicePort {
             name: String::new(),
             port: 8000,
+            protocol: AppProtocol::Http1,
         }],
     };
     let slice = EndpointSlice {

@@ -6,8 +6,9 @@ use proptest::prelude::*;
 
 use super::{Decision, RouteTable};
 use crate::{
-    Change, Endpoint, EndpointSlice, Ingress, IngressClass, Kind, Object, ObjectKey, Path, PathKind, PortRef,
-    Rule, Service, ServicePort, ServiceRef, Settings, SlicePort, Snapshot, SnapshotError, Target,
+    AppProtocol, Change, Endpoint, EndpointSlice, Ingress, IngressClass, Kind, Object, ObjectKey, Path,
+    PathKind, PortRef, Rule, Service, ServicePort, ServiceRef, Settings, SlicePort, Snapshot, SnapshotError,
+    Target,
 };
 
 const CONTROLLER: &str = "toolforge.org/gateway";
@@ -58,10 +59,12 @@ fn service(namespace: &str, name: &str) -> Service {
         ServicePort {
             name: "metrics".into(),
             port: 9100,
+            protocol: AppProtocol::Http1,
         },
         ServicePort {
             name: "http".into(),
             port: 8000,
+            protocol: AppProtocol::Http1,
         },
     ];
     Service {

@@ -9,7 +9,7 @@ use http_body::Frame;
 use tokio::sync::OwnedSemaphorePermit;
 
 use super::encoder::Encoder;
-use crate::body::{BodyError, ToolBody};
+use crate::body::{BodyError, Source};
 
 /// So much makes a piece, in bytes: a TLS record's worth.
 const PIECE_BYTES: usize = 16 * 1024;
@@ -17,7 +17,7 @@ const PIECE_BYTES: usize = 16 * 1024;
 /// A body that is compressed.
 #[derive(Debug)]
 pub(crate) struct CompressedBody {
-    tool: ToolBody,
+    source: Source,
     /// Nothing at the end.
     encoder: Option<Encoder>,
     /// Whether the encoder may hold something back.
@@ -27,9 +27,9 @@ pub(crate) struct CompressedBody {
 }
 
 impl CompressedBody {
-    pub(crate) fn new(tool: ToolBody, encoder: Encoder, desk: OwnedSemaphorePermit) -> Self {
+    pub(crate) fn new(source: Source, encoder: Encoder, desk: OwnedSemaphorePermit) -> Self {
         Self {
-            tool,
+            source,
             encoder: Some(encoder),
             holds_back: false,
             trailers: None,
@@ -38,8 +38,8 @@ impl CompressedBody {
     }
 
     /// The body as the tool sends it.
-    pub(crate) fn tool(&self) -> &ToolBody {
-        &self.tool
+    pub(crate) fn source(&self) -> &Source {
+        &self.source
     }
 
     pub(crate) fn has_ended(&self) -> bool {
@@ -51,7 +51,7 @@ impl CompressedBody {
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
         while let Some(encoder) = &mut self.encoder {
-            let written = match self.tool.poll(context) {
+            let written = match self.source.poll(context) {
                 Poll::Pending if self.holds_back => {
                     self.holds_back = false;
                     encoder.flush()

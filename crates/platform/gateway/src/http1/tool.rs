@@ -84,17 +84,22 @@ pub(crate) struct Asked<'a> {
     pub(crate) headers: &'a HeaderMap,
 }
 
+/// A new connection to the endpoint, on which nothing was said.
+pub(crate) async fn connect(endpoint: SocketAddr) -> Result<TcpStream, ConnectError> {
+    let connected = timeout(CONNECT_TIMEOUT, TcpStream::connect(endpoint)).await;
+    let stream = connected
+        .map_err(|_| ConnectError::Timeout)?
+        .map_err(ConnectError::Refused)?;
+    // Small requests go out at once; failing to say so costs only time.
+    let _ = stream.set_nodelay(true);
+    Ok(stream)
+}
+
 impl Connection {
     /// A new connection to the endpoint.
     pub(crate) async fn open(endpoint: SocketAddr) -> Result<Box<Self>, ConnectError> {
-        let connected = timeout(CONNECT_TIMEOUT, TcpStream::connect(endpoint)).await;
-        let stream = connected
-            .map_err(|_| ConnectError::Timeout)?
-            .map_err(ConnectError::Refused)?;
-        // Small requests go out at once; failing to say so costs only time.
-        let _ = stream.set_nodelay(true);
         Ok(Box::new(Self {
-            stream,
+            stream: connect(endpoint).await?,
             reading: Reading::default(),
             outgoing: Outgoing::default(),
             request_body: RequestBody::default(),

@@ -11,6 +11,7 @@ mod control;
 mod ending;
 mod failures;
 mod forwarding;
+mod h2c;
 mod http1;
 mod hygiene;
 mod plain;

@@ -19,8 +19,8 @@ use toolforge_gateway::{
 };
 use toolforge_pki::Authority;
 use toolforge_routing::{
-    Change, Endpoint, EndpointSlice, Ingress, Object, ObjectKey, Path, PathKind, PortRef, RouteTable, Rule,
-    Service, ServicePort, Settings, SlicePort, Target,
+    AppProtocol, Change, Endpoint, EndpointSlice, Ingress, Object, ObjectKey, Path, PathKind, PortRef,
+    RouteTable, Rule, Service, ServicePort, Settings, SlicePort, Target,
 };
 
 pub(crate) const DOMAIN: &str = "toolforge.test";
@@ -96,6 +96,11 @@ impl Scene {
 
     /// Routes the tool's host to these endpoints.
     pub(crate) fn route(&self, tool: &str, endpoints: &[SocketAddr]) {
+        self.route_to(tool, endpoints, AppProtocol::Http1);
+    }
+
+    /// The same, the tool's Service saying that this is spoken there.
+    pub(crate) fn route_to(&self, tool: &str, endpoints: &[SocketAddr], protocol: AppProtocol) {
         let namespace = format!("tool-{tool}");
         let ingress = Ingress {
             key: ObjectKey::new(&namespace, "web"),
@@ -117,19 +122,27 @@ impl Scene {
             tls: Vec::new(),
         };
         self.change(vec![Change::Put(Object::Ingress(ingress))]);
-        self.serve_endpoints(&namespace, tool, endpoints);
+        self.serve_endpoints(&namespace, tool, endpoints, protocol);
     }
 
     /// Makes this the default backend.
     pub(crate) fn default_backend(&self, endpoint: SocketAddr) {
         let default = default_backend();
-        self.serve_endpoints(&default.namespace, &default.target.service, &[endpoint]);
+        let service = &default.target.service;
+        self.serve_endpoints(&default.namespace, service, &[endpoint], AppProtocol::Http1);
     }
 
-    fn serve_endpoints(&self, namespace: &str, service: &str, endpoints: &[SocketAddr]) {
+    fn serve_endpoints(
+        &self,
+        namespace: &str,
+        service: &str,
+        endpoints: &[SocketAddr],
+        protocol: AppProtocol,
+    ) {
         let port = ServicePort {
             name: "http".into(),
             port: 8000,
+            protocol,
         };
         let mut changes = vec![Change::Put(Object::Service(Service {
             key: ObjectKey::new(namespace, service),
@@ -187,13 +200,21 @@ impl Scene {
 
     /// A TLS connection over which the test writes its own bytes.
     pub(crate) async fn raw(&self, tool: &str) -> Raw<TlsStream<TcpStream>> {
+        Raw::new(self.tls(tool, self.client_config()).await)
+    }
+
+    /// A TLS connection on which HTTP/2 was agreed.
+    pub(crate) async fn http2(&self, tool: &str) -> TlsStream<TcpStream> {
+        let mut tls = self.client_config();
+        tls.alpn_protocols = vec![b"h2".to_vec()];
+        self.tls(tool, tls).await
+    }
+
+    async fn tls(&self, tool: &str, config: ClientConfig) -> TlsStream<TcpStream> {
         let stream = TcpStream::connect(self.https).await.unwrap();
         let name = ServerName::try_from(Self::host(tool)).unwrap();
-        let stream = TlsConnector::from(Arc::new(self.client_config()))
-            .connect(name, stream)
-            .await
-            .unwrap();
-        Raw::new(stream)
+        let connector = TlsConnector::from(Arc::new(config));
+        connector.connect(name, stream).await.unwrap()
     }
 
     /// A plain connection over which the test writes its own bytes.
