@@ -89,6 +89,8 @@ pub struct DataPlane {
     compressions: Desks,
     /// Counts requests, so that endpoints take turns.
     turn: AtomicUsize,
+    /// The same for the default backend: a page in place of an answer must not take a turn of those that answer.
+    turn_of_pages: AtomicUsize,
     /// What this one has done.
     pub(crate) tally: Arc<Tally>,
     /// Cancelled when upgraded connections have to end too.
@@ -166,6 +168,7 @@ impl DataPlane {
             pool,
             compressions: Desks::default(),
             turn,
+            turn_of_pages: AtomicUsize::new(0),
             closing: CancellationToken::new(),
             upgraded: TaskTracker::new(),
         })

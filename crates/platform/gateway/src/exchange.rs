@@ -1,12 +1,13 @@
 //! One exchange with a backend: the request goes to one of its endpoints, and the answer comes back.
 //!
-//! When a request may be sent a second time is decided here and nowhere else: when nothing of it was sent, or when
-//! it has no body, its method is safe, and a kept-alive connection died under it. Over HTTP/2 ([`shared`]) the endpoint may
-//! also say that it did nothing with it.
+//! When a request may be sent a second time is decided here and nowhere else: when nothing of it was sent; or when it has
+//! no body, its method is idempotent (RFC 9110 9.2.2), the connection died before anything of the answer came, and not too
+//! many of its tool's requests were sent again lately. Over HTTP/2 ([`shared`]) the endpoint may also say that it did nothing with
+//! it.
 
 mod shared;
 
-use std::{mem, sync::Arc};
+use std::{mem, net::SocketAddr, sync::Arc};
 
 use http::{Method, Response, header::UPGRADE};
 use toolforge_routing::{AppProtocol, Backend};
@@ -14,9 +15,11 @@ use toolforge_routing::{AppProtocol, Backend};
 use crate::{
     body::{BodyError, ResponseBody, ToolBody},
     http1::tool::{Answer, AnswerError, Asked, ConnectError, Connection},
+    limits::RETRIES,
     pool::Pool,
     request_body::RequestBody,
     seen::tally::{Event, Tally},
+    standing::Fault,
 };
 
 /// Why there is no answer.
@@ -50,8 +53,17 @@ impl From<AnswerError> for ExchangeError {
     }
 }
 
-/// Sends the request to an endpoint of the backend, beginning with the `turn`th, and going on to the next where an
-/// endpoint takes no connection.
+impl From<ConnectError> for ExchangeError {
+    fn from(error: ConnectError) -> Self {
+        match error {
+            ConnectError::Timeout => Self::Timeout,
+            refused @ ConnectError::Refused(_) => Self::Unreachable(Some(refused)),
+        }
+    }
+}
+
+/// Sends the request to an endpoint of the backend, beginning with the `turn`th that is not passed over, and going on to
+/// the next where an endpoint takes no connection, or breaks off and the request may be sent again.
 pub(crate) async fn exchange(
     pool: &Arc<Pool>,
     backend: &Backend,
@@ -64,46 +76,106 @@ pub(crate) async fn exchange(
         // On the heap, so that requests to all other tools stay small.
         return Box::pin(shared::exchange(pool, backend, turn, asked, body, tally)).await;
     }
-    let endpoints = &backend.endpoints;
-    let count = endpoints.len().max(1);
-    let may_be_resent = may_be_resent(asked.method, &body);
+    let (endpoints, count) = (&backend.endpoints, backend.endpoints.len());
+    let order = pool.standings.order(endpoints, turn);
+    let mut again = Again::new(pool, &backend.namespace, asked.method, &body, tally);
     // An upgraded connection will not come back, and must not be one that is about to close.
     let may_be_kept = !asked.headers.contains_key(UPGRADE);
-    let mut last = None;
-    for endpoint in (0..endpoints.len()).map(|step| endpoints[(turn + step) % count]) {
+    let mut last = ExchangeError::Unreachable(None);
+    for step in 0..count {
+        let endpoint = endpoints[order.place(step, count)];
         let answered = |response: Response<Answer>| {
+            pool.standings.answered(endpoint);
             response.map(|answer| ResponseBody::tool(ToolBody::new(answer, pool.clone(), endpoint)))
         };
-        if may_be_kept && let Some(connection) = pool.take(endpoint, may_be_resent) {
+        if may_be_kept && let Some(connection) = pool.take(endpoint, again.may_be) {
             match connection.ask(asked, mem::take(&mut body)).await {
                 Ok(response) => return Ok(answered(response)),
                 // The endpoint closed the connection while the request was on its way. Another one may be as old.
-                Err(AnswerError::Broken(_)) if may_be_resent => tally.happened(Event::Resent),
+                Err(AnswerError::Broken(_)) if again.may() => {}
                 Err(error) => return Err(error.into()),
             }
         }
-        match Connection::open(endpoint).await {
-            Ok(connection) => {
-                return Ok(answered(connection.ask(asked, body).await?));
-            }
+        last = match Connection::open(endpoint).await {
+            Ok(connection) => match connection.ask(asked, mem::take(&mut body)).await {
+                Ok(response) => return Ok(answered(response)),
+                Err(error) => {
+                    failed(pool, endpoint, fault_of(&error), tally);
+                    let is_broken = matches!(error, AnswerError::Broken(_));
+                    if !is_broken || step + 1 == count || !again.may() {
+                        return Err(error.into());
+                    }
+                    error.into()
+                }
+            },
             Err(error) => {
                 tracing::debug!(%endpoint, service = backend.service, %error, "endpoint passed over");
-                last = Some(error);
+                failed(pool, endpoint, Some(Fault::Unreachable), tally);
+                error.into()
             }
+        };
+    }
+    Err(last)
+}
+
+/// Whether a request may be sent again.
+struct Again<'a> {
+    pool: &'a Pool,
+    namespace: &'a str,
+    tally: &'a Tally,
+    /// Whether it may be at all.
+    may_be: bool,
+    left: u32,
+}
+
+impl<'a> Again<'a> {
+    fn new(
+        pool: &'a Pool,
+        namespace: &'a str,
+        method: &Method,
+        body: &RequestBody,
+        tally: &'a Tally,
+    ) -> Self {
+        Self {
+            pool,
+            namespace,
+            tally,
+            may_be: method.is_idempotent() && body.is_empty(),
+            left: RETRIES,
         }
     }
-    Err(unreachable(last))
-}
 
-/// What it means that no endpoint took the connection, the last one for this reason.
-fn unreachable(last: Option<ConnectError>) -> ExchangeError {
-    match last {
-        Some(ConnectError::Timeout) => ExchangeError::Timeout,
-        last => ExchangeError::Unreachable(last),
+    /// Whether it is sent again now, which is counted.
+    fn may(&mut self) -> bool {
+        self.may_be && self.may_harmlessly()
+    }
+
+    /// The same for one that cannot have had any effect.
+    fn may_harmlessly(&mut self) -> bool {
+        if self.left == 0 {
+            return false;
+        }
+        self.left -= 1;
+        let may = self.pool.retries.take(self.namespace);
+        self.tally
+            .happened(if may { Event::Resent } else { Event::RetriesSpent });
+        may
     }
 }
 
-fn may_be_resent(method: &Method, body: &RequestBody) -> bool {
-    let is_safe = matches!(*method, Method::GET | Method::HEAD | Method::OPTIONS);
-    is_safe && body.is_empty()
+/// What it says of an endpoint that it gave no answer; nothing where the visitor is to blame.
+fn fault_of(error: &AnswerError) -> Option<Fault> {
+    match error {
+        AnswerError::Broken(_) | AnswerError::Head(_) | AnswerError::Timeout => Some(Fault::Failing),
+        AnswerError::Body(_) => None,
+    }
+}
+
+fn failed(pool: &Pool, endpoint: SocketAddr, fault: Option<Fault>, tally: &Tally) {
+    if let Some(fault) = fault
+        && pool.standings.failed(endpoint, fault)
+    {
+        tracing::debug!(%endpoint, ?fault, "endpoint is passed over for a while");
+        tally.happened(Event::PassedOver);
+    }
 }

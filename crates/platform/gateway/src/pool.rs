@@ -17,13 +17,17 @@ use crate::{
     http1::tool::Connection,
     http2::lanes::Lanes,
     limits::{IDLE_LIFE, IDLE_PER_ENDPOINT, IDLE_TRUST},
+    retries::Retries,
+    standing::Standings,
 };
 
-/// The idle connections of a data plane, by endpoint.
+/// The idle connections of a data plane, by endpoint, and how endpoints have behaved.
 #[derive(Debug, Default)]
 pub(crate) struct Pool {
     /// Those that speak HTTP/2.
     pub(crate) lanes: Lanes,
+    pub(crate) standings: Standings,
+    pub(crate) retries: Retries,
     idle: Mutex<HashMap<SocketAddr, Vec<Idle>>>,
 }
 
@@ -87,6 +91,7 @@ async fn sweep(pool: Weak<Pool>) {
             Some(pool) => {
                 pool.drop_stale();
                 pool.lanes.drop_stale();
+                pool.standings.forget();
             }
             None => return,
         }

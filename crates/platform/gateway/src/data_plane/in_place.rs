@@ -1,5 +1,7 @@
 //! Answers in place of those that no tool gave: the default backend's pages, and the gateway's own behind them.
 
+use std::sync::atomic::Ordering;
+
 use http::{
     HeaderMap, HeaderValue, Method, Response, StatusCode,
     header::{ACCEPT, CACHE_CONTROL},
@@ -63,7 +65,7 @@ impl DataPlane {
         let answered = exchange(
             &self.pool,
             &backend,
-            self.next_turn(),
+            self.turn_of_pages.fetch_add(1, Ordering::Relaxed),
             &asked,
             RequestBody::default(),
             &self.tally,

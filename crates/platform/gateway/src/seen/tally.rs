@@ -78,12 +78,16 @@ pub(crate) enum Event {
     Timeout,
     /// A request was sent a second time.
     Resent,
+    /// A request was not sent a second time, since too many of its tool's were.
+    RetriesSpent,
+    /// An endpoint failed, and is passed over for a while.
+    PassedOver,
     /// An answer broke off.
     CutShort,
 }
 
 impl Event {
-    pub(crate) const ALL: [Self; 9] = [
+    pub(crate) const ALL: [Self; 11] = [
         Self::Refused,
         Self::TooFast,
         Self::Malformed,
@@ -92,6 +96,8 @@ impl Event {
         Self::Broken,
         Self::Timeout,
         Self::Resent,
+        Self::RetriesSpent,
+        Self::PassedOver,
         Self::CutShort,
     ];
 
@@ -106,6 +112,8 @@ impl Event {
             Self::Broken => "tool_broke_off",
             Self::Timeout => "tool_timed_out",
             Self::Resent => "sent_again",
+            Self::RetriesSpent => "retries_spent",
+            Self::PassedOver => "endpoint_passed_over",
             Self::CutShort => "answer_cut_short",
         }
     }

@@ -9,6 +9,7 @@ mod cluster;
 mod compression;
 mod control;
 mod ending;
+mod endpoints;
 mod failures;
 mod forwarding;
 mod h2c;
