@@ -100,6 +100,7 @@ pub fn request(head: &Bytes) -> Result<ReadRequest, HeadError> {
     match parsed.parse(head) {
         Ok(httparse::Status::Complete(_)) => {}
         Ok(httparse::Status::Partial) => return Err(HeadError::Malformed),
+        Err(httparse::Error::Version) => return Err(no_version(head)),
         Err(error) => return Err(head_error(error)),
     }
     let version = version(parsed.version)?;
@@ -109,7 +110,7 @@ pub fn request(head: &Bytes) -> Result<ReadRequest, HeadError> {
     let mut request = Request::new(());
     *request.method_mut() =
         Method::from_bytes(parsed.method.unwrap_or_default().as_bytes()).map_err(|_| HeadError::Malformed)?;
-    *request.uri_mut() = target(head, parsed.path.unwrap_or_default())?;
+    *request.uri_mut() = target(head, request.method(), parsed.path.unwrap_or_default())?;
     *request.version_mut() = version;
     *request.headers_mut() = headers;
     Ok(ReadRequest {
@@ -163,11 +164,35 @@ fn version(minor: Option<u8>) -> Result<Version, HeadError> {
     }
 }
 
-/// The target in the form in which it came: a path, a whole URL, an authority (`CONNECT`) or `*` (RFC 9112 3.2).
-fn target(head: &Bytes, text: &str) -> Result<Uri, HeadError> {
+/// Why the version of a request's first line cannot be read: it is another one, or what stands there is none.
+fn no_version(head: &Bytes) -> HeadError {
+    let line = head.split(|byte| *byte == b'\r').next().unwrap_or_default();
+    let mut words = line.split(|byte| *byte == b' ').skip(2);
+    match (words.next(), words.next()) {
+        (Some([b'H', b'T', b'T', b'P', b'/', major, b'.', minor]), None)
+            if major.is_ascii_digit() && minor.is_ascii_digit() =>
+        {
+            HeadError::Version
+        }
+        _ => HeadError::Malformed,
+    }
+}
+
+/// The target in the form in which it came: a path, a whole URL, an authority (`CONNECT` alone) or `*` (RFC 9112 3.2).
+/// What follows a `#` never leaves a client (RFC 9110 7.1), and would be lost here.
+fn target(head: &Bytes, method: &Method, text: &str) -> Result<Uri, HeadError> {
+    if text.contains('#') {
+        return Err(HeadError::Malformed);
+    }
     let bytes = head.slice_ref(text.as_bytes());
     if !text.starts_with('/') {
-        return Uri::from_maybe_shared(bytes).map_err(|_| HeadError::Malformed);
+        let uri = Uri::from_maybe_shared(bytes).map_err(|_| HeadError::Malformed)?;
+        let is_authority = uri.scheme().is_none() && uri.authority().is_some();
+        return if is_authority && *method != Method::CONNECT {
+            Err(HeadError::Malformed)
+        } else {
+            Ok(uri)
+        };
     }
     // Two slashes begin a path as good as one; as a URL they would begin an authority.
     PathAndQuery::from_maybe_shared(bytes)

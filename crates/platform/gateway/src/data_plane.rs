@@ -17,7 +17,7 @@ use std::{
 };
 
 use arc_swap::{ArcSwap, ArcSwapOption};
-use http::{HeaderValue, Request, Response, StatusCode};
+use http::{HeaderMap, HeaderValue, Request, Response, StatusCode};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use toolforge_model::Domain;
 use toolforge_routing::{Backend, Decision, RouteTable};
@@ -177,6 +177,13 @@ impl DataPlane {
     /// How it ends.
     pub(crate) fn drain(&self) -> Drain {
         self.settings.drain
+    }
+
+    /// What every answer over this scheme carries.
+    pub(crate) fn carried(&self, scheme: Scheme) -> HeaderMap {
+        let mut headers = HeaderMap::new();
+        finish(&mut headers, scheme, &self.fixed);
+        headers
     }
 
     /// What it goes by now.

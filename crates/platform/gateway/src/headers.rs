@@ -57,6 +57,7 @@ pub(crate) fn forward(headers: &mut HeaderMap, visit: &Visit, fixed: &FixedHeade
     ] {
         headers.remove(name);
     }
+    remove_underscored(headers);
     join_cookies(headers);
     if let Some(upgrade) = upgrade {
         headers.insert(CONNECTION, HeaderValue::from_static("upgrade"));
@@ -66,6 +67,15 @@ pub(crate) fn forward(headers: &mut HeaderMap, visit: &Visit, fixed: &FixedHeade
         headers.insert(TE, HeaderValue::from_static("trailers"));
     }
     identify(headers, visit, fixed);
+}
+
+/// Removes what has an underscore in its name, as nginx does: in the variables of CGI and WSGI `X_Real_IP` is the same as
+/// `X-Real-IP`, so that a visitor could say what only the gateway may.
+fn remove_underscored(headers: &mut HeaderMap) {
+    let has_underscore = |name: &&HeaderName| name.as_str().contains('_');
+    while let Some(name) = headers.keys().find(has_underscore).cloned() {
+        headers.remove(name);
+    }
 }
 
 /// Makes one field of the cookies that HTTP/2 lets browsers send one by one (RFC 9113 8.2.3): servers for HTTP/1.1

@@ -2,7 +2,7 @@
 
 use std::{convert::Infallible, future::Future, pin::pin, sync::Arc};
 
-use http::{Request, Response};
+use http::{HeaderMap, Request, Response};
 use hyper::{body::Incoming, server::conn::http2, service::service_fn};
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use tokio::{
@@ -32,6 +32,8 @@ use crate::{
 pub(crate) struct Ends {
     pub(crate) ending: Ending,
     pub(crate) tally: Arc<Tally>,
+    /// What an answer carries that no data plane makes, since it could not be understood what is asked.
+    pub(crate) carried: HeaderMap,
 }
 
 impl DataPlane {
@@ -42,7 +44,11 @@ impl DataPlane {
         plain: PlainHttp,
         shutdown: CancellationToken,
     ) {
-        let ends = self.ends(&shutdown);
+        let scheme = match plain {
+            PlainHttp::Redirect => None,
+            PlainHttp::Serve => Some(Scheme::Http),
+        };
+        let ends = self.ends(&shutdown, scheme);
         let (ending, drain) = (ends.ending.clone(), self.drain());
         let open = move |mut stream: TcpStream, mut info: ConnectionInfo| {
             let (plane, ends) = (self.clone(), ends.clone());
@@ -76,7 +82,7 @@ impl DataPlane {
         shutdown: CancellationToken,
     ) {
         let acceptor = TlsAcceptor::from(tls);
-        let ends = self.ends(&shutdown);
+        let ends = self.ends(&shutdown, Some(Scheme::Https));
         let (ending, drain) = (ends.ending.clone(), self.drain());
         let open = move |mut stream: TcpStream, mut info: ConnectionInfo| {
             let (plane, acceptor, ends) = (self.clone(), acceptor.clone(), ends.clone());
@@ -102,8 +108,9 @@ impl DataPlane {
         accept(listener, ending, drain, open).await;
     }
 
-    fn ends(&self, shutdown: &CancellationToken) -> Ends {
+    fn ends(&self, shutdown: &CancellationToken, served_over: Option<Scheme>) -> Ends {
         Ends {
+            carried: served_over.map(|scheme| self.carried(scheme)).unwrap_or_default(),
             ending: Ending {
                 stopping: shutdown.clone(),
                 leaving: CancellationToken::new(),

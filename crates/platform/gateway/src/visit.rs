@@ -9,6 +9,8 @@ use toolforge_routing::host_name;
 
 use crate::names::X_REQUEST_ID;
 
+mod path;
+
 /// The longest `X-Request-ID` that is taken over from a visitor, in bytes: it ends up in every log.
 const REQUEST_ID_LIMIT_BYTES: usize = 128;
 
@@ -68,10 +70,12 @@ impl Visit {
         let headers = request.headers();
         check_expectation(headers)?;
         let authority = authority(request)?;
+        let target = target(request.uri())?;
+        path::check(target.path())?;
         Ok(Self {
             method: request.method().clone(),
             authority,
-            target: target(request.uri())?,
+            target,
             accept: headers.get(ACCEPT).cloned(),
             request_id: request_id(headers).unwrap_or_else(new_id),
             is_upgrade: is_upgrade(request.version(), headers),

@@ -77,14 +77,19 @@ fn lines_that_two_servers_could_read_differently_are_refused() {
         ("GET / HTTP/1.1\r\n(host): a\r\n\r\n", Some(Malformed)),
         // The first line.
         ("GET  / HTTP/1.1\r\n\r\n", Some(Malformed)),
-        ("GET / x HTTP/1.1\r\n\r\n", Some(Other)),
+        ("GET / x HTTP/1.1\r\n\r\n", Some(Malformed)),
+        ("GET / http/1.1\r\n\r\n", Some(Malformed)),
+        ("GET a HTTP/1.1\r\n\r\n", Some(Malformed)),
+        ("GET a.test:80 HTTP/1.1\r\n\r\n", Some(Malformed)),
+        ("CONNECT a.test:80 HTTP/1.1\r\n\r\n", None),
+        ("GET /a#b HTTP/1.1\r\n\r\n", Some(Malformed)),
+        ("GET http://a.test/#b HTTP/1.1\r\n\r\n", Some(Malformed)),
         ("GET / HTTP/1.1 \r\n\r\n", Some(Malformed)),
         ("GET /\r\n\r\n", Some(Malformed)),
         ("G(T / HTTP/1.1\r\n\r\n", Some(Malformed)),
         ("GET / HTTP/2.0\r\n\r\n", Some(Other)),
         ("GET / HTTP/1.2\r\n\r\n", Some(Other)),
-        ("GET / http/1.1\r\n\r\n", Some(Other)),
-        ("GET / HTTP/01.1\r\n\r\n", Some(Other)),
+        ("GET / HTTP/01.1\r\n\r\n", Some(Malformed)),
         ("PRI * HTTP/2.0\r\n\r\n", Some(Other)),
     ] {
         assert_eq!(read(head).map(|read| read.length).err(), error, "{head:?}");

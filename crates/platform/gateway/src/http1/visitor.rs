@@ -110,7 +110,7 @@ where
             Ok(Next::Nothing) => return Ended::Over,
             Err(error) => {
                 ends.tally.happened(Event::Malformed);
-                connection.refuse(error).await;
+                connection.refuse(error, ends).await;
                 return Ended::Over;
             }
         };
@@ -348,7 +348,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send + 'static> Connection<S> {
     }
 
     /// Answers what is no request, and closes.
-    async fn refuse(&mut self, error: HeadError) {
+    async fn refuse(&mut self, error: HeadError, ends: &Ends) {
         tracing::debug!(%error, "a request was refused");
         let (status, reason) = refusal(error);
         let mut under_way = UnderWay {
@@ -357,11 +357,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send + 'static> Connection<S> {
             keeps_alive: false,
             coming: None,
         };
-        if self
-            .say(own_page(status, None, Some(reason)), &mut under_way)
-            .await
-            .is_ok()
-        {
+        let mut page = own_page(status, None, Some(reason));
+        page.headers_mut().extend(ends.carried.clone());
+        if self.say(page, &mut under_way).await.is_ok() {
             self.linger().await;
         }
     }
