@@ -15,12 +15,13 @@ use crate::process;
 type Program = (&'static str, &'static str);
 
 /// What the tests run.
-const PROGRAMS: [Program; 6] = [
+const PROGRAMS: [Program; 7] = [
     ("python3", "python3"),
     ("curl", "curl"),
     ("ldapsearch", "ldap-utils"),
     ("slapd", "slapd"),
     ("promtool", "prometheus"),
+    ("nginx", "nginx"),
     ("setpriv", "util-linux"),
 ];
 

@@ -15,6 +15,7 @@ mod forwarding;
 mod h2c;
 mod http1;
 mod hygiene;
+mod nginx;
 mod plain;
 mod proxied;
 mod scene;

@@ -17,7 +17,7 @@ use tokio_util::sync::CancellationToken;
 use toolforge_gateway::{
     DataPlane, DataPlaneSettings, Drain, GatewaySettings, PlainHttp, Shared, default_backend,
 };
-use toolforge_pki::Authority;
+use toolforge_pki::{Authority, Identity};
 use toolforge_routing::{
     AppProtocol, Change, Endpoint, EndpointSlice, Ingress, Object, ObjectKey, Path, PathKind, PortRef,
     RouteTable, Rule, Service, ServicePort, Settings, SlicePort, Target,
@@ -172,6 +172,11 @@ impl Scene {
         table.store(Arc::new(table.load().with(changes)));
     }
 
+    /// A certificate for all hosts, and its key, for another server.
+    pub(crate) fn identity(&self) -> Identity {
+        self.authority.issue_server(&[&format!("*.{DOMAIN}")]).unwrap()
+    }
+
     pub(crate) fn client_config(&self) -> ClientConfig {
         toolforge_pki::client_config(self.authority.certificate_pem(), None).unwrap()
     }
@@ -200,7 +205,12 @@ impl Scene {
 
     /// A TLS connection over which the test writes its own bytes.
     pub(crate) async fn raw(&self, tool: &str) -> Raw<TlsStream<TcpStream>> {
-        Raw::new(self.tls(tool, self.client_config()).await)
+        Raw::new(self.stream(tool).await)
+    }
+
+    /// A TLS connection.
+    pub(crate) async fn stream(&self, tool: &str) -> TlsStream<TcpStream> {
+        self.tls(tool, self.client_config()).await
     }
 
     /// A TLS connection on which HTTP/2 was agreed.
