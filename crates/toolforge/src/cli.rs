@@ -50,7 +50,7 @@ pub(crate) enum Command {
     /// Run the admission webhooks
     Admission(AdmissionArgs),
     /// Run the gateway: front proxy and ingress controller; or look at its routes
-    Gateway(GatewayArgs),
+    Gateway(Box<GatewayArgs>),
     /// Run the balancer for TCP, before API servers and ingress nodes
     Balance(BalanceArgs),
     /// Run the pages that answer for what is not there
@@ -122,6 +122,9 @@ pub(crate) struct UpArgs {
     /// Port of the admission webhooks [default: 9443]
     #[arg(long, value_name = "PORT")]
     pub(crate) admission_port: Option<u16>,
+    /// Port at which webservices outside of Kubernetes register, HTTPS; for this run only [default: none]
+    #[arg(long, value_name = "PORT")]
+    pub(crate) register_port: Option<u16>,
     /// Port of the fourohfour pages [default: 8404]
     #[arg(long, value_name = "PORT")]
     pub(crate) fourohfour_port: Option<u16>,
@@ -323,6 +326,8 @@ pub(crate) struct GatewayArgs {
     /// The Unix socket over which another gateway takes the place of this one [default: --table, with .handover]
     #[arg(long, value_name = "FILE")]
     pub(crate) handover: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) registrations: crate::gateway::RegistrationArgs,
     /// Where to keep the last routing table
     #[arg(
         long,

@@ -3,6 +3,7 @@
 //! The file follows the gateway within a second, and needs neither the API nor the gateway to be read: it answers as well
 //! when one of them is what is broken. The gateway itself starts in `serve`.
 
+mod registrations;
 mod serve;
 mod succession;
 
@@ -23,6 +24,7 @@ use crate::{
     up::layout::Layout,
 };
 
+pub(crate) use registrations::RegistrationArgs;
 pub(crate) use serve::serve;
 
 /// The request that was asked about is not served.
@@ -43,6 +45,14 @@ pub(crate) enum GatewayCommand {
         output: ListFormat,
         #[command(flatten)]
         table: TableArgs,
+    },
+    /// List the webservices outside of Kubernetes that have registered, and whether they live
+    Registrations {
+        #[command(flatten)]
+        which: registrations::ListArgs,
+        /// How to print
+        #[arg(short, long, value_enum, default_value_t = ListFormat::Table)]
+        output: ListFormat,
     },
     /// Say where a URL goes and why; exit code 3 when nothing serves it
     Explain {
@@ -85,6 +95,10 @@ pub(crate) fn run(command: &GatewayCommand) -> anyhow::Result<ExitCode> {
                 ListFormat::Json => print_json(&routes.iter().copied().map(as_json).collect::<Vec<_>>())?,
                 ListFormat::Table => print_routes(&routes),
             }
+            Ok(ExitCode::SUCCESS)
+        }
+        GatewayCommand::Registrations { which, output } => {
+            registrations::list(which, *output)?;
             Ok(ExitCode::SUCCESS)
         }
         GatewayCommand::Explain { url, output, table } => {

@@ -68,7 +68,7 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Admission(arguments) => component::admission(&arguments),
         Command::Gateway(arguments) => match &arguments.command {
             Some(command) => gateway::run(command),
-            None => gateway::serve(arguments),
+            None => gateway::serve(*arguments),
         },
         Command::Balance(arguments) => component::balance(arguments),
         Command::Fourohfour(arguments) => component::fourohfour(&arguments),

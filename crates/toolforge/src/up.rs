@@ -67,6 +67,7 @@ pub(crate) fn run(arguments: &UpArgs) -> anyhow::Result<ExitCode> {
         policies,
         overrides,
         gateway,
+        register_port: arguments.register_port,
         ldif,
         audit: arguments.audit_log.clone().map(|path| (path, audit_policy)),
         began,

@@ -5,7 +5,9 @@ use std::sync::Arc;
 use rustls::crypto::{CryptoProvider, aws_lc_rs, aws_lc_rs::cipher_suite};
 use rustls::{
     ClientConfig, RootCertStore, ServerConfig,
-    server::{ResolvesServerCert, ServerSessionMemoryCache, WebPkiClientVerifier},
+    server::{
+        ResolvesServerCert, ServerSessionMemoryCache, WebPkiClientVerifier, danger::ClientCertVerifier,
+    },
     sign::CertifiedKey,
 };
 use rustls_pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject as _};
@@ -46,13 +48,7 @@ pub fn server_config(identity: &Identity, client_ca_pem: Option<&str>) -> Result
     install_provider();
     let builder = match client_ca_pem {
         None => ServerConfig::builder().with_no_client_auth(),
-        Some(pem) => {
-            let verifier = WebPkiClientVerifier::builder(Arc::new(roots(pem)?))
-                .allow_unauthenticated()
-                .build()
-                .map_err(|error| PkiError::ClientAuthority(error.to_string()))?;
-            ServerConfig::builder().with_client_cert_verifier(verifier)
-        }
+        Some(pem) => ServerConfig::builder().with_client_cert_verifier(client_verifier(pem)?),
     };
     let mut config = builder
         .with_single_cert(chain(identity)?, key(identity)?)
@@ -71,14 +67,43 @@ pub fn server_config(identity: &Identity, client_ca_pem: Option<&str>) -> Result
 /// # Errors
 /// When the machine has no random numbers.
 pub fn resolving_server_config(resolver: Arc<dyn ResolvesServerCert>) -> Result<ServerConfig, PkiError> {
-    install_provider();
-    let mut config = ServerConfig::builder()
-        .with_no_client_auth()
-        .with_cert_resolver(resolver);
-    config.alpn_protocols = alpn_protocols();
+    let mut config = resolving(resolver, None)?;
     config.ticketer = aws_lc_rs::Ticketer::new().map_err(PkiError::Tls)?;
     config.session_storage = ServerSessionMemoryCache::new(REMEMBERED_SESSIONS);
     Ok(config)
+}
+
+/// As [`resolving_server_config`], where clients may present a certificate, which must then come from this authority; whether
+/// one without may do anything is for the server to decide. Sessions are not remembered.
+///
+/// # Errors
+/// When the PEM text holds no certificate.
+pub fn resolving_server_config_for_clients(
+    resolver: Arc<dyn ResolvesServerCert>,
+    client_ca_pem: &str,
+) -> Result<ServerConfig, PkiError> {
+    resolving(resolver, Some(client_ca_pem))
+}
+
+fn resolving(
+    resolver: Arc<dyn ResolvesServerCert>,
+    client_ca_pem: Option<&str>,
+) -> Result<ServerConfig, PkiError> {
+    install_provider();
+    let builder = match client_ca_pem {
+        None => ServerConfig::builder().with_no_client_auth(),
+        Some(pem) => ServerConfig::builder().with_client_cert_verifier(client_verifier(pem)?),
+    };
+    let mut config = builder.with_cert_resolver(resolver);
+    config.alpn_protocols = alpn_protocols();
+    Ok(config)
+}
+
+fn client_verifier(ca_pem: &str) -> Result<Arc<dyn ClientCertVerifier>, PkiError> {
+    WebPkiClientVerifier::builder(Arc::new(roots(ca_pem)?))
+        .allow_unauthenticated()
+        .build()
+        .map_err(|error| PkiError::ClientAuthority(error.to_string()))
 }
 
 fn alpn_protocols() -> Vec<Vec<u8>> {

@@ -6,7 +6,7 @@ use std::{
 };
 
 use crate::{
-    Backend, Change, Ingress, IngressClass, Kind, Object, ObjectKey, PathKind, Settings,
+    Backend, Change, Ingress, IngressClass, Kind, Object, ObjectKey, PathKind, Registered, Settings,
     hosts::{Pattern, host_name},
     namespace::{Entry, NamespaceState, is_served},
     path::covers,
@@ -110,9 +110,7 @@ impl RouteTable {
 
     /// Where a request goes with this `Host` (or authority) and this path, which is compared as it was sent.
     pub fn decide(&self, authority: &str, path: &str) -> Decision<'_> {
-        let entry = host_name(authority)
-            .and_then(|host| self.routes_of(&host))
-            .and_then(|routes| routes.find(path));
+        let entry = host_name(authority).and_then(|host| self.find(&host, path));
         let Some(entry) = entry else {
             return Decision::NotFound(&self.default_backend);
         };
@@ -169,6 +167,12 @@ impl RouteTable {
         is_served(ingress, &self.settings, &self.classes)
     }
 
+    /// The registered webservices, by namespace and name.
+    pub fn registered(&self) -> impl Iterator<Item = &Registered> {
+        let states = self.namespaces.iter().map(|(_, state)| state);
+        states.flat_map(|state| state.registered.values().map(|registered| &**registered))
+    }
+
     /// How many hosts and patterns of hosts something is served for.
     pub fn host_count(&self) -> usize {
         self.exact.iter().count() + self.wildcard.iter().count() + usize::from(self.any.is_some())
@@ -221,8 +225,15 @@ impl RouteTable {
 
     /// The entry that a request takes, and the pattern of hosts under which it stands.
     pub(crate) fn entry(&self, host: &str, path: &str) -> Option<(Pattern, &Entry)> {
-        let (pattern, routes) = self.pattern_of(host)?;
-        routes.find(path).map(|entry| (pattern, &**entry))
+        let entry = self.find(host, path)?;
+        let patterns = patterns_of(host).into_iter();
+        let mut holding = patterns.filter(|pattern| {
+            let routes = self.host(pattern).into_iter();
+            routes
+                .flat_map(|routes| &routes.entries)
+                .any(|known| Arc::ptr_eq(known, entry))
+        });
+        holding.next().map(|pattern| (pattern, &**entry))
     }
 
     /// The paths under which something is served for a host, as they are asked.
@@ -260,18 +271,16 @@ impl RouteTable {
             .or(self.any.as_ref())
     }
 
-    /// As [`Self::routes_of`], with the pattern: a text that the path of requests has no use for.
-    fn pattern_of(&self, host: &str) -> Option<(Pattern, &Arc<HostRoutes>)> {
-        let parent = host.split_once('.').map_or("", |(_, parent)| parent);
-        let patterns = [
-            Pattern::Exact(host.to_owned()),
-            Pattern::Wildcard(parent.to_owned()),
-            Pattern::Any,
-        ];
-        patterns.into_iter().find_map(|pattern| {
-            let routes = self.host(&pattern)?;
-            Some((pattern, routes))
-        })
+    /// The entry that a request takes. A host of which only registrations claim something leaves the rest to wildcards.
+    fn find(&self, host: &str, path: &str) -> Option<&Arc<Entry>> {
+        let routes = self.routes_of(host)?;
+        let found = routes.find(path);
+        if found.is_some() || !routes.is_only_registered() {
+            return found;
+        }
+        let [_, wider @ ..] = patterns_of(host);
+        let mut wider = wider.iter().filter_map(|pattern| self.host(pattern));
+        wider.next().and_then(|routes| routes.find(path))
     }
 
     fn put(&mut self, object: Object, touched: &mut BTreeSet<String>, classes_changed: &mut bool) {
@@ -400,7 +409,23 @@ impl RouteTable {
     }
 }
 
+/// The patterns that a host meets, in the order in which they are asked: texts that the path of most requests has no use
+/// for.
+fn patterns_of(host: &str) -> [Pattern; 3] {
+    let parent = host.split_once('.').map_or("", |(_, parent)| parent);
+    [
+        Pattern::Exact(host.to_owned()),
+        Pattern::Wildcard(parent.to_owned()),
+        Pattern::Any,
+    ]
+}
+
 impl HostRoutes {
+    /// Whether no Ingress names the host.
+    fn is_only_registered(&self) -> bool {
+        self.entries.iter().all(|entry| entry.registered.is_some())
+    }
+
     /// Sorts by the order of asking, and gives each path to its best claim.
     fn settle(&mut self) {
         self.entries.sort_by(|one, other| {

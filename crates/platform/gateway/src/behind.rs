@@ -19,6 +19,7 @@ use crate::{
     CertificateFiles, Published, Rules, Shared,
     certificates::{Certificates, Following},
     control::{Control, follow, keep, write_statuses},
+    outside::{Outside, Routed},
     seen::{Seen, health::Health, serve as serve_pages},
 };
 
@@ -37,6 +38,8 @@ pub(crate) struct Heard {
     pub(crate) health: Arc<Health>,
     pub(crate) table: Arc<ArcSwap<RouteTable>>,
     pub(crate) certificates: Arc<Certificates>,
+    /// What has registered, where anything may.
+    pub(crate) registered: Option<Routed>,
 }
 
 impl Behind {
@@ -107,10 +110,16 @@ impl Behind {
             policy: Arc::new(policy),
             published,
             certificates: heard.certificates,
+            registered: heard.registered,
             changed,
             unpublished,
         };
         self.tasks.spawn(follow(client, control, self.ended.clone()));
+    }
+
+    /// Lets webservices outside of Kubernetes register, until no more connections are taken.
+    pub(crate) fn register(&mut self, outside: Outside) {
+        self.tasks.spawn(outside.run(self.stopping.clone()));
     }
 
     /// Tells once when the listeners are served and the gateway is ready; and whoever asks for its readiness when it takes

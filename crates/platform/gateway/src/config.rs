@@ -1,6 +1,11 @@
 //! What the gateway is told: the roof program fills it in.
 
-use std::{net::IpAddr, num::NonZeroUsize, path::PathBuf, sync::Arc};
+use std::{
+    net::{IpAddr, SocketAddr},
+    num::NonZeroUsize,
+    path::PathBuf,
+    sync::Arc,
+};
 
 use tokio::{
     net::TcpListener,
@@ -48,10 +53,27 @@ pub struct Config {
     pub content_security_policy_report_only: Option<String>,
     /// What the settings file says, now and after each of its changes; `None` refuses nobody.
     pub rules: Option<watch::Receiver<Arc<Rules>>>,
+    /// Where webservices outside of Kubernetes register; `None` knows of none.
+    pub registrations: Option<RegistrationDoors>,
     /// How long what is open at the stop may stay so.
     pub drain: Drain,
     /// How the gateway comes after another one, and goes before another.
     pub succession: Succession,
+}
+
+/// Where webservices outside of Kubernetes register, and where that is kept.
+#[derive(Debug)]
+pub struct RegistrationDoors {
+    /// Where registrations are kept between runs.
+    pub file: PathBuf,
+    /// The listener of the original's lines, plain TCP.
+    pub lines: Option<TcpListener>,
+    /// The listener of the API, HTTPS with the gateway's certificates, and the authority of its clients' certificates, PEM.
+    pub api: Option<(TcpListener, String)>,
+    /// The listener of the list, plain HTTP.
+    pub list: Option<TcpListener>,
+    /// Where the platform listens besides the gateway: no tool may lead there.
+    pub own: Vec<SocketAddr>,
 }
 
 /// Other processes that have the same listeners: one before, which serves until this one does, and one after.

@@ -17,9 +17,14 @@ pub(crate) use status::write_statuses;
 use tokio::sync::{mpsc, watch as channel};
 use tokio_util::sync::CancellationToken;
 use toolforge_policy::IngressPolicy;
-use toolforge_routing::{Change, Kind, Object, ObjectKey, RouteTable};
+use toolforge_routing::{Change, Kind, Object, ObjectKey, Registered, RouteTable};
 
-use crate::{Published, certificates::Certificates, seen::health::Health};
+use crate::{
+    Published,
+    certificates::Certificates,
+    outside::{Routed, changes},
+    seen::health::Health,
+};
 use hearing::{Event, Hearing};
 use secrets::{SecretEvent, Secrets};
 
@@ -35,6 +40,8 @@ pub(crate) struct Control {
     pub(crate) published: Option<Published>,
     /// Takes the certificates of Ingresses.
     pub(crate) certificates: Arc<Certificates>,
+    /// What has registered, where anything may.
+    pub(crate) registered: Option<Routed>,
     /// Told after every change of the table.
     pub(crate) changed: channel::Sender<()>,
     /// Takes the Ingresses whose status does not yet say where they are served.
@@ -49,6 +56,7 @@ pub(crate) async fn follow(client: kube::Client, control: Control, shutdown: Can
         policy,
         published,
         certificates,
+        mut registered,
         changed,
         unpublished,
     } = control;
@@ -77,6 +85,15 @@ pub(crate) async fn follow(client: kube::Client, control: Control, shutdown: Can
                 ask_for_statuses(&table.load(), &mut hearing, &unpublished);
                 secrets.remember(hearing.api_has_memory()) || claims_change
             }
+            registered = next(&mut registered) => {
+                let changes = changes(&table.load(), &registered);
+                if !changes.is_empty() {
+                    table.store(Arc::new(table.load().with(changes)));
+                    health.changed();
+                    changed.send_replace(());
+                }
+                false
+            }
             batch = of_secrets.next() => {
                 let Some(batch) = batch else { return };
                 let has_memory = hearing.api_has_memory();
@@ -93,6 +110,16 @@ pub(crate) async fn follow(client: kube::Client, control: Control, shutdown: Can
             health.secrets_are_settled();
         }
     }
+}
+
+/// What has registered, when it is something else; never, where nothing can.
+async fn next(registered: &mut Option<Routed>) -> Arc<Vec<Registered>> {
+    if let Some(routed) = registered
+        && routed.changed().await.is_ok()
+    {
+        return routed.borrow_and_update().clone();
+    }
+    std::future::pending().await
 }
 
 /// Whether other Secrets may be named after this change, or fewer.

@@ -23,6 +23,7 @@ mod limits;
 mod listen;
 mod names;
 mod networks;
+mod outside;
 mod page;
 mod pool;
 mod proxy_header;
@@ -43,7 +44,9 @@ mod workers;
 
 pub use certificates::files::CertificateFiles;
 pub use compression::Coding;
-pub use config::{Config, PlainHttp, Published, Succession, default_backend, one_for_each_processor};
+pub use config::{
+    Config, PlainHttp, Published, RegistrationDoors, Succession, default_backend, one_for_each_processor,
+};
 pub use data_plane::{DataPlane, DataPlaneSettings, Shared};
 pub use drain::Drain;
 pub use rules::Rules;

@@ -8,6 +8,7 @@ use http::{
     header::{FORWARDED, REFERER, USER_AGENT},
 };
 use regex::bytes::RegexSet;
+use toolforge_registrations::RegistrationRules;
 
 use crate::{
     certificates::files::Place, compression::Offer, legacy::Legacy, names::X_FORWARDED_FOR,
@@ -41,6 +42,8 @@ pub struct Rules {
     pub(crate) compression: Offer,
     /// What is written down, and where.
     pub(crate) access_log: Option<LogRule>,
+    /// What is asked of webservices that register.
+    pub(crate) registrations: Arc<RegistrationRules>,
     /// The message, and the seconds after which programs may come back.
     pub(crate) maintenance: Option<(Arc<str>, HeaderValue)>,
 }

@@ -15,6 +15,7 @@ use crate::{
     control::load,
     doors::{Indoors, Listeners, Serving, tallies},
     limits::API_PATIENCE,
+    outside::{Outside, Routed, changes},
     seen::{Seen, health::Health},
 };
 
@@ -33,6 +34,12 @@ pub enum GatewayError {
     /// The system gives no threads, or no sockets.
     #[error("the gateway's threads cannot be started")]
     Threads(#[source] io::Error),
+    /// The registrations of webservices outside of Kubernetes cannot be had.
+    #[error("webservices cannot register")]
+    Registrations(#[source] toolforge_registrations::OpenError),
+    /// The authority of the certificates of those who register cannot be used.
+    #[error("the authority of the certificates of those who register cannot be used")]
+    ClientAuthority(#[source] toolforge_pki::PkiError),
     /// The configured policy on content is no header value.
     #[error("content_security_policy_report_only must be one line of visible characters")]
     ContentSecurityPolicy,
@@ -54,7 +61,8 @@ pub async fn run(
     let tls = toolforge_pki::resolving_server_config(certificates.clone()).map_err(GatewayError::Tls)?;
     let settings = data_plane_settings(&config)?;
     let health = Arc::new(Health::default());
-    let shared = Shared::new(last_table(&config, &health));
+    let outside = Outside::open(&mut config, &certificates)?;
+    let shared = Shared::new(last_table(&config, &health, outside.routed()));
     let (tallies, succession) = (tallies(config.workers), mem::take(&mut config.succession));
     let listeners = Listeners::new(config.http.take(), config.https).map_err(GatewayError::Threads)?;
     let mut behind = Behind::new(shutdown.clone());
@@ -64,13 +72,14 @@ pub async fn run(
         .await
         .map_err(GatewayError::AccessLog)?;
     if let Some(listener) = config.status.take() {
-        let seen = Seen::new(&health, &tallies, &shared);
+        let seen = Seen::new(&health, &tallies, &shared, outside.seen());
         behind.show(listener, seen, succession.relieved);
     }
     let heard = Heard {
         health: health.clone(),
         table: shared.table.clone(),
         certificates,
+        registered: outside.routed(),
     };
     behind.follow_api(
         client,
@@ -79,6 +88,7 @@ pub async fn run(
         config.published.take(),
         config.last_table,
     );
+    behind.register(outside);
     if succession.has_predecessor {
         tokio::select! {
             () = health.ready_to_take_over(API_PATIENCE) => {}
@@ -98,14 +108,18 @@ pub async fn run(
     served.map_err(GatewayError::Threads)
 }
 
-/// The table of an earlier run where there is one, and otherwise an empty one.
-fn last_table(config: &Config, health: &Health) -> RouteTable {
+/// The table of an earlier run where there is one, and otherwise an empty one; with what is registered by now.
+fn last_table(config: &Config, health: &Health, registered: Option<Routed>) -> RouteTable {
     let settings = table_settings(config);
     let last = load(&config.last_table, &settings);
     if last.as_ref().is_some_and(|last| !last.is_empty()) {
         health.has_kept_table();
     }
-    last.unwrap_or_else(|| RouteTable::new(settings))
+    let table = last.unwrap_or_else(|| RouteTable::new(settings));
+    let registered = registered
+        .map(|routed| routed.borrow().clone())
+        .unwrap_or_default();
+    table.with(changes(&table, &registered))
 }
 
 fn data_plane_settings(config: &Config) -> Result<DataPlaneSettings, GatewayError> {

@@ -9,6 +9,7 @@ use http::{HeaderValue, StatusCode};
 use regex::bytes::{RegexSet, RegexSetBuilder};
 use serde::Deserialize;
 use toolforge_model::{Domain, Problems, ToolName};
+use toolforge_registrations::RegistrationSettings;
 
 use crate::{
     certificates::files::{CertificateFiles, Place},
@@ -54,6 +55,8 @@ pub struct GatewaySettings {
     pub legacy_redirect: Option<LegacyRedirectSettings>,
     /// The codings that answers may be compressed with, the preferred one first; none stands for all.
     pub compression: Option<Vec<Coding>>,
+    /// What is asked of webservices outside of Kubernetes that register.
+    pub registrations: RegistrationSettings,
     /// Writes requests down; none writes nothing.
     pub access_log: Option<AccessLogSettings>,
 }
@@ -212,6 +215,7 @@ impl GatewaySettings {
                 .as_ref()
                 .map(|legacy| legacy_redirect(legacy, &mut problems)),
             compression: offer(self.compression.as_deref(), &mut problems),
+            registrations: Arc::new(self.registrations.resolve(&mut problems)),
             access_log: self
                 .access_log
                 .as_ref()

@@ -37,8 +37,10 @@ pub(crate) fn serve(arguments: GatewayArgs) -> anyhow::Result<ExitCode> {
         .handover
         .unwrap_or_else(|| arguments.table.with_extension("handover"));
     let addresses = [Some(arguments.https), arguments.http, arguments.status];
+    let addresses = addresses.into_iter().flatten();
+    let addresses: Vec<_> = addresses.chain(arguments.registrations.addresses()).collect();
     run(&arguments.cluster, move |client, stop| async move {
-        let mut sockets = Sockets::find(handover, addresses.into_iter().flatten().collect()).await?;
+        let mut sockets = Sockets::find(handover, addresses).await?;
         let http = match arguments.http {
             Some(address) => Some((sockets.listen(address).await?, arguments.plain_http.into())),
             None => None,
@@ -64,6 +66,7 @@ pub(crate) fn serve(arguments: GatewayArgs) -> anyhow::Result<ExitCode> {
             content_security_policy_report_only: None,
             rules: settings.map(FollowedFile::follow).transpose()?,
             last_table: arguments.table,
+            registrations: arguments.registrations.open(&mut sockets).await?,
             drain: Drain::within(Duration::from_secs(arguments.drain_seconds.into())),
             succession: Succession::default(),
         };

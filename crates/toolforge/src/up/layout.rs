@@ -165,6 +165,11 @@ impl Layout {
         self.gateway().join("table.json")
     }
 
+    /// What has registered with the gateway.
+    pub(crate) fn registrations(&self) -> PathBuf {
+        self.gateway().join("registrations.json")
+    }
+
     pub(crate) fn settings(&self) -> PathBuf {
         self.root.join("settings.json")
     }

@@ -171,6 +171,7 @@ impl Machine<'_> {
             .chain(policies.ingress.legacy_hosts().iter().map(ToString::to_string))
             .collect();
         let names: Vec<&str> = names.iter().map(String::as_str).collect();
+        let registrations = self.registration_doors().await?;
         let config = toolforge_gateway::Config {
             domain: self.domain()?,
             http: Some((http, PlainHttp::Redirect)),
@@ -186,6 +187,7 @@ impl Machine<'_> {
             content_security_policy_report_only: None,
             rules: gateway.clone().map(FollowedFile::follow).transpose()?,
             last_table: layout.table(),
+            registrations,
             drain: Drain::quick(),
             succession: Succession::default(),
         };
@@ -193,6 +195,24 @@ impl Machine<'_> {
             toolforge_gateway::run(client, config, stop)
         });
         Ok(())
+    }
+
+    /// Where webservices outside of Kubernetes register, with the certificates of their tools.
+    async fn registration_doors(&self) -> anyhow::Result<Option<toolforge_gateway::RegistrationDoors>> {
+        let Some(port) = self.request.register_port else {
+            return Ok(None);
+        };
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port)).await;
+        let listener = listener.with_context(|| format!("--register-port: port {port} cannot be used"))?;
+        let ports = self.request.settings.ports.with_flags();
+        let own = ports.iter().map(|(_, port)| (Ipv4Addr::LOCALHOST, *port).into());
+        Ok(Some(toolforge_gateway::RegistrationDoors {
+            file: self.request.layout.registrations(),
+            lines: None,
+            api: Some((listener, self.cluster.certificate_pem().to_owned())),
+            list: None,
+            own: own.collect(),
+        }))
     }
 
     /// The account service; answers when it has looked at every account once.

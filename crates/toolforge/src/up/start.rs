@@ -30,6 +30,8 @@ pub(super) struct Request {
     pub(super) overrides: Option<FollowedFile<Overrides>>,
     /// What the gateway is told of visitors.
     pub(super) gateway: Option<FollowedFile<Rules>>,
+    /// Where webservices outside of Kubernetes register, if anywhere.
+    pub(super) register_port: Option<u16>,
     /// The directory to begin with, on a new data folder.
     pub(super) ldif: Option<String>,
     /// Where requests to the API are written, and by which policy.

@@ -24,6 +24,21 @@ impl IpNetwork {
         let (own, other) = (number(self.address), number(address.to_canonical()));
         own.1 == other.1 && (own.0 ^ other.0) & !host_bits(own.1, self.bits) == 0
     }
+
+    /// The first address of it.
+    pub fn first(&self) -> IpAddr {
+        self.address
+    }
+
+    /// The last address of it.
+    pub fn last(&self) -> IpAddr {
+        let (value, all) = number(self.address);
+        let last = value | host_bits(all, self.bits);
+        match self.address {
+            IpAddr::V4(_) => IpAddr::V4(u32::try_from(last).unwrap_or(u32::MAX).into()),
+            IpAddr::V6(_) => IpAddr::V6(last.into()),
+        }
+    }
 }
 
 /// The bits of an address, and how many there are.
@@ -63,6 +78,8 @@ impl fmt::Display for IpNetwork {
 
 #[cfg(test)]
 mod tests {
+    use std::net::IpAddr;
+
     use super::IpNetwork;
 
     fn holds(network: &str, address: &str) -> bool {
@@ -81,6 +98,24 @@ mod tests {
         assert!(holds("2001:db8::/32", "2001:db8::1") && !holds("2001:db8::/32", "2001:db9::1"));
         assert!(holds("::/0", "2001:db8::1"));
         assert!(holds("172.16.0.0/21", "::ffff:172.16.0.1") && !holds("::/0", "::ffff:10.0.0.1"));
+    }
+
+    #[test]
+    fn goes_from_its_first_address_to_its_last() {
+        for (network, first, last) in [
+            ("172.16.0.0/21", "172.16.0.0", "172.16.7.255"),
+            ("192.0.2.1/32", "192.0.2.1", "192.0.2.1"),
+            ("0.0.0.0/0", "0.0.0.0", "255.255.255.255"),
+            (
+                "2001:db8::/32",
+                "2001:db8::",
+                "2001:db8:ffff:ffff:ffff:ffff:ffff:ffff",
+            ),
+        ] {
+            let network: IpNetwork = network.parse().unwrap();
+            let expected: [IpAddr; 2] = [first, last].map(|address| address.parse().unwrap());
+            assert_eq!([network.first(), network.last()], expected, "{network}");
+        }
     }
 
     #[test]

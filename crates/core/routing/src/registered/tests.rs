@@ -198,6 +198,22 @@ fn of_two_for_the_same_the_living_has_it_and_then_the_newer() {
 }
 
 #[test]
+fn what_no_registration_claims_of_a_host_is_left_to_wildcards() {
+    let mut changes = kubernetes("operator", &[("*.toolforge.org", "/")]);
+    changes.push(put(registered("a", "api", 1, vec![route(OWN, "/api")])));
+    let both = table(changes);
+    assert_eq!(to(&both, OWN, "/api/x"), "10.0.0.1:40000");
+    assert_eq!(to(&both, OWN, "/"), KUBERNETES);
+    assert_eq!(both.explain(OWN, "/").route.unwrap().host, "*.toolforge.org");
+    // As soon as an Ingress names the host, wildcards have no part in it.
+    let with = both.with(kubernetes("a", &[(OWN, "/own")]));
+    assert_eq!(
+        (to(&with, OWN, "/"), to(&with, OWN, "/own")),
+        ("-".into(), KUBERNETES.into())
+    );
+}
+
+#[test]
 fn canonical_registration_leads_from_the_shared_host_to_its_own() {
     let moved = RegisteredRoute {
         moved_to: Some(OWN.into()),

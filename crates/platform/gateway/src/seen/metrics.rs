@@ -10,6 +10,8 @@ use prometheus_client::{
     registry::{Registry, Unit},
 };
 
+use toolforge_registrations::Event as Registering;
+
 use super::{
     health::KINDS,
     pages::Seen,
@@ -45,7 +47,10 @@ impl Collector for Reading {
         answer_time(&mut encoder, &counts)?;
         events(&mut encoder, &counts)?;
         connections(&mut encoder, seen)?;
-        table(&mut encoder, seen)
+        table(&mut encoder, seen)?;
+        seen.registrations
+            .as_ref()
+            .map_or(Ok(()), |seen| registrations(&mut encoder, seen))
     }
 }
 
@@ -167,6 +172,23 @@ fn table(encoder: &mut DescriptorEncoder<'_>, seen: &Seen) -> fmt::Result {
     let name = "toolforge_gateway_table_changed_timestamp";
     let family = encoder.encode_descriptor(name, help, Some(&Unit::Seconds), kind::GAUGE)?;
     ConstGauge::new(seen.health.changed_seconds()).encode(family)
+}
+
+fn registrations(encoder: &mut DescriptorEncoder<'_>, seen: &toolforge_registrations::Seen) -> fmt::Result {
+    let help = "Registered webservices outside of Kubernetes, by what their checks have found";
+    let mut family = encoder.encode_descriptor("toolforge_gateway_registrations", help, None, kind::GAUGE)?;
+    for (state, count) in ["unchecked", "alive", "dead"].iter().zip(seen.counts()) {
+        let count = i64::try_from(count).unwrap_or(i64::MAX);
+        ConstGauge::new(count).encode(family.encode_family(&[("state", *state)])?)?;
+    }
+    let help = "What happened where webservices register, and to their registrations";
+    let name = "toolforge_gateway_registration_events";
+    let mut family = encoder.encode_descriptor(name, help, None, kind::COUNTER)?;
+    for event in Registering::ALL {
+        let count = ConstCounter::new(seen.figures().count(event));
+        count.encode(family.encode_family(&[("event", event.label())])?)?;
+    }
+    Ok(())
 }
 
 mod kind {

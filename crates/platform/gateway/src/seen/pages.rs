@@ -31,15 +31,23 @@ pub(crate) struct Seen {
     pub(crate) tallies: Arc<[Arc<Tally>]>,
     pub(crate) table: Arc<ArcSwap<RouteTable>>,
     pub(crate) access_log: Arc<ArcSwapOption<AccessLog>>,
+    /// Where webservices may register.
+    pub(crate) registrations: Option<toolforge_registrations::Seen>,
 }
 
 impl Seen {
-    pub(crate) fn new(health: &Arc<Health>, tallies: &Arc<[Arc<Tally>]>, shared: &Shared) -> Self {
+    pub(crate) fn new(
+        health: &Arc<Health>,
+        tallies: &Arc<[Arc<Tally>]>,
+        shared: &Shared,
+        registrations: Option<toolforge_registrations::Seen>,
+    ) -> Self {
         Self {
             health: health.clone(),
             tallies: tallies.clone(),
             table: shared.table.clone(),
             access_log: shared.access_log.clone(),
+            registrations,
         }
     }
 

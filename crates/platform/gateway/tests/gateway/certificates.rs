@@ -78,6 +78,7 @@ impl Gateway {
             published: None,
             content_security_policy_report_only: None,
             rules: Some(followed),
+            registrations: None,
             drain: Drain::quick(),
             succession: Succession::default(),
         };

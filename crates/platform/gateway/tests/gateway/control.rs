@@ -49,6 +49,7 @@ impl Gateway {
             published: Some(Published::Ip(address.ip())),
             content_security_policy_report_only: None,
             rules: None,
+            registrations: None,
             drain: Drain::quick(),
             succession: Succession::default(),
         };

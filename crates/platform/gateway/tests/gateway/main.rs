@@ -16,6 +16,7 @@ mod h2c;
 mod http1;
 mod hygiene;
 mod nginx;
+mod outside;
 mod plain;
 mod proxied;
 mod scene;
