@@ -274,6 +274,7 @@ fn service(namespace: &str) -> Vec<Object> {
             ports: vec![ServicePort {
                 name: String::new(),
                 port: 80,
+                protocol: toolforge_routing::AppProtocol::Http1,
             }],
         }),
         Object::Slice(EndpointSlice {
