@@ -22,7 +22,7 @@ const LINE_LIMIT_BYTES: usize = 1024;
 const EXTENSIONS_LIMIT_BYTES: usize = 16 * 1024;
 
 /// Fields that may not come after a body, because what they say was needed before it (RFC 9110 6.5.1).
-const NEVER_TRAILERS: [HeaderName; 13] = [
+pub(crate) const NEVER_TRAILERS: [HeaderName; 13] = [
     AUTHORIZATION,
     CONNECTION,
     CONTENT_ENCODING,

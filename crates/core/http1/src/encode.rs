@@ -9,6 +9,8 @@ use http::{
     header::{CONNECTION, CONTENT_LENGTH, TRANSFER_ENCODING},
 };
 
+use crate::chunked::NEVER_TRAILERS;
+
 /// The answer that has a client go on with its body (RFC 9110 15.2.1).
 pub const CONTINUE: &[u8] = b"HTTP/1.1 100 Continue\r\n\r\n";
 
@@ -110,10 +112,13 @@ pub fn chunk_size(bytes: usize, out: &mut BytesMut) {
     number(format_args!("{bytes:x}\r\n"), out);
 }
 
-/// Writes the last chunk with these fields after it.
+/// Writes the last chunk with these fields after it, without those that have no business there, whoever sent them.
 pub fn encode_trailers(trailers: &HeaderMap, out: &mut BytesMut) {
     out.put_slice(b"0\r\n");
     for (name, value) in trailers {
+        if NEVER_TRAILERS.contains(name) {
+            continue;
+        }
         out.reserve(name.as_str().len() + value.len() + 4);
         field(name, value, out);
     }

@@ -19,7 +19,7 @@ use crate::{
     data_plane::DataPlane,
     drain::Ending,
     http1::visitor::{self, Ended},
-    limits::{PING_INTERVAL, PING_TIMEOUT},
+    limits::{HTTP2_FIELDS_BYTES, PING_INTERVAL, PING_TIMEOUT},
     proxy_header::take_header,
     request_body::VisitorBody,
     rewound::Rewound,
@@ -157,6 +157,7 @@ where
     let mut builder = http2::Builder::new(TokioExecutor::new());
     builder
         .timer(TokioTimer::new())
+        .max_header_list_size(HTTP2_FIELDS_BYTES)
         .keep_alive_interval(PING_INTERVAL)
         .keep_alive_timeout(PING_TIMEOUT);
     let mut connection = pin!(builder.serve_connection(TokioIo::new(stream), service));

@@ -3,8 +3,9 @@
 
 use http::{
     HeaderMap, HeaderValue, Method, Request, StatusCode, Uri, Version,
-    header::{ACCEPT, CONNECTION, EXPECT, HOST, UPGRADE},
+    header::{ACCEPT, CONNECTION, CONTENT_LENGTH, EXPECT, HOST, UPGRADE},
 };
+use toolforge_http1::HEADERS_LIMIT;
 use toolforge_routing::host_name;
 
 use crate::names::X_REQUEST_ID;
@@ -68,6 +69,9 @@ impl Visit {
             ));
         }
         let headers = request.headers();
+        if request.version() == Version::HTTP_2 {
+            check_http2(request)?;
+        }
         check_expectation(headers)?;
         let authority = authority(request)?;
         let target = target(request.uri())?;
@@ -104,6 +108,28 @@ impl Visit {
     pub(crate) fn path_and_query(&self) -> &str {
         self.target.path_and_query().map_or("/", |target| target.as_str())
     }
+}
+
+/// What hyper lets through of what RFC 9113 calls malformed, and what would make a head that HTTP/1.1 has no room for.
+fn check_http2<B>(request: &Request<B>) -> Result<(), Refusal> {
+    const BAD: Refusal = refusal(StatusCode::BAD_REQUEST, "The request is malformed.");
+    let headers = request.headers();
+    if headers.keys_len() > HEADERS_LIMIT {
+        return Err(refusal(
+            StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
+            "The head of the request has more than 128 fields.",
+        ));
+    }
+    let is_blank = |byte: Option<&u8>| matches!(byte, Some(b' ' | b'\t'));
+    let is_padded =
+        |value: &HeaderValue| is_blank(value.as_bytes().first()) || is_blank(value.as_bytes().last());
+    // 8.2.1: in HTTP/1.1 it would mean nothing, and not be what was sent.
+    let is_bad = headers.values().any(is_padded)
+        // RFC 9110 8.6: a length is made of digits, of which there is one at least.
+        || headers.get(CONTENT_LENGTH).is_some_and(HeaderValue::is_empty)
+        // 8.3.1.
+        || request.uri().authority().is_some() && request.uri().scheme_str().is_none_or(str::is_empty);
+    if is_bad { Err(BAD) } else { Ok(()) }
 }
 
 /// Whether there is nothing to expect but what we can do.

@@ -1,7 +1,7 @@
 use bytes::BytesMut;
-use http::{HeaderMap, Method, StatusCode};
+use http::{HeaderMap, HeaderValue, Method, StatusCode};
 
-use super::{RequestFraming, ResponseFraming, encode_request, encode_response};
+use super::{RequestFraming, ResponseFraming, encode_request, encode_response, encode_trailers};
 
 /// Fields that say other lengths than the truth, as a tool or a visitor might have them.
 fn headers() -> HeaderMap {
@@ -67,4 +67,21 @@ fn an_answer_goes_out_with_the_length_that_its_body_has() {
         encode_response(StatusCode::OK, &headers(), framing, connection, &mut out);
         assert_eq!(out, format!("HTTP/1.1 200 OK\r\n{lines}\r\n"));
     }
+}
+
+#[test]
+fn trailers_are_written_without_those_that_have_no_business_there() {
+    let mut trailers = HeaderMap::new();
+    for (name, value) in [
+        ("x-sum", "7"),
+        ("content-length", "5"),
+        ("transfer-encoding", "chunked"),
+        ("host", "evil.test"),
+        ("grpc-status", "0"),
+    ] {
+        trailers.insert(name, HeaderValue::from_static(value));
+    }
+    let mut out = BytesMut::new();
+    encode_trailers(&trailers, &mut out);
+    assert_eq!(out, "0\r\nx-sum: 7\r\ngrpc-status: 0\r\n\r\n");
 }

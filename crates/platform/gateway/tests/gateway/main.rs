@@ -14,6 +14,7 @@ mod failures;
 mod forwarding;
 mod h2c;
 mod http1;
+mod http2;
 mod hygiene;
 mod nginx;
 mod outside;
