@@ -34,6 +34,7 @@ use crate::{
     pool::Pool,
     redirect::redirect,
     request_body::VisitorBody,
+    rooms::{OwnRooms, Rooms},
     rules::{Refused, Rules},
     seen::{
         access_log::AccessLog,
@@ -87,6 +88,7 @@ pub struct DataPlane {
     began: Instant,
     pool: Arc<Pool>,
     compressions: Desks,
+    rooms: OwnRooms,
     /// Counts requests, so that endpoints take turns.
     turn: AtomicUsize,
     /// The same for the default backend: a page in place of an answer must not take a turn of those that answer.
@@ -106,6 +108,7 @@ pub struct Shared {
     /// Whom to refuse, and what tools are told.
     pub rules: Arc<ArcSwap<Rules>>,
     pub(crate) access_log: Arc<ArcSwapOption<AccessLog>>,
+    pub(crate) rooms: Rooms,
 }
 
 impl Shared {
@@ -115,6 +118,7 @@ impl Shared {
             table: Arc::new(ArcSwap::from_pointee(table)),
             rules: Arc::default(),
             access_log: Arc::default(),
+            rooms: Rooms::default(),
         }
     }
 
@@ -159,6 +163,7 @@ impl DataPlane {
             csp_report_only: settings.content_security_policy_report_only.clone(),
         };
         let (pool, turn) = (Pool::new(), AtomicUsize::new(0));
+        let rooms = OwnRooms::new(shared.rooms.clone());
         Arc::new(Self {
             settings,
             fixed,
@@ -167,6 +172,7 @@ impl DataPlane {
             began: Instant::now(),
             pool,
             compressions: Desks::default(),
+            rooms,
             turn,
             turn_of_pages: AtomicUsize::new(0),
             closing: CancellationToken::new(),
@@ -285,6 +291,9 @@ impl DataPlane {
                 Ok((_, Way::Elsewhere(redirect))) => *redirect,
                 Ok((visitor, Way::Tool(backend))) => {
                     record.belongs_to(&backend);
+                    if let Err(full) = self.take_place(&visit, &backend, record).await {
+                        return *full;
+                    }
                     return self.proxy(&visit, visitor, &backend, request).await;
                 }
                 Ok((_, Way::NoEndpoints(backend))) => {

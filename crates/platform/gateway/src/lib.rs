@@ -32,6 +32,7 @@ mod redirect;
 mod request_body;
 mod retries;
 mod rewound;
+mod rooms;
 mod rules;
 mod run;
 mod seen;
@@ -54,5 +55,5 @@ pub use run::{GatewayError, run};
 pub use seen::access_log::LogFormat;
 pub use settings::{
     AccessLogSettings, CertificatesSettings, GatewaySettings, GatewaySettingsError, LegacyRedirectSettings,
-    MaintenanceSettings, ProxyProtocolSettings, RateLimitSettings,
+    MaintenanceSettings, ProxyProtocolSettings, RateLimitSettings, ToolLimitsSettings,
 };

@@ -75,6 +75,9 @@ pub(crate) const IDLE_GRACE: Duration = Duration::from_secs(5);
 /// lists of all objects take to come.
 pub(crate) const API_PATIENCE: Duration = Duration::from_secs(10);
 
+/// The most tools whose requests under way are counted; the original has some 3,000.
+pub(crate) const ROOMS: usize = 20_000;
+
 /// The most connections that are still taken out of the queue of a listener at the stop: as many as the queue holds.
 pub(crate) const QUEUED_CONNECTIONS: usize = 1024;
 

@@ -12,8 +12,8 @@ use toolforge_registrations::RegistrationRules;
 
 use crate::{
     certificates::files::Place, compression::Offer, legacy::Legacy, names::X_FORWARDED_FOR,
-    networks::Networks, rate::RateLimit, seen::access_log::LogRule, settings::GatewaySettings,
-    visitor::visitor,
+    networks::Networks, rate::RateLimit, rooms::RoomSize, seen::access_log::LogRule,
+    settings::GatewaySettings, visitor::visitor,
 };
 
 /// What follows from the settings file. The default refuses nothing.
@@ -38,6 +38,8 @@ pub struct Rules {
     pub(crate) certificates: Vec<Place>,
     /// Where URLs of the legacy domain lead.
     pub(crate) legacy: Option<Legacy>,
+    /// What one tool may have at once.
+    pub(crate) room: RoomSize,
     /// How answers may be compressed.
     pub(crate) compression: Offer,
     /// What is written down, and where.

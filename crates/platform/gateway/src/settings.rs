@@ -3,6 +3,8 @@
 //! The roof program reads it (`--gateway-settings` of `up`, `--settings` of `gateway`), at the start and after each
 //! change; every key is told in docs/gateway.md. Pure.
 
+mod tool_limits;
+
 use std::{collections::HashSet, path::PathBuf, sync::Arc};
 
 use http::{HeaderValue, StatusCode};
@@ -21,6 +23,8 @@ use crate::{
     rules::Rules,
     seen::access_log::{LogFormat, LogRule},
 };
+
+pub use tool_limits::ToolLimitsSettings;
 
 /// No browser's name and no page's address: a pattern that finds this and nothing at all finds everything.
 const UNLIKELY: &[u8] = b"\x01";
@@ -53,6 +57,8 @@ pub struct GatewaySettings {
     pub maintenance: Option<MaintenanceSettings>,
     /// Leads URLs of the legacy domain to tools' own hosts; none routes them like any other.
     pub legacy_redirect: Option<LegacyRedirectSettings>,
+    /// What one tool may have at once.
+    pub tool_limits: ToolLimitsSettings,
     /// The codings that answers may be compressed with, the preferred one first; none stands for all.
     pub compression: Option<Vec<Coding>>,
     /// What is asked of webservices outside of Kubernetes that register.
@@ -214,6 +220,7 @@ impl GatewaySettings {
                 .legacy_redirect
                 .as_ref()
                 .map(|legacy| legacy_redirect(legacy, &mut problems)),
+            room: self.tool_limits.resolve(&mut problems),
             compression: offer(self.compression.as_deref(), &mut problems),
             registrations: Arc::new(self.registrations.resolve(&mut problems)),
             access_log: self

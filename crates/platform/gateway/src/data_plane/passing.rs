@@ -2,7 +2,10 @@
 
 use std::net::IpAddr;
 
-use http::{Request, Response, StatusCode, header::UPGRADE};
+use http::{
+    HeaderValue, Request, Response, StatusCode,
+    header::{RETRY_AFTER, UPGRADE},
+};
 use toolforge_routing::Backend;
 
 use super::DataPlane;
@@ -12,13 +15,52 @@ use crate::{
     exchange::{ExchangeError, exchange},
     headers::{backward, forward},
     http1::tool::Asked,
-    page::default_file,
+    page::{default_file, own_page},
     request_body::{RequestBody, VisitorBody},
-    seen::tally::Event,
+    rooms::{Full, RoomSize, Staying},
+    seen::{record::Record, tally::Event},
     visit::Visit,
 };
 
+/// What visitors are told of a tool at its limit.
+const FULL: &str = "This tool is answering as many requests as it may at once. Please try again in a moment.";
+
 impl DataPlane {
+    /// Has a request take its place among those of its tool, for which it may have to wait; or what is answered to one that
+    /// finds none.
+    pub(super) async fn take_place(
+        &self,
+        visit: &Visit,
+        backend: &Backend,
+        record: &mut Record,
+    ) -> Result<(), Box<Response<ResponseBody>>> {
+        let room = self.shared.rules.load().room;
+        let place = match self.rooms.enter(&backend.namespace, room) {
+            Ok(place) => place,
+            // Few have to, and what they need is no part of every request.
+            Err(Full) => Box::pin(self.rooms.wait(&backend.namespace, room))
+                .await
+                .map_err(|Full| Box::new(self.full(visit, backend, room)))?,
+        };
+        record.takes(place);
+        Ok(())
+    }
+
+    /// What is answered where the tool has all that it may have.
+    fn full(&self, visit: &Visit, backend: &Backend, room: RoomSize) -> Response<ResponseBody> {
+        tracing::debug!(
+            service = backend.service,
+            namespace = backend.namespace,
+            "the tool is at its limit"
+        );
+        self.tally.happened(Event::Full);
+        let status = StatusCode::SERVICE_UNAVAILABLE;
+        let mut response = own_page(status, visit.accept.as_ref(), Some(FULL));
+        let seconds = HeaderValue::from(room.patience.as_secs().max(1));
+        response.headers_mut().insert(RETRY_AFTER, seconds);
+        self.finished(visit, response)
+    }
+
     /// What the tool answers, or what is answered in its place.
     pub(super) async fn proxy(
         &self,
@@ -93,6 +135,11 @@ impl DataPlane {
         let Some(protocol) = protocol.filter(|_| visit.is_upgrade) else {
             return self.fault(visit, StatusCode::BAD_GATEWAY, backend).await;
         };
+        let room = self.shared.rules.load().room;
+        let Ok(place) = self.rooms.stay(&backend.namespace, room) else {
+            return self.full(visit, backend, room);
+        };
+        response.extensions_mut().insert(Staying::with(place));
         let headers = response.headers_mut();
         backward(headers, visit, self.settings.public_https_port, &self.fixed);
         headers.insert(UPGRADE, protocol);

@@ -32,6 +32,7 @@ use crate::{
     listen::Ends,
     page::own_page,
     request_body::VisitorBody,
+    rooms::Staying,
     seen::tally::Event,
     tunnel,
 };
@@ -321,7 +322,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send + 'static> Connection<S> {
 
     /// Sends the head of an answer that switches protocols, and lets the connection go its way.
     async fn switch(mut self, response: Response<ResponseBody>, ends: &Ends) {
-        let (head, body) = response.into_parts();
+        let (mut head, body) = response.into_parts();
         let Some((tool, from_tool)) = body.into_connection() else {
             return;
         };
@@ -341,7 +342,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send + 'static> Connection<S> {
         }
         let from_visitor = self.reading.bytes.freeze();
         let (tally, closing) = (ends.tally.clone(), ends.ending.closing.clone());
+        let staying = head.extensions.remove::<Staying>();
         ends.ending.upgraded.spawn(async move {
+            let _staying = staying;
             let _open = tally.tunnels.one();
             tunnel::join((self.stream, from_visitor), (tool, from_tool), closing).await;
         });

@@ -17,7 +17,7 @@ use super::{
     access_log::{AccessLog, Entry},
     tally::{Event, Tally},
 };
-use crate::visit::Visit;
+use crate::{rooms::Place, visit::Visit};
 
 /// A request under way. It counts when it is dropped.
 #[derive(Debug)]
@@ -29,6 +29,8 @@ pub(crate) struct Record {
     backend: Option<Arc<Backend>>,
     endpoint: Option<SocketAddr>,
     sent_bytes: u64,
+    /// Its place among the requests of its tool.
+    place: Option<Place>,
     wanted: Option<(Arc<AccessLog>, Box<Asked>)>,
 }
 
@@ -54,6 +56,7 @@ impl Record {
             backend: None,
             endpoint: None,
             sent_bytes: 0,
+            place: None,
             wanted: None,
         }
     }
@@ -86,6 +89,11 @@ impl Record {
     /// Whose the request is.
     pub(crate) fn belongs_to(&mut self, backend: &Arc<Backend>) {
         self.backend = Some(backend.clone());
+    }
+
+    /// The request has this place until its end.
+    pub(crate) fn takes(&mut self, place: Place) {
+        self.place = Some(place);
     }
 
     /// The head of the answer is there, and came from this endpoint if it is a tool's.

@@ -82,12 +82,14 @@ pub(crate) enum Event {
     RetriesSpent,
     /// An endpoint failed, and is passed over for a while.
     PassedOver,
+    /// A tool had as many requests under way, or upgraded connections, as it may.
+    Full,
     /// An answer broke off.
     CutShort,
 }
 
 impl Event {
-    pub(crate) const ALL: [Self; 11] = [
+    pub(crate) const ALL: [Self; 12] = [
         Self::Refused,
         Self::TooFast,
         Self::Malformed,
@@ -98,6 +100,7 @@ impl Event {
         Self::Resent,
         Self::RetriesSpent,
         Self::PassedOver,
+        Self::Full,
         Self::CutShort,
     ];
 
@@ -114,6 +117,7 @@ impl Event {
             Self::Resent => "sent_again",
             Self::RetriesSpent => "retries_spent",
             Self::PassedOver => "endpoint_passed_over",
+            Self::Full => "tool_at_limit",
             Self::CutShort => "answer_cut_short",
         }
     }

@@ -16,6 +16,7 @@ mod h2c;
 mod http1;
 mod http2;
 mod hygiene;
+mod limits;
 mod nginx;
 mod outside;
 mod plain;
