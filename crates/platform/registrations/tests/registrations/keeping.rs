@@ -71,6 +71,24 @@ async fn a_damaged_file_is_put_aside_and_not_lost() {
 }
 
 #[tokio::test]
+async fn what_is_said_again_costs_the_disk_nothing() {
+    let scene = Scene::new().await;
+    let (address, _server) = server("").await;
+    scene.register("tools.alpha", address).await;
+    // From now on nothing can be written.
+    std::fs::create_dir_all(scene.file().with_file_name("registrations.json.new/x")).unwrap();
+    scene.register("tools.alpha", address).await;
+    assert_eq!(scene.led_to("alpha"), [address]);
+    let (other, _server) = server("").await;
+    let answer = scene.send(format!("register\n.*\nhttp://{other}\n")).await;
+    assert!(
+        answer.starts_with("The registration could not be kept."),
+        "{answer}"
+    );
+    assert_eq!(scene.led_to("alpha"), [address]);
+}
+
+#[tokio::test]
 async fn what_cannot_be_kept_is_not_registered() {
     let scene = Scene::new().await;
     // A folder in the place of the file that is written beside: nobody, not even root, writes it.
