@@ -6,7 +6,7 @@
 pub(crate) mod files;
 mod follow;
 
-use std::{collections::HashMap, fmt, sync::Arc};
+use std::{collections::HashMap, fmt, iter, sync::Arc, time::SystemTime};
 
 use arc_swap::ArcSwap;
 pub(crate) use follow::Following;
@@ -44,6 +44,16 @@ struct Sources {
     claimed: Vec<Claimed>,
     /// For every other name, and for visitors who name none.
     default: ServerCertificate,
+}
+
+/// When certificates of a source end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Ends {
+    /// `default`, `files` or `secrets`.
+    pub(crate) source: &'static str,
+    pub(crate) count: usize,
+    /// The end of the one that ends first.
+    pub(crate) first: SystemTime,
 }
 
 /// The certificates of a gateway, which may change at any time.
@@ -91,10 +101,33 @@ impl Certificates {
         found.unwrap_or(&shown.default).clone()
     }
 
+    /// When they end, by source, for those that have some.
+    pub(crate) fn ends(&self) -> Vec<Ends> {
+        let sources = self.sources.lock();
+        let of_claimed = sources.claimed.iter().map(|claimed| &claimed.certificate);
+        let all = [
+            Ends::of("default", iter::once(&sources.default)),
+            Ends::of("files", sources.files.iter()),
+            Ends::of("secrets", of_claimed),
+        ];
+        all.into_iter().flatten().collect()
+    }
+
     fn change(&self, change: impl FnOnce(&mut Sources)) {
         let mut sources = self.sources.lock();
         change(&mut sources);
         self.shown.store(Arc::new(sources.shown()));
+    }
+}
+
+impl Ends {
+    fn of<'c>(
+        source: &'static str,
+        all: impl Iterator<Item = &'c ServerCertificate> + Clone,
+    ) -> Option<Self> {
+        let first = all.clone().map(ServerCertificate::not_after).min()?;
+        let count = all.count();
+        Some(Self { source, count, first })
     }
 }
 

@@ -6,6 +6,7 @@
 pub(crate) mod access_log;
 pub(crate) mod health;
 mod metrics;
+mod overview;
 mod pages;
 pub(crate) mod record;
 pub(crate) mod tally;

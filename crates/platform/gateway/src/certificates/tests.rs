@@ -53,10 +53,22 @@ fn a_claim_is_for_its_host_only_and_yields_to_the_operators_file_for_it() {
         host: host.to_owned(),
         certificate: greedy.clone(),
     };
+    assert_eq!(sources(&certificates), [("default", 1)]);
     certificates.set_claimed(vec![claim("a.example.org")]);
     shows(&certificates, "a.example.org", &greedy);
     shows(&certificates, "b.example.org", &default);
     let operators = certificate(&["a.example.org"]);
     certificates.set_files(vec![operators.clone()]);
     shows(&certificates, "a.example.org", &operators);
+    assert_eq!(
+        sources(&certificates),
+        [("default", 1), ("files", 1), ("secrets", 1)]
+    );
+    assert_eq!(certificates.ends()[1].first, operators.not_after());
+}
+
+/// How many there are, by where they are from.
+fn sources(certificates: &Certificates) -> Vec<(&'static str, usize)> {
+    let ends = certificates.ends();
+    ends.iter().map(|ends| (ends.source, ends.count)).collect()
 }

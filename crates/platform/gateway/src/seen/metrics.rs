@@ -1,7 +1,7 @@
 //! The figures as Prometheus reads them. Series are bounded: one set for each namespace that has been asked for, and no
 //! label has a value from outside.
 
-use std::fmt;
+use std::{fmt, time::SystemTime};
 
 use prometheus_client::{
     collector::Collector,
@@ -48,6 +48,7 @@ impl Collector for Reading {
         events(&mut encoder, &counts)?;
         connections(&mut encoder, seen)?;
         table(&mut encoder, seen)?;
+        certificates(&mut encoder, seen)?;
         seen.registrations
             .as_ref()
             .map_or(Ok(()), |seen| registrations(&mut encoder, seen))
@@ -187,6 +188,21 @@ fn registrations(encoder: &mut DescriptorEncoder<'_>, seen: &toolforge_registrat
     for event in Registering::ALL {
         let count = ConstCounter::new(seen.figures().count(event));
         count.encode(family.encode_family(&[("event", event.label())])?)?;
+    }
+    Ok(())
+}
+
+fn certificates(encoder: &mut DescriptorEncoder<'_>, seen: &Seen) -> fmt::Result {
+    let help = "When the certificate ends that ends first, by where they are from";
+    let name = "toolforge_gateway_certificate_expiry_timestamp";
+    let mut family = encoder.encode_descriptor(name, help, Some(&Unit::Seconds), kind::GAUGE)?;
+    for ends in seen.certificates.ends() {
+        let first = ends
+            .first
+            .duration_since(SystemTime::UNIX_EPOCH)
+            .unwrap_or_default();
+        let seconds = i64::try_from(first.as_secs()).unwrap_or(i64::MAX);
+        ConstGauge::new(seconds).encode(family.encode_family(&[("source", ends.source)])?)?;
     }
     Ok(())
 }

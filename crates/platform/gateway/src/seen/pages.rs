@@ -11,13 +11,14 @@ use axum::{
     response::{IntoResponse, Response},
     routing::get,
 };
+use jiff::Timestamp;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use toolforge_routing::RouteTable;
 
-use crate::Shared;
+use crate::{Shared, certificates::Certificates};
 
-use super::{access_log::AccessLog, health::Health, metrics, tally::Tally};
+use super::{access_log::AccessLog, health::Health, metrics, overview::overview, tally::Tally};
 
 /// The form of the figures.
 const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
@@ -33,14 +34,18 @@ pub(crate) struct Seen {
     pub(crate) access_log: Arc<ArcSwapOption<AccessLog>>,
     /// Where webservices may register.
     pub(crate) registrations: Option<toolforge_registrations::Seen>,
+    pub(crate) certificates: Arc<Certificates>,
+    pub(crate) started: Timestamp,
 }
 
 impl Seen {
+    /// What there is to see from now on.
     pub(crate) fn new(
         health: &Arc<Health>,
         tallies: &Arc<[Arc<Tally>]>,
         shared: &Shared,
         registrations: Option<toolforge_registrations::Seen>,
+        certificates: &Arc<Certificates>,
     ) -> Self {
         Self {
             health: health.clone(),
@@ -48,6 +53,8 @@ impl Seen {
             table: shared.table.clone(),
             access_log: shared.access_log.clone(),
             registrations,
+            certificates: certificates.clone(),
+            started: Timestamp::now(),
         }
     }
 
@@ -60,6 +67,7 @@ impl Seen {
 /// Answers on `listener` until `shutdown`.
 pub(crate) async fn serve(listener: TcpListener, seen: Seen, shutdown: CancellationToken) {
     let router = Router::new()
+        .route("/", get(overview))
         .route("/healthz", get(async || "ok"))
         .route("/readyz", get(ready))
         .route("/metrics", get(figures))

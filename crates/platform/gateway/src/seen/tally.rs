@@ -172,6 +172,11 @@ impl Counts {
 }
 
 impl Requests {
+    /// How many there were.
+    pub(crate) fn count(&self) -> u64 {
+        self.by_class.iter().sum()
+    }
+
     fn add(&mut self, other: &Self) {
         for (sum, count) in self.by_class.iter_mut().zip(other.by_class) {
             *sum += count;

@@ -96,6 +96,17 @@ impl Gateway {
         (response.status().as_u16(), response.text().await.unwrap())
     }
 
+    /// What it says of itself at a glance, to programs and to people.
+    async fn overview(&self) -> (serde_json::Value, String) {
+        let url = format!("http://{}/", self.status_address);
+        let told = self.client.get(&url).send().await.unwrap();
+        let browser = self.client.get(&url).header("accept", "text/html,*/*");
+        let shown = browser.send().await.unwrap();
+        assert_eq!(shown.headers()["content-type"], "text/html; charset=utf-8");
+        let told = serde_json::from_slice(&told.bytes().await.unwrap()).unwrap();
+        (told, shown.text().await.unwrap())
+    }
+
     async fn until_figures_say(&self, line: &str) {
         let looking = async {
             while !self.page("/metrics").await.1.contains(line) {
@@ -164,9 +175,20 @@ async fn what_the_api_says_is_served_and_stays_served_without_it() {
         "toolforge_gateway_api_heard{resource=\"endpointslices\"} 1\n",
         "toolforge_gateway_answer_seconds_bucket{le=\"+Inf\"} ",
         "toolforge_gateway_hosts 1\n",
+        "toolforge_gateway_certificate_expiry_timestamp_seconds{source=\"default\"} ",
     ] {
         gateway.until_figures_say(line).await;
     }
+    let (told, shown) = gateway.overview().await;
+    assert_eq!((&told["state"], &told["hosts"]), (&json!("ready"), &json!(1)));
+    assert_eq!(told["silent"], json!([]));
+    assert_eq!(told["certificates"][0]["source"], "default");
+    let namespaces = told["namespaces"].as_array().unwrap();
+    let alpha = namespaces
+        .iter()
+        .find(|namespace| namespace["name"] == "tool-alpha");
+    assert_eq!(alpha.unwrap()["serverErrors"], 0);
+    assert!(shown.contains("<td>tool-alpha</td>"), "{shown}");
 
     let dead_api = cluster.client.clone();
     cluster.stop().await;
@@ -174,6 +196,15 @@ async fn what_the_api_says_is_served_and_stays_served_without_it() {
         .until_figures_say("toolforge_gateway_api_heard{resource=\"endpointslices\"} 0\n")
         .await;
     assert_eq!(gateway.status("alpha").await, 200, "the API is gone");
+    let (told, shown) = gateway.overview().await;
+    assert!(
+        told["silent"]
+            .as_array()
+            .unwrap()
+            .contains(&json!("endpointslices")),
+        "{told}"
+    );
+    assert!(shown.contains("the last table is served"), "{shown}");
     gateway.stop().await;
     let gateway = Gateway::new(dead_api, last_table).await;
     assert_eq!(
@@ -195,6 +226,9 @@ async fn gateway_that_knows_nothing_is_not_ready() {
     let (status, reason) = gateway.page("/readyz").await;
     assert_eq!(status, 503);
     assert!(reason.contains("ingresses, services, endpointslices"), "{reason}");
+    let (told, shown) = gateway.overview().await;
+    assert_eq!(told["state"], "not ready");
+    assert!(shown.contains("ingresses, services, endpointslices"), "{shown}");
     assert_eq!(gateway.page("/healthz").await.0, 200);
     gateway.stop().await;
 }
