@@ -190,9 +190,10 @@ fn weak(tag: &HeaderValue) -> Option<HeaderValue> {
 
 #[cfg(test)]
 mod tests {
-    use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
+    use http::{HeaderMap, HeaderName, HeaderValue, Method, Response, StatusCode, Version};
 
-    use super::{Coding, encoded, may_be_compressed, vary};
+    use super::{Coding, Desks, Offer, Reader, compress, encoded, may_be_compressed, vary};
+    use crate::{body::ResponseBody, limits::COMPRESSIONS_AT_ONCE};
 
     fn headers(fields: &[(&'static str, &'static str)]) -> HeaderMap {
         let field = |(name, value): &(&'static str, &'static str)| {
@@ -290,5 +291,32 @@ mod tests {
             let seen: Vec<&HeaderValue> = headers.get_all("vary").iter().collect();
             assert_eq!(seen, expected);
         }
+    }
+
+    #[test]
+    fn answers_beyond_what_is_compressed_at_once_pass_as_they_are() {
+        let desks = Desks::default();
+        let wishes = headers(&[("accept-encoding", "br")]);
+        let answer = || {
+            let mut response = Response::new(ResponseBody::own("a".repeat(5000)));
+            *response.headers_mut() = headers(&[("content-type", "text/html"), ("content-length", "5000")]);
+            let reader = Reader {
+                method: &Method::GET,
+                version: Version::HTTP_11,
+                headers: &wishes,
+            };
+            compress(response, reader, &Offer::default(), &desks)
+        };
+        let mut held: Vec<_> = (0..COMPRESSIONS_AT_ONCE).map(|_| answer()).collect();
+        assert!(
+            held.iter()
+                .all(|answer| answer.headers()["content-encoding"] == "br")
+        );
+        let plain = answer();
+        assert_eq!(plain.headers()["content-length"], "5000");
+        assert_eq!(plain.headers()["vary"], "Accept-Encoding");
+        assert!(!plain.headers().contains_key("content-encoding"));
+        held.pop();
+        assert_eq!(answer().headers()["content-encoding"], "br");
     }
 }
