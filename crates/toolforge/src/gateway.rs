@@ -109,7 +109,7 @@ pub(crate) fn run(command: &GatewayCommand) -> anyhow::Result<ExitCode> {
                 ListFormat::Table => print_explanation(&address, &explained),
             }
             Ok(match explained.outcome {
-                Outcome::Served | Outcome::Moved => ExitCode::SUCCESS,
+                Outcome::Served | Outcome::Redirected | Outcome::Moved => ExitCode::SUCCESS,
                 Outcome::NoEndpoints | Outcome::NotFound => ExitCode::from(NOT_SERVED),
             })
         }
@@ -254,6 +254,7 @@ fn print_explanation(address: &Address, explained: &Explanation) {
 fn outcome_sentence(outcome: Outcome) -> &'static str {
     match outcome {
         Outcome::Served => "is served.",
+        Outcome::Redirected => "is led elsewhere.",
         Outcome::NoEndpoints => "is answered with 503, because nothing takes the request.",
         Outcome::NotFound => "is answered with 404, because nothing claims it.",
         Outcome::Moved => "is answered with 307, to the tool's own host.",

@@ -6,7 +6,7 @@ use serde::Serialize;
 use toolforge_model::{ToolAccount, ToolName};
 
 use crate::psp::{IdRule, PodSecurityPolicySpec, tool_policy};
-use crate::{Policies, PolicySettings, annotations, ingress};
+use crate::{Policies, PolicySettings, annotations};
 
 /// What one guard lets through.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -98,8 +98,8 @@ fn ingresses(settings: &PolicySettings, reader: Reader<'_>) -> Vec<String> {
         format!(
             "Annotations: notes (keys without a slash, and of {}), and of {}: {}",
             listed(&annotations::NOTE_FAMILIES),
-            ingress::NGINX,
-            listed(&ingress::NGINX_ALLOWED)
+            toolforge_annotations::FAMILY,
+            listed(toolforge_annotations::obeyed())
         ),
     ]);
     lines

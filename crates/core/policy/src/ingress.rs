@@ -8,10 +8,9 @@ mod paths;
 
 use std::collections::BTreeSet;
 
-use k8s_openapi::api::networking::v1::{Ingress, IngressRule, IngressSpec, IngressTLS};
+use k8s_openapi::api::networking::v1::{HTTPIngressPath, Ingress, IngressRule, IngressSpec, IngressTLS};
+use toolforge_annotations::Reading;
 use toolforge_model::{Domain, ToolName};
-
-pub(crate) use annotations::{NGINX, NGINX_ALLOWED};
 
 use crate::Verdict;
 use crate::verdict::{Law, Offences, quoted};
@@ -105,19 +104,34 @@ pub fn admit_ingress(policy: &IngressPolicy, namespace: &str, ingress: &Ingress)
     match ToolName::of_namespace(namespace) {
         None => offences.value(&NAMESPACE, "metadata.namespace".to_owned(), &quoted(namespace)),
         Some(tool) => {
-            annotations::check(ingress, &policy.ingress_class, &mut offences);
+            let reading = annotations::reading(namespace, ingress);
+            annotations::check(ingress, &reading, &policy.ingress_class, &mut offences);
             if let Some(spec) = &ingress.spec {
-                check_spec(policy, &tool, spec, &mut offences);
+                let is_pattern = |path: &HTTPIngressPath| is_pattern(&reading, path);
+                check_spec(policy, &tool, spec, &is_pattern, &mut offences);
             }
         }
     }
     offences.into_verdict()
 }
 
-fn check_spec(policy: &IngressPolicy, tool: &ToolName, spec: &IngressSpec, offences: &mut Offences) {
+/// Whether a path is a regular expression, which was looked at as such.
+fn is_pattern(reading: &Reading, path: &HTTPIngressPath) -> bool {
+    let text = path.path.as_deref().unwrap_or_default();
+    let extras = reading.extras.as_ref();
+    path.path_type == "ImplementationSpecific" && extras.is_some_and(|extras| extras.pattern(text).is_some())
+}
+
+fn check_spec(
+    policy: &IngressPolicy,
+    tool: &ToolName,
+    spec: &IngressSpec,
+    is_pattern: &dyn Fn(&HTTPIngressPath) -> bool,
+    offences: &mut Offences,
+) {
     let hosts = hosts::Hosts::of(policy, tool);
     for (i, rule) in spec.rules.iter().flatten().enumerate() {
-        check_rule(&hosts, tool, i, rule, offences);
+        check_rule(&hosts, tool, (i, rule), is_pattern, offences);
     }
     for (i, tls) in spec.tls.iter().flatten().enumerate() {
         check_tls(&hosts, i, tls, offences);
@@ -140,8 +154,8 @@ fn check_spec(policy: &IngressPolicy, tool: &ToolName, spec: &IngressSpec, offen
 fn check_rule(
     hosts: &hosts::Hosts<'_>,
     tool: &ToolName,
-    index: usize,
-    rule: &IngressRule,
+    (index, rule): (usize, &IngressRule),
+    is_pattern: &dyn Fn(&HTTPIngressPath) -> bool,
     offences: &mut Offences,
 ) {
     let field = format!("spec.rules[{index}]");
@@ -164,7 +178,7 @@ fn check_rule(
         paths::check_backend(&path.backend, &format!("{field}.backend"), offences);
         if shared {
             paths::check_shared(hosts, tool, path, &field, offences);
-        } else {
+        } else if !is_pattern(path) {
             paths::check_own(path, &field, offences);
         }
     }

@@ -2,6 +2,8 @@
 
 use std::{net::SocketAddr, sync::Arc};
 
+use toolforge_annotations::{Extras, Pattern};
+
 use crate::{AppProtocol, EndpointSlice, PortRef, Service, ServicePort, Target, small_map::SmallMap};
 
 /// Where the requests of a route go.
@@ -22,6 +24,23 @@ pub struct Backend {
     pub endpoints: Vec<SocketAddr>,
     /// What is spoken with them.
     pub protocol: AppProtocol,
+    /// What the annotations of the Ingress ask for; `None` for nearly all.
+    pub extras: Option<Arc<RouteExtras>>,
+}
+
+/// What the annotations of an Ingress ask for, on one of its paths.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RouteExtras {
+    /// What they ask for.
+    pub asked: Arc<Extras>,
+    /// The path, as a cookie can have it.
+    pub path: String,
+    /// The path as a pattern, where it is one.
+    pub pattern: Option<Pattern>,
+    /// Who is asked whether a visitor may come in, where that is a Service.
+    pub auth: Option<Backend>,
+    /// Whose pages are shown for errors, and who answers where there is no endpoint.
+    pub pages: Option<Backend>,
 }
 
 /// The Services and slices of a namespace, by name.
@@ -42,6 +61,7 @@ impl Services<'_> {
             protocol: target
                 .and_then(|target| self.port(target))
                 .map_or(AppProtocol::default(), |port| port.protocol),
+            extras: None,
         }
     }
 

@@ -8,7 +8,7 @@ use std::{collections::BTreeMap, net::SocketAddr};
 use serde::Serialize;
 
 use crate::{
-    Decision, Ingress, IngressClass, PathKind, Route, RouteTable,
+    Backend, Decision, Ingress, IngressClass, PathKind, Route, RouteTable,
     hosts::{Pattern, host_name},
     namespace::{Entry, NamespaceState, is_served},
 };
@@ -39,6 +39,8 @@ pub struct Explanation {
 pub enum Outcome {
     /// An endpoint gets it.
     Served,
+    /// It is led elsewhere, as annotations of the Ingress say.
+    Redirected,
     /// It is answered with 503, because no endpoint takes requests.
     NoEndpoints,
     /// The default backend answers, as a rule with 404.
@@ -55,7 +57,7 @@ pub struct Chosen {
     pub host: String,
     /// The path of the rule.
     pub path: String,
-    /// `Exact` or `Prefix`.
+    /// `Exact`, `Prefix`, or `Pattern` for a regular expression.
     pub path_type: String,
     /// The namespace.
     pub namespace: String,
@@ -102,6 +104,9 @@ impl RouteTable {
         let host = host_name(authority).map(std::borrow::Cow::into_owned);
         let entry = host.as_deref().and_then(|host| self.entry(host, path));
         let outcome = match self.decide(authority, path) {
+            Decision::Backend(backend) | Decision::NoEndpoints(backend) if leads_elsewhere(backend, path) => {
+                Outcome::Redirected
+            }
             Decision::Backend(_) => Outcome::Served,
             Decision::NoEndpoints(_) => Outcome::NoEndpoints,
             Decision::NotFound(_) => Outcome::NotFound,
@@ -135,6 +140,10 @@ impl RouteTable {
         }
         if let Some(route) = &explanation.route {
             because.push(route_sentence(route, entry.claim.is_fallback));
+        }
+        if let Some(extras) = &backend.extras {
+            let asked: Vec<String> = extras.asked.obeyed().collect();
+            because.push(format!("Its annotations ask for {}.", asked.join(", ")));
         }
         let nothing = NamespaceState::default();
         let state = self.namespace(&backend.namespace).unwrap_or(&nothing);
@@ -231,6 +240,7 @@ impl From<&Route> for Chosen {
             path_type: match route.kind {
                 PathKind::Exact => "Exact".to_owned(),
                 PathKind::Prefix => "Prefix".to_owned(),
+                PathKind::Pattern => "Pattern".to_owned(),
             },
             namespace: route.backend.namespace.clone(),
             ingress: route.backend.ingress.clone(),
@@ -293,6 +303,13 @@ fn route_sentence(route: &Chosen, is_fallback: bool) -> String {
     } else {
         format!("Ingress {ingress} in {namespace} claims {host} with the path {path} ({path_type}).")
     }
+}
+
+/// Whether annotations lead a request elsewhere, whoever sends it.
+fn leads_elsewhere(backend: &Backend, path: &str) -> bool {
+    backend.extras.as_ref().is_some_and(|extras| {
+        extras.asked.redirect.is_some() || extras.asked.app_root.is_some() && path == "/"
+    })
 }
 
 /// What is behind the route, or what is missing there.

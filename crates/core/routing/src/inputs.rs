@@ -2,7 +2,7 @@
 //!
 //! The gateway reads these from watches; they are also what is kept on disk. Nothing here decides.
 
-use std::net::IpAddr;
+use std::{collections::BTreeMap, net::IpAddr};
 
 use serde::{Deserialize, Serialize};
 
@@ -45,6 +45,9 @@ pub struct Ingress {
     /// The Secrets with certificates for its hosts.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub tls: Vec<IngressTls>,
+    /// Its annotations of the widespread controller, by what stands behind the slash.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub annotations: BTreeMap<String, String>,
 }
 
 /// A Secret of an Ingress's own namespace, and the hosts that its certificate is to be shown for.
@@ -81,8 +84,11 @@ pub struct Path {
 pub enum PathKind {
     /// Letter for letter.
     Exact,
-    /// By whole segments. Paths of type `ImplementationSpecific` are compared so too.
+    /// By whole segments. Paths of type `ImplementationSpecific` are compared so too, unless annotations make patterns of
+    /// them.
     Prefix,
+    /// As a regular expression from the beginning, without case.
+    Pattern,
 }
 
 /// A port of a Service in the Ingress's own namespace.

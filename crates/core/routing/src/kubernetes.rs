@@ -14,6 +14,7 @@ use k8s_openapi::{
     },
     apimachinery::pkg::apis::meta::v1::ObjectMeta,
 };
+use toolforge_annotations::{Source, has_patterns};
 
 use crate::{
     AppProtocol, Endpoint, EndpointSlice, Ingress, IngressClass, IngressTls, ObjectKey, Path, PathKind,
@@ -46,13 +47,15 @@ impl Ingress {
         let annotated = || annotation(&object.metadata, CLASS_ANNOTATION).map(str::to_owned);
         let created = object.metadata.creation_timestamp.as_ref();
         let rules = spec.and_then(|spec| spec.rules.as_deref()).unwrap_or_default();
+        let annotations = Source::of_family(object.metadata.annotations.iter().flatten());
+        let has_patterns = has_patterns(&annotations);
         Ok(Self {
             key: key(&object.metadata)?,
             // One without a time is not there yet: it is younger than all others.
             created_seconds: created.map_or(i64::MAX, |time| time.0.as_second()),
             class: named.or_else(annotated),
             refused,
-            rules: rules.iter().map(rule).collect(),
+            rules: rules.iter().map(|each| rule(each, has_patterns)).collect(),
             default_backend: spec
                 .and_then(|spec| spec.default_backend.as_ref())
                 .and_then(target),
@@ -61,6 +64,10 @@ impl Ingress {
                 .unwrap_or_default()
                 .iter()
                 .filter_map(tls)
+                .collect(),
+            annotations: annotations
+                .into_iter()
+                .map(|(name, value)| (name.to_owned(), value.to_owned()))
                 .collect(),
         })
     }
@@ -176,7 +183,7 @@ fn tls(tls: &ApiTls) -> Option<IngressTls> {
     })
 }
 
-fn rule(rule: &IngressRule) -> Rule {
+fn rule(rule: &IngressRule, has_patterns: bool) -> Rule {
     let paths = rule
         .http
         .as_ref()
@@ -184,17 +191,17 @@ fn rule(rule: &IngressRule) -> Rule {
         .unwrap_or_default();
     Rule {
         host: rule.host.clone().unwrap_or_default(),
-        paths: paths.iter().map(path).collect(),
+        paths: paths.iter().map(|each| path(each, has_patterns)).collect(),
     }
 }
 
-fn path(path: &HTTPIngressPath) -> Path {
+fn path(path: &HTTPIngressPath, has_patterns: bool) -> Path {
     Path {
         path: path.path.clone().unwrap_or_default(),
-        kind: if path.path_type == "Exact" {
-            PathKind::Exact
-        } else {
-            PathKind::Prefix
+        kind: match path.path_type.as_str() {
+            "Exact" => PathKind::Exact,
+            "ImplementationSpecific" if has_patterns => PathKind::Pattern,
+            _ => PathKind::Prefix,
         },
         target: target(&path.backend),
     }

@@ -7,6 +7,7 @@
 
 mod backend;
 mod explain;
+mod extras;
 mod hosts;
 mod inputs;
 mod kubernetes;
@@ -19,7 +20,7 @@ mod snapshot;
 mod table;
 mod tls;
 
-pub use backend::Backend;
+pub use backend::{Backend, RouteExtras};
 pub use explain::{Chosen, EndpointState, Explanation, Other, Outcome};
 pub use hosts::host_name;
 pub use inputs::{

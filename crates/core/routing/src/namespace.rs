@@ -4,10 +4,12 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
+use toolforge_annotations::{Extras, Pattern};
+
 use crate::{
     Backend, EndpointSlice, Ingress, IngressClass, Kind, Object, ObjectKey, PathKind, Registered, Service,
-    Settings, Target, backend::Services, hosts::Pattern, path::normal_path, registered::Condition,
-    small_map::SmallMap,
+    Settings, Target, backend::Services, extras, hosts::Pattern as Hosts, path::normal_path,
+    registered::Condition, small_map::SmallMap,
 };
 
 /// The objects of a namespace by name.
@@ -17,12 +19,14 @@ pub(crate) struct NamespaceState {
     pub(crate) services: SmallMap<Box<str>, Arc<Service>>,
     pub(crate) slices: SmallMap<Box<str>, Arc<EndpointSlice>>,
     pub(crate) registered: SmallMap<Box<str>, Arc<Registered>>,
+    /// What the annotations of Ingresses ask for, of those that have such.
+    pub(crate) extras: SmallMap<Box<str>, Arc<Extras>>,
     /// What follows from them.
     pub(crate) routes: Routes,
 }
 
 /// The paths that a namespace claims, by where it claims them.
-pub(crate) type Routes = SmallMap<Pattern, Vec<Arc<Entry>>>;
+pub(crate) type Routes = SmallMap<Hosts, Vec<Arc<Entry>>>;
 
 /// One path of one host, with its claim to it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -68,7 +72,14 @@ impl NamespaceState {
 
     pub(crate) fn put(&mut self, object: Object) {
         match object {
-            Object::Ingress(ingress) => {
+            Object::Ingress(mut ingress) => {
+                let name: Box<str> = ingress.key.name.as_str().into();
+                match extras::read_into(&mut ingress) {
+                    Some(extras) => {
+                        self.extras.insert(name, Arc::new(extras));
+                    }
+                    None => self.extras.remove(&*name),
+                }
                 self.ingresses
                     .insert(ingress.key.name.as_str().into(), Arc::new(ingress));
             }
@@ -90,7 +101,10 @@ impl NamespaceState {
 
     pub(crate) fn remove(&mut self, kind: Kind, name: &str) {
         match kind {
-            Kind::Ingress => self.ingresses.remove(name),
+            Kind::Ingress => {
+                self.ingresses.remove(name);
+                self.extras.remove(name);
+            }
             Kind::Service => self.services.remove(name),
             Kind::Slice => self.slices.remove(name),
             Kind::Registered => self.registered.remove(name),
@@ -100,7 +114,10 @@ impl NamespaceState {
 
     pub(crate) fn clear(&mut self, kind: Kind) {
         match kind {
-            Kind::Ingress => self.ingresses.clear(),
+            Kind::Ingress => {
+                self.ingresses.clear();
+                self.extras.clear();
+            }
             Kind::Service => self.services.clear(),
             Kind::Slice => self.slices.clear(),
             Kind::Registered => self.registered.clear(),
@@ -139,11 +156,11 @@ impl NamespaceState {
         routes
     }
 
-    fn entries(&self, ingress: &Ingress) -> Vec<(Pattern, Entry)> {
+    fn entries(&self, ingress: &Ingress) -> Vec<(Hosts, Entry)> {
         let mut entries = Vec::new();
         let mut position = 0;
         for rule in &ingress.rules {
-            let Some(pattern) = Pattern::read(&rule.host) else {
+            let Some(pattern) = Hosts::read(&rule.host) else {
                 continue;
             };
             for path in &rule.paths {
@@ -165,10 +182,10 @@ impl NamespaceState {
         let mut patterns: Vec<_> = ingress
             .rules
             .iter()
-            .filter_map(|rule| Pattern::read(&rule.host))
+            .filter_map(|rule| Hosts::read(&rule.host))
             .collect();
         if ingress.rules.is_empty() {
-            patterns.push(Pattern::Any);
+            patterns.push(Hosts::Any);
         }
         for pattern in patterns {
             entries.push((
@@ -199,9 +216,20 @@ impl NamespaceState {
                 ingress: key.name.clone(),
                 position,
             },
-            backend: Arc::new(self.backend(&key.namespace, &key.name, target)),
+            backend: Arc::new(self.annotated(
+                self.backend(&key.namespace, &key.name, target),
+                ingress,
+                (path, kind),
+            )),
             registered: None,
         }
+    }
+}
+
+impl Entry {
+    /// The path as a regular expression, where it is one.
+    pub(crate) fn pattern(&self) -> Option<&Pattern> {
+        self.backend.extras.as_ref()?.pattern.as_ref()
     }
 }
 

@@ -6,7 +6,7 @@ use crate::PathKind;
 pub(crate) fn normal_path(path: &str, kind: PathKind) -> &str {
     match kind {
         PathKind::Exact if path.is_empty() => "/",
-        PathKind::Exact => path,
+        PathKind::Exact | PathKind::Pattern => path,
         PathKind::Prefix => path.trim_end_matches('/'),
     }
 }

@@ -95,6 +95,7 @@ impl Registered {
             registration: self.key.name.as_str().into(),
             endpoints: Vec::from_iter(self.is_alive.then_some(self.address)),
             protocol: AppProtocol::Http1,
+            extras: None,
         });
         let entries = self.routes.iter().enumerate();
         entries

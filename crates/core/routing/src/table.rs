@@ -445,6 +445,7 @@ impl HostRoutes {
         self.entries.iter().find(|entry| match entry.kind {
             PathKind::Exact => entry.path == path,
             PathKind::Prefix => covers(&entry.path, path) && entry.meets(path),
+            PathKind::Pattern => entry.pattern().is_some_and(|pattern| pattern.matches(path)),
         })
     }
 }

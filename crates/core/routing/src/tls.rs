@@ -78,6 +78,7 @@ mod tests {
                 hosts: hosts.iter().map(ToString::to_string).collect(),
                 secret: secret.into(),
             }],
+            annotations: std::collections::BTreeMap::new(),
         }
     }
 

@@ -3,6 +3,7 @@
 //! It knows a table and its pool of connections, and nothing of the API. One of it runs in every thread; they share
 //! what is in [`Shared`], and nothing else.
 
+mod annotated;
 mod in_place;
 mod passing;
 
@@ -10,7 +11,7 @@ use std::{
     io, iter,
     net::IpAddr,
     sync::{
-        Arc,
+        Arc, OnceLock,
         atomic::{AtomicUsize, Ordering},
     },
     time::Instant,
@@ -20,7 +21,7 @@ use arc_swap::{ArcSwap, ArcSwapOption};
 use http::{HeaderMap, HeaderValue, Request, Response, StatusCode};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use toolforge_model::Domain;
-use toolforge_routing::{Backend, Decision, RouteTable};
+use toolforge_routing::{Backend, Decision, RouteExtras, RouteTable};
 
 use crate::{
     body::ResponseBody,
@@ -32,6 +33,7 @@ use crate::{
     names::X_FORWARDED_PROTO,
     page::{default_file, health, own_page, refusal},
     pool::Pool,
+    rate::Buckets,
     redirect::redirect,
     request_body::VisitorBody,
     rooms::{OwnRooms, Rooms},
@@ -109,6 +111,8 @@ pub struct Shared {
     pub rules: Arc<ArcSwap<Rules>>,
     pub(crate) access_log: Arc<ArcSwapOption<AccessLog>>,
     pub(crate) rooms: Rooms,
+    /// The buckets of all tools that limit how often an address may ask; made when the first of them does.
+    pub(crate) buckets: Arc<OnceLock<Buckets>>,
 }
 
 impl Shared {
@@ -119,6 +123,7 @@ impl Shared {
             rules: Arc::default(),
             access_log: Arc::default(),
             rooms: Rooms::default(),
+            buckets: Arc::default(),
         }
     }
 
@@ -144,6 +149,7 @@ impl Shared {
 /// Where a request goes, out of the table, so that the table is not held while it is on its way.
 enum Way {
     Tool(Arc<Backend>),
+    Annotated(Arc<Backend>, Arc<RouteExtras>),
     NoEndpoints(Arc<Backend>),
     Nowhere,
     Elsewhere(Box<Response<ResponseBody>>),
@@ -289,12 +295,19 @@ impl DataPlane {
             {
                 Err(refused) => *refused,
                 Ok((_, Way::Elsewhere(redirect))) => *redirect,
+                Ok((visitor, Way::Annotated(backend, extras))) => {
+                    record.belongs_to(&backend);
+                    // Few routes have them: what they need is no part of every request.
+                    let annotated =
+                        self.serve_annotated(&visit, visitor, (&backend, &extras), request, record);
+                    return Box::pin(annotated).await;
+                }
                 Ok((visitor, Way::Tool(backend))) => {
                     record.belongs_to(&backend);
                     if let Err(full) = self.take_place(&visit, &backend, record).await {
                         return *full;
                     }
-                    return self.proxy(&visit, visitor, &backend, request).await;
+                    return self.proxy(&visit, visitor, &backend, request, None).await;
                 }
                 Ok((_, Way::NoEndpoints(backend))) => {
                     record.belongs_to(&backend);
@@ -364,6 +377,11 @@ impl DataPlane {
             return Way::Elsewhere(Box::new(redirect));
         }
         match self.shared.table.load().decide(visit.authority(), visit.path()) {
+            Decision::Backend(backend) | Decision::NoEndpoints(backend)
+                if let Some(extras) = &backend.extras =>
+            {
+                Way::Annotated(backend.clone(), extras.clone())
+            }
             Decision::Backend(backend) => Way::Tool(backend.clone()),
             Decision::NoEndpoints(backend) => Way::NoEndpoints(backend.clone()),
             Decision::NotFound(_) => Way::Nowhere,

@@ -96,7 +96,7 @@ pub(crate) async fn exchange(
                 Err(error) => return Err(error.into()),
             }
         }
-        last = match Connection::open(endpoint).await {
+        last = match Connection::open(endpoint, asked.timeouts).await {
             Ok(connection) => match connection.ask(asked, mem::take(&mut body)).await {
                 Ok(response) => return Ok(answered(response)),
                 Err(error) => {

@@ -22,7 +22,6 @@ mod legacy;
 mod limits;
 mod listen;
 mod names;
-mod networks;
 mod outside;
 mod page;
 mod pool;

@@ -7,7 +7,7 @@
 
 use std::{
     fmt,
-    hash::{BuildHasher as _, RandomState},
+    hash::{BuildHasher as _, Hash, RandomState},
     net::IpAddr,
     time::Duration,
 };
@@ -27,12 +27,18 @@ struct Slot {
     full_at: u64,
 }
 
-/// Buckets for all addresses.
+/// Buckets for all addresses, of one size.
+#[derive(Debug)]
 pub(crate) struct RateLimit {
     /// What one request costs, in nanoseconds of refilling.
     cost: u64,
     /// What an empty bucket lacks.
     size: u64,
+    buckets: Buckets,
+}
+
+/// Buckets of any sizes, each known by a number.
+pub(crate) struct Buckets {
     sets: Box<[Mutex<[Slot; SLOTS]>]>,
     secret: RandomState,
 }
@@ -44,8 +50,7 @@ impl RateLimit {
         Self {
             cost,
             size: cost * u64::from(burst.max(1)),
-            sets: (0..SETS).map(|_| Mutex::default()).collect(),
-            secret: RandomState::new(),
+            buckets: Buckets::default(),
         }
     }
 
@@ -54,9 +59,39 @@ impl RateLimit {
     /// # Errors
     /// When there is none; how long it takes until there is.
     pub(crate) fn take(&self, address: IpAddr, since: Duration) -> Result<(), Duration> {
+        self.buckets.take(key(address), since, self.cost, self.size)
+    }
+}
+
+impl Default for Buckets {
+    fn default() -> Self {
+        Self {
+            sets: (0..SETS).map(|_| Mutex::default()).collect(),
+            secret: RandomState::new(),
+        }
+    }
+}
+
+impl Buckets {
+    /// Takes a token for this address out of the bucket that it has with somebody. `cost` and `size` are in nanoseconds.
+    ///
+    /// # Errors
+    /// As [`RateLimit::take`].
+    pub(crate) fn take_of(
+        &self,
+        somebody: impl Hash,
+        address: IpAddr,
+        since: Duration,
+        (cost, size): (u64, u64),
+    ) -> Result<(), Duration> {
+        // Two that share a number share a bucket: not in the lifetime of a gateway.
+        let key = self.secret.hash_one((somebody, key(address)));
+        self.take(key, since, cost, size)
+    }
+
+    fn take(&self, key: u64, since: Duration, cost: u64, size: u64) -> Result<(), Duration> {
         // 584 years.
         let now = u64::try_from(since.as_nanos()).unwrap_or(u64::MAX);
-        let key = key(address);
         let set = usize::try_from(self.secret.hash_one(key) % SETS as u64).unwrap_or_default();
         let mut slots = self.sets[set].lock();
         let known = slots.iter().position(|slot| slot.key == key);
@@ -68,8 +103,8 @@ impl RateLimit {
             *slot = Slot { key, full_at: 0 };
             slot
         };
-        let full_at = slot.full_at.max(now).saturating_add(self.cost);
-        match (full_at - now).checked_sub(self.size) {
+        let full_at = slot.full_at.max(now).saturating_add(cost);
+        match (full_at - now).checked_sub(size) {
             None | Some(0) => {
                 slot.full_at = full_at;
                 Ok(())
@@ -88,11 +123,9 @@ fn key(address: IpAddr) -> u64 {
     }
 }
 
-impl fmt::Debug for RateLimit {
+impl fmt::Debug for Buckets {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut shown = f.debug_struct("RateLimit");
-        shown.field("cost", &self.cost).field("size", &self.size);
-        shown.finish_non_exhaustive()
+        f.debug_struct("Buckets").finish_non_exhaustive()
     }
 }
 

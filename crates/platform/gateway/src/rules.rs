@@ -8,12 +8,12 @@ use http::{
     header::{FORWARDED, REFERER, USER_AGENT},
 };
 use regex::bytes::RegexSet;
+use toolforge_annotations::Networks;
 use toolforge_registrations::RegistrationRules;
 
 use crate::{
-    certificates::files::Place, compression::Offer, legacy::Legacy, names::X_FORWARDED_FOR,
-    networks::Networks, rate::RateLimit, rooms::RoomSize, seen::access_log::LogRule,
-    settings::GatewaySettings, visitor::visitor,
+    certificates::files::Place, compression::Offer, legacy::Legacy, names::X_FORWARDED_FOR, rate::RateLimit,
+    rooms::RoomSize, seen::access_log::LogRule, settings::GatewaySettings, visitor::visitor,
 };
 
 /// What follows from the settings file. The default refuses nothing.

@@ -10,6 +10,7 @@ use std::{collections::HashSet, path::PathBuf, sync::Arc};
 use http::{HeaderValue, StatusCode};
 use regex::bytes::{RegexSet, RegexSetBuilder};
 use serde::Deserialize;
+use toolforge_annotations::Networks;
 use toolforge_model::{Domain, Problems, ToolName};
 use toolforge_registrations::RegistrationSettings;
 
@@ -18,7 +19,6 @@ use crate::{
     compression::{Coding, Offer},
     legacy::Legacy,
     limits::PATTERNS_LIMIT_BYTES,
-    networks::Networks,
     rate::RateLimit,
     rules::Rules,
     seen::access_log::{LogFormat, LogRule},

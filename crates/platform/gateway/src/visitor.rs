@@ -3,8 +3,9 @@
 use std::net::{IpAddr, SocketAddr};
 
 use http::HeaderMap;
+use toolforge_annotations::Networks;
 
-use crate::{names::X_FORWARDED_FOR, networks::Networks};
+use crate::names::X_FORWARDED_FOR;
 
 /// The visitor's address: the rightmost one that is no trusted proxy.
 ///
@@ -45,8 +46,9 @@ fn address(item: &[u8]) -> Option<IpAddr> {
 mod tests {
     use http::{HeaderMap, HeaderValue};
 
+    use toolforge_annotations::Networks;
+
     use super::visitor;
-    use crate::networks::Networks;
 
     #[test]
     fn is_the_rightmost_address_that_is_not_trusted() {

@@ -1,6 +1,11 @@
-//! Annotations of an Ingress: controllers take orders from them, so only what is known to be harmless is let through.
+//! Annotations of an Ingress: controllers take orders from them, so only notes are let through, and of the widespread
+//! controller's what the gateway does.
+//!
+//! What each of those means is said in `core/annotations`, of which the gateway's routes are made too; here it becomes
+//! offences and warnings.
 
 use k8s_openapi::api::networking::v1::Ingress;
+use toolforge_annotations::{AskedPath, FAMILY, Note, Place, Problem, ProblemKind, Reading, Source, read};
 
 use super::check_class;
 use crate::annotations;
@@ -8,59 +13,81 @@ use crate::verdict::{Law, Offences, quoted};
 
 /// The old way to name an ingress class.
 const CLASS: &str = "kubernetes.io/ingress.class";
-/// The family of the widespread controller, of which a few are allowed.
-pub(crate) const NGINX: &str = "nginx.ingress.kubernetes.io";
-/// Those that change how the tool's own traffic is carried, never where it goes.
-pub(crate) const NGINX_ALLOWED: [&str; 9] = [
-    "force-ssl-redirect",
-    "proxy-body-size",
-    "proxy-buffer-size",
-    "proxy-buffering",
-    "proxy-connect-timeout",
-    "proxy-read-timeout",
-    "proxy-request-buffering",
-    "proxy-send-timeout",
-    "ssl-redirect",
-];
-/// The longest value in bytes of an allowed one: a number with a unit, or a word.
-const LONGEST_VALUE: usize = 16;
 
 const ANNOTATION: Law = Law::fixed(
     "ingress/annotation",
     "Annotations that ingress controllers may take orders from are not allowed",
     "leave it out; for a note of your own use a key without a slash",
 );
-const VALUE: Law = Law::fixed(
-    "ingress/annotation-value",
-    "The value of this annotation must be one word of letters and digits",
-    "write it like \"8m\", \"300\" or \"true\"",
-);
 
-/// Adds every annotation that is not known to be harmless, and warns of those that do nothing here.
-pub(super) fn check(ingress: &Ingress, class: &str, offences: &mut Offences) {
+/// What the annotations of the widespread controller come to.
+pub(super) fn reading(namespace: &str, ingress: &Ingress) -> Reading {
+    let annotations = ingress.metadata.annotations.iter().flatten();
+    let annotations = Source::of_family(annotations);
+    if annotations.is_empty() {
+        return Reading::default();
+    }
+    let rules = ingress.spec.iter().flat_map(|spec| spec.rules.iter().flatten());
+    let hosts = rules.clone().filter_map(|rule| rule.host.as_deref());
+    let paths = rules.enumerate().flat_map(|(rule, of)| {
+        let paths = of.http.iter().flat_map(|http| http.paths.iter().enumerate());
+        paths.map(move |(index, path)| AskedPath {
+            rule,
+            index,
+            path: path.path.as_deref().unwrap_or_default(),
+            may_be_pattern: path.path_type == "ImplementationSpecific",
+        })
+    });
+    read(&Source {
+        namespace,
+        annotations,
+        hosts: hosts.collect(),
+        paths: paths.collect(),
+    })
+}
+
+/// Adds every annotation that is not known to be harmless or done, and warns of those that do nothing here.
+pub(super) fn check(ingress: &Ingress, reading: &Reading, class: &str, offences: &mut Offences) {
     for (key, value) in ingress.metadata.annotations.iter().flatten() {
-        if annotations::is_note(key, &[]) {
+        let is_read = key.strip_prefix(FAMILY).is_some_and(|rest| rest.starts_with('/'));
+        if is_read || annotations::is_note(key, &[]) {
             continue;
         }
         let field = annotations::field(key);
-        let name = key.strip_prefix(NGINX).and_then(|rest| rest.strip_prefix('/'));
         if key == CLASS {
             check_class(class, &field, Some(value), offences);
-        } else if name.is_some_and(|name| NGINX_ALLOWED.contains(&name)) {
-            check_value(field, value, offences);
         } else {
             let found = format!("{field} is set");
             offences.shown_as(&ANNOTATION, field, found);
         }
     }
+    for problem in &reading.problems {
+        refuse(problem, offences);
+    }
+    for Note { name, text } in &reading.notes {
+        offences.warn("ingress/annotation-ignored", field(name), text.clone());
+    }
 }
 
-/// Values end up in a proxy's configuration: letters and digits cannot mean anything else there.
-fn check_value(field: String, value: &str, offences: &mut Offences) {
-    if value.len() > LONGEST_VALUE || !value.bytes().all(|b| b.is_ascii_alphanumeric()) {
-        offences.value(&VALUE, field, &quoted(value));
-    } else {
-        let text = "the gateway does not read it, its limits are the same for all tools; leave it out";
-        offences.warn("ingress/annotation-ignored", field, text);
-    }
+fn refuse(problem: &Problem, offences: &mut Offences) {
+    let rule = match problem.kind {
+        ProblemKind::Refused | ProblemKind::Unknown => "ingress/annotation",
+        ProblemKind::Value => "ingress/annotation-value",
+        ProblemKind::Pattern => "ingress/pattern",
+    };
+    let law = Law::spoken(rule, problem.why.to_string(), problem.instead.to_string());
+    let field = match &problem.place {
+        Place::Annotation(name) => field(name),
+        Place::Path { rule, index } => format!("spec.rules[{rule}].http.paths[{index}].path"),
+    };
+    let found = match &problem.value {
+        Some(value) => format!("{field} is {}", quoted(value)),
+        None => format!("{field} is set"),
+    };
+    offences.shown_as(&law, field, found);
+}
+
+/// The path of an annotation of the family.
+fn field(name: &str) -> String {
+    annotations::field(&format!("{FAMILY}/{name}"))
 }

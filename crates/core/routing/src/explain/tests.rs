@@ -1,5 +1,7 @@
 //! Every way for a request to go, and what is said of it.
 
+use std::collections::BTreeMap;
+
 use super::Outcome;
 use crate::{
     AppProtocol, Change, Decision, Endpoint, EndpointSlice, Explanation, Ingress, Object, ObjectKey, Path,
@@ -42,6 +44,7 @@ fn ingress(name: &str, host: &str, path: &str) -> Ingress {
         }],
         default_backend: None,
         tls: Vec::new(),
+        annotations: BTreeMap::new(),
     }
 }
 

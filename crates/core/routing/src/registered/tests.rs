@@ -45,6 +45,7 @@ fn kubernetes(tool: &str, paths: &[(&str, &str)]) -> Vec<Change> {
         rules: rules.collect(),
         default_backend: None,
         tls: Vec::new(),
+        annotations: std::collections::BTreeMap::new(),
     };
     let service = Service {
         key: key.clone(),

@@ -51,6 +51,7 @@ fn ingress(namespace: &str, name: &str, created_seconds: i64, rules: &[(&str, &s
             .collect(),
         default_backend: None,
         tls: Vec::new(),
+        annotations: BTreeMap::new(),
     }
 }
 
@@ -413,6 +414,7 @@ fn any_ingress() -> impl Strategy<Value = Object> {
                     .collect(),
                 default_backend: with_default.then(|| target("x")),
                 tls: Vec::new(),
+                annotations: BTreeMap::new(),
             })
         },
     )

@@ -6,6 +6,7 @@ use http::{
     HeaderMap, HeaderValue, Method, Response, StatusCode,
     header::{ACCEPT, CACHE_CONTROL},
 };
+use toolforge_annotations::Timeouts;
 use toolforge_routing::Backend;
 
 use super::DataPlane;
@@ -48,6 +49,26 @@ impl DataPlane {
         failed: Option<&Backend>,
     ) -> Response<ResponseBody> {
         let backend = self.shared.table.load().default_backend().clone();
+        let Some(mut response) = self.page_of(&backend, visit, status, failed).await else {
+            return own_page(status, visit.accept.as_ref(), None);
+        };
+        if failed.is_some() {
+            *response.status_mut() = status;
+        }
+        if response.status().as_u16() >= 400 {
+            response.headers_mut().insert(CACHE_CONTROL, NO_STORE);
+        }
+        response
+    }
+
+    /// What a backend with pages answers for this status, with the status that it gives.
+    pub(super) async fn page_of(
+        &self,
+        backend: &Backend,
+        visit: &Visit,
+        status: StatusCode,
+        failed: Option<&Backend>,
+    ) -> Option<Response<ResponseBody>> {
         let headers = self.page_headers(visit, status, failed);
         let asked = Asked {
             method: if visit.method == Method::HEAD {
@@ -61,10 +82,11 @@ impl DataPlane {
                 "/"
             },
             headers: &headers,
+            timeouts: Timeouts::default(),
         };
         let answered = exchange(
             &self.pool,
-            &backend,
+            backend,
             self.turn_of_pages.fetch_add(1, Ordering::Relaxed),
             &asked,
             RequestBody::default(),
@@ -74,21 +96,15 @@ impl DataPlane {
         let mut response = match answered {
             Ok(response) => response,
             Err(error) => {
-                tracing::debug!(%error, "the default backend does not answer");
-                return own_page(status, visit.accept.as_ref(), None);
+                tracing::debug!(service = backend.service, %error, "there is no page");
+                return None;
             }
         };
         if response.status() == StatusCode::SWITCHING_PROTOCOLS {
-            return own_page(status, visit.accept.as_ref(), None);
+            return None;
         }
         crate::headers::remove_hop_by_hop(response.headers_mut());
-        if failed.is_some() {
-            *response.status_mut() = status;
-        }
-        if response.status().as_u16() >= 400 {
-            response.headers_mut().insert(CACHE_CONTROL, NO_STORE);
-        }
-        response
+        Some(response)
     }
 
     /// What the default backend is asked: as ingress-nginx asks it, so that its pages can be written for both.

@@ -6,9 +6,10 @@ use http::{
     HeaderValue, Request, Response, StatusCode,
     header::{RETRY_AFTER, UPGRADE},
 };
+use toolforge_annotations::Timeouts;
 use toolforge_routing::Backend;
 
-use super::DataPlane;
+use super::{DataPlane, annotated::Sending};
 use crate::{
     body::ResponseBody,
     compression::answers::{Reader, compress, may_be_worth_it},
@@ -61,16 +62,18 @@ impl DataPlane {
         self.finished(visit, response)
     }
 
-    /// What the tool answers, or what is answered in its place.
+    /// What the tool answers, or what is answered in its place. `sending` is what annotations change of it.
     pub(super) async fn proxy(
         &self,
         visit: &Visit,
         visitor: IpAddr,
         backend: &Backend,
         request: Request<VisitorBody>,
+        sending: Option<&Sending<'_>>,
     ) -> Response<ResponseBody> {
         let limit = self.shared.rules.load().body_limit_bytes;
         let limit = limit.unwrap_or(self.settings.request_body_limit_bytes);
+        let limit = sending.map_or(limit, |sending| sending.body_limit_bytes(limit));
         if request.body().left_bytes().is_some_and(|length| length > limit) {
             return self.fault(visit, StatusCode::PAYLOAD_TOO_LARGE, backend).await;
         }
@@ -81,12 +84,17 @@ impl DataPlane {
             .rules
             .load()
             .tell(&backend.namespace, visitor, &mut head.headers);
+        if let Some(sending) = sending {
+            sending.tell(&mut head.headers);
+        }
         let asked = Asked {
             method: &visit.method,
-            target: visit.path_and_query(),
+            target: sending.map_or_else(|| visit.path_and_query(), |sending| &sending.target),
             headers: &head.headers,
+            timeouts: sending.map_or_else(Timeouts::default, |sending| sending.extras.timeouts),
         };
-        match exchange(&self.pool, backend, self.next_turn(), &asked, body, &self.tally).await {
+        let turn = sending.map_or_else(|| self.next_turn(), |sending| sending.turn);
+        match exchange(&self.pool, backend, turn, &asked, body, &self.tally).await {
             Ok(response) if response.status() == StatusCode::SWITCHING_PROTOCOLS => {
                 self.switch(visit, backend, response).await
             }

@@ -10,6 +10,7 @@ use std::{
 use bytes::Bytes;
 use http::{HeaderMap, Method, Response, StatusCode};
 use tokio::{net::TcpStream, time::timeout};
+use toolforge_annotations::Timeouts;
 use toolforge_http1::{
     Body, EndOfHead, HeadError, Piece, ReadResponse, RequestFraming, encode_request, response,
 };
@@ -34,6 +35,8 @@ pub(crate) struct Connection {
     /// The body of the request that is being sent.
     request_body: RequestBody,
     patience: Patience,
+    /// How long the tool may take with the request that is under way.
+    timeouts: Timeouts,
     /// Whether the sending side broke: what the tool has said before is still worth reading.
     is_broken: bool,
 }
@@ -82,11 +85,14 @@ pub(crate) struct Asked<'a> {
     /// Path and query.
     pub(crate) target: &'a str,
     pub(crate) headers: &'a HeaderMap,
+    /// How long the tool may take, where that is not as for all.
+    pub(crate) timeouts: Timeouts,
 }
 
 /// A new connection to the endpoint, on which nothing was said.
-pub(crate) async fn connect(endpoint: SocketAddr) -> Result<TcpStream, ConnectError> {
-    let connected = timeout(CONNECT_TIMEOUT, TcpStream::connect(endpoint)).await;
+pub(crate) async fn connect(endpoint: SocketAddr, timeouts: Timeouts) -> Result<TcpStream, ConnectError> {
+    let patience = timeouts.connect.unwrap_or(CONNECT_TIMEOUT);
+    let connected = timeout(patience, TcpStream::connect(endpoint)).await;
     let stream = connected
         .map_err(|_| ConnectError::Timeout)?
         .map_err(ConnectError::Refused)?;
@@ -97,13 +103,14 @@ pub(crate) async fn connect(endpoint: SocketAddr) -> Result<TcpStream, ConnectEr
 
 impl Connection {
     /// A new connection to the endpoint.
-    pub(crate) async fn open(endpoint: SocketAddr) -> Result<Box<Self>, ConnectError> {
+    pub(crate) async fn open(endpoint: SocketAddr, timeouts: Timeouts) -> Result<Box<Self>, ConnectError> {
         Ok(Box::new(Self {
-            stream: connect(endpoint).await?,
+            stream: connect(endpoint, timeouts).await?,
             reading: Reading::default(),
             outgoing: Outgoing::default(),
             request_body: RequestBody::default(),
             patience: Patience::new(READ_TIMEOUT),
+            timeouts: Timeouts::default(),
             is_broken: false,
         }))
     }
@@ -131,7 +138,8 @@ impl Connection {
     ) -> Result<Response<Answer>, AnswerError> {
         let (framing, shape) = framing(&body);
         self.request_body = body;
-        self.patience.begin(READ_TIMEOUT);
+        self.timeouts = asked.timeouts;
+        self.wait_anew();
         let head = self.outgoing.begin(shape);
         encode_request(asked.method, asked.target, asked.headers, framing, head);
         let mut end = EndOfHead::default();
@@ -182,6 +190,16 @@ impl Connection {
         }
     }
 
+    /// Gives the tool its time for the next piece, of the request as long as that is under way.
+    fn wait_anew(&mut self) {
+        let time = if self.outgoing.is_done() {
+            self.timeouts.read
+        } else {
+            self.timeouts.send
+        };
+        self.patience.begin(time.unwrap_or(READ_TIMEOUT));
+    }
+
     /// Goes on sending the request; an error is the visitor's.
     fn poll_request(&mut self, context: &mut Context<'_>) -> Poll<Result<(), BodyError>> {
         if self.is_broken || self.outgoing.is_done() {
@@ -192,7 +210,7 @@ impl Connection {
             .outgoing
             .poll_send(&mut self.stream, &mut self.request_body, context);
         if self.outgoing.written_bytes() != before {
-            self.patience.begin(READ_TIMEOUT);
+            self.wait_anew();
         }
         match polled {
             Poll::Pending => Poll::Pending,
@@ -226,7 +244,7 @@ impl Connection {
                 Poll::Ready(Ok(0)) => {
                     return Poll::Ready(Err(BodyError::Broken(io::ErrorKind::UnexpectedEof.into())));
                 }
-                Poll::Ready(Ok(_)) => self.patience.begin(READ_TIMEOUT),
+                Poll::Ready(Ok(_)) => self.wait_anew(),
                 Poll::Ready(Err(error)) => return Poll::Ready(Err(BodyError::Broken(error))),
                 Poll::Pending => return self.patience.poll_over(context).map(|()| Err(BodyError::Idle)),
             }

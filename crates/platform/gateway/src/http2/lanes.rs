@@ -20,6 +20,7 @@ use hyper::client::conn::http2::{self, SendRequest};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use parking_lot::Mutex;
 use tokio::{net::TcpStream, sync::oneshot, time::timeout};
+use toolforge_annotations::Timeouts;
 
 use super::tool::Passed;
 use crate::{
@@ -118,7 +119,7 @@ impl Lane {
     /// Opens another connection. It is there when the endpoint has said how many requests it takes at once, which it does
     /// before anything else: so it is known to speak HTTP/2 before it is sent anything.
     async fn open(&self, endpoint: SocketAddr) -> Result<Place, ConnectError> {
-        let stream = connect(endpoint).await?;
+        let stream = connect(endpoint, Timeouts::default()).await?;
         let nudge = Arc::new(AtomicWaker::new());
         let builder = builder(Nudging(nudge.clone()));
         let handshake = builder.handshake(TokioIo::new(stream)).await;

@@ -6,6 +6,7 @@ use std::{
     pin::Pin,
     sync::Arc,
     task::{Context, Poll},
+    time::Duration,
 };
 
 use bytes::Bytes;
@@ -57,6 +58,8 @@ pub(crate) struct StreamBody {
     incoming: Incoming,
     pub(crate) endpoint: SocketAddr,
     patience: Patience,
+    /// How long the tool may say nothing.
+    silence: Duration,
     failure: Failure,
     _held: Held,
 }
@@ -74,8 +77,12 @@ pub(crate) async fn ask(
         body,
         failure: failure.clone(),
     };
+    let has_body = !passed.body.is_empty();
     let request = request(asked, passed).map_err(Unanswered::Failed)?;
-    let answered = timeout(READ_TIMEOUT, sender.try_send_request(request)).await;
+    let silence = asked.timeouts.read.unwrap_or(READ_TIMEOUT);
+    // As long as a body is on its way it is the visitor's time too.
+    let until_head = if has_body { READ_TIMEOUT } else { silence };
+    let answered = timeout(until_head, sender.try_send_request(request)).await;
     let Ok(answered) = answered else {
         return Err(Unanswered::Failed(AnswerError::Timeout));
     };
@@ -87,7 +94,8 @@ pub(crate) async fn ask(
         Ok(response) => Ok(response.map(|incoming| StreamBody {
             incoming,
             endpoint,
-            patience: Patience::new(READ_TIMEOUT),
+            patience: Patience::new(silence),
+            silence,
             failure,
             _held: held,
         })),
@@ -174,7 +182,7 @@ impl StreamBody {
     ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
         match Pin::new(&mut self.incoming).poll_frame(context) {
             Poll::Ready(Some(Ok(frame))) => {
-                self.patience.begin(READ_TIMEOUT);
+                self.patience.begin(self.silence);
                 Poll::Ready(Some(Ok(frame)))
             }
             Poll::Ready(Some(Err(error))) => {

@@ -415,3 +415,15 @@ async fn answer_that_breaks_off_does_not_look_whole() {
         );
     }
 }
+
+#[tokio::test]
+async fn an_annotation_says_it_too() {
+    let scene = Scene::new().await;
+    let tool = tool(8, seen).await;
+    let root = ("/", toolforge_routing::PathKind::Prefix);
+    scene.route_with("alpha", &[tool.address], root, &[("backend-protocol", "GRPC")]);
+    let client = scene.client("alpha", Version::Http1);
+    let answer = client.get(scene.url("alpha", "/x")).send().await.unwrap();
+    assert_eq!(answer.status(), 200);
+    assert!(answer.text().await.unwrap().contains("/x"), "the tool was asked");
+}

@@ -101,6 +101,24 @@ impl Scene {
 
     /// The same, the tool's Service saying that this is spoken there.
     pub(crate) fn route_to(&self, tool: &str, endpoints: &[SocketAddr], protocol: AppProtocol) {
+        self.put_ingress(tool, ("/", PathKind::Prefix), &[]);
+        self.serve_endpoints(&format!("tool-{tool}"), tool, endpoints, protocol);
+    }
+
+    /// Routes a path of the tool's host to these endpoints, with these annotations.
+    pub(crate) fn route_with(
+        &self,
+        tool: &str,
+        endpoints: &[SocketAddr],
+        path: (&str, PathKind),
+        annotations: &[(&str, &str)],
+    ) {
+        self.put_ingress(tool, path, annotations);
+        self.serve_endpoints(&format!("tool-{tool}"), tool, endpoints, AppProtocol::Http1);
+    }
+
+    fn put_ingress(&self, tool: &str, (path, kind): (&str, PathKind), annotations: &[(&str, &str)]) {
+        let annotations = annotations.iter();
         let namespace = format!("tool-{tool}");
         let ingress = Ingress {
             key: ObjectKey::new(&namespace, "web"),
@@ -110,8 +128,8 @@ impl Scene {
             rules: vec![Rule {
                 host: Self::host(tool),
                 paths: vec![Path {
-                    path: "/".into(),
-                    kind: PathKind::Prefix,
+                    path: path.into(),
+                    kind,
                     target: Some(Target {
                         service: tool.into(),
                         port: PortRef::Number(8000),
@@ -120,9 +138,11 @@ impl Scene {
             }],
             default_backend: None,
             tls: Vec::new(),
+            annotations: annotations
+                .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
+                .collect(),
         };
         self.change(vec![Change::Put(Object::Ingress(ingress))]);
-        self.serve_endpoints(&namespace, tool, endpoints, protocol);
     }
 
     /// Makes this the default backend.
@@ -132,7 +152,8 @@ impl Scene {
         self.serve_endpoints(&default.namespace, service, &[endpoint], AppProtocol::Http1);
     }
 
-    fn serve_endpoints(
+    /// A Service of a namespace with these endpoints.
+    pub(crate) fn serve_endpoints(
         &self,
         namespace: &str,
         service: &str,

@@ -1,5 +1,7 @@
 //! Events in, changes out; and an API without memory.
 
+use std::collections::BTreeMap;
+
 use toolforge_routing::{
     Change, EndpointSlice, Ingress, Kind, Object, ObjectKey, PortRef, RouteTable, ServiceRef, Settings,
     Target,
@@ -16,6 +18,7 @@ fn ingress(name: &str) -> Object {
         rules: Vec::new(),
         default_backend: None,
         tls: Vec::new(),
+        annotations: BTreeMap::new(),
     })
 }
 

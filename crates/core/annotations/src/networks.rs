@@ -5,7 +5,7 @@ use std::net::IpAddr;
 
 /// Addresses of both families.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Networks {
+pub struct Networks {
     /// First and last addresses, sorted, without overlaps.
     v4: Vec<(u32, u32)>,
     v6: Vec<(u128, u128)>,
@@ -16,11 +16,11 @@ pub(crate) struct Networks {
 #[error(
     "not an address or a network: write 192.0.2.1, 192.0.2.0/24 or 2001:db8::/32, with no bit of the address set after the length"
 )]
-pub(crate) struct NetworkError;
+pub struct NetworkError;
 
 impl Networks {
     /// Addresses, and networks as `ADDRESS/BITS`. What is neither is left out and told, with its place.
-    pub(crate) fn read<T: AsRef<str>>(texts: &[T], mut wrong: impl FnMut(usize, NetworkError)) -> Self {
+    pub fn read<T: AsRef<str>>(texts: &[T], mut wrong: impl FnMut(usize, NetworkError)) -> Self {
         let mut networks = Self::default();
         for (index, text) in texts.iter().enumerate() {
             if let Err(error) = networks.add(text.as_ref()) {
@@ -64,7 +64,7 @@ impl Networks {
     }
 
     /// Whether an address is among them. It must be canonical: no IPv4 address inside of an IPv6 one.
-    pub(crate) fn holds(&self, address: IpAddr) -> bool {
+    pub fn holds(&self, address: IpAddr) -> bool {
         match address {
             IpAddr::V4(address) => within(&self.v4, u32::from(address)),
             IpAddr::V6(address) => within(&self.v6, u128::from(address)),
