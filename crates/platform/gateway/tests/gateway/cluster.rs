@@ -105,7 +105,12 @@ impl Cluster {
 
     /// A Service `web` with the tool as its only endpoint.
     pub(crate) async fn create_backend(&self, namespace: &str, tool: &Tool) {
-        let ports = json!([{ "name": "http", "port": 8000, "targetPort": 8000 }]);
+        self.create_backend_speaking(namespace, tool, None).await;
+    }
+
+    /// The same, the Service saying that this is spoken at its port.
+    pub(crate) async fn create_backend_speaking(&self, namespace: &str, tool: &Tool, protocol: Option<&str>) {
+        let ports = json!([{ "name": "http", "port": 8000, "targetPort": 8000, "appProtocol": protocol }]);
         let service = json!({ "metadata": { "name": "web" }, "spec": { "ports": ports } });
         self.create(
             Api::<Service>::namespaced(self.client.clone(), namespace),

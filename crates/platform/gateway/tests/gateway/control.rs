@@ -2,8 +2,14 @@
 
 use std::{net::SocketAddr, num::NonZeroUsize, path::PathBuf};
 
-use k8s_openapi::api::{core::v1::Namespace, networking::v1::Ingress};
-use kube::{Api, Client, api::DeleteParams};
+use k8s_openapi::api::{
+    core::v1::{Namespace, Service},
+    networking::v1::Ingress,
+};
+use kube::{
+    Api, Client,
+    api::{DeleteParams, Patch, PatchParams},
+};
 use serde_json::json;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
@@ -13,8 +19,9 @@ use toolforge_policy::IngressPolicy;
 
 use crate::{
     cluster::Cluster,
+    h2c,
     scene::{DEADLINE, DOMAIN, LOOK_AGAIN, listener},
-    tools::Tool,
+    tools::{Tool, text},
 };
 
 /// A gateway as the roof program runs it.
@@ -231,6 +238,30 @@ async fn gateway_that_knows_nothing_is_not_ready() {
     assert!(shown.contains("ingresses, services, endpointslices"), "{shown}");
     assert_eq!(gateway.page("/healthz").await.0, 200);
     gateway.stop().await;
+}
+
+#[tokio::test]
+async fn port_of_a_service_says_what_its_tool_speaks() {
+    let (cluster, folder) = (Cluster::new().await, tempfile::tempdir().unwrap());
+    let tool = h2c::tool(100, |_| async { text("over HTTP/2") }).await;
+    cluster.create_namespace("tool-alpha").await;
+    let h2c = Some("kubernetes.io/h2c");
+    cluster.create_backend_speaking("tool-alpha", &tool, h2c).await;
+    cluster
+        .create_ingress("tool-alpha", "web", "alpha.toolforge.test")
+        .await;
+    let gateway = Gateway::new(cluster.client.clone(), folder.path().join("table.json")).await;
+    gateway.until_status("alpha", 200).await;
+    // The tool understands nothing else.
+    let ports = json!([{ "name": "http", "port": 8000, "targetPort": 8000 }]);
+    let patch = Patch::Merge(json!({ "spec": { "ports": ports } }));
+    Api::<Service>::namespaced(cluster.client.clone(), "tool-alpha")
+        .patch("web", &PatchParams::default(), &patch)
+        .await
+        .unwrap();
+    gateway.until_status("alpha", 502).await;
+    gateway.stop().await;
+    cluster.stop().await;
 }
 
 #[tokio::test]

@@ -28,7 +28,7 @@ use crate::{
 
 /// A tool that answers each request over HTTP/2 with what the function makes of it, at most so many at once on one
 /// connection.
-async fn tool<F, R>(streams: u32, answer: F) -> Tool
+pub(crate) async fn tool<F, R>(streams: u32, answer: F) -> Tool
 where
     F: Fn(Request<Incoming>) -> R + Clone + Send + 'static,
     R: Future<Output = Response<Body>> + Send + 'static,
