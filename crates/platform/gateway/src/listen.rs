@@ -1,6 +1,14 @@
 //! The doors: what is served on plain and on TLS connections, in HTTP/1.1 and HTTP/2.
 
-use std::{convert::Infallible, future::Future, pin::pin, sync::Arc};
+use std::{
+    convert::Infallible,
+    future::Future,
+    pin::pin,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+};
 
 use http::{HeaderMap, Request, Response};
 use hyper::{body::Incoming, server::conn::http2, service::service_fn};
@@ -8,6 +16,7 @@ use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use tokio::{
     io::{AsyncRead, AsyncWrite},
     net::{TcpListener, TcpStream},
+    sync::Notify,
 };
 use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
@@ -131,7 +140,7 @@ where
 {
     let _open = ends.tally.connections.one();
     if info.protocol() == Protocol::Http2 {
-        return converse_http2(stream, info, answer, ends.ending.stopping).await;
+        return converse_http2(stream, info, answer, ends.ending).await;
     }
     let is_plain = info.tls.is_none();
     let ended = visitor::converse(stream, answer.clone(), &ends).await;
@@ -139,18 +148,21 @@ where
     if let Ended::Http2(stream, first) = ended
         && is_plain
     {
-        converse_http2(Rewound::new(stream, first), info, answer, ends.ending.stopping).await;
+        converse_http2(Rewound::new(stream, first), info, answer, ends.ending).await;
     }
 }
 
-/// Answers the requests of one HTTP/2 connection until it ends; after `stopping` those under way.
-async fn converse_http2<S, A, F>(stream: S, info: ConnectionInfo, answer: A, stopping: CancellationToken)
+/// Answers the requests of one HTTP/2 connection until it ends; after the stop those under way, and the first of all.
+async fn converse_http2<S, A, F>(stream: S, info: ConnectionInfo, answer: A, ending: Ending)
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     A: Fn(Request<VisitorBody>) -> F + Send + 'static,
     F: Future<Output = Response<ResponseBody>> + Send + 'static,
 {
+    let first = Arc::new(First::default());
+    let asked = first.clone();
     let service = service_fn(move |request: Request<Incoming>| {
+        asked.came();
         let answered = answer(request.map(VisitorBody::http2));
         async move { Ok::<_, Infallible>(answered.await) }
     });
@@ -163,7 +175,7 @@ where
     let mut connection = pin!(builder.serve_connection(TokioIo::new(stream), service));
     let ended = tokio::select! {
         ended = &mut connection => ended,
-        () = stopping.cancelled() => {
+        () = may_go_away(&ending, &first) => {
             connection.as_mut().graceful_shutdown();
             connection.await
         }
@@ -171,5 +183,38 @@ where
     if let Err(error) = ended {
         let server_name = info.tls.as_ref().and_then(|tls| tls.server_name.as_deref());
         tracing::debug!(%error, local = %info.local, server_name, "connection ended");
+    }
+}
+
+/// Returns when a connection may be told to go away. Not before its first request: clients that make a connection for one
+/// take it for lost then, while for those after it they make another connection.
+async fn may_go_away(ending: &Ending, first: &First) {
+    ending.stopping.cancelled().await;
+    tokio::select! {
+        () = first.wait() => {}
+        () = ending.leaving.cancelled() => {}
+    }
+}
+
+/// Whether a connection has had its first request.
+#[derive(Debug, Default)]
+struct First {
+    has_come: AtomicBool,
+    news: Notify,
+}
+
+impl First {
+    fn came(&self) {
+        if !self.has_come.load(Ordering::Relaxed) {
+            self.has_come.store(true, Ordering::Relaxed);
+            // Kept for the one who waits, if it comes later.
+            self.news.notify_one();
+        }
+    }
+
+    async fn wait(&self) {
+        if !self.has_come.load(Ordering::Relaxed) {
+            self.news.notified().await;
+        }
     }
 }

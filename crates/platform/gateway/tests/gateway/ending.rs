@@ -2,7 +2,10 @@
 
 use std::{io::Read as _, io::Write as _, net::TcpStream, sync::Arc, time::Duration};
 
+use bytes::Bytes;
 use http::Response;
+use http_body_util::Full;
+use hyper_util::rt::{TokioExecutor, TokioIo};
 use rustls::pki_types::ServerName;
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
@@ -12,7 +15,7 @@ use tokio_rustls::TlsConnector;
 use toolforge_gateway::{Drain, PlainHttp};
 
 use crate::{
-    scene::{DEADLINE, Raw, Scene},
+    scene::{DEADLINE, LOOK_AGAIN, Raw, Scene},
     tools::{Tool, read_head, text},
 };
 
@@ -98,6 +101,43 @@ async fn handshake_and_request_under_way_are_finished() {
     may_answer.notify_one();
     let answer = shaken.end().await;
     assert!(answer.starts_with("HTTP/1.1 200 "), "{answer}");
+    ended(scene).await;
+}
+
+#[tokio::test]
+async fn first_request_of_an_http2_connection_is_answered_after_the_stop_too() {
+    let (scene, tool) = (scene().await, Tool::named("alpha").await);
+    scene.route("alpha", &[tool.address]);
+    let mut tls = scene.client_config();
+    tls.alpn_protocols = vec![b"h2".to_vec()];
+    let stream = tokio::net::TcpStream::connect(scene.https).await.unwrap();
+    let name = ServerName::try_from(Scene::host("alpha")).unwrap();
+    let stream = TlsConnector::from(Arc::new(tls)).connect(name, stream).await;
+    let stream = TokioIo::new(stream.unwrap());
+    let (mut client, connection) = hyper::client::conn::http2::handshake(TokioExecutor::new(), stream)
+        .await
+        .unwrap();
+    let connection = tokio::spawn(connection);
+    scene.shutdown.cancel();
+    let stopped = async {
+        while TcpStream::connect(scene.https).is_ok() {
+            tokio::time::sleep(LOOK_AGAIN).await;
+        }
+    };
+    tokio::time::timeout(DEADLINE, stopped)
+        .await
+        .expect("nobody listens any more");
+    client.ready().await.unwrap();
+    let request = http::Request::post("https://alpha.toolforge.test/").body(Full::new(Bytes::from("hi")));
+    let response = client.send_request(request.unwrap()).await.unwrap();
+    assert_eq!(response.status(), 200);
+    drop(response);
+    // It goes away then, though the client would stay.
+    tokio::time::timeout(DEADLINE, connection)
+        .await
+        .unwrap()
+        .unwrap()
+        .unwrap();
     ended(scene).await;
 }
 
