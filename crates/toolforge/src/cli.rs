@@ -125,6 +125,9 @@ pub(crate) struct UpArgs {
     /// Port at which webservices outside of Kubernetes register, HTTPS; for this run only [default: none]
     #[arg(long, value_name = "PORT")]
     pub(crate) register_port: Option<u16>,
+    /// Port at which the gateway shows how it goes, and its figures, HTTP; for this run only [default: none]
+    #[arg(long, value_name = "PORT")]
+    pub(crate) gateway_status_port: Option<u16>,
     /// Port of the fourohfour pages [default: 8404]
     #[arg(long, value_name = "PORT")]
     pub(crate) fourohfour_port: Option<u16>,

@@ -68,6 +68,7 @@ pub(crate) fn run(arguments: &UpArgs) -> anyhow::Result<ExitCode> {
         overrides,
         gateway,
         register_port: arguments.register_port,
+        gateway_status_port: arguments.gateway_status_port,
         ldif,
         audit: arguments.audit_log.clone().map(|path| (path, audit_policy)),
         began,

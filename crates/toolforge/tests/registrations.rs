@@ -86,12 +86,14 @@ fn a_webservice_outside_is_served_before_the_one_inside_and_after_sigkill() {
         "registrations: { destinationNetworks: [127.0.0.1/32], checkIntervalSeconds: 1 }\n",
     )
     .unwrap();
-    let (settings, port) = (settings.to_string_lossy(), free_port());
+    let (settings, port, status_port) = (settings.to_string_lossy(), free_port(), free_port());
     let flags = [
         "--gateway-settings",
         &settings,
         "--register-port",
         &port.to_string(),
+        "--gateway-status-port",
+        &status_port.to_string(),
     ];
     let platform = scratch.start(&flags);
     scratch.as_tool("hello", &["webservice", "static", "start"]).ok();
@@ -112,6 +114,17 @@ fn a_webservice_outside_is_served_before_the_one_inside_and_after_sigkill() {
         r#"{{"destination": "http://127.0.0.1:{}"}}"#,
         scratch.port("--api-port")
     );
+    let (status, said) = ask(&scratch, "hello", port, &["-X", "PUT", "-d", &api], path);
+    assert!(
+        status == "422" && said.contains("destination/own"),
+        "{status} {said}"
+    );
+
+    let seen = format!("http://127.0.0.1:{status_port}");
+    let overview = visitor.get(&format!("{seen}/")).unwrap();
+    assert!(overview.text.contains(r#""state":"ready""#), "{overview:?}");
+    assert!(overview.text.contains(r#""name":"tool-hello""#), "{overview:?}");
+    let api = format!(r#"{{"destination": "{seen}"}}"#);
     let (status, said) = ask(&scratch, "hello", port, &["-X", "PUT", "-d", &api], path);
     assert!(
         status == "422" && said.contains("destination/own"),

@@ -172,12 +172,16 @@ impl Machine<'_> {
             .collect();
         let names: Vec<&str> = names.iter().map(String::as_str).collect();
         let registrations = self.registration_doors().await?;
+        let status = match self.request.gateway_status_port {
+            Some(port) => Some(listener_for_this_run("--gateway-status-port", port).await?),
+            None => None,
+        };
         let config = toolforge_gateway::Config {
             domain: self.domain()?,
             http: Some((http, PlainHttp::Redirect)),
             https,
             workers: toolforge_gateway::one_for_each_processor(),
-            status: None,
+            status,
             public_https_port: settings.ports.https,
             identity: self.web.issue_server(&names)?,
             identity_files: None,
@@ -202,10 +206,11 @@ impl Machine<'_> {
         let Some(port) = self.request.register_port else {
             return Ok(None);
         };
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port)).await;
-        let listener = listener.with_context(|| format!("--register-port: port {port} cannot be used"))?;
+        let listener = listener_for_this_run("--register-port", port).await?;
         let ports = self.request.settings.ports.with_flags();
-        let own = ports.iter().map(|(_, port)| (Ipv4Addr::LOCALHOST, *port).into());
+        let ports = ports.iter().map(|(_, port)| *port);
+        let ports = ports.chain([port]).chain(self.request.gateway_status_port);
+        let own = ports.map(|port| (Ipv4Addr::LOCALHOST, port).into());
         Ok(Some(toolforge_gateway::RegistrationDoors {
             file: self.request.layout.registrations(),
             lines: None,
@@ -392,4 +397,10 @@ impl Machine<'_> {
         config.on_first_pass = Some(first_pass);
         Ok(config)
     }
+}
+
+/// A port of this machine that is not kept for the next run.
+async fn listener_for_this_run(flag: &str, port: u16) -> anyhow::Result<TcpListener> {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port)).await;
+    listener.with_context(|| format!("{flag}: port {port} cannot be used; choose another"))
 }

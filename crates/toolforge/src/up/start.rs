@@ -32,6 +32,8 @@ pub(super) struct Request {
     pub(super) gateway: Option<FollowedFile<Rules>>,
     /// Where webservices outside of Kubernetes register, if anywhere.
     pub(super) register_port: Option<u16>,
+    /// Where the gateway shows how it goes, if anywhere.
+    pub(super) gateway_status_port: Option<u16>,
     /// The directory to begin with, on a new data folder.
     pub(super) ldif: Option<String>,
     /// Where requests to the API are written, and by which policy.
