@@ -11,11 +11,13 @@
 mod network;
 mod outcome;
 mod platform;
+mod ports;
 mod until;
 mod visitor;
 
 pub use network::Network;
 pub use outcome::Outcome;
 pub use platform::{Platform, Scratch};
+pub use ports::free_port;
 pub use until::{DEADLINE, eventually};
 pub use visitor::{Answer, Visitor};

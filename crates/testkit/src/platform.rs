@@ -2,7 +2,7 @@
 
 use std::{
     io::{BufRead as _, BufReader},
-    net::{Ipv4Addr, SocketAddr, TcpListener},
+    net::{Ipv4Addr, SocketAddr},
     os::unix::fs::PermissionsExt as _,
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
@@ -11,7 +11,7 @@ use std::{
 
 use rustix::process::{Pid, Signal, kill_process};
 
-use crate::{DEADLINE, Outcome, Visitor, eventually, network::Network};
+use crate::{DEADLINE, Outcome, Visitor, eventually, network::Network, ports::free_port};
 
 /// The flags of the ports, gateway's first.
 const FLAGS: [&str; 7] = [
@@ -29,7 +29,7 @@ const FLAGS: [&str; 7] = [
 pub struct Scratch {
     folder: tempfile::TempDir,
     program: PathBuf,
-    ports: Vec<u16>,
+    ports: [u16; FLAGS.len()],
     network: Network,
     /// A user id to run as, instead of the test's own.
     user: Option<u32>,
@@ -46,14 +46,7 @@ impl Scratch {
         std::fs::hard_link(program, &copy)
             .or_else(|_| std::fs::copy(program, &copy).map(drop))
             .unwrap();
-        let listeners: Vec<TcpListener> = FLAGS
-            .iter()
-            .map(|_| TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap())
-            .collect();
-        let ports = listeners
-            .iter()
-            .map(|listener| listener.local_addr().unwrap().port())
-            .collect();
+        let ports = FLAGS.map(|_| free_port());
         Self {
             folder,
             program: copy,

@@ -11,7 +11,7 @@ use std::{
     thread,
 };
 
-use toolforge_testkit::eventually;
+use toolforge_testkit::{eventually, free_port};
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_toolforge");
 
@@ -55,9 +55,7 @@ fn ask(address: SocketAddr) -> Result<String, String> {
 fn connections_go_where_the_file_says_also_after_it_changed() {
     let folder = tempfile::tempdir().unwrap();
     let settings = folder.path().join("balancer.yaml");
-    let free = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
-    let listen = free.local_addr().unwrap();
-    drop(free);
+    let listen = (Ipv4Addr::LOCALHOST, free_port()).into();
     let (one, other) = (target("one"), target("other"));
     write(&settings, listen, one);
     let child = Command::new(PROGRAM)

@@ -4,13 +4,13 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 use std::{
-    net::{Ipv4Addr, SocketAddr, TcpListener},
+    net::{Ipv4Addr, SocketAddr},
     process::{Child, Stdio},
 };
 
 use reqwest::StatusCode;
 use toolforge_pki::Authority;
-use toolforge_testkit::{Outcome, Scratch, Visitor, eventually};
+use toolforge_testkit::{Outcome, Scratch, Visitor, eventually, free_port};
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_toolforge");
 
@@ -36,14 +36,6 @@ fn run(scratch: &Scratch, arguments: &[&str]) -> Component {
             .spawn()
             .unwrap(),
     )
-}
-
-fn free_port() -> u16 {
-    TcpListener::bind((Ipv4Addr::LOCALHOST, 0))
-        .unwrap()
-        .local_addr()
-        .unwrap()
-        .port()
 }
 
 #[test]

@@ -10,7 +10,7 @@ use std::{
     thread,
 };
 
-use toolforge_testkit::{Outcome, Scratch, Visitor, eventually};
+use toolforge_testkit::{Outcome, Scratch, Visitor, eventually, free_port};
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_toolforge");
 
@@ -31,11 +31,6 @@ fn webservice(says: &'static str) -> u16 {
         }
     });
     port
-}
-
-fn free_port() -> u16 {
-    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
-    listener.local_addr().unwrap().port()
 }
 
 /// Asks the API with curl, as the tool whose home has the certificate: the status, and what is said.

@@ -182,8 +182,7 @@ impl Scene {
 }
 
 fn free() -> SocketAddr {
-    let listener = std::net::TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
-    listener.local_addr().unwrap()
+    (Ipv4Addr::LOCALHOST, toolforge_testkit::free_port()).into()
 }
 
 /// What routes the host to the tool.

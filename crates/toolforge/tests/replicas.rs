@@ -114,11 +114,7 @@ struct Replica {
 
 impl Replica {
     fn start(folder: &Path) -> Self {
-        // Free a moment ago; whoever takes it in between fails the test.
-        let address = std::net::TcpListener::bind("127.0.0.1:0")
-            .unwrap()
-            .local_addr()
-            .unwrap();
+        let address = SocketAddr::from(([127, 0, 0, 1], toolforge_testkit::free_port()));
         let process = Command::new(PROGRAM)
             .arg("admission")
             .args(["--listen", &address.to_string()])

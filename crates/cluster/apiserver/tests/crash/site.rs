@@ -1,6 +1,6 @@
 //! The API as a process of its own, and how it is killed.
 
-use std::net::{Ipv4Addr, SocketAddr, TcpListener as StdListener};
+use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 
@@ -44,11 +44,7 @@ impl Site {
             .or_else(|_| tempfile::tempdir())
             .unwrap();
         let authority = Authority::load_or_create(folder.path(), "ca", "test authority").unwrap();
-        let port = StdListener::bind((Ipv4Addr::LOCALHOST, 0))
-            .unwrap()
-            .local_addr()
-            .unwrap()
-            .port();
+        let port = toolforge_testkit::free_port();
         let admin = authority.issue_client("admin", &["system:masters"]).unwrap();
         let kubeconfig = toolforge_serve::kubeconfig(
             &format!("https://127.0.0.1:{port}"),

@@ -59,11 +59,6 @@ struct Embedded {
     task: Option<tokio::task::JoinHandle<()>>,
 }
 
-pub(crate) fn free_port() -> u16 {
-    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-    listener.local_addr().unwrap().port()
-}
-
 /// Where homes lie, as the directory has them.
 pub(crate) struct Homes {
     pub(crate) tools: PathBuf,
@@ -147,7 +142,7 @@ impl Server {
                 Running::Slapd(Slapd::start(path, authority, text, size_limit))
             }
             Which::Embedded => {
-                let port = free_port();
+                let port = toolforge_testkit::free_port();
                 Running::Embedded(Embedded::start(folder.path(), &authority, Some(text), port).await)
             }
         };

@@ -9,8 +9,9 @@ use std::{
 };
 
 use toolforge_pki::Authority;
+use toolforge_testkit::free_port;
 
-use crate::servers::{BASE, DEADLINE, free_port};
+use crate::servers::{BASE, DEADLINE};
 
 /// What accounts need of RFC 2307bis, which Debian does not bring along.
 const SCHEMA: &str = "
