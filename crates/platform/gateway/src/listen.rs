@@ -41,8 +41,9 @@ use crate::{
 pub(crate) struct Ends {
     pub(crate) ending: Ending,
     pub(crate) tally: Arc<Tally>,
-    /// What an answer carries that no data plane makes, since it could not be understood what is asked.
-    pub(crate) carried: HeaderMap,
+    /// What an answer carries that no data plane makes, since it could not be understood what is asked. Shared by the
+    /// thousands of connections that wait.
+    pub(crate) carried: Arc<HeaderMap>,
 }
 
 impl DataPlane {
@@ -119,7 +120,7 @@ impl DataPlane {
 
     fn ends(&self, shutdown: &CancellationToken, served_over: Option<Scheme>) -> Ends {
         Ends {
-            carried: served_over.map(|scheme| self.carried(scheme)).unwrap_or_default(),
+            carried: Arc::new(served_over.map(|scheme| self.carried(scheme)).unwrap_or_default()),
             ending: Ending {
                 stopping: shutdown.clone(),
                 leaving: CancellationToken::new(),

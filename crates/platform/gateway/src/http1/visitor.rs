@@ -9,7 +9,7 @@ use std::{
 
 use bytes::{Buf as _, Bytes};
 use http::{
-    HeaderValue, Method, Request, Response, StatusCode, Version,
+    HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Version,
     header::{CONTENT_LENGTH, DATE},
 };
 use http_body::{Body as _, Frame};
@@ -86,7 +86,8 @@ struct Coming {
 struct Gone;
 
 /// Answers the requests of one connection until it ends, the visitor is silent for too long, or the gateway stops; a
-/// request under way is answered first, and one that may be on its way is waited for. An upgraded connection lives on its own until the gateway closes.
+/// request under way is answered first, and one that may be on its way is waited for. An upgraded connection lives on its
+/// own until the gateway closes.
 pub(crate) async fn converse<S, A, F>(stream: S, answer: A, ends: &Ends) -> Ended<S>
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
@@ -361,7 +362,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send + 'static> Connection<S> {
             coming: None,
         };
         let mut page = own_page(status, None, Some(reason));
-        page.headers_mut().extend(ends.carried.clone());
+        page.headers_mut().extend(HeaderMap::clone(&ends.carried));
         if self.say(page, &mut under_way).await.is_ok() {
             self.linger().await;
         }
