@@ -1,113 +1,107 @@
-//! The command line: `webservice [options] [TYPE] ACTION [-- extra arguments]`, as it has always been.
+//! The command line. Each action is a subcommand with its own options: `webservice start [TYPE] [OPTIONS]`.
+//! The order that it has always had, `webservice [OPTIONS] [TYPE] ACTION [OPTIONS]`, means the same; `words`
+//! turns it into the other before clap reads it.
 
-use clap::{Parser, ValueEnum};
+mod settings_args;
+mod words;
+
+use std::ffi::OsString;
+
+use clap::{Args, CommandFactory as _, FromArgMatches as _, Parser, Subcommand, error::ErrorKind};
+
+pub(crate) use settings_args::SettingsArgs;
 
 /// Start, stop and look at a tool's webservice
 #[derive(Debug, Parser)]
 #[command(
     name = "webservice",
     version,
-    override_usage = "webservice [OPTIONS] [TYPE] <start|stop|restart|status|logs> [-- EXTRA...]",
-    after_help = "Types on this platform are those of `webservice TYPE start` with any other word for TYPE: \
-                  it lists them.\n\n\
+    override_usage = "webservice ACTION [TYPE] [OPTIONS] [-- EXTRA...]\n       \
+                      webservice [OPTIONS] [TYPE] ACTION [-- EXTRA...]",
+    after_help = "Types on this platform are those that `webservice start` lists when it is given none.\n\n\
                   Examples:\n  webservice static start                 serve ~/public_html\n  \
                   webservice python start                 serve `app` of ~/www/python/src/app.py (WSGI)\n  \
                   webservice generic start -- ./server    serve whatever listens on $PORT\n  \
                   webservice logs -f                      follow what it prints",
+    subcommand_value_name = "ACTION",
+    subcommand_help_heading = "Actions",
+    disable_help_subcommand = true,
     max_term_width = 100
 )]
 pub(crate) struct Cli {
-    /// TYPE and ACTION, or ACTION alone
-    #[arg(required = true, num_args = 1..=2, value_name = "TYPE|ACTION")]
-    words: Vec<String>,
-    /// Memory limit, such as 512Mi or 1Gi
-    #[arg(short, long, value_name = "QUANTITY")]
-    pub(crate) mem: Option<String>,
-    /// CPU limit, such as 500m or 1
-    #[arg(short, long, value_name = "QUANTITY")]
-    pub(crate) cpu: Option<String>,
-    /// How many copies are to run
-    #[arg(short, long, value_name = "NUMBER")]
-    pub(crate) replicas: Option<u16>,
-    /// Return at once, without following what happens
-    #[arg(long)]
-    pub(crate) no_wait: bool,
-    /// logs: go on as lines come in
-    #[arg(short, long)]
-    pub(crate) follow: bool,
-    /// logs: only the last lines
-    #[arg(short, long, value_name = "LINES")]
-    pub(crate) last: Option<u32>,
-    /// Where to run it; only kubernetes is left
-    #[arg(long, value_enum, default_value_t = Backend::Kubernetes, hide = true)]
-    pub(crate) backend: Backend,
-    /// Arguments for the webservice
-    #[arg(last = true, value_name = "EXTRA")]
-    pub(crate) extra: Vec<String>,
-}
-
-/// The original's other backend, gridengine, was shut down.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(crate) enum Backend {
-    Kubernetes,
+    #[command(subcommand)]
+    pub(crate) action: Action,
 }
 
 /// What is to be done.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+#[derive(Debug, Subcommand)]
 pub(crate) enum Action {
-    Start,
-    Stop,
-    Restart,
-    Status,
-    Logs,
+    /// Start the webservice, and follow it until its URL answers
+    Start(StartArgs),
+    /// Stop the webservice, and take away all that `start` made
+    Stop(PlainArgs),
+    /// Start it anew without downtime; what is named changes, everything else stays
+    Restart(StartArgs),
+    /// Say how the webservice is
+    Status(PlainArgs),
+    /// Show what the webservice printed
+    Logs(LogsArgs),
 }
 
+/// Of actions that bring a webservice up.
+#[derive(Debug, Args)]
+pub(crate) struct StartArgs {
+    #[command(flatten)]
+    pub(crate) settings: SettingsArgs,
+    /// Return at once, without following what happens
+    #[arg(long)]
+    pub(crate) no_wait: bool,
+}
+
+/// Of actions that take nothing but what old scripts give to every action.
+#[derive(Debug, Args)]
+pub(crate) struct PlainArgs {
+    #[command(flatten)]
+    pub(crate) settings: SettingsArgs,
+}
+
+/// Of `logs`.
+#[derive(Debug, Args)]
+pub(crate) struct LogsArgs {
+    /// Go on as lines come in
+    #[arg(short, long)]
+    pub(crate) follow: bool,
+    /// Only the last lines
+    #[arg(short, long, value_name = "LINES")]
+    pub(crate) last: Option<u32>,
+    #[command(flatten)]
+    pub(crate) settings: SettingsArgs,
+}
+
+/// Actions that accept the settings of a webservice because they always have, and do nothing with them.
+const SETTINGS_WITHOUT_USE: [&str; 3] = ["stop", "status", "logs"];
+
 impl Cli {
-    /// The type, where one is named, and the action.
-    pub(crate) fn words(&self) -> Result<(Option<&str>, Action), String> {
-        let (kind, action) = match self.words.as_slice() {
-            [action] => (None, action),
-            [kind, action] => (Some(kind.as_str()), action),
-            _ => return Err("say [TYPE] ACTION".to_owned()),
-        };
-        let known = Action::from_str(action, false)
-            .map_err(|_| format!("{action:?} is no action; say start, stop, restart, status or logs"))?;
-        Ok((kind, known))
+    /// Reads the command line; the first argument is the program's name.
+    pub(crate) fn read(arguments: impl IntoIterator<Item = OsString>) -> Result<Self, clap::Error> {
+        let mut command = Self::complete();
+        let arguments = words::in_order(&command, arguments.into_iter().collect())
+            .map_err(|unknown| command.error(ErrorKind::InvalidSubcommand, unknown))?;
+        let matches = command.try_get_matches_from_mut(arguments)?;
+        Self::from_arg_matches(&matches).map_err(|error| error.format(&mut command))
+    }
+
+    /// The command as help, completion and man pages show it.
+    pub(crate) fn complete() -> clap::Command {
+        Self::command().mut_subcommands(|action| {
+            if SETTINGS_WITHOUT_USE.contains(&action.get_name()) {
+                settings_args::hide(action)
+            } else {
+                action
+            }
+        })
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn words(arguments: &[&str]) -> Result<(Option<String>, Action), String> {
-        let cli = Cli::try_parse_from([&["webservice"], arguments].concat()).unwrap();
-        cli.words()
-            .map(|(kind, action)| (kind.map(ToOwned::to_owned), action))
-    }
-
-    #[test]
-    fn type_comes_before_action_and_may_be_left_out() {
-        assert_eq!(
-            words(&["static", "start"]),
-            Ok((Some("static".to_owned()), Action::Start))
-        );
-        assert_eq!(words(&["status"]), Ok((None, Action::Status)));
-        assert_eq!(
-            words(&["-m", "1Gi", "python", "restart"]),
-            Ok((Some("python".to_owned()), Action::Restart))
-        );
-        assert!(
-            words(&["static"])
-                .unwrap_err()
-                .contains("start, stop, restart, status or logs")
-        );
-    }
-
-    #[test]
-    fn what_follows_two_hyphens_belongs_to_the_tool() {
-        let cli =
-            Cli::try_parse_from(["webservice", "generic", "start", "--", "./serve", "--port", "1"]).unwrap();
-        assert_eq!(cli.extra, ["./serve", "--port", "1"]);
-    }
-}
+mod tests;

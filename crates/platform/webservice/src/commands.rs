@@ -18,14 +18,13 @@ use crate::{
 
 /// Runs what was asked for.
 pub(crate) async fn run(cli: Cli) -> Result<(), WebserviceError> {
-    let (kind, action) = cli.words().map_err(WebserviceError::Usage)?;
     let session = Session::open().await?;
-    match action {
-        Action::Start => start::run(&session, kind, &cli).await,
-        Action::Stop => stop::run(&session).await,
-        Action::Restart => restart::run(&session, kind, &cli).await,
-        Action::Status => status::run(&session).await,
-        Action::Logs => logs::run(&session, cli.follow, cli.last).await,
+    match cli.action {
+        Action::Start(arguments) => start::run(&session, &arguments).await,
+        Action::Stop(_) => stop::run(&session).await,
+        Action::Restart(arguments) => restart::run(&session, &arguments).await,
+        Action::Status(_) => status::run(&session).await,
+        Action::Logs(arguments) => logs::run(&session, &arguments).await,
     }
 }
 

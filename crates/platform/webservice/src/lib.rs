@@ -26,7 +26,11 @@ use clap::Parser as _;
 /// The `webservice` command; the first argument is its name.
 pub fn main_webservice(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     toolforge_pki::install_provider();
-    let cli = cli::Cli::parse_from(arguments);
+    let cli = match cli::Cli::read(arguments) {
+        Ok(cli) => cli,
+        // Help and the version are such answers too; they end with 0.
+        Err(answer) => answer.exit(),
+    };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     match runtime {
         Ok(runtime) => commands::finish(runtime.block_on(commands::run(cli))),

@@ -2,7 +2,7 @@
 
 use k8s_openapi::api::apps::v1::Deployment;
 
-use crate::{cli::Cli, objects::CONTAINER};
+use crate::{cli::SettingsArgs, objects::CONTAINER};
 
 /// Settings; what is absent takes its default.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -15,12 +15,12 @@ pub(crate) struct Settings {
 
 impl Settings {
     /// What was asked for on the command line.
-    pub(crate) fn asked(cli: &Cli) -> Self {
+    pub(crate) fn asked(asked: &SettingsArgs) -> Self {
         Self {
-            mem: cli.mem.clone(),
-            cpu: cli.cpu.clone(),
-            replicas: cli.replicas,
-            extra: cli.extra.clone(),
+            mem: asked.mem.clone(),
+            cpu: asked.cpu.clone(),
+            replicas: asked.replicas,
+            extra: asked.extra.clone(),
         }
     }
 

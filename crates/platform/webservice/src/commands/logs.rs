@@ -8,6 +8,7 @@ use kube::{
 };
 
 use crate::{
+    cli::LogsArgs,
     error::WebserviceError,
     objects::{CONTAINER, selector},
     session::Session,
@@ -15,7 +16,7 @@ use crate::{
 
 const DOING: &str = "reading the logs";
 
-pub(super) async fn run(session: &Session, follow: bool, last: Option<u32>) -> Result<(), WebserviceError> {
+pub(super) async fn run(session: &Session, arguments: &LogsArgs) -> Result<(), WebserviceError> {
     let pods = session.api::<Pod>();
     let found = pods
         .list(&ListParams::default().labels(&selector()))
@@ -23,8 +24,8 @@ pub(super) async fn run(session: &Session, follow: bool, last: Option<u32>) -> R
         .map_err(WebserviceError::api(DOING))?;
     let parameters = LogParams {
         container: Some(CONTAINER.to_owned()),
-        follow,
-        tail_lines: last.map(i64::from),
+        follow: arguments.follow,
+        tail_lines: arguments.last.map(i64::from),
         timestamps: true,
         ..LogParams::default()
     };

@@ -10,11 +10,12 @@ use toolforge_model::labels;
 
 use super::start;
 use crate::{
-    cli::Cli, error::WebserviceError, objects::TYPE_ANNOTATION, platform::Platform, session::Session,
+    cli::StartArgs, error::WebserviceError, objects::TYPE_ANNOTATION, platform::Platform, session::Session,
     settings::Settings,
 };
 
-pub(super) async fn run(session: &Session, kind: Option<&str>, cli: &Cli) -> Result<(), WebserviceError> {
+pub(super) async fn run(session: &Session, arguments: &StartArgs) -> Result<(), WebserviceError> {
+    let kind = arguments.settings.kind.as_deref();
     let platform = Platform::read(&session.client).await?;
     let deployments = session.api::<Deployment>();
     let running = deployments
@@ -24,17 +25,17 @@ pub(super) async fn run(session: &Session, kind: Option<&str>, cli: &Cli) -> Res
         .filter(|running| running.metadata.deletion_timestamp.is_none());
     let Some(running) = running else {
         anstream::eprintln!("Your job is not running, starting");
-        return start::run(session, kind, cli).await;
+        return start::run(session, arguments).await;
     };
     let current = running
         .annotations()
         .get(TYPE_ANNOTATION)
         .map_or("generic", String::as_str);
-    let asked = Settings::asked(cli);
+    let asked = Settings::asked(&arguments.settings);
     if kind.is_some() || asked != Settings::default() {
         let web_type = platform.types.find(kind.unwrap_or(current))?;
         let settings = asked.over(Settings::of(&running), web_type.name == current);
-        return start::bring(session, &platform, web_type, &settings, cli.no_wait).await;
+        return start::bring(session, &platform, web_type, &settings, arguments.no_wait).await;
     }
     let stamp = json!({ "spec": { "template": { "metadata": { "annotations": {
         labels::STARTED_AT: jiff::Timestamp::now().to_string(),
@@ -47,5 +48,5 @@ pub(super) async fn run(session: &Session, kind: Option<&str>, cli: &Cli) -> Res
         )
         .await
         .map_err(WebserviceError::api("restarting your webservice"))?;
-    start::serve(session, &platform, current, cli.no_wait).await
+    start::serve(session, &platform, current, arguments.no_wait).await
 }

@@ -9,7 +9,7 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use crate::{
-    cli::Cli,
+    cli::StartArgs,
     error::WebserviceError,
     follow,
     objects::{self, Wanted},
@@ -24,7 +24,8 @@ use crate::{
 /// The name under which the API records what is ours.
 const MANAGER: &str = "webservice";
 
-pub(super) async fn run(session: &Session, kind: Option<&str>, cli: &Cli) -> Result<(), WebserviceError> {
+pub(super) async fn run(session: &Session, arguments: &StartArgs) -> Result<(), WebserviceError> {
+    let kind = arguments.settings.kind.as_deref();
     let platform = Platform::read(&session.client).await?;
     let Some(kind) = kind else {
         return Err(WebserviceError::Usage(format!(
@@ -41,7 +42,14 @@ pub(super) async fn run(session: &Session, kind: Option<&str>, cli: &Cli) -> Res
     if running.is_some_and(|running| running.metadata.deletion_timestamp.is_none()) {
         return Err(WebserviceError::AlreadyRunning);
     }
-    bring(session, &platform, web_type, &Settings::asked(cli), cli.no_wait).await
+    bring(
+        session,
+        &platform,
+        web_type,
+        &Settings::asked(&arguments.settings),
+        arguments.no_wait,
+    )
+    .await
 }
 
 /// Puts the objects of a webservice in place, newly or over those that are there, and follows them.
