@@ -40,5 +40,8 @@ pub(crate) fn finish(outcome: Result<(), WebserviceError>) -> ExitCode {
         anstream::eprintln!("  because {next}");
         cause = next.source();
     }
+    if let Some(step) = error.next_step() {
+        anstream::eprintln!("  next: {step}");
+    }
     ExitCode::from(error.code())
 }

@@ -8,7 +8,7 @@ use k8s_openapi::api::{
     core::v1::{ContainerStatus, Pod},
 };
 
-use crate::objects::CONTAINER;
+use crate::{exit::Exit, objects::CONTAINER};
 
 /// How long a refusal may last before it is believed: controllers try again, and a Pod of the version
 /// before may be about to give its quota back.
@@ -32,6 +32,8 @@ pub(crate) enum Standing {
 /// Why a webservice will not come up.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Failure {
+    /// The kind of reason.
+    pub(crate) exit: Exit,
     /// The reason, in a sentence, with the way out.
     pub(crate) sentence: String,
     /// The Pod whose last log lines belong to it, and whether they are those of the run before.
@@ -114,13 +116,18 @@ fn crashed(pod: &Pod) -> Option<Failure> {
     match reason {
         "CreateContainerConfigError" | "CreateContainerError" | "RunContainerError" => {
             return Some(Failure {
+                exit: Exit::Tool,
                 sentence: format!("It cannot be started: {message}."),
                 log: None,
             });
         }
         "ErrImagePull" | "ImagePullBackOff" | "InvalidImageName" => {
             let sentence = format!("Its image {} cannot be fetched: {message}.", status.image);
-            return Some(Failure { sentence, log: None });
+            return Some(Failure {
+                exit: Exit::Image,
+                sentence,
+                log: None,
+            });
         }
         _ => {}
     }
@@ -151,6 +158,7 @@ fn crashed(pod: &Pod) -> Option<Failure> {
         )
     };
     Some(Failure {
+        exit: Exit::Tool,
         sentence,
         log: Some((name, before)),
     })
@@ -170,6 +178,7 @@ fn refused(deployment: &Deployment, newest: &[&Pod], waited: Duration) -> Option
             .as_deref()
             .unwrap_or("the cluster refuses its Pods");
         return Some(Failure {
+            exit: Exit::of_refusal(message).unwrap_or(Exit::Admission),
             sentence: format!("The cluster refuses it: {message}."),
             log: None,
         });
@@ -181,6 +190,7 @@ fn refused(deployment: &Deployment, newest: &[&Pod], waited: Duration) -> Option
         })?;
         let message = condition.message.as_deref().unwrap_or("no node takes it");
         Some(Failure {
+            exit: Exit::Time,
             sentence: format!("There is no room for it: {message}."),
             log: None,
         })
@@ -202,6 +212,11 @@ fn coming(newest: &[&Pod], waited: Duration) -> Standing {
                 return Standing::Coming("waiting until it listens");
             }
             Standing::Failed(Failure {
+                exit: if asks_for_a_page(pod) {
+                    Exit::HealthCheck
+                } else {
+                    Exit::NotListening
+                },
                 sentence: format!(
                     "It runs, but nothing listens on port {} after {} s. It must listen on the port that the \
                      environment variable PORT names.",
@@ -213,6 +228,18 @@ fn coming(newest: &[&Pod], waited: Duration) -> Standing {
         }
         Some(_) => Standing::Coming("handing over"),
     }
+}
+
+/// Whether it is ready only when a path of it answers, not when anything listens.
+fn asks_for_a_page(pod: &Pod) -> bool {
+    let container = pod.spec.as_ref().and_then(|spec| {
+        spec.containers
+            .iter()
+            .find(|container| container.name == CONTAINER)
+    });
+    container
+        .and_then(|container| container.readiness_probe.as_ref())
+        .is_some_and(|probe| probe.http_get.is_some())
 }
 
 #[cfg(test)]

@@ -17,6 +17,7 @@ use kube::{
 use crate::{
     diagnosis::{Failure, Seen, Standing, diagnose},
     error::WebserviceError,
+    exit::Exit,
     objects::{CONTAINER, selector},
     session::Session,
     url_check::{UrlCheck, is_from_the_tool},
@@ -49,10 +50,13 @@ pub(crate) async fn until_it_serves(
         Err(failure) => {
             bar.finish_and_clear();
             show_log(session, &failure).await;
-            Err(WebserviceError::Failed(format!(
-                "Your webservice does not come up. {}\nMend it, then say `webservice restart`; `webservice stop` takes it away.",
-                failure.sentence
-            )))
+            Err(WebserviceError::DoesNotServe {
+                exit: failure.exit,
+                sentence: format!(
+                    "Your webservice does not come up. {}\nMend it, then say `webservice restart`; `webservice stop` takes it away.",
+                    failure.sentence
+                ),
+            })
         }
     };
     bar.finish_and_clear();
@@ -94,7 +98,11 @@ async fn until_ready(session: &Session, bar: &ProgressBar) -> Result<(), Failure
             Standing::Failed(failure) => return Err(failure),
             Standing::Absent => {
                 let sentence = "It was stopped meanwhile.".to_owned();
-                return Err(Failure { sentence, log: None });
+                return Err(Failure {
+                    exit: Exit::Tool,
+                    sentence,
+                    log: None,
+                });
             }
         }
     }
@@ -146,13 +154,13 @@ async fn until_answered(check: &UrlCheck) -> Result<reqwest::StatusCode, Webserv
             Ok(status) if is_from_the_tool(*status) => return Ok(*status),
             _ if began.elapsed() < URL_PATIENCE => {}
             Ok(status) => {
-                return Err(WebserviceError::Failed(format!(
+                return Err(url_failure(format!(
                     "Your webservice runs, but {} answers {status}. `webservice logs` shows what it printed.",
                     check.url()
                 )));
             }
             Err(error) => {
-                return Err(WebserviceError::Failed(format!(
+                return Err(url_failure(format!(
                     "Your webservice runs, but {} cannot be reached: {error}.",
                     check.url()
                 )));
@@ -160,6 +168,13 @@ async fn until_answered(check: &UrlCheck) -> Result<reqwest::StatusCode, Webserv
         }
         tokio::time::sleep(pause).await;
         pause = (pause * 2).min(URL_PAUSE_MOST);
+    }
+}
+
+fn url_failure(sentence: String) -> WebserviceError {
+    WebserviceError::DoesNotServe {
+        exit: Exit::Url,
+        sentence,
     }
 }
 

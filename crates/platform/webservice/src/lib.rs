@@ -9,6 +9,7 @@ mod cli;
 mod commands;
 mod diagnosis;
 mod error;
+mod exit;
 mod follow;
 mod objects;
 mod platform;

@@ -18,7 +18,7 @@ use kube::{
 };
 use serde::de::DeserializeOwned;
 
-use crate::{error::WebserviceError, objects::selector, session::Session};
+use crate::{error::WebserviceError, exit::Exit, objects::selector, session::Session};
 
 const DOING: &str = "stopping your webservice";
 /// The grace of a Pod (30 s, Kubernetes' default) and time to tidy up.
@@ -41,11 +41,12 @@ pub(super) async fn run(session: &Session) -> Result<(), WebserviceError> {
     delete_all(&deployments, &parameters).await?;
     tokio::time::timeout(GONE_PATIENCE, until_gone(session))
         .await
-        .map_err(|_| {
-            WebserviceError::Failed(format!(
+        .map_err(|_| WebserviceError::DoesNotServe {
+            exit: Exit::Time,
+            sentence: format!(
                 "Its Pods are still there after {} s; `kubectl get pods` shows them.",
                 GONE_PATIENCE.as_secs()
-            ))
+            ),
         })?;
     anstream::println!("Your webservice is stopped");
     Ok(())
