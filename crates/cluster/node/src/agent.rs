@@ -8,6 +8,7 @@ use std::{
 };
 
 use futures::{Stream, StreamExt as _};
+use jiff::Timestamp;
 use k8s_openapi::api::core::v1::Pod;
 use kube::{
     Api, Client,
@@ -35,7 +36,7 @@ use crate::{
     protection::Protection,
     proxy,
     runtime::Runtime,
-    server::{self, Server},
+    server::{self, Meter, Server},
     volumes::{Objects, VolumeFolders},
 };
 
@@ -99,6 +100,7 @@ pub(crate) async fn run_on<R: Runtime>(
         identity,
         client_ca_pem,
         state_dir,
+        protect,
         ..
     } = config;
     let logs = LogStore::open(&state_dir).map_err(|source| NodeError::State {
@@ -123,13 +125,19 @@ pub(crate) async fn run_on<R: Runtime>(
             .map_or("process", |(name, _)| name)
             .to_owned(),
     });
+    let meter = Meter {
+        node: name.clone(),
+        machine: machine.clone(),
+        controllers: protect.controllers,
+        started: Timestamp::now(),
+    };
     let pods = Pods::new(shared, Network::of(config.pod_network), shutdown.clone());
     let (served, (), (), (), ()) = tokio::join!(
         server::serve(
             listener,
             &identity,
             &client_ca_pem,
-            Server::new(runtime, logs, config.session_silence, shutdown.clone())
+            Server::new(runtime, logs, meter, config.session_silence, shutdown.clone())
         ),
         machine::keep_registered(
             client.clone(),

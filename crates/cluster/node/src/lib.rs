@@ -7,7 +7,8 @@
 //! - [`Runtime`] is the seam below: today processes of this machine (`process`), later full containers.
 //!
 //! Beside them stand the Pods' volumes (`volumes`), the Node object (`machine`), the relay of Services (`proxy`), the
-//! logs (`logs`) and the small server that the API fetches them from and brings clients to containers with (`server`).
+//! logs (`logs`) and the small server that the API fetches them from, and figures of what is used (`usage`), and brings
+//! clients to containers with (`server`).
 //! All `unsafe` of the platform is in `sys`.
 //!
 //! This crate must not know the platform components; it meets them over the Kubernetes API only.
@@ -29,6 +30,7 @@ mod runtime;
 mod server;
 mod session;
 mod sys;
+mod usage;
 mod volumes;
 
 pub use agent::run;
@@ -37,6 +39,7 @@ pub use error::NodeError;
 pub use protection::{Protection, detect_protection};
 pub use runtime::{
     ContainerId, ContainerPlace, CreateError, CreateRequest, Exit, Mount, MountSource, OutputSink,
-    ProbeOutcome, Runtime, StartError, Stop, Usage,
+    ProbeOutcome, Runtime, StartError, Stop,
 };
 pub use session::{Input, Output, Resizer, Session};
+pub use usage::{Allowance, Memory, Reading, Throttling, Usage};

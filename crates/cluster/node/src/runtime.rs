@@ -10,7 +10,7 @@ use jiff::Timestamp;
 use k8s_openapi::api::core::v1::{Container, PodSecurityContext};
 use toolforge_streams::Wanted;
 
-use crate::session::Session;
+use crate::{session::Session, usage::Reading};
 
 /// Which container of which Pod, and which start of it.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -145,15 +145,6 @@ pub struct ProbeOutcome {
     pub output: String,
 }
 
-/// What a container uses at this moment.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Usage {
-    /// CPU time since its start.
-    pub cpu: Duration,
-    /// Memory that it holds, in bytes.
-    pub memory_bytes: u64,
-}
-
 /// What runs containers.
 pub trait Runtime: fmt::Debug + Send + Sync + 'static {
     /// Name and version as `nodeInfo.containerRuntimeVersion` shows them, `NAME://VERSION`.
@@ -180,8 +171,8 @@ pub trait Runtime: fmt::Debug + Send + Sync + 'static {
         limit: Duration,
     ) -> impl Future<Output = ProbeOutcome> + Send;
 
-    /// What a container uses; none when it has ended or the machine does not tell.
-    fn usage(&self, id: &ContainerId) -> Option<Usage>;
+    /// Every container that runs, with what it uses. Reads files for each, so it blocks for a moment.
+    fn readings(&self) -> Vec<Reading>;
 
     /// The container that runs at this place now.
     fn find(&self, namespace: &str, pod: &str, container: &str) -> Option<ContainerId>;

@@ -1,8 +1,9 @@
-//! The node's own API, for the cluster's API only: the logs of containers, commands in them, and their ports. Its paths
-//! and words are kubelet's.
+//! The node's own API, for the cluster's API only: the logs of containers, commands in them, their ports, and what they use.
+//! Its paths and words are kubelet's.
 
 mod answer;
 mod commands;
+mod figures;
 mod forward;
 mod logs;
 mod query;
@@ -18,6 +19,7 @@ use axum::{
     response::{IntoResponse as _, Response},
     routing::get,
 };
+pub(crate) use figures::Meter;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use toolforge_pki::{Certified, Identity, read_certificate_der, server_config};
@@ -34,6 +36,7 @@ const ADMINS: &str = "system:masters";
 pub(crate) struct Server<R> {
     runtime: Arc<R>,
     logs: Arc<LogStore>,
+    meter: Arc<Meter>,
     session_silence: Duration,
     shutdown: CancellationToken,
 }
@@ -43,12 +46,14 @@ impl<R> Server<R> {
     pub(crate) fn new(
         runtime: Arc<R>,
         logs: Arc<LogStore>,
+        meter: Meter,
         session_silence: Duration,
         shutdown: CancellationToken,
     ) -> Self {
         Self {
             runtime,
             logs,
+            meter: Arc::new(meter),
             session_silence,
             shutdown,
         }
@@ -60,6 +65,7 @@ impl<R> Clone for Server<R> {
         Self {
             runtime: self.runtime.clone(),
             logs: self.logs.clone(),
+            meter: self.meter.clone(),
             session_silence: self.session_silence,
             shutdown: self.shutdown.clone(),
         }
@@ -98,6 +104,10 @@ fn router<R: Runtime>(server: Server<R>) -> Router {
         .route("/exec/{namespace}/{pod}/{container}", exec)
         .route("/attach/{namespace}/{pod}/{container}", attach)
         .route("/portForward/{namespace}/{pod}", forward)
+        .route("/metrics", get(figures::own::<R>))
+        .route("/metrics/resource", get(figures::resource::<R>))
+        .route("/metrics/cadvisor", get(figures::cadvisor::<R>))
+        .route("/stats/summary", get(figures::summary::<R>))
         .route_layer(from_fn(only_the_api))
         .route("/healthz", get(|| async { "ok" }))
         .with_state(server)

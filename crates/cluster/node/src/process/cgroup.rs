@@ -3,6 +3,8 @@
 //! All groups of one node lie in one folder that is named after its state folder, so that the node finds those of
 //! an earlier life again, and two nodes of one machine never touch each other's.
 
+pub(super) mod account;
+
 use std::{
     fs::{self, File},
     io,
@@ -10,7 +12,7 @@ use std::{
     path::{Path, PathBuf},
     sync::Arc,
     thread,
-    time::{Duration, Instant},
+    time::Instant,
 };
 
 use rustix::process::Pid;
@@ -20,7 +22,7 @@ use super::{
     ending::{END_LIMIT, LOOK_EVERY, end_all},
     limits::{Limits, Part},
 };
-use crate::runtime::Usage;
+use crate::usage::Usage;
 
 /// The groups of one node.
 #[derive(Debug, Clone)]
@@ -40,6 +42,7 @@ struct Home {
 pub(super) struct Cgroup {
     /// Keeps the folder around.
     _home: Arc<Home>,
+    path: String,
     memory: Option<Place>,
     cpu: Option<Place>,
     cpu_time: Option<Place>,
@@ -129,6 +132,7 @@ impl Cgroups {
         } = &self.home.controllers;
         Cgroup {
             _home: self.home.clone(),
+            path: format!("/{}/{name}", self.home.folder),
             memory: place(memory),
             cpu: place(cpu),
             cpu_time: place(cpu_time),
@@ -233,19 +237,25 @@ impl Cgroup {
 
     /// What the group uses; none without both accounts.
     pub(super) fn usage(&self) -> Option<Usage> {
-        let (memory, cpu) = (self.memory.as_ref()?, self.cpu_time.as_ref()?);
-        let held = match memory.version {
-            Version::One => "memory.usage_in_bytes",
-            Version::Two => "memory.current",
-        };
-        let cpu = match cpu.version {
-            Version::One => Duration::from_nanos(read(cpu, "cpuacct.usage")?.trim().parse().ok()?),
-            Version::Two => Duration::from_micros(value_of(&read(cpu, "cpu.stat")?, "usage_usec")?),
-        };
+        let (memory, cpu_time) = (self.memory.as_ref()?, self.cpu_time.as_ref()?);
+        let (cpu, cpu_user, cpu_system) = account::cpu_time(cpu_time.version, |file| read(cpu_time, file))?;
+        let throttling = self.cpu.as_ref();
+        let threads = self.pids.as_ref().and_then(|place| read(place, "pids.current"));
         Some(Usage {
             cpu,
-            memory_bytes: read(memory, held)?.trim().parse().ok()?,
+            cpu_user,
+            cpu_system,
+            throttling: throttling
+                .and_then(|place| account::throttling(place.version, |file| read(place, file))),
+            memory: account::memory(memory.version, |file| read(memory, file))?,
+            processes: read(memory, "cgroup.procs").map(|list| list.lines().count() as u64),
+            threads: threads.and_then(|text| text.trim().parse().ok()),
         })
+    }
+
+    /// Its path below the root of its hierarchies.
+    pub(super) fn path(&self) -> &str {
+        &self.path
     }
 
     fn limit(&self, limits: &Limits) -> io::Result<()> {

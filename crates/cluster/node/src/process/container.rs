@@ -29,8 +29,9 @@ use super::{
     table,
 };
 use crate::{
-    runtime::{ContainerId, ContainerPlace, Exit, OutputSink, Stop, Usage},
+    runtime::{ContainerId, ContainerPlace, Exit, OutputSink, Stop},
     sys::child::Credentials,
+    usage::{Allowance, Memory, Reading, Usage},
 };
 
 /// A container's thread only copies bytes, into whatever its output is.
@@ -46,6 +47,8 @@ pub(super) struct Plan {
     pub(super) output: Arc<dyn OutputSink>,
     pub(super) place: ContainerPlace,
     pub(super) terms: Terms,
+    /// The image that the Pod names.
+    pub(super) image: String,
 }
 
 /// A container that runs, or did until a moment ago.
@@ -57,6 +60,7 @@ pub(super) struct Running {
     pub(super) console: Arc<Console>,
     /// The commands that run inside of it.
     pub(super) guests: Mutex<Guests>,
+    started: Timestamp,
     pid: Pid,
     pidfd: OwnedFd,
     exit: watch::Sender<Option<Exit>>,
@@ -110,6 +114,7 @@ pub(super) fn start(
         guests: Mutex::default(),
         plan,
         cgroup,
+        started: Timestamp::now(),
         pid,
         pidfd,
         exit: watch::Sender::new(None),
@@ -158,20 +163,23 @@ impl Running {
         exit.clone()
     }
 
-    /// What it uses: as the cgroup counts, else the sum of its session's processes.
-    pub(super) fn usage(&self) -> Option<Usage> {
+    /// What it uses: as the cgroup counts, else the sum of its session's processes. None when it has ended.
+    pub(super) fn reading(&self, id: &ContainerId) -> Option<Reading> {
         if self.exit.borrow().is_some() {
             return None;
         }
-        self.cgroup.as_ref().and_then(Cgroup::usage).or_else(|| {
-            let members = table::of_session(self.pid);
-            (!members.is_empty()).then(|| Usage {
-                cpu: members.iter().map(|entry| entry.cpu).sum(),
-                memory_bytes: members
-                    .iter()
-                    .filter_map(|entry| table::memory_bytes(entry.pid))
-                    .sum(),
-            })
+        let counted = self.cgroup.as_ref().and_then(Cgroup::usage);
+        let usage = counted.or_else(|| summed(&table::of_session(self.pid)))?;
+        let own = self.cgroup.as_ref().map(|cgroup| cgroup.path().to_owned());
+        Some(Reading {
+            id: id.clone(),
+            place: self.plan.place.clone(),
+            image: self.plan.image.clone(),
+            group: own.clone().unwrap_or_else(|| format!("/processes/{id}")),
+            started: self.started,
+            // Without a group nothing holds it to its limits.
+            allowance: own.map_or_else(Allowance::default, |_| self.plan.limits.allowance()),
+            usage,
         })
     }
 
@@ -220,6 +228,26 @@ impl Running {
             cgroup.remove();
         }
     }
+}
+
+/// What processes use together.
+fn summed(members: &[table::Entry]) -> Option<Usage> {
+    if members.is_empty() {
+        return None;
+    }
+    let held = members.iter().filter_map(|entry| table::memory_bytes(entry.pid));
+    let rss = held.sum();
+    Some(Usage {
+        cpu: members.iter().map(|entry| entry.cpu).sum(),
+        memory: Memory {
+            usage_bytes: rss,
+            working_set_bytes: rss,
+            rss_bytes: Some(rss),
+            ..Memory::default()
+        },
+        processes: Some(members.len() as u64),
+        ..Usage::default()
+    })
 }
 
 /// What a shell adds to a signal's number for its exit code, and Kubernetes with it.

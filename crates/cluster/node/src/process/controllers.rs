@@ -3,9 +3,13 @@
 use std::{
     fs,
     path::{Path, PathBuf},
+    time::Duration,
 };
 
 use rustix::fs::Access;
+
+use super::cgroup::account;
+use crate::usage::Memory;
 
 /// The two generations of the kernel's interface.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -68,6 +72,19 @@ impl Controllers {
             cpu_time,
             pids: pick("pids"),
         }
+    }
+
+    /// CPU time of the whole machine, by the root of its hierarchy.
+    pub(crate) fn cpu_time_of_all(&self) -> Option<Duration> {
+        let root = self.cpu_time.as_ref()?;
+        account::cpu_time(root.version, |file| fs::read_to_string(root.root.join(file)).ok())
+            .map(|(all, ..)| all)
+    }
+
+    /// Memory of the whole machine, by the root of its hierarchy. That of the second generation has no account.
+    pub(crate) fn memory_of_all(&self) -> Option<Memory> {
+        let root = self.memory.as_ref()?;
+        account::memory(root.version, |file| fs::read_to_string(root.root.join(file)).ok())
     }
 
     pub(crate) fn has_memory(&self) -> bool {

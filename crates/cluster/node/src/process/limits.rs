@@ -6,7 +6,7 @@ use k8s_openapi::{
 use toolforge_model::Quantity;
 
 use super::controllers::Version;
-use crate::runtime::CreateError;
+use crate::{runtime::CreateError, usage::Allowance};
 
 /// Most processes and threads of one container: enough for any server, too few for a fork bomb to hurt others.
 const PROCESSES: u64 = 512;
@@ -60,6 +60,27 @@ impl Limits {
         })
     }
 
+    /// The same in the kernel's own units.
+    pub(super) fn allowance(&self) -> Allowance {
+        Allowance {
+            memory_bytes: self.memory_bytes,
+            cpu_quota_us: self.cpu_quota_us(),
+            cpu_period_us: PERIOD_US,
+            cpu_shares: self.cpu_shares(),
+            pids: Some(PROCESSES),
+        }
+    }
+
+    fn cpu_quota_us(&self) -> Option<u64> {
+        let quota = self.cpu_millis?.saturating_mul(PERIOD_US) / 1000;
+        Some(quota.max(LEAST_QUOTA_US))
+    }
+
+    fn cpu_shares(&self) -> u64 {
+        let asked = self.cpu_request_millis.unwrap_or(0).saturating_mul(1024) / 1000;
+        asked.clamp(SHARES.0, SHARES.1)
+    }
+
     /// What to write for one controller, in this order.
     pub(super) fn settings(&self, part: Part, version: Version) -> Vec<Setting> {
         match part {
@@ -73,11 +94,7 @@ impl Limits {
     }
 
     fn cpu(&self, version: Version) -> Vec<Setting> {
-        let asked = self.cpu_request_millis.unwrap_or(0).saturating_mul(1024) / 1000;
-        let shares = asked.clamp(SHARES.0, SHARES.1);
-        let quota = self
-            .cpu_millis
-            .map(|millis| (millis.saturating_mul(PERIOD_US) / 1000).max(LEAST_QUOTA_US));
+        let shares = self.cpu_shares();
         let mut settings = match version {
             Version::One => vec![optional("cpu.shares", shares.to_string())],
             // The kernel's weights go from 1 to 10,000; the line is the one that container runtimes agreed on.
@@ -86,7 +103,7 @@ impl Limits {
                 (1 + (shares - 2) * 9999 / 262_142).to_string(),
             )],
         };
-        if let Some(quota) = quota {
+        if let Some(quota) = self.cpu_quota_us() {
             match version {
                 Version::One => settings.extend([
                     needed("cpu.cfs_period_us", PERIOD_US.to_string()),

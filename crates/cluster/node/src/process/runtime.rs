@@ -36,10 +36,11 @@ use crate::{
     error::NodeError,
     protection::Protection,
     runtime::{
-        ContainerId, CreateError, CreateRequest, Exit, Mount, ProbeOutcome, Runtime, StartError, Stop, Usage,
+        ContainerId, CreateError, CreateRequest, Exit, Mount, ProbeOutcome, Runtime, StartError, Stop,
     },
     session::Session,
     sys::child::Credentials,
+    usage::Reading,
 };
 
 /// Runs containers as processes of this machine.
@@ -117,6 +118,7 @@ impl ProcessRuntime {
             address: request.address,
             output: request.output,
             terms: Terms::of(&request.container),
+            image: request.container.image.unwrap_or_default(),
             place: request.place,
         };
         Ok((plan, mounts))
@@ -240,8 +242,21 @@ impl Runtime for ProcessRuntime {
         }
     }
 
-    fn usage(&self, id: &ContainerId) -> Option<Usage> {
-        self.running(id)?.usage()
+    fn readings(&self) -> Vec<Reading> {
+        let running: Vec<(ContainerId, Arc<Running>)> = {
+            let containers = self.containers.lock();
+            let slots = containers.iter();
+            slots
+                .filter_map(|(id, slot)| match slot {
+                    Slot::Running(running) => Some((id.clone(), running.clone())),
+                    Slot::Created(_) => None,
+                })
+                .collect()
+        };
+        running
+            .iter()
+            .filter_map(|(id, running)| running.reading(id))
+            .collect()
     }
 
     fn find(&self, namespace: &str, pod: &str, container: &str) -> Option<ContainerId> {

@@ -54,8 +54,21 @@ async fn open() -> Open {
     );
     let api = ("127.0.0.1".to_owned(), 6443);
     let folder = state.path().to_owned();
-    let runtime = ProcessRuntime::new("/no/such/bin".into(), folder, api, &detect_protection(), None);
-    let paths = Server::new(Arc::new(runtime.expect("runtime")), served, SESSION_SILENCE, stop);
+    let protection = detect_protection();
+    let runtime = ProcessRuntime::new("/no/such/bin".into(), folder, api, &protection, None);
+    let meter = Meter {
+        node: "one".to_owned(),
+        machine: crate::machine::Machine::detect(),
+        controllers: protection.controllers,
+        started: jiff::Timestamp::now(),
+    };
+    let paths = Server::new(
+        Arc::new(runtime.expect("runtime")),
+        served,
+        meter,
+        SESSION_SILENCE,
+        stop,
+    );
     tokio::spawn(async move { serve(listener, &identity, &ca, paths).await });
     Open {
         authority,
@@ -158,4 +171,22 @@ async fn a_followed_log_ends_with_the_container_and_with_the_node() {
         .expect("the stream ends");
     assert!(matches!(rest, Ok(None) | Err(_)));
     sink.close();
+}
+
+#[tokio::test]
+async fn figures_are_for_the_api_only() {
+    let open = open().await;
+    let api = open.client(API, &[]);
+    let tool = open.client("tool", &["toolforge"]);
+    for path in [
+        "/metrics",
+        "/metrics/resource",
+        "/metrics/cadvisor",
+        "/stats/summary",
+    ] {
+        assert_eq!(open.ask(&tool, path).await.status().as_u16(), 403, "{path}");
+        let answer = open.ask(&api, path).await;
+        assert_eq!(answer.status().as_u16(), 200, "{path}");
+        assert!(!answer.text().await.expect("text").is_empty(), "{path}");
+    }
 }

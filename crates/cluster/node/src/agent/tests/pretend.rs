@@ -15,9 +15,10 @@ use toolforge_streams::Wanted;
 use crate::{
     runtime::{
         ContainerId, ContainerPlace, CreateError, CreateRequest, Exit, ProbeOutcome, Runtime, StartError,
-        Stop, Usage,
+        Stop,
     },
     session::Session,
+    usage::Reading,
 };
 
 /// Containers that exist only here, and end when they are told.
@@ -115,8 +116,8 @@ impl Runtime for Pretend {
         }
     }
 
-    fn usage(&self, _: &ContainerId) -> Option<Usage> {
-        None
+    fn readings(&self) -> Vec<Reading> {
+        Vec::new()
     }
 
     fn find(&self, _: &str, _: &str, _: &str) -> Option<ContainerId> {

@@ -21,7 +21,7 @@ async fn an_ended_container_is_forgotten() {
     let machine = Machine::new();
     let (id, _) = machine.start(request("c", &["true"])).await;
     machine.end(&id).await;
-    assert_eq!(machine.runtime.usage(&id), None);
+    assert_eq!(machine.runtime.readings(), []);
     assert!(machine.runtime.containers_are_empty());
     let records = std::fs::read_dir(machine.folder.path().join("run")).expect("records");
     assert_eq!(records.count(), 0);

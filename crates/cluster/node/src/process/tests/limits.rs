@@ -102,13 +102,20 @@ async fn usage_is_told_while_a_container_runs() {
     let (id, _) = machine
         .start(request("c", &["sh", "-c", "while :; do :; done"]))
         .await;
-    until("CPU time", || {
-        machine
-            .runtime
-            .usage(&id)
-            .filter(|usage| !usage.cpu.is_zero() && usage.memory_bytes > 0)
+    let reading = until("CPU time", || {
+        let mut readings = machine.runtime.readings().into_iter();
+        readings.find(|reading| {
+            reading.id == id && !reading.usage.cpu.is_zero() && reading.usage.memory.usage_bytes > 0
+        })
     })
     .await;
+    let memory = reading.usage.memory;
+    assert!(
+        memory.working_set_bytes > 0 && memory.working_set_bytes <= memory.usage_bytes,
+        "{memory:?}"
+    );
+    assert_eq!(reading.usage.processes, Some(1));
+    assert_eq!(reading.place.container, "c");
     machine.runtime.stop(&id, Stop::Force);
     machine.end(&id).await;
 }
