@@ -20,6 +20,12 @@ pub const MAINTAINERS: &str = "toolforge.org/maintainers";
 pub const TOOLFORGE: &str = "toolforge";
 /// Value of [`TOOLFORGE`] that asks for it.
 pub const TOOLFORGE_TOOL: &str = "tool";
+/// Label of Pods that ask for the tool's environment: which of the platform's storage they get. Without it, all.
+pub const MOUNT_STORAGE: &str = "toolforge.org/mount-storage";
+/// Value of [`MOUNT_STORAGE`]: the home and all else that is configured.
+pub const MOUNT_STORAGE_ALL: &str = "all";
+/// Value of [`MOUNT_STORAGE`]: nothing, nor the variables that lead to it.
+pub const MOUNT_STORAGE_NONE: &str = "none";
 /// Label: what part a webservice object plays.
 pub const COMPONENT: &str = "app.kubernetes.io/component";
 /// Value of [`COMPONENT`] on the objects of a webservice.

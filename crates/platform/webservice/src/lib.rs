@@ -13,6 +13,7 @@ mod exit;
 mod follow;
 mod objects;
 mod platform;
+mod probes;
 mod resources;
 mod runner;
 mod session;

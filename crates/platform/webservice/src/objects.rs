@@ -5,7 +5,11 @@ use std::path::Path;
 use serde_json::{Value, json};
 use toolforge_model::{Domain, ToolName, labels};
 
-use crate::types::WebType;
+use crate::{
+    probes::probes,
+    settings::{Mount, SETTINGS_ANNOTATION, Settings},
+    types::WebType,
+};
 
 /// The port that a webservice listens on, behind its Service and inside its container.
 pub(crate) const PORT: u16 = 8000;
@@ -13,6 +17,12 @@ pub(crate) const PORT: u16 = 8000;
 pub(crate) const CONTAINER: &str = "webservice";
 /// The annotation that remembers the type by the name it was asked for.
 pub(crate) const TYPE_ANNOTATION: &str = "toolforge.org/webservice-type";
+/// The type whose image its maintainers built: it knows itself how to start.
+pub(crate) const BUILDSERVICE: &str = "buildservice";
+/// The runtime of programs that need nothing of the home.
+const GENERIC: &str = "generic";
+/// Where programs without a home may write.
+const NO_HOME: &str = "/tmp";
 
 /// What was asked for.
 #[derive(Debug, Clone)]
@@ -20,9 +30,9 @@ pub(crate) struct Wanted<'a> {
     pub(crate) tool: &'a ToolName,
     pub(crate) home: &'a Path,
     pub(crate) web_type: &'a WebType,
-    pub(crate) replicas: u16,
+    /// As they were resolved: what was said by somebody, not the defaults.
+    pub(crate) settings: &'a Settings,
     pub(crate) resources: Value,
-    pub(crate) extra: &'a [String],
     /// Now, RFC 3339: a Pod template that differs is rolled out.
     pub(crate) started_at: String,
 }
@@ -38,20 +48,28 @@ pub(crate) fn selector() -> String {
     )
 }
 
+/// What a type mounts unless it is told otherwise: an image that was built has all that it needs.
+pub(crate) fn default_mount(runtime: &str) -> Mount {
+    if runtime == BUILDSERVICE {
+        Mount::None
+    } else {
+        Mount::All
+    }
+}
+
+/// Whether a type can do without the home.
+pub(crate) fn runs_without_home(runtime: &str) -> bool {
+    matches!(runtime, BUILDSERVICE | GENERIC)
+}
+
 /// The Deployment.
 pub(crate) fn deployment(wanted: &Wanted<'_>) -> Value {
     let labels = labels_of(wanted.tool);
-    let mut command = vec![
-        "webservice-runner".to_owned(),
-        "--type".to_owned(),
-        wanted.web_type.runtime.clone(),
-        "--port".to_owned(),
-        PORT.to_string(),
-    ];
-    if !wanted.extra.is_empty() {
-        command.push("--".to_owned());
-        command.extend_from_slice(wanted.extra);
-    }
+    let mut pod_labels = labels.clone();
+    pod_labels[labels::MOUNT_STORAGE] = json!(match wanted.mount() {
+        Mount::All => labels::MOUNT_STORAGE_ALL,
+        Mount::None => labels::MOUNT_STORAGE_NONE,
+    });
     json!({
         "apiVersion": "apps/v1",
         "kind": "Deployment",
@@ -59,37 +77,75 @@ pub(crate) fn deployment(wanted: &Wanted<'_>) -> Value {
             "name": wanted.tool.as_str(),
             "namespace": wanted.tool.namespace().as_str(),
             "labels": labels,
-            "annotations": { TYPE_ANNOTATION: wanted.web_type.name },
+            "annotations": {
+                TYPE_ANNOTATION: wanted.web_type.name,
+                SETTINGS_ANNOTATION: json!(wanted.settings).to_string(),
+            },
         },
         "spec": {
-            "replicas": wanted.replicas,
+            "replicas": wanted.settings.replicas.unwrap_or(1),
             "selector": { "matchLabels": labels },
             // The new one answers before the old one goes.
             "strategy": { "type": "RollingUpdate", "rollingUpdate": { "maxSurge": 1, "maxUnavailable": 0 } },
             "template": {
                 "metadata": {
-                    "labels": labels,
+                    "labels": pod_labels,
                     "annotations": { labels::STARTED_AT: wanted.started_at },
                 },
-                "spec": {
-                    "containers": [{
-                        "name": CONTAINER,
-                        "image": wanted.web_type.image,
-                        "command": command,
-                        "workingDir": wanted.home,
-                        "env": [{ "name": "PORT", "value": PORT.to_string() }],
-                        "ports": [{ "name": "http", "containerPort": PORT, "protocol": "TCP" }],
-                        "resources": wanted.resources,
-                        "readinessProbe": {
-                            "tcpSocket": { "port": "http" },
-                            "periodSeconds": 5,
-                            "failureThreshold": 3,
-                        },
-                    }],
-                },
+                "spec": { "containers": [container(wanted)] },
             },
         },
     })
+}
+
+impl Wanted<'_> {
+    fn mount(&self) -> Mount {
+        self.settings
+            .mount
+            .unwrap_or_else(|| default_mount(&self.web_type.runtime))
+    }
+
+    /// What is executed; nothing where the image says it itself.
+    fn command(&self) -> Option<Vec<String>> {
+        let extra = &self.settings.extra;
+        if self.web_type.runtime == BUILDSERVICE {
+            return (!extra.is_empty()).then(|| extra.clone());
+        }
+        let (runtime, port) = (&self.web_type.runtime, PORT.to_string());
+        let mut command = ["webservice-runner", "--type", runtime, "--port", &port]
+            .map(ToOwned::to_owned)
+            .to_vec();
+        if !extra.is_empty() {
+            command.push("--".to_owned());
+            command.extend_from_slice(extra);
+        }
+        Some(command)
+    }
+}
+
+fn container(wanted: &Wanted<'_>) -> Value {
+    let mut env = vec![json!({ "name": "PORT", "value": PORT.to_string() })];
+    let mut container = json!({
+        "name": CONTAINER,
+        "image": wanted.web_type.image,
+        "ports": [{ "name": "http", "containerPort": PORT, "protocol": "TCP" }],
+        "resources": wanted.resources,
+    });
+    if let Some(command) = wanted.command() {
+        container["command"] = json!(command);
+    }
+    if wanted.web_type.runtime == BUILDSERVICE {
+        env.push(json!({ "name": "NO_HOME", "value": "a buildservice image brings its own" }));
+    } else if wanted.mount() == Mount::None {
+        env.push(json!({ "name": "HOME", "value": NO_HOME }));
+    } else {
+        container["workingDir"] = json!(wanted.home);
+    }
+    container["env"] = json!(env);
+    for (name, probe) in probes(wanted.settings.health_check_path.as_deref()) {
+        container[name] = probe;
+    }
+    container
 }
 
 /// The Service.
@@ -103,7 +159,7 @@ pub(crate) fn service(tool: &ToolName) -> Value {
             "labels": labels_of(tool),
         },
         "spec": {
-            "selector": labels_of(tool),
+            "selector": { labels::NAME: tool.as_str() },
             "ports": [{ "name": "http", "port": PORT, "targetPort": PORT, "protocol": "TCP" }],
         },
     })

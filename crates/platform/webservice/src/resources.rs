@@ -3,35 +3,55 @@
 use serde_json::{Value, json};
 use toolforge_model::Quantity;
 
-use crate::error::WebserviceError;
+/// The limits of a webservice that says nothing, and whose type says nothing.
+pub(crate) const DEFAULT_MEMORY: &str = "512Mi";
+pub(crate) const DEFAULT_CPU: &str = "0.5";
+/// What is requested under a default limit.
+const DEFAULT_MEMORY_REQUEST: &str = "256Mi";
+const DEFAULT_CPU_REQUEST: &str = "0.125";
+/// A request is half of its limit, unless the limit is below these.
+const SMALL_MEMORY: &str = "256Mi";
+const SMALL_CPU: &str = "250m";
 
-/// A request is half of its limit, unless the limit is below these: 256Mi and 250m (facts section 8).
-const SMALL_MEMORY_BYTES: i64 = 256 << 20;
-const SMALL_CPU_MILLIS: i64 = 250;
+/// Limits: those that were asked for, or those that a type has by default.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct Limits<'a> {
+    pub(crate) mem: Option<&'a str>,
+    pub(crate) cpu: Option<&'a str>,
+}
 
-/// The resources of a webservice: what was asked for, over these defaults.
-pub(crate) fn resources(mem: Option<&str>, cpu: Option<&str>) -> Result<Value, WebserviceError> {
-    let (memory, memory_request) = match mem {
-        None => (
-            Quantity::from_bytes(512 << 20),
-            Quantity::from_bytes(SMALL_MEMORY_BYTES),
-        ),
-        Some(text) => {
-            let limit = quantity(text, "--mem")?;
-            (limit, half(limit, Quantity::from_bytes(SMALL_MEMORY_BYTES)))
-        }
-    };
-    let (cpu, cpu_request) = match cpu {
-        None => (Quantity::from_millis(500), Quantity::from_millis(125)),
-        Some(text) => {
-            let limit = quantity(text, "--cpu")?;
-            (limit, half(limit, Quantity::from_millis(SMALL_CPU_MILLIS)))
-        }
-    };
-    Ok(json!({
-        "limits": { "memory": memory.to_string(), "cpu": cpu.to_string() },
-        "requests": { "memory": memory_request.to_string(), "cpu": cpu_request.to_string() },
-    }))
+/// The resources of a webservice: what was asked for, over the defaults of its type, over those of all. What
+/// is no quantity is passed over; `settings` has refused it before.
+pub(crate) fn resources(asked: Limits<'_>, of_type: Limits<'_>) -> Value {
+    let memory = amount(
+        asked.mem,
+        of_type.mem,
+        [DEFAULT_MEMORY, DEFAULT_MEMORY_REQUEST, SMALL_MEMORY],
+    );
+    let cpu = amount(
+        asked.cpu,
+        of_type.cpu,
+        [DEFAULT_CPU, DEFAULT_CPU_REQUEST, SMALL_CPU],
+    );
+    json!({
+        "limits": { "memory": memory.0.to_string(), "cpu": cpu.0.to_string() },
+        "requests": { "memory": memory.1.to_string(), "cpu": cpu.1.to_string() },
+    })
+}
+
+/// Limit and request.
+fn amount(
+    asked: Option<&str>,
+    of_type: Option<&str>,
+    [limit, request, small]: [&str; 3],
+) -> (Quantity, Quantity) {
+    let read = |text: &str| text.parse::<Quantity>().ok();
+    let known = |text: &str| read(text).unwrap_or_default();
+    if let Some(limit) = asked.and_then(read) {
+        return (limit, half(limit, known(small)));
+    }
+    let limit = of_type.and_then(read).unwrap_or_else(|| known(limit));
+    (limit, known(request).min(limit))
 }
 
 fn half(limit: Quantity, small: Quantity) -> Quantity {
@@ -47,18 +67,18 @@ fn half(limit: Quantity, small: Quantity) -> Quantity {
     Quantity::from_millis(i64::try_from(unit).unwrap_or(i64::MAX))
 }
 
-fn quantity(text: &str, option: &str) -> Result<Quantity, WebserviceError> {
-    match text.parse::<Quantity>() {
-        Ok(quantity) if quantity > Quantity::ZERO => Ok(quantity),
-        _ => Err(WebserviceError::Usage(format!(
-            "{option}: {text} is not a valid Kubernetes quantity; say for example 512Mi or 1Gi of memory, 500m or 1 of CPU"
-        ))),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn pair(made: &Value, key: &str) -> (String, String) {
+        let text = |name: &str| made[key][name].as_str().unwrap().to_owned();
+        (text("memory"), text("cpu"))
+    }
+
+    fn owned(pair: (&str, &str)) -> (String, String) {
+        (pair.0.to_owned(), pair.1.to_owned())
+    }
 
     #[test]
     fn limits_and_requests_are_those_of_the_original() {
@@ -69,35 +89,31 @@ mod tests {
             (Some("100Mi"), Some("200m"), ("100Mi", "200m"), ("100Mi", "200m")),
             (Some("256Mi"), Some("250m"), ("256Mi", "250m"), ("128Mi", "125m")),
         ] {
-            let made = resources(mem, cpu).unwrap();
-            let pair = |key: &str| {
-                (
-                    made[key]["memory"].as_str().unwrap().to_owned(),
-                    made[key]["cpu"].as_str().unwrap().to_owned(),
-                )
-            };
-            assert_eq!(
-                pair("limits"),
-                (limits.0.to_owned(), limits.1.to_owned()),
-                "{mem:?} {cpu:?}"
-            );
-            assert_eq!(
-                pair("requests"),
-                (requests.0.to_owned(), requests.1.to_owned()),
-                "{mem:?} {cpu:?}"
-            );
+            let made = resources(Limits { mem, cpu }, Limits::default());
+            assert_eq!(pair(&made, "limits"), owned(limits), "{mem:?} {cpu:?}");
+            assert_eq!(pair(&made, "requests"), owned(requests), "{mem:?} {cpu:?}");
         }
     }
 
     #[test]
-    fn what_is_no_quantity_is_named() {
-        let error = resources(Some("lots"), None).unwrap_err();
-        assert_eq!(error.code(), 2);
-        assert!(
-            error
-                .to_string()
-                .contains("--mem: lots is not a valid Kubernetes quantity")
-        );
-        assert!(resources(None, Some("0")).is_err());
+    fn a_type_may_have_limits_of_its_own() {
+        let jdk = Limits {
+            mem: Some("1Gi"),
+            cpu: None,
+        };
+        let made = resources(Limits::default(), jdk);
+        assert_eq!(pair(&made, "limits"), owned(("1Gi", "500m")));
+        assert_eq!(pair(&made, "requests"), owned(("256Mi", "125m")));
+        let asked = Limits {
+            mem: Some("600Mi"),
+            cpu: None,
+        };
+        assert_eq!(pair(&resources(asked, jdk), "limits"), owned(("600Mi", "500m")));
+        let tiny = Limits {
+            mem: Some("64Mi"),
+            cpu: Some("50m"),
+        };
+        let made = resources(Limits::default(), tiny);
+        assert_eq!(pair(&made, "requests"), owned(("64Mi", "50m")));
     }
 }

@@ -1,8 +1,12 @@
 //! What a webservice can be told to be, as options.
 
-use clap::{Args, ValueEnum};
+use std::path::PathBuf;
 
-/// The settings of a webservice; what is absent takes its default, or stays as it is.
+use clap::{Args, value_parser};
+
+use crate::settings::{Backend, Mount};
+
+/// The settings of a webservice; what is absent is looked for in the template, then stays as it is.
 #[derive(Debug, Clone, Default, Args)]
 pub(crate) struct SettingsArgs {
     /// The type of webservice, such as static or python
@@ -15,20 +19,32 @@ pub(crate) struct SettingsArgs {
     #[arg(short, long, value_name = "QUANTITY")]
     pub(crate) cpu: Option<String>,
     /// How many copies are to run
-    #[arg(short, long, value_name = "NUMBER")]
+    #[arg(short, long, value_name = "NUMBER", value_parser = value_parser!(u16).range(1..))]
     pub(crate) replicas: Option<u16>,
-    /// Where to run it; only kubernetes is left
-    #[arg(long, value_enum, hide = true)]
+    /// Ask this path of the webservice whether it is well, such as /healthz
+    #[arg(long, value_name = "PATH")]
+    pub(crate) health_check_path: Option<String>,
+    /// What of the tool's storage is mounted; none only where nothing is read from the home
+    #[arg(long, value_enum)]
+    pub(crate) mount: Option<Mount>,
+    /// The image of type buildservice, without its registry
+    #[arg(long, value_name = "IMAGE")]
+    pub(crate) buildservice_image: Option<String>,
+    /// Where it runs
+    #[arg(long, value_enum)]
     pub(crate) backend: Option<Backend>,
+    /// gridengine: the release of the machine's operating system
+    #[arg(long, value_name = "RELEASE")]
+    pub(crate) release: Option<String>,
+    /// Read the settings that are not given here from this file [default: the one service.template of the home]
+    #[arg(long, value_name = "FILE")]
+    pub(crate) template: Option<PathBuf>,
+    /// Has no effect any more; old scripts may say it
+    #[arg(long, hide = true)]
+    pub(crate) canonical: bool,
     /// Arguments for the webservice
     #[arg(last = true, value_name = "EXTRA")]
     pub(crate) extra: Vec<String>,
-}
-
-/// The original's other backend, gridengine, was shut down.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(crate) enum Backend {
-    Kubernetes,
 }
 
 /// Leaves the settings out of an action's help.

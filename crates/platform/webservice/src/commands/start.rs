@@ -14,9 +14,9 @@ use crate::{
     follow,
     objects::{self, Wanted},
     platform::Platform,
-    resources::resources,
+    resources::{Limits, resources},
     session::Session,
-    settings::Settings,
+    settings::{Backend, Mount, Settings, problems_of},
     types::{WebType, check_home},
     url_check::UrlCheck,
 };
@@ -61,6 +61,22 @@ pub(super) async fn bring(
     no_wait: bool,
 ) -> Result<(), WebserviceError> {
     check_home(&web_type.runtime, &session.home, &settings.extra)?;
+    let problems = problems_of(settings);
+    if !problems.is_empty() {
+        return Err(WebserviceError::Usage(problems.join("\n")));
+    }
+    if settings.mount == Some(Mount::None) && !objects::runs_without_home(&web_type.runtime) {
+        return Err(WebserviceError::Precondition(format!(
+            "--mount none is not for type {}, which is read from your home; leave it out, or say --mount all",
+            web_type.name
+        )));
+    }
+    if settings.backend == Some(Backend::Gridengine) {
+        return Err(WebserviceError::Precondition(
+            "there is no Grid Engine on this platform; leave --backend out, or say --backend kubernetes"
+                .to_owned(),
+        ));
+    }
     if web_type.deprecated {
         anstream::eprintln!("DEPRECATED: '{}' type is deprecated.", web_type.name);
     }
@@ -68,9 +84,8 @@ pub(super) async fn bring(
         tool: &session.tool,
         home: &session.home,
         web_type,
-        replicas: settings.replicas.unwrap_or(1),
-        resources: resources(settings.mem.as_deref(), settings.cpu.as_deref())?,
-        extra: &settings.extra,
+        settings,
+        resources: resources(settings.limits(), Limits::default()),
         started_at: jiff::Timestamp::now().to_string(),
     };
     let deployment = objects::deployment(&wanted);
