@@ -1,6 +1,8 @@
 //! What the tests and benches need of a machine: Debian packages and a `kubectl` that is new enough. As root what is
 //! missing is installed; otherwise it is named.
 
+mod grid_engine;
+
 use std::{
     ffi::OsString,
     path::{Path, PathBuf},
@@ -36,6 +38,7 @@ const NEWER_SUITE: &str = "trixie";
 /// Makes sure that everything is there; answers the PATH to run tests with.
 pub(crate) fn install() -> anyhow::Result<OsString> {
     install_programs(&PROGRAMS)?;
+    grid_engine::unpack().context("Grid Engine, on which webservices are tested, cannot be fetched")?;
     let path = std::env::var_os("PATH").unwrap_or_default();
     if has_kubectl(Path::new("kubectl")) {
         return Ok(path);
@@ -109,38 +112,50 @@ fn fetch_kubectl() -> anyhow::Result<()> {
     for folder in ["lists/partial", "cache/archives/partial"] {
         std::fs::create_dir_all(work.path().join(folder))?;
     }
-    std::fs::create_dir_all(&tools)?;
     let sources = work.path().join("sources.list");
     std::fs::write(&sources, format!("deb {} {NEWER_SUITE} main\n", mirror()?))?;
-    let apt = |command: &[&str]| -> anyhow::Result<()> {
-        let mut apt = Command::new("apt-get");
-        for (option, value) in [
-            ("Dir::Etc::SourceList", sources.clone()),
-            ("Dir::Etc::SourceParts", PathBuf::from("-")),
-            ("Dir::State::Lists", work.path().join("lists")),
-            ("Dir::Cache", work.path().join("cache")),
-        ] {
-            apt.arg("-o").arg(format!("{option}={}", value.display()));
-        }
-        // apt's own user cannot write to our folder.
-        apt.args(["-o", "APT::Sandbox::User=", "-q"])
-            .args(command)
-            .current_dir(work.path());
-        process::run(&mut apt)
-    };
-    apt(&["update"])?;
+    let options = [
+        ("Dir::Etc::SourceList", sources),
+        ("Dir::Etc::SourceParts", PathBuf::from("-")),
+        ("Dir::State::Lists", work.path().join("lists")),
+        ("Dir::Cache", work.path().join("cache")),
+    ];
+    apt_in(work.path(), &options, &["update"])?;
     // The suite is named, for a package of the same name may be installed from elsewhere.
-    apt(&["download", &format!("kubectl/{NEWER_SUITE}")])?;
-    let package = std::fs::read_dir(work.path())?
-        .filter_map(Result::ok)
-        .map(|entry| entry.path())
-        .find(|path| path.extension().is_some_and(|extension| extension == "deb"))
-        .context("apt-get downloaded nothing")?;
-    process::run(Command::new("dpkg-deb").arg("-x").arg(package).arg(&tools))?;
+    let package = format!("kubectl/{NEWER_SUITE}");
+    apt_in(work.path(), &options, &["download", &package])?;
+    unpack_all(work.path(), &tools)?;
     if !has_kubectl(&tools.join("usr/bin/kubectl")) {
         bail!("Debian {NEWER_SUITE} has no kubectl that runs here and is new enough");
     }
     Ok(())
+}
+
+/// apt-get in a folder, which is where it downloads to.
+fn apt_in(folder: &Path, options: &[(&str, PathBuf)], command: &[&str]) -> anyhow::Result<()> {
+    let mut apt = Command::new("apt-get");
+    for (option, value) in options {
+        apt.arg("-o").arg(format!("{option}={}", value.display()));
+    }
+    // apt's own user cannot write to our folder.
+    apt.args(["-o", "APT::Sandbox::User=", "-q"])
+        .args(command)
+        .current_dir(folder);
+    process::run(&mut apt)
+}
+
+/// Unpacks the packages of one folder into another, without installing them.
+fn unpack_all(from: &Path, to: &Path) -> anyhow::Result<()> {
+    std::fs::create_dir_all(to)?;
+    let mut packages = std::fs::read_dir(from)?
+        .filter_map(Result::ok)
+        .map(|entry| entry.path())
+        .filter(|path| path.extension().is_some_and(|extension| extension == "deb"))
+        .peekable();
+    if packages.peek().is_none() {
+        bail!("apt-get downloaded nothing");
+    }
+    packages.try_for_each(|package| process::run(Command::new("dpkg-deb").arg("-x").arg(package).arg(to)))
 }
 
 /// The Debian mirror that this machine uses.

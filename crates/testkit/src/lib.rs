@@ -8,6 +8,7 @@
     reason = "what cannot be set up has failed the test"
 )]
 
+mod grid_engine;
 mod network;
 mod outcome;
 mod platform;
@@ -15,6 +16,7 @@ mod ports;
 mod until;
 mod visitor;
 
+pub use grid_engine::{GridEngine, GridUser};
 pub use network::Network;
 pub use outcome::Outcome;
 pub use platform::{Platform, Scratch};
