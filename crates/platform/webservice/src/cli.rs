@@ -2,6 +2,8 @@
 //! The order that it has always had, `webservice [OPTIONS] [TYPE] ACTION [OPTIONS]`, means the same; `words`
 //! turns it into the other before clap reads it.
 
+mod follow_args;
+mod output;
 mod settings_args;
 mod words;
 
@@ -9,6 +11,8 @@ use std::ffi::OsString;
 
 use clap::{Args, CommandFactory as _, FromArgMatches as _, Parser, Subcommand, error::ErrorKind};
 
+pub(crate) use follow_args::{FollowArgs, ScaleArgs};
+pub(crate) use output::{OutputArgs, StatusArgs};
 pub(crate) use settings_args::SettingsArgs;
 
 /// Start, stop and look at a tool's webservice
@@ -42,8 +46,10 @@ pub(crate) enum Action {
     Stop(PlainArgs),
     /// Start it anew without downtime; what is named changes, everything else stays
     Restart(StartArgs),
+    /// Run more copies of it, or fewer; those that run go on
+    Scale(ScaleArgs),
     /// Say how the webservice is
-    Status(PlainArgs),
+    Status(StatusArgs),
     /// Show what the webservice printed
     Logs(LogsArgs),
 }
@@ -53,9 +59,8 @@ pub(crate) enum Action {
 pub(crate) struct StartArgs {
     #[command(flatten)]
     pub(crate) settings: SettingsArgs,
-    /// Return at once, without following what happens
-    #[arg(long)]
-    pub(crate) no_wait: bool,
+    #[command(flatten)]
+    pub(crate) follow: FollowArgs,
 }
 
 /// Of actions that take nothing but what old scripts give to every action.

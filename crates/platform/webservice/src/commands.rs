@@ -2,6 +2,8 @@
 
 mod logs;
 mod restart;
+mod scale;
+mod serve;
 mod start;
 mod status;
 mod stop;
@@ -23,7 +25,8 @@ pub(crate) async fn run(cli: Cli) -> Result<(), WebserviceError> {
         Action::Start(arguments) => start::run(&session, &arguments).await,
         Action::Stop(_) => stop::run(&session).await,
         Action::Restart(arguments) => restart::run(&session, &arguments).await,
-        Action::Status(_) => status::run(&session).await,
+        Action::Scale(arguments) => scale::run(&session, &arguments).await,
+        Action::Status(arguments) => status::run(&session, arguments.output).await,
         Action::Logs(arguments) => logs::run(&session, &arguments).await,
     }
 }

@@ -55,6 +55,9 @@ pub(crate) enum WebserviceError {
         /// The reason, and the next step.
         sentence: String,
     },
+    /// Somebody has pressed Ctrl-C while it was followed.
+    #[error("you stopped waiting; what was asked for goes on, and `webservice status` tells how it went")]
+    Interrupted,
     /// The tool's own URL cannot be asked.
     #[error("the URL cannot be checked with what the platform says of itself; tell its operators")]
     Url(#[source] Box<dyn std::error::Error + Send + Sync>),
@@ -104,6 +107,7 @@ impl WebserviceError {
             Self::Credentials(_) | Self::NotATool(_) | Self::Platform(_) => Exit::Api,
             Self::Api { source, .. } => source.exit(),
             Self::DoesNotServe { exit, .. } => *exit,
+            Self::Interrupted => Exit::Interrupted,
             Self::Url(_) => Exit::Url,
             Self::Start(_)
             | Self::UnknownType { .. }

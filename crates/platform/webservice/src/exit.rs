@@ -24,6 +24,8 @@ pub(crate) enum Exit {
     Api = 9,
     /// No place to run, or no time left to wait.
     Time = 10,
+    /// Ctrl-C; what shells say of a program that ended so.
+    Interrupted = 130,
 }
 
 impl Exit {

@@ -1,27 +1,24 @@
 //! Follows a webservice until its URL answers or it is clear that it will not, and says what happens.
 
+mod progress;
+mod world;
+
 use std::time::{Duration, Instant};
 
-use futures::{StreamExt as _, stream::BoxStream};
-use indicatif::{ProgressBar, ProgressStyle};
-use k8s_openapi::api::{apps::v1::Deployment, core::v1::Pod};
-use kube::{
-    ResourceExt as _,
-    api::LogParams,
-    runtime::{
-        WatchStreamExt as _,
-        watcher::{self, Event, watcher},
-    },
-};
+use jiff::Timestamp;
+use k8s_openapi::api::core::v1::Pod;
+use kube::api::LogParams;
 
 use crate::{
-    diagnosis::{Failure, Seen, Standing, diagnose},
+    diagnosis::{Failure, Standing, diagnose},
     error::WebserviceError,
     exit::Exit,
-    objects::{CONTAINER, selector},
+    scene::{Moment, Scene, Serving},
     session::Session,
     url_check::{UrlCheck, is_from_the_tool},
 };
+use progress::Progress;
+use world::World;
 
 /// When everything has been ready for this long and the URL still does not answer, something is wrong
 /// between the gateway and the tool.
@@ -32,117 +29,138 @@ const URL_PAUSE: Duration = Duration::from_millis(5);
 const URL_PAUSE_MOST: Duration = Duration::from_millis(500);
 /// How often verdicts that depend on time are looked at again.
 const TICK: Duration = Duration::from_millis(500);
+/// How long the API may be away: restarts of a single API server take less.
+const API_PATIENCE: Duration = Duration::from_secs(20);
+/// How long nothing may be clear. Images of gigabytes are fetched within this time; beyond it nobody looks at a
+/// spinner any more.
+const WHOLE_PATIENCE: Duration = Duration::from_mins(10);
 /// How much of a crashed tool's log is shown.
 const LOG_LINES: i64 = 20;
 
-/// Waits until the webservice serves; the status that its URL answered with.
+/// What is followed, in words.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Following {
+    /// `Starting webservice`, in the words that scripts know.
+    pub(crate) doing: &'static str,
+    /// How long a process that runs may take until it serves.
+    pub(crate) patience: Duration,
+}
+
+/// Waits until the webservice serves; the status that its URL answered with. Ctrl-C ends the waiting and
+/// nothing else.
 pub(crate) async fn until_it_serves(
     session: &Session,
     check: &UrlCheck,
+    following: Following,
 ) -> Result<reqwest::StatusCode, WebserviceError> {
-    let bar = progress();
-    let outcome = until_ready(session, &bar).await;
-    let outcome = match outcome {
-        Ok(()) => {
-            bar.set_message("asking its URL");
-            until_answered(check).await
-        }
-        Err(failure) => {
-            bar.finish_and_clear();
-            show_log(session, &failure).await;
-            Err(WebserviceError::DoesNotServe {
-                exit: failure.exit,
-                sentence: format!(
-                    "Your webservice does not come up. {}\nMend it, then say `webservice restart`; `webservice stop` takes it away.",
-                    failure.sentence
-                ),
-            })
-        }
-    };
-    bar.finish_and_clear();
-    outcome
+    let mut progress = Progress::begin(following.doing);
+    tokio::select! {
+        outcome = follow(session, check, following, &mut progress) => outcome,
+        Ok(()) = tokio::signal::ctrl_c() => Err(WebserviceError::Interrupted),
+    }
 }
 
-/// A world of one Deployment and its Pods, kept by two watches.
-async fn until_ready(session: &Session, bar: &ProgressBar) -> Result<(), Failure> {
+async fn follow(
+    session: &Session,
+    check: &UrlCheck,
+    following: Following,
+    progress: &mut Progress,
+) -> Result<reqwest::StatusCode, WebserviceError> {
+    match until_ready(session, following.patience, progress).await {
+        Ok(()) => {
+            progress.say("asking its URL");
+            until_answered(check).await
+        }
+        Err((failure, scene)) => {
+            let log = last_lines(session, &failure).await;
+            Err(WebserviceError::DoesNotServe {
+                exit: failure.exit,
+                sentence: told(&failure, &scene, &log),
+            })
+        }
+    }
+}
+
+/// A failure as the maintainer reads it: the reason, the last words, who still serves, the next step.
+fn told(failure: &Failure, scene: &Scene, log: &[String]) -> String {
+    let serving = scene.serving();
+    let mut text = match serving {
+        Serving::Fewer => format!(
+            "Only {} of {} copies of your webservice come up. {}",
+            scene.ready(),
+            scene.wanted(),
+            failure.reason
+        ),
+        Serving::Nobody | Serving::Older => format!("Your webservice does not come up. {}", failure.reason),
+    };
+    if !log.is_empty() {
+        text.push_str(" The last lines that it printed:");
+        for line in log {
+            text.push_str("\n    ");
+            text.push_str(line);
+        }
+    }
+    if serving == Serving::Older {
+        text.push_str("\nThe version before goes on serving.");
+    }
+    text.push('\n');
+    text.push_str(&failure.next);
+    text
+}
+
+async fn until_ready(
+    session: &Session,
+    patience: Duration,
+    progress: &mut Progress,
+) -> Result<(), (Failure, Scene)> {
     let began = Instant::now();
-    let config = watcher::Config::default().labels(&selector());
-    let mut deployments = changes(
-        watcher(session.api::<Deployment>(), config.clone())
-            .default_backoff()
-            .boxed(),
-    );
-    let mut pods = changes(watcher(session.api::<Pod>(), config).default_backoff().boxed());
+    let mut world = World::of(session);
     let mut tick = tokio::time::interval(TICK);
     loop {
         tokio::select! {
-            () = deployments.next() => {}
-            () = pods.next() => {}
-            _ = tick.tick() => {}
+            () = world.change() => {}
+            _ = tick.tick() => progress.tick(),
         }
-        if !(deployments.complete && pods.complete) {
-            continue;
+        if let Some(trouble) = world.trouble(API_PATIENCE) {
+            return Err((api_gone(&trouble), Scene::default()));
         }
-        let own = deployments
-            .objects
-            .iter()
-            .find(|own| own.name_any() == session.tool.as_str());
-        let seen = Seen {
-            deployment: own,
-            pods: &pods.objects,
-            waited: began.elapsed(),
+        let Some(scene) = world.scene() else { continue };
+        let moment = Moment {
+            now: Timestamp::now(),
+            followed: Some(began.elapsed()),
         };
-        match diagnose(&seen) {
+        let failure = match diagnose(&scene, moment, patience) {
             Standing::Ready => return Ok(()),
-            Standing::Coming(what) => bar.set_message(what),
-            Standing::Failed(failure) => return Err(failure),
-            Standing::Absent => {
-                let sentence = "It was stopped meanwhile.".to_owned();
-                return Err(Failure {
-                    exit: Exit::Tool,
-                    sentence,
-                    log: None,
-                });
+            Standing::Coming(what) if began.elapsed() < WHOLE_PATIENCE => {
+                progress.say(what);
+                continue;
             }
-        }
+            Standing::Coming(what) => out_of_time(what),
+            Standing::Failed(failure) => failure,
+            Standing::Absent => Failure::new(
+                Exit::Tool,
+                "It was stopped meanwhile.",
+                "Say `webservice start` if that was not meant.",
+            ),
+        };
+        return Err((failure, scene));
     }
 }
 
-/// The objects of one watch as they are now.
-struct Changes<K> {
-    stream: BoxStream<'static, watcher::Result<Event<K>>>,
-    objects: Vec<K>,
-    complete: bool,
+fn api_gone(trouble: &str) -> Failure {
+    Failure::new(
+        Exit::Api,
+        format!("Nobody can tell, because the platform's API does not answer: {trouble}."),
+        "What was asked for goes on by itself; `webservice status` tells how it went once the API is back.",
+    )
 }
 
-fn changes<K>(stream: BoxStream<'static, watcher::Result<Event<K>>>) -> Changes<K> {
-    Changes {
-        stream,
-        objects: Vec::new(),
-        complete: false,
-    }
-}
-
-impl<K: kube::Resource> Changes<K> {
-    /// Takes in the next event. Errors are retried by the watcher, so they only cost time.
-    async fn next(&mut self) {
-        match self.stream.next().await {
-            Some(Ok(Event::Init)) => {
-                self.objects.clear();
-                self.complete = false;
-            }
-            Some(Ok(Event::InitDone)) => self.complete = true,
-            Some(Ok(Event::InitApply(object) | Event::Apply(object))) => {
-                self.objects.retain(|known| known.meta().uid != object.meta().uid);
-                self.objects.push(object);
-            }
-            Some(Ok(Event::Delete(object))) => {
-                self.objects.retain(|known| known.meta().uid != object.meta().uid);
-            }
-            Some(Err(_)) => {}
-            None => std::future::pending().await,
-        }
-    }
+fn out_of_time(what: &str) -> Failure {
+    Failure::new(
+        Exit::Time,
+        format!("After {} min it is still {what}.", WHOLE_PATIENCE.as_secs() / 60),
+        "It goes on by itself; `webservice status` tells how it went, and `webservice why` where it hangs.",
+    )
 }
 
 async fn until_answered(check: &UrlCheck) -> Result<reqwest::StatusCode, WebserviceError> {
@@ -153,54 +171,35 @@ async fn until_answered(check: &UrlCheck) -> Result<reqwest::StatusCode, Webserv
         match &answer {
             Ok(status) if is_from_the_tool(*status) => return Ok(*status),
             _ if began.elapsed() < URL_PATIENCE => {}
-            Ok(status) => {
-                return Err(url_failure(format!(
-                    "Your webservice runs, but {} answers {status}. `webservice logs` shows what it printed.",
-                    check.url()
-                )));
-            }
-            Err(error) => {
-                return Err(url_failure(format!(
-                    "Your webservice runs, but {} cannot be reached: {error}.",
-                    check.url()
-                )));
-            }
+            Ok(status) => return Err(url_failure(check, &format!("answers {status}"))),
+            Err(error) => return Err(url_failure(check, &format!("cannot be reached: {error}"))),
         }
         tokio::time::sleep(pause).await;
         pause = (pause * 2).min(URL_PAUSE_MOST);
     }
 }
 
-fn url_failure(sentence: String) -> WebserviceError {
+fn url_failure(check: &UrlCheck, what: &str) -> WebserviceError {
     WebserviceError::DoesNotServe {
         exit: Exit::Url,
-        sentence,
+        sentence: format!(
+            "Your webservice runs, but {} {what}.\n`webservice why` looks for the broken link between the two.",
+            check.url()
+        ),
     }
 }
 
-async fn show_log(session: &Session, failure: &Failure) {
+/// The end of the log that belongs to a failure. Without its log a failure is still a failure.
+async fn last_lines(session: &Session, failure: &Failure) -> Vec<String> {
     let Some((pod, previous)) = &failure.log else {
-        return;
+        return Vec::new();
     };
     let parameters = LogParams {
-        container: Some(CONTAINER.to_owned()),
+        container: Some(crate::objects::CONTAINER.to_owned()),
         previous: *previous,
         tail_lines: Some(LOG_LINES),
         ..LogParams::default()
     };
-    // Without its log a failure is still a failure.
-    if let Ok(log) = session.api::<Pod>().logs(pod, &parameters).await {
-        for line in log.lines() {
-            anstream::eprintln!("  {line}");
-        }
-    }
-}
-
-fn progress() -> ProgressBar {
-    let bar = ProgressBar::new_spinner();
-    if let Ok(style) = ProgressStyle::with_template("{spinner:.cyan} Starting webservice: {msg}") {
-        bar.set_style(style);
-    }
-    bar.enable_steady_tick(Duration::from_millis(100));
-    bar
+    let log = session.api::<Pod>().logs(pod, &parameters).await;
+    log.unwrap_or_default().lines().map(str::to_owned).collect()
 }

@@ -8,11 +8,16 @@ use kube::{
 use serde_json::json;
 use toolforge_model::labels;
 
-use super::start;
+use super::{
+    serve::{Doing, serve},
+    start,
+};
 use crate::{
     cli::StartArgs, error::WebserviceError, objects::TYPE_ANNOTATION, platform::Platform, session::Session,
     settings::Settings,
 };
+
+const WORDS: &str = "Restarting webservice";
 
 pub(super) async fn run(session: &Session, arguments: &StartArgs) -> Result<(), WebserviceError> {
     let kind = arguments.settings.kind.as_deref();
@@ -35,7 +40,7 @@ pub(super) async fn run(session: &Session, arguments: &StartArgs) -> Result<(), 
     if kind.is_some() || asked != Settings::default() {
         let web_type = platform.types.find(kind.unwrap_or(current))?;
         let settings = asked.over(Settings::of(&running), web_type.name == current);
-        return start::bring(session, &platform, web_type, &settings, arguments.no_wait).await;
+        return start::bring(session, &platform, web_type, &settings, WORDS, arguments.follow).await;
     }
     let stamp = json!({ "spec": { "template": { "metadata": { "annotations": {
         labels::STARTED_AT: jiff::Timestamp::now().to_string(),
@@ -48,5 +53,9 @@ pub(super) async fn run(session: &Session, arguments: &StartArgs) -> Result<(), 
         )
         .await
         .map_err(WebserviceError::api("restarting your webservice"))?;
-    start::serve(session, &platform, current, arguments.no_wait).await
+    let doing = Doing {
+        words: WORDS,
+        type_name: current,
+    };
+    serve(session, &platform, doing, arguments.follow).await
 }

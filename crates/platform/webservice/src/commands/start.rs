@@ -8,21 +8,20 @@ use kube::{
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
+use super::serve::{Doing, serve};
 use crate::{
-    cli::StartArgs,
+    cli::{FollowArgs, StartArgs},
     error::WebserviceError,
-    follow,
     objects::{self, Wanted},
     platform::Platform,
     resources::{Limits, resources},
     session::Session,
     settings::{Backend, Mount, Settings, problems_of},
     types::{WebType, check_home},
-    url_check::UrlCheck,
 };
 
 /// The name under which the API records what is ours.
-const MANAGER: &str = "webservice";
+pub(super) const MANAGER: &str = "webservice";
 
 pub(super) async fn run(session: &Session, arguments: &StartArgs) -> Result<(), WebserviceError> {
     let kind = arguments.settings.kind.as_deref();
@@ -47,7 +46,8 @@ pub(super) async fn run(session: &Session, arguments: &StartArgs) -> Result<(), 
         &platform,
         web_type,
         &Settings::asked(&arguments.settings),
-        arguments.no_wait,
+        "Starting webservice",
+        arguments.follow,
     )
     .await
 }
@@ -58,7 +58,8 @@ pub(super) async fn bring(
     platform: &Platform,
     web_type: &WebType,
     settings: &Settings,
-    no_wait: bool,
+    words: &'static str,
+    follow: FollowArgs,
 ) -> Result<(), WebserviceError> {
     check_home(&web_type.runtime, &session.home, &settings.extra)?;
     let problems = problems_of(settings);
@@ -96,30 +97,11 @@ pub(super) async fn bring(
     )
     .await?;
     apply(&session.api::<Deployment>(), &deployment).await?;
-    serve(session, platform, &web_type.name, no_wait).await
-}
-
-/// Follows a webservice until it serves, and says so; or only says where it will be.
-pub(super) async fn serve(
-    session: &Session,
-    platform: &Platform,
-    type_name: &str,
-    no_wait: bool,
-) -> Result<(), WebserviceError> {
-    let check = UrlCheck::new(platform, &session.tool)?;
-    if no_wait {
-        anstream::println!("Starting webservice of type {type_name} at {}", check.url());
-        return Ok(());
-    }
-    let status = follow::until_it_serves(session, &check).await?;
-    anstream::println!(
-        "Your webservice of type {type_name} is running at {}",
-        check.url()
-    );
-    if status.is_client_error() || status.is_server_error() {
-        anstream::eprintln!("It answers with {status}; `webservice logs` shows what it printed.");
-    }
-    Ok(())
+    let doing = Doing {
+        words,
+        type_name: &web_type.name,
+    };
+    serve(session, platform, doing, follow).await
 }
 
 async fn apply<K>(api: &Api<K>, object: &Value) -> Result<(), WebserviceError>

@@ -1,0 +1,50 @@
+//! `webservice scale NUMBER`: more copies, or fewer; those that run go on.
+
+use k8s_openapi::api::apps::v1::Deployment;
+use kube::{
+    ResourceExt as _,
+    api::{Patch, PatchParams},
+};
+use serde_json::json;
+
+use super::{
+    serve::{Doing, serve},
+    start::MANAGER,
+};
+use crate::{
+    cli::ScaleArgs, error::WebserviceError, objects::TYPE_ANNOTATION, platform::Platform, session::Session,
+};
+
+pub(super) async fn run(session: &Session, arguments: &ScaleArgs) -> Result<(), WebserviceError> {
+    let platform = Platform::read(&session.client).await?;
+    let deployments = session.api::<Deployment>();
+    let name = session.tool.as_str();
+    let running = deployments
+        .get_opt(name)
+        .await
+        .map_err(WebserviceError::api("looking at your webservice"))?
+        .filter(|running| running.metadata.deletion_timestamp.is_none())
+        .ok_or_else(|| {
+            WebserviceError::Failed(format!(
+                "Your webservice is not running, so there is nothing to scale; start it with --replicas {}",
+                arguments.replicas
+            ))
+        })?;
+    let replicas = json!({ "spec": { "replicas": arguments.replicas } });
+    let parameters = PatchParams {
+        field_manager: Some(MANAGER.to_owned()),
+        ..PatchParams::default()
+    };
+    deployments
+        .patch(name, &parameters, &Patch::Merge(&replicas))
+        .await
+        .map_err(WebserviceError::api("scaling your webservice"))?;
+    let doing = Doing {
+        words: "Scaling webservice",
+        type_name: running
+            .annotations()
+            .get(TYPE_ANNOTATION)
+            .map_or("unknown", String::as_str),
+    };
+    serve(session, &platform, doing, arguments.follow).await
+}
