@@ -1,5 +1,6 @@
 //! The actions of `webservice`, one file each, and how they end.
 
+mod intent;
 mod logs;
 mod restart;
 mod scale;
@@ -23,7 +24,7 @@ pub(crate) async fn run(cli: Cli) -> Result<(), WebserviceError> {
     let session = Session::open().await?;
     match cli.action {
         Action::Start(arguments) => start::run(&session, &arguments).await,
-        Action::Stop(_) => stop::run(&session).await,
+        Action::Stop(arguments) => stop::run(&session, &arguments).await,
         Action::Restart(arguments) => restart::run(&session, &arguments).await,
         Action::Scale(arguments) => scale::run(&session, &arguments).await,
         Action::Status(arguments) => status::run(&session, arguments.output).await,

@@ -11,7 +11,10 @@ mod diagnosis;
 mod error;
 mod exit;
 mod follow;
+mod guess;
+mod home_files;
 mod look;
+mod manifest;
 mod objects;
 mod platform;
 mod probes;
@@ -21,6 +24,7 @@ mod runner;
 mod scene;
 mod session;
 mod settings;
+mod template;
 mod types;
 mod url_check;
 

@@ -19,6 +19,8 @@ pub(crate) const CONTAINER: &str = "webservice";
 pub(crate) const TYPE_ANNOTATION: &str = "toolforge.org/webservice-type";
 /// The type whose image its maintainers built: it knows itself how to start.
 pub(crate) const BUILDSERVICE: &str = "buildservice";
+/// The label on all objects of a webservice up to the original's 0.76.
+pub(crate) const LEGACY_LABEL: &str = "tools.wmflabs.org/webservice";
 /// The runtime of programs that need nothing of the home.
 const GENERIC: &str = "generic";
 /// Where programs without a home may write.
@@ -60,6 +62,12 @@ pub(crate) fn default_mount(runtime: &str) -> Mount {
 /// Whether a type can do without the home.
 pub(crate) fn runs_without_home(runtime: &str) -> bool {
     matches!(runtime, BUILDSERVICE | GENERIC)
+}
+
+/// The same, and the labels that the original had before: what an old webservice left can be looked at and
+/// stopped, too.
+pub(crate) fn selectors() -> [String; 2] {
+    [selector(), format!("{LEGACY_LABEL}=true")]
 }
 
 /// The Deployment.

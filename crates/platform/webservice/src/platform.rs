@@ -17,6 +17,8 @@ pub(crate) struct Platform {
     pub(crate) domain: Domain,
     /// The class of the Ingresses that the gateway serves.
     pub(crate) ingress_class: String,
+    /// Where images come from.
+    pub(crate) registry: String,
     url: String,
     /// Where the gateway is, when names do not lead there from everywhere.
     pub(crate) gateway: Option<SocketAddr>,
@@ -59,6 +61,7 @@ impl Platform {
             ingress_class: platform
                 .get("ingress-class")
                 .map_or_else(|| names::INGRESS_CLASS.to_owned(), Clone::clone),
+            registry: value("registry")?,
             url: value("url")?,
             gateway,
             ca_pem: platform.get("ca.crt").cloned(),

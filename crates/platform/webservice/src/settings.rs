@@ -1,13 +1,15 @@
 //! What a webservice is told to be: one value, whether it comes from the command line, from a file of the
-//! tool's home, or from what runs. `resolve` makes one of all.
+//! tool's home, or from what runs. `layers` makes one of all.
 
 mod check;
+mod layers;
 mod running;
 
 use clap::ValueEnum;
 use serde::{Deserialize, Serialize};
 
 pub(crate) use check::problems_of;
+pub(crate) use layers::{Layers, Offer, Resolved};
 pub(crate) use running::SETTINGS_ANNOTATION;
 
 use crate::{cli::SettingsArgs, resources::Limits};

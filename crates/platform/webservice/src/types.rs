@@ -16,6 +16,18 @@ pub(crate) struct WebType {
     pub(crate) deprecated: bool,
 }
 
+impl WebType {
+    /// The type of an image that the tool's maintainers built.
+    pub(crate) fn built(image: String) -> Self {
+        Self {
+            name: crate::objects::BUILDSERVICE.to_owned(),
+            image,
+            runtime: crate::objects::BUILDSERVICE.to_owned(),
+            deprecated: false,
+        }
+    }
+}
+
 /// All types, by name and alias.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Types {

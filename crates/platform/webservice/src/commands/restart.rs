@@ -1,29 +1,26 @@
 //! `webservice restart`: a new Pod, answering before the old one goes.
 
 use k8s_openapi::api::apps::v1::Deployment;
-use kube::{
-    ResourceExt as _,
-    api::{Patch, PatchParams},
-};
-use serde_json::json;
-use toolforge_model::labels;
 
 use super::{
-    serve::{Doing, serve},
+    intent::{self, Intent},
     start,
 };
 use crate::{
-    cli::StartArgs, error::WebserviceError, objects::TYPE_ANNOTATION, platform::Platform, session::Session,
-    settings::Settings,
+    cli::StartArgs, error::WebserviceError, platform::Platform, session::Session, settings::Backend,
 };
 
-const WORDS: &str = "Restarting webservice";
+/// As the original said it.
+const WORDS: &str = "Restarting";
 
 pub(super) async fn run(session: &Session, arguments: &StartArgs) -> Result<(), WebserviceError> {
-    let kind = arguments.settings.kind.as_deref();
+    let intent = Intent::read(session, &arguments.settings)?;
+    if intent.backend()? == Backend::Gridengine {
+        return intent::bring_to_grid(&intent);
+    }
     let platform = Platform::read(&session.client).await?;
-    let deployments = session.api::<Deployment>();
-    let running = deployments
+    let running = session
+        .api::<Deployment>()
         .get_opt(session.tool.as_str())
         .await
         .map_err(WebserviceError::api("looking at your webservice"))?
@@ -32,30 +29,6 @@ pub(super) async fn run(session: &Session, arguments: &StartArgs) -> Result<(), 
         anstream::eprintln!("Your job is not running, starting");
         return start::run(session, arguments).await;
     };
-    let current = running
-        .annotations()
-        .get(TYPE_ANNOTATION)
-        .map_or("generic", String::as_str);
-    let asked = Settings::asked(&arguments.settings);
-    if kind.is_some() || asked != Settings::default() {
-        let web_type = platform.types.find(kind.unwrap_or(current))?;
-        let settings = asked.over(Settings::of(&running), web_type.name == current);
-        return start::bring(session, &platform, web_type, &settings, WORDS, arguments.follow).await;
-    }
-    let stamp = json!({ "spec": { "template": { "metadata": { "annotations": {
-        labels::STARTED_AT: jiff::Timestamp::now().to_string(),
-    } } } } });
-    deployments
-        .patch(
-            session.tool.as_str(),
-            &PatchParams::default(),
-            &Patch::Merge(&stamp),
-        )
-        .await
-        .map_err(WebserviceError::api("restarting your webservice"))?;
-    let doing = Doing {
-        words: WORDS,
-        type_name: current,
-    };
-    serve(session, &platform, doing, arguments.follow).await
+    let resolved = intent.over(&running).resolve(session, &platform)?;
+    start::bring(session, &platform, &resolved, WORDS, arguments.follow).await
 }

@@ -8,11 +8,13 @@ use kube::{
 use serde_json::json;
 
 use super::{
+    intent,
     serve::{Doing, serve},
     start::MANAGER,
 };
 use crate::{
     cli::ScaleArgs, error::WebserviceError, objects::TYPE_ANNOTATION, platform::Platform, session::Session,
+    settings::Settings,
 };
 
 pub(super) async fn run(session: &Session, arguments: &ScaleArgs) -> Result<(), WebserviceError> {
@@ -39,6 +41,11 @@ pub(super) async fn run(session: &Session, arguments: &ScaleArgs) -> Result<(), 
         .patch(name, &parameters, &Patch::Merge(&replicas))
         .await
         .map_err(WebserviceError::api("scaling your webservice"))?;
+    let settings = Settings {
+        replicas: Some(arguments.replicas),
+        ..Settings::of(&running)
+    };
+    intent::record(&session.home, &settings);
     let doing = Doing {
         words: "Scaling webservice",
         type_name: running

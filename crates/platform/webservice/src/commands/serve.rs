@@ -27,7 +27,8 @@ pub(super) async fn serve(
     let Doing { words, type_name } = doing;
     let check = UrlCheck::new(platform, &session.tool)?;
     if arguments.no_wait {
-        anstream::println!("{words} of type {type_name} at {}", check.url());
+        anstream::println!("{words}...");
+        anstream::println!("Your webservice of type {type_name} will be at {}", check.url());
         return Ok(());
     }
     let following = Following {

@@ -8,31 +8,31 @@ use kube::{
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-use super::serve::{Doing, serve};
+use super::{
+    intent::{self, Intent},
+    serve::{Doing, serve},
+};
 use crate::{
     cli::{FollowArgs, StartArgs},
     error::WebserviceError,
-    objects::{self, Wanted},
+    objects::{self, BUILDSERVICE, Wanted},
     platform::Platform,
     resources::{Limits, resources},
     session::Session,
-    settings::{Backend, Mount, Settings, problems_of},
-    types::{WebType, check_home},
+    settings::{Backend, Resolved},
+    types::check_home,
 };
 
 /// The name under which the API records what is ours.
 pub(super) const MANAGER: &str = "webservice";
 
 pub(super) async fn run(session: &Session, arguments: &StartArgs) -> Result<(), WebserviceError> {
-    let kind = arguments.settings.kind.as_deref();
+    let intent = Intent::read(session, &arguments.settings)?;
+    if intent.backend()? == Backend::Gridengine {
+        return intent::bring_to_grid(&intent);
+    }
     let platform = Platform::read(&session.client).await?;
-    let Some(kind) = kind else {
-        return Err(WebserviceError::Usage(format!(
-            "say which type: webservice TYPE start, where TYPE is one of:\n  {}",
-            platform.types.names().join("\n  ")
-        )));
-    };
-    let web_type = platform.types.find(kind)?;
+    let resolved = intent.resolve(session, &platform)?;
     let running = session
         .api::<Deployment>()
         .get_opt(session.tool.as_str())
@@ -44,8 +44,7 @@ pub(super) async fn run(session: &Session, arguments: &StartArgs) -> Result<(), 
     bring(
         session,
         &platform,
-        web_type,
-        &Settings::asked(&arguments.settings),
+        &resolved,
         "Starting webservice",
         arguments.follow,
     )
@@ -56,27 +55,15 @@ pub(super) async fn run(session: &Session, arguments: &StartArgs) -> Result<(), 
 pub(super) async fn bring(
     session: &Session,
     platform: &Platform,
-    web_type: &WebType,
-    settings: &Settings,
+    resolved: &Resolved,
     words: &'static str,
     follow: FollowArgs,
 ) -> Result<(), WebserviceError> {
-    check_home(&web_type.runtime, &session.home, &settings.extra)?;
-    let problems = problems_of(settings);
-    if !problems.is_empty() {
-        return Err(WebserviceError::Usage(problems.join("\n")));
-    }
-    if settings.mount == Some(Mount::None) && !objects::runs_without_home(&web_type.runtime) {
-        return Err(WebserviceError::Precondition(format!(
-            "--mount none is not for type {}, which is read from your home; leave it out, or say --mount all",
-            web_type.name
-        )));
-    }
-    if settings.backend == Some(Backend::Gridengine) {
-        return Err(WebserviceError::Precondition(
-            "there is no Grid Engine on this platform; leave --backend out, or say --backend kubernetes"
-                .to_owned(),
-        ));
+    let Resolved {
+        settings, web_type, ..
+    } = resolved;
+    if web_type.runtime != BUILDSERVICE {
+        check_home(&web_type.runtime, &session.home, &settings.extra)?;
     }
     if web_type.deprecated {
         anstream::eprintln!("DEPRECATED: '{}' type is deprecated.", web_type.name);
@@ -97,6 +84,7 @@ pub(super) async fn bring(
     )
     .await?;
     apply(&session.api::<Deployment>(), &deployment).await?;
+    intent::record(&session.home, settings);
     let doing = Doing {
         words,
         type_name: &web_type.name,

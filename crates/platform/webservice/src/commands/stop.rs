@@ -3,13 +3,16 @@
 use std::time::Duration;
 
 use futures::StreamExt as _;
-use k8s_openapi::api::{
-    apps::v1::Deployment,
-    core::v1::{Pod, Service},
-    networking::v1::Ingress,
+use k8s_openapi::{
+    NamespaceResourceScope,
+    api::{
+        apps::v1::Deployment,
+        core::v1::{Pod, Service},
+        networking::v1::Ingress,
+    },
 };
 use kube::{
-    Api, Resource,
+    Resource,
     api::{DeleteParams, ListParams, PropagationPolicy},
     runtime::{
         WatchStreamExt as _,
@@ -18,27 +21,28 @@ use kube::{
 };
 use serde::de::DeserializeOwned;
 
-use crate::{error::WebserviceError, exit::Exit, objects::selector, session::Session};
+use super::intent::{self, Intent};
+use crate::{
+    cli::PlainArgs, error::WebserviceError, exit::Exit, objects::selectors, session::Session,
+    settings::Backend,
+};
 
 const DOING: &str = "stopping your webservice";
 /// The grace of a Pod (30 s, Kubernetes' default) and time to tidy up.
 const GONE_PATIENCE: Duration = Duration::from_secs(40);
 
-pub(super) async fn run(session: &Session) -> Result<(), WebserviceError> {
-    let parameters = ListParams::default().labels(&selector());
-    let deployments = session.api::<Deployment>();
-    let found = deployments
-        .list(&parameters)
-        .await
-        .map_err(WebserviceError::api(DOING))?;
-    let ingresses = delete_all(&session.api::<Ingress>(), &parameters).await?;
-    let services = delete_all(&session.api::<Service>(), &parameters).await?;
-    if found.items.is_empty() && ingresses + services == 0 {
+pub(super) async fn run(session: &Session, arguments: &PlainArgs) -> Result<(), WebserviceError> {
+    let intent = Intent::of_what_is_there(session, &arguments.settings);
+    // Nothing runs on a grid that is not there.
+    let was_there = intent.backend()? == Backend::Kubernetes && delete_entries(session).await?;
+    if !was_there {
+        intent::forget(&session.home);
         anstream::println!("Your webservice is not running");
         return Ok(());
     }
-    anstream::eprintln!("Stopping webservice...");
-    delete_all(&deployments, &parameters).await?;
+    anstream::println!("Stopping webservice...");
+    delete_all::<Deployment>(session).await?;
+    intent::forget(&session.home);
     tokio::time::timeout(GONE_PATIENCE, until_gone(session))
         .await
         .map_err(|_| WebserviceError::DoesNotServe {
@@ -52,28 +56,57 @@ pub(super) async fn run(session: &Session) -> Result<(), WebserviceError> {
     Ok(())
 }
 
-async fn delete_all<K>(api: &Api<K>, parameters: &ListParams) -> Result<usize, WebserviceError>
+/// Takes away what leads visitors to it; whether anything of it was there.
+async fn delete_entries(session: &Session) -> Result<bool, WebserviceError> {
+    let deployments = list::<Deployment>(session).await?.len();
+    let ingresses = delete_all::<Ingress>(session).await?;
+    let services = delete_all::<Service>(session).await?;
+    Ok(deployments + ingresses + services > 0)
+}
+
+async fn list<K>(session: &Session) -> Result<Vec<K>, WebserviceError>
 where
-    K: Resource + Clone + DeserializeOwned + std::fmt::Debug,
+    K: Resource<Scope = NamespaceResourceScope> + Clone + DeserializeOwned + std::fmt::Debug,
+    K::DynamicType: Default,
 {
-    let found = api.list(parameters).await.map_err(WebserviceError::api(DOING))?;
+    let mut found = Vec::new();
+    for selector in selectors() {
+        let parameters = ListParams::default().labels(&selector);
+        let listed = session.api::<K>().list(&parameters).await;
+        found.extend(listed.map_err(WebserviceError::api(DOING))?.items);
+    }
+    Ok(found)
+}
+
+async fn delete_all<K>(session: &Session) -> Result<usize, WebserviceError>
+where
+    K: Resource<Scope = NamespaceResourceScope> + Clone + DeserializeOwned + std::fmt::Debug,
+    K::DynamicType: Default,
+{
+    let found = list::<K>(session).await?;
     let options = DeleteParams {
         propagation_policy: Some(PropagationPolicy::Background),
         ..DeleteParams::default()
     };
-    for object in &found.items {
+    for object in &found {
         let name = object.meta().name.as_deref().unwrap_or_default();
-        match api.delete(name, &options).await {
+        match session.api::<K>().delete(name, &options).await {
             Err(kube::Error::Api(status)) if status.code == 404 => {}
             deleted => drop(deleted.map_err(WebserviceError::api(DOING))?),
         }
     }
-    Ok(found.items.len())
+    Ok(found.len())
 }
 
 /// Until no Pod of the webservice is left.
 async fn until_gone(session: &Session) {
-    let config = watcher::Config::default().labels(&selector());
+    for selector in selectors() {
+        until_none_of(session, &selector).await;
+    }
+}
+
+async fn until_none_of(session: &Session, selector: &str) {
+    let config = watcher::Config::default().labels(selector);
     let mut events = watcher(session.api::<Pod>(), config).default_backoff().boxed();
     let (mut pods, mut complete) = (std::collections::HashSet::new(), false);
     while let Some(event) = events.next().await {
