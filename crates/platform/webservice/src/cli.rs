@@ -4,6 +4,7 @@
 
 mod follow_args;
 mod output;
+mod logs_args;
 mod settings_args;
 mod words;
 
@@ -13,6 +14,7 @@ use clap::{Args, CommandFactory as _, FromArgMatches as _, Parser, Subcommand, e
 
 pub(crate) use follow_args::{FollowArgs, ScaleArgs};
 pub(crate) use output::{OutputArgs, StatusArgs};
+pub(crate) use logs_args::LogsArgs;
 pub(crate) use settings_args::SettingsArgs;
 
 /// Start, stop and look at a tool's webservice
@@ -66,19 +68,6 @@ pub(crate) struct StartArgs {
 /// Of actions that take nothing but what old scripts give to every action.
 #[derive(Debug, Args)]
 pub(crate) struct PlainArgs {
-    #[command(flatten)]
-    pub(crate) settings: SettingsArgs,
-}
-
-/// Of `logs`.
-#[derive(Debug, Args)]
-pub(crate) struct LogsArgs {
-    /// Go on as lines come in
-    #[arg(short, long)]
-    pub(crate) follow: bool,
-    /// Only the last lines
-    #[arg(short, long, value_name = "LINES")]
-    pub(crate) last: Option<u32>,
     #[command(flatten)]
     pub(crate) settings: SettingsArgs,
 }

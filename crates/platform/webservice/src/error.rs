@@ -47,6 +47,14 @@ pub(crate) enum WebserviceError {
     /// The tool's own program or state is in the way.
     #[error("{0}")]
     Failed(String),
+    /// What was to be shown could not be read to its end, or not be written.
+    #[error("{doing} broke off")]
+    Output {
+        /// What was being done.
+        doing: &'static str,
+        /// How it ended.
+        source: std::io::Error,
+    },
     /// It does not serve, or does not stop, for a reason that has an exit code of its own.
     #[error("{sentence}")]
     DoesNotServe {
@@ -113,6 +121,7 @@ impl WebserviceError {
             | Self::UnknownType { .. }
             | Self::Precondition(_)
             | Self::AlreadyRunning
+            | Self::Output { .. }
             | Self::Failed(_) => Exit::Tool,
         }
     }

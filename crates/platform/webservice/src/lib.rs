@@ -15,6 +15,7 @@ mod guess;
 mod home_files;
 mod look;
 mod manifest;
+mod logs;
 mod objects;
 mod platform;
 mod probes;

@@ -1,65 +1,65 @@
 //! `webservice logs`: what the webservice printed, each line as `TIME [POD] MESSAGE` (facts section 8).
 
-use futures::{AsyncBufReadExt as _, StreamExt as _, TryStreamExt as _, stream::SelectAll};
-use k8s_openapi::api::core::v1::Pod;
-use kube::{
-    ResourceExt as _,
-    api::{ListParams, LogParams},
-};
+use k8s_openapi::api::{apps::v1::Deployment, core::v1::Pod};
+use kube::api::ListParams;
 
 use crate::{
     cli::LogsArgs,
     error::WebserviceError,
-    objects::{CONTAINER, selector},
+    logs::{self, Part, Printer},
+    objects::selector,
     session::Session,
 };
 
 const DOING: &str = "reading the logs";
 
 pub(super) async fn run(session: &Session, arguments: &LogsArgs) -> Result<(), WebserviceError> {
-    let pods = session.api::<Pod>();
-    let found = pods
-        .list(&ListParams::default().labels(&selector()))
-        .await
-        .map_err(WebserviceError::api(DOING))?;
-    let parameters = LogParams {
-        container: Some(CONTAINER.to_owned()),
-        follow: arguments.follow,
-        tail_lines: arguments.last.map(i64::from),
-        timestamps: true,
-        ..LogParams::default()
+    let now = jiff::Timestamp::now();
+    let since = arguments.since.as_deref().map(|text| logs::since(text, now));
+    let part = Part {
+        since: since.transpose().map_err(WebserviceError::Usage)?,
+        last: arguments.last,
+        previous: arguments.previous,
     };
-    let mut lines = SelectAll::new();
-    let mut refused = None;
-    for pod in found {
-        let name = pod.name_any();
-        match pods.log_stream(&name, &parameters).await {
-            Ok(stream) => lines.push(stream.lines().map_ok(move |line| with_pod(&name, &line)).boxed()),
-            // One that has not started has no log; it is an error only when there is no other.
-            Err(error) => refused = Some(error),
-        }
-    }
-    let mut any = false;
-    while let Some(line) = lines.next().await {
-        match line {
-            Ok(line) => {
-                any = true;
-                anstream::println!("{line}");
-            }
-            Err(error) => return Err(WebserviceError::Failed(format!("the log broke off: {error}"))),
-        }
-    }
-    match refused {
-        Some(error) if !any => Err(WebserviceError::api(DOING)(error)),
-        _ if any => Ok(()),
-        _ => {
-            anstream::println!("No logs found!");
+    let mut printer = Printer::stdout();
+    let shown = tokio::select! {
+        shown = show(session, part, arguments.follow, &mut printer) => shown,
+        // Whoever has seen enough says so like this.
+        _ = tokio::signal::ctrl_c(), if arguments.follow => return Ok(()),
+    };
+    match shown {
+        // Whoever reads along has seen enough: `webservice logs | head`.
+        Err(WebserviceError::Output { source, .. }) if source.kind() == std::io::ErrorKind::BrokenPipe => {
             Ok(())
         }
+        shown => shown,
     }
 }
 
-fn with_pod(pod: &str, line: &str) -> String {
-    let (time, message) = line.split_once(' ').unwrap_or(("", line));
-    format!("{time} [{pod}] {message}")
+async fn show(
+    session: &Session,
+    part: Part,
+    follow: bool,
+    printer: &mut Printer<std::io::Stdout>,
+) -> Result<(), WebserviceError> {
+    let api = session.api::<Pod>();
+    let pods = api
+        .list(&ListParams::default().labels(&selector()))
+        .await
+        .map_err(WebserviceError::api(DOING))?
+        .items;
+    let cursors = logs::show(&api, &pods, part, printer).await?;
+    if follow && is_there(session).await? {
+        return logs::follow(&api, cursors, part, printer).await;
+    }
+    if printer.printed() == 0 {
+        anstream::println!("No logs found!");
+    }
+    Ok(())
+}
+
+/// Whether there is anything to follow: without a webservice nothing will come.
+async fn is_there(session: &Session) -> Result<bool, WebserviceError> {
+    let deployment = session.api::<Deployment>().get_opt(session.tool.as_str()).await;
+    Ok(deployment.map_err(WebserviceError::api(DOING))?.is_some())
 }
