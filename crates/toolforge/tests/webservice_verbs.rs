@@ -1,8 +1,8 @@
 //! The maintainer's other verbs, as a maintainer uses them: logs, shell, exec, environment, history.
 
 use std::{
-    io::{BufRead as _, BufReader},
-    process::{Child, Command, Stdio},
+    io::{BufRead as _, BufReader, Write as _},
+    process::{Child, Command, Output, Stdio},
     sync::mpsc,
 };
 
@@ -41,9 +41,9 @@ impl Running {
             .stdout(Stdio::piped())
             .stderr(Stdio::inherit())
             .spawn()
-            .unwrap();
+            .expect("commands can be run here");
         let (say, lines) = mpsc::channel();
-        let pipe = BufReader::new(process.stdout.take().unwrap());
+        let pipe = BufReader::new(process.stdout.take().expect("commands can be run here"));
         std::thread::spawn(move || {
             for line in pipe.lines().map_while(Result::ok) {
                 // The test may have seen enough.
@@ -67,15 +67,16 @@ impl Running {
     }
 
     fn signal(&self, signal: Signal) {
-        let pid = Pid::from_raw(i32::try_from(self.process.id()).unwrap()).unwrap();
-        kill_process(pid, signal).unwrap();
+        let pid = Pid::from_raw(i32::try_from(self.process.id()).expect("commands can be run here"))
+            .expect("commands can be run here");
+        kill_process(pid, signal).expect("commands can be run here");
     }
 
     fn code(mut self) -> i32 {
         let ended = eventually("the end of the command", || {
             self.process
                 .try_wait()
-                .unwrap()
+                .expect("commands can be run here")
                 .ok_or_else(|| "it runs".to_owned())
         });
         ended.code().unwrap_or(-1)
@@ -109,8 +110,14 @@ fn logs_are_those_of_all_replicas_as_they_come_and_go() {
     let started: Vec<&str> = all.lines().filter(|line| line.ends_with("started")).collect();
     assert_eq!(started.len(), 2, "{all}");
     // All of the same length, to the nanosecond, so that they sort as text.
-    let times: Vec<&str> = all.lines().filter_map(|line| line.split_once(' ').map(|(time, _)| time)).collect();
-    assert!(times.iter().all(|time| time.starts_with("20")) && times.is_sorted(), "{all}");
+    let times: Vec<&str> = all
+        .lines()
+        .filter_map(|line| line.split_once(' ').map(|(time, _)| time))
+        .collect();
+    assert!(
+        times.iter().all(|time| time.starts_with("20")) && times.is_sorted(),
+        "{all}"
+    );
     assert!(
         started[0].contains(" [hello-") && !all.contains('\u{1b}'),
         "{all}"
@@ -143,4 +150,159 @@ fn logs_are_those_of_all_replicas_as_they_come_and_go() {
     assert!(before.contains("asked for /crash"), "{before}");
     reader.signal(Signal::INT);
     assert_eq!(reader.code(), 0);
+}
+
+fn pods(scratch: &Scratch) -> String {
+    scratch.kubectl_as("hello", &["get", "pods", "-o", "name"]).ok()
+}
+
+/// A command as a tool with this input.
+fn with_input(scratch: &Scratch, words: &[&str], input: &[u8]) -> Output {
+    let words = [&["become", "hello", "--"], words].concat();
+    let mut process = scratch
+        .command(&words)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("commands can be run here");
+    let mut pipe = process.stdin.take().expect("commands can be run here");
+    let input = input.to_vec();
+    let writer = std::thread::spawn(move || pipe.write_all(&input));
+    let output = process.wait_with_output().expect("commands can be run here");
+    // The command need not have read it all.
+    let _ = writer.join().expect("commands can be run here");
+    output
+}
+
+#[test]
+fn a_shell_is_a_pod_of_its_own_and_leaves_nothing() {
+    let scratch = Scratch::new(PROGRAM);
+    let _platform = scratch.start(&[]);
+    let hello = |words: &[&str]| scratch.as_tool("hello", &[&["webservice"], words].concat());
+
+    // Case 48.
+    let said = hello(&["static", "shell", "--", "echo", "X"]);
+    assert_eq!(
+        (said.code, said.stdout.as_str(), said.stderr.as_str()),
+        (0, "X\n", "")
+    );
+    assert_eq!(pods(&scratch), "");
+    let failed = hello(&[
+        "static",
+        "shell",
+        "--",
+        "sh",
+        "-c",
+        "echo out; echo err >&2; exit 37",
+    ]);
+    assert_eq!(
+        (failed.code, failed.stdout.as_str(), failed.stderr.as_str()),
+        (37, "out\n", "err\n")
+    );
+    let here = hello(&["static", "shell", "--", "sh", "-c", "pwd; echo $HOME; id -u"]).ok();
+    let home = scratch.home("hello");
+    assert!(here.starts_with(&format!("{0}\n{0}\n", home.display())), "{here}");
+    assert_ne!(here.lines().last(), Some("0"));
+    hello(&["shell"]).refused();
+    hello(&["cobol", "shell"]).refused();
+    assert_eq!(hello(&["static", "shell", "--mem", "900Gi"]).code, 3);
+    let missing = hello(&["static", "shell", "--", "/no/such/program"]).refused();
+    assert!(missing.contains("/no/such/program"), "{missing}");
+
+    // Every byte, and the end of the input.
+    let bytes: Vec<u8> = (0..=255).cycle().take(300_000).collect();
+    let echoed = with_input(&scratch, &["webservice", "static", "shell", "--", "cat"], &bytes);
+    assert!(echoed.status.success() && echoed.stdout == bytes, "{echoed:?}");
+    // Whoever reads no further ends it.
+    let little = "webservice static shell -- yes | head -n 2; echo ${PIPESTATUS[0]}";
+    let little = scratch.as_tool("hello", &["bash", "-c", little]).ok();
+    assert_eq!(little, "y\ny\n141\n");
+    assert_eq!(pods(&scratch), "");
+
+    // Two at once are separate, and have their own limits.
+    let open = |limits: &[&str]| {
+        let script = "echo ready; exec sleep 600";
+        let words = [
+            &["become", "hello", "--", "webservice", "static", "shell"],
+            limits,
+        ]
+        .concat();
+        let running =
+            Running::start(&mut scratch.command(&[&words[..], &["--", "sh", "-c", script]].concat()));
+        running.until("ready");
+        running
+    };
+    let (one, two) = (
+        open(&["--mem", "300Mi"]),
+        open(&["--mem", "100Mi", "--cpu", "100m"]),
+    );
+    let template =
+        "jsonpath={range .items[*]}{.metadata.name} {.spec.containers[0].resources.limits.memory}\n{end}";
+    let both = scratch.kubectl_as("hello", &["get", "pods", "-o", template]).ok();
+    assert!(
+        both.lines().count() == 2
+            && both.contains("300Mi")
+            && both.contains("100Mi")
+            && both.starts_with("shell-"),
+        "{both}"
+    );
+    // Ends by signals take the Pod along.
+    one.signal(Signal::INT);
+    assert_eq!(one.code(), 130);
+    assert_eq!(pods(&scratch).lines().count(), 1);
+    two.signal(Signal::HUP);
+    assert_eq!(two.code(), 129);
+    assert_eq!(pods(&scratch), "");
+
+    // One that is killed takes nothing away itself: what ran in its Pod ends, and the next shell takes that away.
+    let killed = open(&[]);
+    killed.signal(Signal::KILL);
+    assert_eq!(killed.code(), -1);
+    let phase = ["get", "pods", "-o", "jsonpath={.items[*].status.phase}"];
+    eventually("the end of the Pod of a killed client", || {
+        match scratch.kubectl_as("hello", &phase).ok().as_str() {
+            "Succeeded" | "Failed" => Ok(()),
+            other => Err(other.to_owned()),
+        }
+    });
+    hello(&["static", "shell", "--", "true"]).ok();
+    assert_eq!(pods(&scratch), "");
+}
+
+#[test]
+fn exec_runs_in_a_replica() {
+    let scratch = Scratch::new(PROGRAM);
+    let _platform = scratch.start(&[]);
+    let hello = |words: &[&str]| scratch.as_tool("hello", &[&["webservice"], words].concat());
+
+    let none = hello(&["exec", "--", "true"]).refused();
+    assert!(none.contains("not running"), "{none}");
+    hello(&["generic", "start", "-r", "2", "--", "python3", "-c", TALKER]).ok();
+    let names = pods(&scratch);
+    let mut names: Vec<&str> = names
+        .lines()
+        .filter_map(|name| name.strip_prefix("pod/"))
+        .collect();
+    names.sort_unstable();
+    let address = ["--", "sh", "-c", "echo $PORT $HOSTNAME; exit 5"];
+    for (nth, name) in names.iter().enumerate() {
+        let by_name = hello(&[&["exec", name], &address[..]].concat());
+        let number = (nth + 1).to_string();
+        let by_number = hello(&[&["exec", "-r", &number], &address[..]].concat());
+        assert_eq!(
+            (by_name.code, &by_name.stdout),
+            (5, &format!("8000 {name}\n")),
+            "{}",
+            by_name.stderr
+        );
+        assert_eq!(by_name.stdout, by_number.stdout);
+    }
+    assert_eq!(hello(&["exec", "-r", "3", "--", "true"]).code, 1);
+    let echoed = with_input(
+        &scratch,
+        &["webservice", "exec", "--", "wc", "-c"],
+        &vec![0; 100_000],
+    );
+    assert_eq!(String::from_utf8_lossy(&echoed.stdout).trim(), "100000");
 }

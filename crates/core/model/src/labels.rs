@@ -30,6 +30,8 @@ pub const MOUNT_STORAGE_NONE: &str = "none";
 pub const COMPONENT: &str = "app.kubernetes.io/component";
 /// Value of [`COMPONENT`] on the objects of a webservice.
 pub const COMPONENT_WEB: &str = "web";
+/// Value of [`COMPONENT`] on the Pod of a shell beside a webservice.
+pub const COMPONENT_INTERACTIVE: &str = "webservice-interactive";
 /// Label: who made an object.
 pub const MANAGED_BY: &str = "app.kubernetes.io/managed-by";
 /// Value of [`MANAGED_BY`] on what the `webservice` command made.

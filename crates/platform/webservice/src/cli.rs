@@ -3,8 +3,9 @@
 //! turns it into the other before clap reads it.
 
 mod follow_args;
-mod output;
+mod inside_args;
 mod logs_args;
+mod output;
 mod settings_args;
 mod words;
 
@@ -13,8 +14,9 @@ use std::ffi::OsString;
 use clap::{Args, CommandFactory as _, FromArgMatches as _, Parser, Subcommand, error::ErrorKind};
 
 pub(crate) use follow_args::{FollowArgs, ScaleArgs};
-pub(crate) use output::{OutputArgs, StatusArgs};
+pub(crate) use inside_args::{ExecArgs, ShellArgs};
 pub(crate) use logs_args::LogsArgs;
+pub(crate) use output::{OutputArgs, StatusArgs};
 pub(crate) use settings_args::SettingsArgs;
 
 /// Start, stop and look at a tool's webservice
@@ -54,6 +56,10 @@ pub(crate) enum Action {
     Status(StatusArgs),
     /// Show what the webservice printed
     Logs(LogsArgs),
+    /// Open a shell, or run a command, in a Pod of its own with the image and the files of a type
+    Shell(ShellArgs),
+    /// Open a shell, or run a command, in a replica that runs
+    Exec(ExecArgs),
 }
 
 /// Of actions that bring a webservice up.

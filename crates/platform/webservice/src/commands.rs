@@ -1,10 +1,12 @@
 //! The actions of `webservice`, one file each, and how they end.
 
+mod exec;
 mod intent;
 mod logs;
 mod restart;
 mod scale;
 mod serve;
+mod shell;
 mod start;
 mod status;
 mod stop;
@@ -19,10 +21,12 @@ use crate::{
     session::Session,
 };
 
-/// Runs what was asked for.
-pub(crate) async fn run(cli: Cli) -> Result<(), WebserviceError> {
+/// Runs what was asked for; the exit code of what went well, which is that of the command where one was run.
+pub(crate) async fn run(cli: Cli) -> Result<u8, WebserviceError> {
     let session = Session::open().await?;
     match cli.action {
+        Action::Shell(arguments) => return shell::run(&session, &arguments).await,
+        Action::Exec(arguments) => return exec::run(&session, &arguments).await,
         Action::Start(arguments) => start::run(&session, &arguments).await,
         Action::Stop(arguments) => stop::run(&session, &arguments).await,
         Action::Restart(arguments) => restart::run(&session, &arguments).await,
@@ -30,12 +34,14 @@ pub(crate) async fn run(cli: Cli) -> Result<(), WebserviceError> {
         Action::Status(arguments) => status::run(&session, arguments.output).await,
         Action::Logs(arguments) => logs::run(&session, &arguments).await,
     }
+    .map(|()| 0)
 }
 
 /// Says what went wrong, with its causes, and gives the exit code.
-pub(crate) fn finish(outcome: Result<(), WebserviceError>) -> ExitCode {
-    let Err(error) = outcome else {
-        return ExitCode::SUCCESS;
+pub(crate) fn finish(outcome: Result<u8, WebserviceError>) -> ExitCode {
+    let error = match outcome {
+        Ok(code) => return ExitCode::from(code),
+        Err(error) => error,
     };
     let red = Style::new().bold().fg_color(Some(AnsiColor::Red.into()));
     anstream::eprintln!("{red}error:{red:#} {error}");
