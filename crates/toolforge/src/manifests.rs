@@ -10,7 +10,7 @@ use toolforge_policy::PolicySettings;
 
 use crate::{
     component::webhook_service,
-    objects::{self, Certificate, Deployed, Public},
+    objects::{self, Certificate, Deployed, Public, Registration},
     policy::{self, PolicyArgs},
     settings::{DEFAULT_REGISTRY, PROJECT},
 };
@@ -39,6 +39,12 @@ pub(crate) struct ManifestsArgs {
     /// The account service's file of what single tools have more or less of
     #[arg(long, value_name = "FILE", requires = "directory")]
     overrides: Option<PathBuf>,
+    /// Where webservices outside of Kubernetes register with the gateway, such as `https://register.toolforge.org:8283`
+    #[arg(long, value_name = "URL")]
+    register_url: Option<String>,
+    /// Where they register by the lines of the original, if not there
+    #[arg(long, value_name = "HOST:PORT")]
+    register_lines: Option<String>,
     /// Only the namespaces and definitions of kinds, which have to be there before the rest is applied
     #[arg(long)]
     definitions: bool,
@@ -100,6 +106,10 @@ impl ManifestsArgs {
             policy: policy.clone(),
             gateway_address: None,
             ca_pem: None,
+            registration: Registration {
+                url: self.register_url.clone(),
+                lines: self.register_lines.clone(),
+            },
         };
         let mut items = objects::foundation(&public);
         if self.definitions {

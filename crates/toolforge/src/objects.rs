@@ -17,7 +17,7 @@ use toolforge_model::names::{
 pub(crate) use apply::{apply, is_ground};
 pub(crate) use classes::retire_other_classes;
 pub(crate) use deployed::{Certificate, Deployed, deployed};
-pub(crate) use public::{Public, default_backend_address};
+pub(crate) use public::{Public, Registration, default_backend_address};
 pub(crate) use roles::{SERVICE_NAMESPACE, certificate_rights};
 
 /// Everything but the webhook configurations, which must not bite before the webhooks answer.
@@ -80,6 +80,7 @@ mod tests {
             url: "https://{tool}.toolforge.example/".to_owned(),
             gateway_address: None,
             ca_pem: None,
+            registration: Registration::default(),
         }
     }
 

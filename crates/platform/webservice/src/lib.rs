@@ -20,6 +20,7 @@ mod manifest;
 mod objects;
 mod platform;
 mod probes;
+mod registrar;
 mod report;
 mod resources;
 mod runner;
@@ -53,5 +54,11 @@ pub fn main_webservice(arguments: impl IntoIterator<Item = OsString>) -> ExitCod
 /// The `webservice-runner` program; the first argument is its name. It becomes the tool, or serves its
 /// files, and returns only when that ends.
 pub fn main_runner(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
-    runner::run(&runner::Arguments::parse_from(arguments))
+    let given: Vec<OsString> = arguments.into_iter().collect();
+    let arguments = runner::Arguments::parse_from(&given);
+    if arguments.register_proxy {
+        toolforge_pki::install_provider();
+        return runner::register(&given);
+    }
+    runner::run(&arguments)
 }

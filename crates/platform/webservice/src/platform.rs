@@ -25,6 +25,10 @@ pub(crate) struct Platform {
     /// The authority of the gateway's certificate, when it is not a public one.
     pub(crate) ca_pem: Option<String>,
     pub(crate) types: Types,
+    /// Where webservices outside of Kubernetes register over HTTPS, if anywhere.
+    pub(crate) register_url: Option<String>,
+    /// Where they register by lines, if anywhere.
+    pub(crate) register_lines: Option<String>,
 }
 
 impl Platform {
@@ -65,6 +69,8 @@ impl Platform {
             url: value("url")?,
             gateway,
             ca_pem: platform.get("ca.crt").cloned(),
+            register_url: platform.get("register-url").cloned(),
+            register_lines: platform.get("register-lines").cloned(),
             types: parse_types(types).map_err(|error| damaged(&format!("images-v1.yaml: {error}")))?,
         })
     }

@@ -3,11 +3,14 @@
 
 mod program;
 mod python;
+mod register;
 mod static_site;
 
 use std::{path::PathBuf, process::ExitCode};
 
 use clap::Parser;
+
+pub(crate) use register::run as register;
 
 /// Start a tool inside its container
 #[derive(Debug, Parser)]
@@ -19,6 +22,9 @@ pub(crate) struct Arguments {
     /// The port to listen on
     #[arg(long, env = "PORT")]
     port: u16,
+    /// Outside of Kubernetes: take a port and have the gateway lead the tool's host there, as long as the tool runs
+    #[arg(long)]
+    pub(crate) register_proxy: bool,
     /// generic: the program and its arguments
     #[arg(last = true)]
     extra: Vec<String>,
@@ -33,6 +39,9 @@ enum Runtime {
 
 /// Runs the tool; returns when it ends or cannot be run, with a sentence in its log.
 pub(crate) fn run(arguments: &Arguments) -> ExitCode {
+    if let Err(error) = register::end_with_parent() {
+        return failed(&format!("it cannot be bound to its parent: {error}"));
+    }
     let Some(home) = std::env::home_dir() else {
         return failed("HOME is not set, so there is nothing to serve");
     };

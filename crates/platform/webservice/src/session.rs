@@ -1,13 +1,16 @@
 //! Who is asking: a client with the tool's credentials, the tool's name, and its home.
 
+mod identity;
+
 use std::path::PathBuf;
 
 use k8s_openapi::NamespaceResourceScope;
 use kube::{
     Api, Client, Config, Resource,
-    config::{KubeConfigOptions, Kubeconfig},
+    config::{AuthInfo, KubeConfigOptions, Kubeconfig},
 };
 use toolforge_model::ToolName;
+use toolforge_pki::Identity;
 
 use crate::error::WebserviceError;
 
@@ -17,6 +20,7 @@ pub(crate) struct Session {
     pub(crate) client: Client,
     pub(crate) tool: ToolName,
     pub(crate) home: PathBuf,
+    auth: AuthInfo,
 }
 
 impl std::fmt::Debug for Session {
@@ -42,8 +46,19 @@ impl Session {
             .await
             .map_err(|error| WebserviceError::Credentials(error.into()))?;
         let tool = tool_of(&config.default_namespace)?;
+        let auth = config.auth_info.clone();
         let client = Client::try_from(config).map_err(|error| WebserviceError::Credentials(error.into()))?;
-        Ok(Self { client, tool, home })
+        Ok(Self {
+            client,
+            tool,
+            home,
+            auth,
+        })
+    }
+
+    /// The tool's certificate with its key, for what is not the API. `None` where the credentials are others.
+    pub(crate) fn identity(&self) -> Result<Option<Identity>, WebserviceError> {
+        identity::of(&self.auth)
     }
 
     /// The tool's objects of one kind.

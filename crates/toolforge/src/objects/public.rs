@@ -22,6 +22,17 @@ pub(crate) struct Public {
     pub(crate) gateway_address: Option<String>,
     /// The authority of the gateway's certificate, when it is not one that everybody trusts.
     pub(crate) ca_pem: Option<String>,
+    /// Where webservices outside of Kubernetes register, if anywhere.
+    pub(crate) registration: Registration,
+}
+
+/// Where webservices outside of Kubernetes register, as their runners see it.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Registration {
+    /// The API, `https://HOST:PORT`.
+    pub(crate) url: Option<String>,
+    /// The lines of the original, `HOST:PORT`.
+    pub(crate) lines: Option<String>,
 }
 
 pub(super) fn all(public: &Public) -> Vec<Value> {
@@ -66,6 +77,12 @@ fn platform(public: &Public) -> Value {
     }
     if let Some(pem) = &public.ca_pem {
         data["ca.crt"] = json!(pem);
+    }
+    if let Some(url) = &public.registration.url {
+        data["register-url"] = json!(url);
+    }
+    if let Some(place) = &public.registration.lines {
+        data["register-lines"] = json!(place);
     }
     config_map(PLATFORM_CONFIG_MAP, &data)
 }

@@ -354,6 +354,13 @@ impl Machine<'_> {
             url: settings.url("{tool}"),
             gateway_address: Some(format!("127.0.0.1:{}", settings.ports.https)),
             ca_pem: Some(self.web.certificate_pem().to_owned()),
+            registration: objects::Registration {
+                url: self
+                    .request
+                    .register_port
+                    .map(|port| format!("https://register.{}:{port}", settings.domain)),
+                lines: None,
+            },
         }
     }
 
