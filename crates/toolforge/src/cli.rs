@@ -55,6 +55,18 @@ pub(crate) enum Command {
     Balance(BalanceArgs),
     /// Run the pages that answer for what is not there
     Fourohfour(FourohfourArgs),
+    /// Print what a shell reads to complete this command
+    Completion {
+        /// The shell, such as bash, zsh or fish
+        #[arg(value_enum, value_name = "SHELL")]
+        shell: clap_complete::Shell,
+    },
+    /// Write the manual pages of this command and of webservice into a folder
+    Man {
+        /// The folder, such as /usr/local/share/man/man1
+        #[arg(value_name = "DIR")]
+        folder: PathBuf,
+    },
     /// Print the objects that a cluster must hold before the components start
     Manifests(ManifestsArgs),
 }

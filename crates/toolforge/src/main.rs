@@ -17,6 +17,7 @@ mod logging;
 mod manifests;
 mod objects;
 mod outcome;
+mod paper;
 mod policy;
 mod rules;
 mod settings;
@@ -72,6 +73,8 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         },
         Command::Balance(arguments) => component::balance(arguments),
         Command::Fourohfour(arguments) => component::fourohfour(&arguments),
+        Command::Completion { shell } => Ok(paper::print_completion(shell)),
+        Command::Man { folder } => paper::write_pages(&folder),
         Command::Manifests(arguments) => manifests::run(&arguments),
         Command::Webservice(_) | Command::WebserviceRunner(_) => {
             anyhow::bail!("options go behind `webservice`: toolforge webservice --help")

@@ -204,7 +204,8 @@ fn a_shell_is_a_pod_of_its_own_and_leaves_nothing() {
     let home = scratch.home("hello");
     assert!(here.starts_with(&format!("{0}\n{0}\n", home.display())), "{here}");
     assert_ne!(here.lines().last(), Some("0"));
-    hello(&["shell"]).refused();
+    // Without a type it is the one that the home looks like.
+    assert_eq!(hello(&["shell", "--", "echo", "X"]).ok(), "X\n");
     hello(&["cobol", "shell"]).refused();
     assert_eq!(hello(&["static", "shell", "--mem", "900Gi"]).code, 3);
     let missing = hello(&["static", "shell", "--", "/no/such/program"]).refused();
@@ -305,4 +306,120 @@ fn exec_runs_in_a_replica() {
         &vec![0; 100_000],
     );
     assert_eq!(String::from_utf8_lossy(&echoed.stdout).trim(), "100000");
+}
+
+#[test]
+fn the_environment_is_a_secret_and_a_change_of_it_rolls() {
+    let scratch = Scratch::new(PROGRAM);
+    let _platform = scratch.start(&[]);
+    let visitor = scratch.visitor(&["hello"]);
+    let hello = |words: &[&str]| scratch.as_tool("hello", &[&["webservice"], words].concat());
+    let greeting = || visitor.get(&scratch.url("hello")).unwrap().text;
+
+    assert_eq!(hello(&["env", "list"]).ok(), "");
+    for (refused, words) in [
+        ("PORT=1", "set by the platform"),
+        ("TOOL_X=1", "reserved"),
+        ("1=2", "not the name"),
+    ] {
+        let refused = hello(&["env", "set", refused]);
+        assert_eq!(refused.code, 2);
+        assert!(refused.stderr.contains(words), "{}", refused.stderr);
+    }
+    let given = "a secret\nof two lines";
+    let set = with_input(
+        &scratch,
+        &["webservice", "env", "set", "GREETING=-"],
+        given.as_bytes(),
+    );
+    assert!(set.status.success(), "{set:?}");
+    hello(&[
+        "generic", "start", "--env", "OTHER=x", "--", "python3", "-c", TALKER,
+    ])
+    .ok();
+    assert_eq!(greeting(), given);
+    assert_eq!(hello(&["env", "list"]).ok(), "GREETING\nOTHER\n");
+    assert_eq!(
+        hello(&["env", "list", "--show-values"]).ok(),
+        format!("GREETING={given}\nOTHER=x\n")
+    );
+    let inside = ["--", "sh", "-c", "echo $OTHER"];
+    assert_eq!(hello(&[&["static", "shell"], &inside[..]].concat()).ok(), "x\n");
+    assert_eq!(hello(&[&["exec"], &inside[..]].concat()).ok(), "x\n");
+
+    hello(&["env", "set", "GREETING=hi", "--no-restart"]).ok();
+    assert_eq!(greeting(), given);
+    hello(&["env", "set", "MORE=hidden"]).ok();
+    assert_eq!(greeting(), "hi");
+    hello(&["env", "unset", "GREETING"]).ok();
+    assert_eq!(greeting(), "nothing");
+    let missing = hello(&["env", "unset", "GREETING"]).refused();
+    assert!(missing.contains("not set: GREETING"), "{missing}");
+    hello(&["restart", "--env", "GREETING=again"]).ok();
+    assert_eq!(greeting(), "again");
+    // Values are in the Secret and nowhere else.
+    let objects = [
+        "get",
+        "deployments,replicasets,pods,configmaps,events",
+        "-o",
+        "yaml",
+    ];
+    let objects = scratch.kubectl_as("hello", &objects).ok();
+    assert!(
+        objects.contains("webservice-env") && !objects.contains("hidden"),
+        "{objects}"
+    );
+}
+
+#[test]
+fn a_maintainer_goes_back_to_what_was() {
+    let scratch = Scratch::new(PROGRAM);
+    let _platform = scratch.start(&[]);
+    let hello = |words: &[&str]| scratch.as_tool("hello", &[&["webservice"], words].concat());
+    let memory = || {
+        let path = "jsonpath={.spec.template.spec.containers[0].resources.limits.memory}";
+        scratch
+            .kubectl_as("hello", &["get", "deployment", "hello", "-o", path])
+            .ok()
+    };
+
+    assert!(hello(&["history"]).ok().contains("No history yet"));
+    hello(&["rollback"]).refused();
+    hello(&["static", "start", "--mem", "512Mi"]).ok();
+    hello(&["restart"]).ok();
+    hello(&["restart", "--mem", "256Mi", "--env", "SECRET=hidden"]).ok();
+    let history = hello(&["history"]).ok();
+    let lines: Vec<&str> = history.lines().collect();
+    assert!(
+        lines.len() == 3
+            && lines[1].starts_with("* 2 ")
+            && lines[1].contains("mem 256Mi")
+            && lines[2].starts_with("  1 ")
+            && lines[2].contains("mem 512Mi")
+            && !history.contains("hidden"),
+        "{history}"
+    );
+    let back = hello(&["rollback"]);
+    assert!(
+        back.code == 0 && back.stderr.contains("  mem 256Mi -> 512Mi\n"),
+        "{back:?}"
+    );
+    assert_eq!(memory(), "512Mi");
+    assert!(hello(&["rollback", "3"]).ok().contains("already"));
+    let unknown = hello(&["rollback", "77"]).refused();
+    assert!(
+        unknown.contains("no revision 77") && unknown.contains("2, 3"),
+        "{unknown}"
+    );
+    hello(&["rollback", "2"]).ok();
+    assert_eq!(memory(), "256Mi");
+    // It outlives the webservice.
+    hello(&["stop"]).ok();
+    hello(&["rollback"]).ok();
+    assert_eq!(memory(), "512Mi");
+    let entries = hello(&["history", "-o", "json"]).ok();
+    let entries: serde_json::Value = serde_json::from_str(&entries).unwrap();
+    assert_eq!(entries[1]["revision"], 5);
+    assert_eq!(entries[1]["settings"]["mem"], "512Mi");
+    assert_eq!(hello(&["open"]).ok(), format!("{}\n", scratch.url("hello")));
 }

@@ -2,10 +2,13 @@
 //! The order that it has always had, `webservice [OPTIONS] [TYPE] ACTION [OPTIONS]`, means the same; `words`
 //! turns it into the other before clap reads it.
 
+mod env_args;
 mod follow_args;
+mod history_args;
 mod inside_args;
 mod logs_args;
 mod output;
+mod paper_args;
 mod settings_args;
 mod words;
 
@@ -13,10 +16,13 @@ use std::ffi::OsString;
 
 use clap::{Args, CommandFactory as _, FromArgMatches as _, Parser, Subcommand, error::ErrorKind};
 
+pub(crate) use env_args::{ApplyArgs, EnvAction, EnvArgs};
 pub(crate) use follow_args::{FollowArgs, ScaleArgs};
+pub(crate) use history_args::{HistoryArgs, RollbackArgs};
 pub(crate) use inside_args::{ExecArgs, ShellArgs};
 pub(crate) use logs_args::LogsArgs;
 pub(crate) use output::{OutputArgs, StatusArgs};
+pub(crate) use paper_args::{CompletionArgs, ManArgs};
 pub(crate) use settings_args::SettingsArgs;
 
 /// Start, stop and look at a tool's webservice
@@ -60,6 +66,18 @@ pub(crate) enum Action {
     Shell(ShellArgs),
     /// Open a shell, or run a command, in a replica that runs
     Exec(ExecArgs),
+    /// Set, take away and list variables of the webservice's environment, which are kept as a Secret
+    Env(EnvArgs),
+    /// Show the last configurations of the webservice
+    History(HistoryArgs),
+    /// Go back to an earlier configuration without downtime
+    Rollback(RollbackArgs),
+    /// Print the URL
+    Open(PlainArgs),
+    /// Print what a shell reads to complete this command
+    Completion(CompletionArgs),
+    /// Write the manual pages into a folder
+    Man(ManArgs),
 }
 
 /// Of actions that bring a webservice up.
@@ -67,6 +85,9 @@ pub(crate) enum Action {
 pub(crate) struct StartArgs {
     #[command(flatten)]
     pub(crate) settings: SettingsArgs,
+    /// Set a variable of its environment, as `webservice env set` does; can be given more than once
+    #[arg(long = "env", value_name = "KEY=VALUE")]
+    pub(crate) env: Vec<String>,
     #[command(flatten)]
     pub(crate) follow: FollowArgs,
 }
@@ -79,7 +100,7 @@ pub(crate) struct PlainArgs {
 }
 
 /// Actions that accept the settings of a webservice because they always have, and do nothing with them.
-const SETTINGS_WITHOUT_USE: [&str; 3] = ["stop", "status", "logs"];
+const SETTINGS_WITHOUT_USE: [&str; 4] = ["stop", "status", "logs", "open"];
 
 impl Cli {
     /// Reads the command line; the first argument is the program's name.

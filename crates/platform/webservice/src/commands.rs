@@ -1,9 +1,13 @@
 //! The actions of `webservice`, one file each, and how they end.
 
+mod env;
 mod exec;
+mod history;
 mod intent;
 mod logs;
+mod open;
 mod restart;
+mod rollback;
 mod scale;
 mod serve;
 mod shell;
@@ -18,11 +22,21 @@ use anstyle::{AnsiColor, Style};
 use crate::{
     cli::{Action, Cli},
     error::WebserviceError,
+    paper,
     session::Session,
 };
 
 /// Runs what was asked for; the exit code of what went well, which is that of the command where one was run.
 pub(crate) async fn run(cli: Cli) -> Result<u8, WebserviceError> {
+    match &cli.action {
+        // These need no cluster.
+        Action::Completion(arguments) => {
+            paper::print_completion(arguments.shell);
+            return Ok(0);
+        }
+        Action::Man(arguments) => return paper::write_pages(&arguments.folder).map(|()| 0),
+        _ => {}
+    }
     let session = Session::open().await?;
     match cli.action {
         Action::Shell(arguments) => return shell::run(&session, &arguments).await,
@@ -33,6 +47,11 @@ pub(crate) async fn run(cli: Cli) -> Result<u8, WebserviceError> {
         Action::Scale(arguments) => scale::run(&session, &arguments).await,
         Action::Status(arguments) => status::run(&session, arguments.output).await,
         Action::Logs(arguments) => logs::run(&session, &arguments).await,
+        Action::Env(arguments) => env::run(&session, &arguments).await,
+        Action::History(arguments) => history::run(&session, arguments.output).await,
+        Action::Rollback(arguments) => rollback::run(&session, &arguments).await,
+        Action::Open(_) => open::run(&session).await,
+        Action::Completion(_) | Action::Man(_) => Ok(()),
     }
     .map(|()| 0)
 }

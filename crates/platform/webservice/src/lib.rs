@@ -8,16 +8,19 @@
 mod cli;
 mod commands;
 mod diagnosis;
+mod environment;
 mod error;
 mod exit;
 mod follow;
 mod guess;
+mod history;
 mod home_files;
 mod inside;
 mod logs;
 mod look;
 mod manifest;
 mod objects;
+mod paper;
 mod platform;
 mod probes;
 mod registrar;
@@ -35,6 +38,8 @@ mod url_check;
 use std::{ffi::OsString, process::ExitCode};
 
 use clap::Parser as _;
+
+pub use paper::command;
 
 /// The `webservice` command; the first argument is its name.
 pub fn main_webservice(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {

@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 use toolforge_model::{Domain, ToolName, labels};
 
 use crate::{
+    environment::{VERSION_ANNOTATION, env_from},
     probes::probes,
     settings::{Mount, SETTINGS_ANNOTATION, Settings},
     types::WebType,
@@ -35,6 +36,8 @@ pub(crate) struct Wanted<'a> {
     /// As they were resolved: what was said by somebody, not the defaults.
     pub(crate) settings: &'a Settings,
     pub(crate) resources: Value,
+    /// The version of the tool's environment; none without one.
+    pub(crate) environment: Option<&'a str>,
     /// Now, RFC 3339: a Pod template that differs is rolled out.
     pub(crate) started_at: String,
 }
@@ -98,7 +101,7 @@ pub(crate) fn deployment(wanted: &Wanted<'_>) -> Value {
             "template": {
                 "metadata": {
                     "labels": pod_labels,
-                    "annotations": { labels::STARTED_AT: wanted.started_at },
+                    "annotations": wanted.pod_annotations(),
                 },
                 "spec": { "containers": [container(wanted)] },
             },
@@ -107,6 +110,14 @@ pub(crate) fn deployment(wanted: &Wanted<'_>) -> Value {
 }
 
 impl Wanted<'_> {
+    fn pod_annotations(&self) -> Value {
+        let mut annotations = json!({ labels::STARTED_AT: self.started_at });
+        if let Some(version) = self.environment {
+            annotations[VERSION_ANNOTATION] = json!(version);
+        }
+        annotations
+    }
+
     fn mount(&self) -> Mount {
         self.settings
             .mount
@@ -138,6 +149,7 @@ fn container(wanted: &Wanted<'_>) -> Value {
         "image": wanted.web_type.image,
         "ports": [{ "name": "http", "containerPort": PORT, "protocol": "TCP" }],
         "resources": wanted.resources,
+        "envFrom": env_from(),
     });
     if let Some(command) = wanted.command() {
         container["command"] = json!(command);

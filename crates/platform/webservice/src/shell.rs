@@ -12,6 +12,8 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 use toolforge_model::{ToolName, labels};
 
+use crate::environment::env_from;
+
 pub(crate) use lease::Lease;
 pub(crate) use standing::{Standing, standing};
 
@@ -57,6 +59,7 @@ pub(crate) fn pod(wanted: &Wanted<'_>) -> Value {
         "stdin": true,
         "stdinOnce": true,
         "resources": wanted.resources,
+        "envFrom": env_from(),
     });
     if let Some(home) = wanted.home {
         container["workingDir"] = json!(home);

@@ -39,6 +39,16 @@ impl Intent {
         })
     }
 
+    /// For actions that bring up settings that are complete, whatever the files of the home say.
+    pub(super) fn exactly(settings: Settings) -> Self {
+        Self {
+            layers: Layers {
+                asked: settings,
+                ..Layers::default()
+            },
+        }
+    }
+
     /// For actions on what is there: no file of the home can keep them from it.
     pub(super) fn of_what_is_there(session: &Session, arguments: &SettingsArgs) -> Self {
         let files = HomeFiles::new(&session.home);

@@ -3,6 +3,7 @@
 use k8s_openapi::api::apps::v1::Deployment;
 
 use super::{
+    env,
     intent::{self, Intent},
     start,
 };
@@ -11,7 +12,7 @@ use crate::{
 };
 
 /// As the original said it.
-const WORDS: &str = "Restarting";
+pub(super) const WORDS: &str = "Restarting";
 
 pub(super) async fn run(session: &Session, arguments: &StartArgs) -> Result<(), WebserviceError> {
     let intent = Intent::read(session, &arguments.settings)?;
@@ -30,5 +31,6 @@ pub(super) async fn run(session: &Session, arguments: &StartArgs) -> Result<(), 
         return start::run(session, arguments).await;
     };
     let resolved = intent.over(&running).resolve(session, &platform)?;
+    env::set(session, &arguments.env).await?;
     start::bring(session, &platform, &resolved, WORDS, arguments.follow).await
 }

@@ -13,8 +13,8 @@ use super::{
     start::MANAGER,
 };
 use crate::{
-    cli::ScaleArgs, error::WebserviceError, objects::TYPE_ANNOTATION, platform::Platform, session::Session,
-    settings::Settings,
+    cli::ScaleArgs, error::WebserviceError, history, objects::TYPE_ANNOTATION, platform::Platform,
+    session::Session, settings::Settings,
 };
 
 pub(super) async fn run(session: &Session, arguments: &ScaleArgs) -> Result<(), WebserviceError> {
@@ -46,6 +46,7 @@ pub(super) async fn run(session: &Session, arguments: &ScaleArgs) -> Result<(), 
         ..Settings::of(&running)
     };
     intent::record(&session.home, &settings);
+    history::record(session, &settings).await;
     let doing = Doing {
         words: "Scaling webservice",
         type_name: running

@@ -12,8 +12,9 @@ use kube::{
 };
 use toolforge_model::labels;
 
+use super::intent::Intent;
 use crate::{
-    cli::ShellArgs,
+    cli::{SettingsArgs, ShellArgs},
     error::WebserviceError,
     exit::Exit,
     inside::{self, Place, Signals, command_or_shell},
@@ -21,7 +22,7 @@ use crate::{
     platform::Platform,
     resources::{Limits, resources},
     session::Session,
-    settings::{Mount, Settings, problems_of},
+    settings::{Backend, Mount, Settings},
     shell::{self, CONTAINER, Lease, Standing, Wanted, standing},
 };
 
@@ -35,7 +36,7 @@ const GONE_PATIENCE: Duration = Duration::from_secs(10);
 pub(super) async fn run(session: &Session, arguments: &ShellArgs) -> Result<u8, WebserviceError> {
     let mut signals = Signals::listen().map_err(WebserviceError::Start)?;
     let platform = Platform::read(&session.client).await?;
-    let wanted = wanted(session, &platform, &Settings::asked(&arguments.settings)).await?;
+    let wanted = wanted(session, &platform, &arguments.settings).await?;
     let pods = session.api::<Pod>();
     let pod = make(&pods, &wanted).await?;
     let name = pod.name_any();
@@ -49,21 +50,22 @@ pub(super) async fn run(session: &Session, arguments: &ShellArgs) -> Result<u8, 
 }
 
 /// What is asked for; the type of the webservice that runs where none is.
-async fn wanted(session: &Session, platform: &Platform, asked: &Settings) -> Result<Pod, WebserviceError> {
-    let kind = match &asked.kind {
-        Some(kind) => kind.clone(),
-        None => running_type(session).await?.ok_or_else(|| {
-            WebserviceError::Usage(format!(
-                "say of which type: webservice TYPE shell, where TYPE is one of:\n  {}",
-                platform.types.names().join("\n  ")
-            ))
-        })?,
-    };
-    let web_type = platform.types.find(&kind)?;
-    let problems = problems_of(asked);
-    if !problems.is_empty() {
-        return Err(WebserviceError::Usage(problems.join("\n")));
+async fn wanted(
+    session: &Session,
+    platform: &Platform,
+    arguments: &SettingsArgs,
+) -> Result<Pod, WebserviceError> {
+    let mut intent = Intent::read(session, arguments)?;
+    if intent.backend()? == Backend::Gridengine {
+        return Err(WebserviceError::Precondition(
+            "ERROR: shell is only supported for kubernetes backend".to_owned(),
+        ));
     }
+    if let Some(running) = running(session).await? {
+        intent = intent.over(&running);
+    }
+    let web_type = intent.resolve(session, platform)?.web_type;
+    let asked = Settings::asked(arguments);
     let mount = asked.mount.unwrap_or_else(|| default_mount(&web_type.runtime));
     let pod = shell::pod(&Wanted {
         tool: &session.tool,
@@ -80,13 +82,12 @@ async fn wanted(session: &Session, platform: &Platform, asked: &Settings) -> Res
         .map_err(|error| WebserviceError::Failed(format!("the Pod cannot be said: {error}")))
 }
 
-async fn running_type(session: &Session) -> Result<Option<String>, WebserviceError> {
-    let deployment = session
+async fn running(session: &Session) -> Result<Option<Deployment>, WebserviceError> {
+    session
         .api::<Deployment>()
         .get_opt(session.tool.as_str())
         .await
-        .map_err(WebserviceError::api("looking at your webservice"))?;
-    Ok(deployment.and_then(|running| Settings::of(&running).kind))
+        .map_err(WebserviceError::api("looking at your webservice"))
 }
 
 async fn make(pods: &Api<Pod>, wanted: &Pod) -> Result<Pod, WebserviceError> {

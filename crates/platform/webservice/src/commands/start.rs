@@ -9,12 +9,15 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use super::{
+    env,
     intent::{self, Intent},
     serve::{Doing, serve},
 };
 use crate::{
     cli::{FollowArgs, StartArgs},
+    environment,
     error::WebserviceError,
+    history,
     objects::{self, BUILDSERVICE, Wanted},
     platform::Platform,
     resources::{Limits, resources},
@@ -41,6 +44,7 @@ pub(super) async fn run(session: &Session, arguments: &StartArgs) -> Result<(), 
     if running.is_some_and(|running| running.metadata.deletion_timestamp.is_none()) {
         return Err(WebserviceError::AlreadyRunning);
     }
+    env::set(session, &arguments.env).await?;
     bring(
         session,
         &platform,
@@ -68,12 +72,14 @@ pub(super) async fn bring(
     if web_type.deprecated {
         anstream::eprintln!("DEPRECATED: '{}' type is deprecated.", web_type.name);
     }
+    let environment = environment::version(session).await?;
     let wanted = Wanted {
         tool: &session.tool,
         home: &session.home,
         web_type,
         settings,
         resources: resources(settings.limits(), Limits::default()),
+        environment: environment.as_deref(),
         started_at: jiff::Timestamp::now().to_string(),
     };
     let deployment = objects::deployment(&wanted);
@@ -89,7 +95,11 @@ pub(super) async fn bring(
         words,
         type_name: &web_type.name,
     };
-    serve(session, platform, doing, follow).await
+    let ((), served) = tokio::join!(
+        history::record(session, settings),
+        serve(session, platform, doing, follow)
+    );
+    served
 }
 
 async fn apply<K>(api: &Api<K>, object: &Value) -> Result<(), WebserviceError>
