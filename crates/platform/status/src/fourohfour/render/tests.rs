@@ -2,7 +2,7 @@ use toolforge_model::Maintainer;
 
 use super::render;
 use crate::accept::Form;
-use crate::page::{Page, Subject};
+use crate::fourohfour::page::{Page, Subject};
 
 fn page(status: u16, subject: Subject) -> Page {
     let url = "https://nope.toolforge.org/a?b=c".to_owned();

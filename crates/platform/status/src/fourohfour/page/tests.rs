@@ -2,7 +2,7 @@ use proptest::prelude::*;
 use toolforge_model::{Domain, Maintainer};
 
 use super::{Page, Subject, Visit, page};
-use crate::Tools;
+use crate::fourohfour::Tools;
 
 fn domain() -> Domain {
     "toolforge.org".parse().unwrap()

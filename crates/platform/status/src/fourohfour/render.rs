@@ -7,11 +7,11 @@ use serde::Serialize;
 use toolforge_model::Maintainer;
 
 use crate::accept::Form;
-use crate::page::{Page, Subject};
+use super::page::{Page, Subject};
 
 /// What a page says, before it is set in a form.
 #[derive(Template)]
-#[template(path = "page.html", whitespace = "minimize")]
+#[template(path = "fourohfour/page.html", whitespace = "minimize")]
 struct Words<'a> {
     status: u16,
     /// Machine-readable name of what happened.

@@ -2,8 +2,8 @@
 
 use toolforge_model::{Domain, Maintainer, ToolName, host_name};
 
-use crate::Tools;
-use crate::near::near_misses;
+use super::known::Tools;
+use super::near::near_misses;
 
 /// Codes with which the gateway sends the visits of tools that do not answer.
 const DEAD_BACKEND: [u16; 3] = [502, 503, 504];

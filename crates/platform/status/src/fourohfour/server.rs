@@ -16,9 +16,9 @@ use tokio_util::sync::CancellationToken;
 use toolforge_model::{Domain, host_name, labels};
 
 use crate::accept::Form;
-use crate::known::{Follower, Known};
-use crate::page::{Visit, page};
-use crate::render::render;
+use super::known::{Follower, Known};
+use super::page::{Visit, page};
+use super::render::render;
 
 /// Where the gateway says what the visitor asked for, if it changed the path.
 const ORIGINAL_URI: &str = "x-original-uri";
