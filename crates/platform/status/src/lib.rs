@@ -1,6 +1,9 @@
-//! What can be seen of the platform by everybody: the pages that answer for what is not there.
+//! What can be seen of the platform by everybody: the pages that answer for what is not there, and those of k8s-status,
+//! which show the cluster and every tool in it.
 
 mod accept;
+mod board;
 mod fourohfour;
 
+pub use board::{BoardConfig, BoardError, FiguresUrl, FiguresUrlError, Link, LinkError, run_board};
 pub use fourohfour::{Config, FourohfourError, Page, Subject, Tools, Visit, page, run_fourohfour};

@@ -6,8 +6,8 @@ use askama::Template;
 use serde::Serialize;
 use toolforge_model::Maintainer;
 
-use crate::accept::Form;
 use super::page::{Page, Subject};
+use crate::accept::Form;
 
 /// What a page says, before it is set in a form.
 #[derive(Template)]

@@ -15,10 +15,10 @@ use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use toolforge_model::{Domain, host_name, labels};
 
-use crate::accept::Form;
 use super::known::{Follower, Known};
 use super::page::{Visit, page};
 use super::render::render;
+use crate::accept::Form;
 
 /// Where the gateway says what the visitor asked for, if it changed the path.
 const ORIGINAL_URI: &str = "x-original-uri";

@@ -1,0 +1,154 @@
+//! Keeps the world: a watch for every kind that the pages show. While the API is gone, what was last known stays.
+
+use std::fmt::Debug;
+use std::sync::{Arc, RwLock, RwLockReadGuard};
+
+use futures::StreamExt as _;
+use k8s_openapi::api::{
+    apps::v1::{DaemonSet, Deployment, ReplicaSet, StatefulSet},
+    batch::v1::{CronJob, Job},
+    core::v1::{Event, Namespace, Node, Pod, ResourceQuota, Service},
+    networking::v1::Ingress,
+};
+use kube::runtime::{
+    WatchStreamExt as _,
+    watcher::{self, Event as Change, watcher},
+};
+use kube::{Api, Client, Resource, ResourceExt as _};
+use serde::de::DeserializeOwned;
+use tokio::{sync::watch, task::JoinSet};
+
+use crate::board::world::{Shelf, World};
+
+/// How many kinds are followed.
+pub(crate) const KINDS: usize = 13;
+
+/// The world, shared between those who keep it and those who read it.
+#[derive(Clone, Debug)]
+pub(crate) struct Shared {
+    world: Arc<RwLock<World>>,
+    revision: watch::Sender<u64>,
+}
+
+impl Shared {
+    pub(crate) fn new() -> Self {
+        Self {
+            world: Arc::default(),
+            revision: watch::Sender::new(0),
+        }
+    }
+
+    /// Reads the world. Nobody who holds it waits for anything.
+    pub(crate) fn read(&self) -> RwLockReadGuard<'_, World> {
+        // A page that broke while it read has changed nothing.
+        self.world
+            .read()
+            .unwrap_or_else(std::sync::PoisonError::into_inner)
+    }
+
+    /// Changes the world, and tells those who wait for it.
+    pub(crate) fn change(&self, namespace: &str, change: impl FnOnce(&mut World)) {
+        let mut world = self
+            .world
+            .write()
+            .unwrap_or_else(std::sync::PoisonError::into_inner);
+        change(&mut world);
+        let revision = world.changed(namespace);
+        drop(world);
+        self.revision.send_replace(revision);
+    }
+
+    /// Hears of every change.
+    pub(crate) fn changes(&self) -> watch::Receiver<u64> {
+        self.revision.subscribe()
+    }
+}
+
+/// Follows everything, until it is dropped.
+pub(crate) async fn follow(client: Client, shared: Shared) {
+    let mut watches = JoinSet::new();
+    macro_rules! follow {
+        ($($kind:ty => $shelf:ident),+ $(,)?) => {
+            $(watches.spawn(follow_kind(
+                Api::<$kind>::all(client.clone()),
+                shared.clone(),
+                stringify!($shelf),
+                |world| &mut world.$shelf,
+            ));)+
+        };
+    }
+    follow! {
+        Namespace => namespaces,
+        Node => nodes,
+        Pod => pods,
+        Service => services,
+        Ingress => ingresses,
+        ResourceQuota => quotas,
+        Event => events,
+        Deployment => deployments,
+        ReplicaSet => replica_sets,
+        StatefulSet => stateful_sets,
+        DaemonSet => daemon_sets,
+        Job => jobs,
+        CronJob => cron_jobs,
+    }
+    while watches.join_next().await.is_some() {}
+}
+
+/// Follows one kind. A list that comes anew takes the place of the old one when it is whole.
+async fn follow_kind<K, T>(
+    api: Api<K>,
+    shared: Shared,
+    shelf_name: &'static str,
+    shelf: impl Fn(&mut World) -> &mut Shelf<T>,
+) where
+    K: Resource + Clone + DeserializeOwned + Debug + Send + 'static,
+    K::DynamicType: Default + Clone,
+    T: From<K>,
+{
+    let mut changes = watcher(api, watcher::Config::default()).default_backoff().boxed();
+    let mut incoming = Shelf::new();
+    while let Some(change) = changes.next().await {
+        match change {
+            Ok(Change::Init) => incoming.clear(),
+            Ok(Change::InitApply(object)) => put(&mut incoming, object),
+            Ok(Change::InitDone) => {
+                let whole = std::mem::take(&mut incoming);
+                shared.change("", |world| {
+                    *shelf(world) = whole;
+                    if !world.read.contains(&shelf_name) {
+                        world.read.push(shelf_name);
+                    }
+                });
+            }
+            Ok(Change::Apply(object)) => {
+                let namespace = object.namespace().unwrap_or_default();
+                shared.change(&namespace, |world| put(shelf(world), object));
+            }
+            Ok(Change::Delete(object)) => {
+                let namespace = object.namespace().unwrap_or_default();
+                shared.change(&namespace, |world| {
+                    take(shelf(world), &namespace, &object.name_any());
+                });
+            }
+            Err(error) => {
+                tracing::warn!(kind = shelf_name, error = %error, "cannot be watched; trying again");
+            }
+        }
+    }
+}
+
+fn put<K: Resource, T: From<K>>(shelf: &mut Shelf<T>, object: K) {
+    let (namespace, name) = (object.namespace().unwrap_or_default(), object.name_any());
+    shelf.entry(namespace).or_default().insert(name, T::from(object));
+}
+
+fn take<T>(shelf: &mut Shelf<T>, namespace: &str, name: &str) {
+    let Some(objects) = shelf.get_mut(namespace) else {
+        return;
+    };
+    objects.remove(name);
+    if objects.is_empty() {
+        shelf.remove(namespace);
+    }
+}

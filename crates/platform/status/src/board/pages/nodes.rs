@@ -1,0 +1,111 @@
+//! Nodes: all of them, and one.
+
+use askama::Template;
+use serde::Serialize;
+
+use super::{Frame, Seen};
+use crate::board::{
+    seen::{NodeSeen, PodSeen},
+    text,
+    world::all,
+};
+
+#[derive(Template, Serialize)]
+#[template(path = "board/nodes.html", whitespace = "minimize")]
+pub(super) struct Nodes<'a> {
+    #[serde(flatten)]
+    frame: Frame<'a>,
+    nodes: Vec<Row<'a>>,
+}
+
+/// A node in figures.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Row<'a> {
+    #[serde(flatten)]
+    node: &'a NodeSeen,
+    /// Pods on it that have not ended well.
+    pods_there: usize,
+    cpu_percent: Option<i64>,
+    memory_percent: Option<i64>,
+}
+
+impl Row<'_> {
+    fn state(&self) -> &'static str {
+        match (self.node.ready, self.node.cordoned) {
+            (true, false) => "ready",
+            (true, true) => "ready, takes no new Pods",
+            (false, _) => "not ready",
+        }
+    }
+
+    fn cpu(&self) -> String {
+        percent(self.cpu_percent)
+    }
+
+    fn memory(&self) -> String {
+        percent(self.memory_percent)
+    }
+}
+
+fn percent(percent: Option<i64>) -> String {
+    percent.map_or_else(|| "unknown".to_owned(), |percent| format!("{percent}%"))
+}
+
+pub(super) fn nodes(seen: Seen<'_>) -> Nodes<'_> {
+    let mut nodes: Vec<Row<'_>> = seen.world.nodes().map(|node| row(seen, node)).collect();
+    nodes.sort_by(|one, other| alphanumeric_sort::compare_str(&one.node.meta.name, &other.node.meta.name));
+    Nodes {
+        frame: Frame::new(seen, "Nodes", "nodes"),
+        nodes,
+    }
+}
+
+fn row<'a>(seen: Seen<'a>, node: &'a NodeSeen) -> Row<'a> {
+    let used = seen.world.usage.of_node(&node.meta.name);
+    let share = |used: Option<i64>, total: i64| used.filter(|_| total > 0).map(|used| used * 100 / total);
+    Row {
+        pods_there: pods_on(seen, &node.meta.name).count(),
+        cpu_percent: share(used.map(|used| used.cpu_millis), node.cpu_millis),
+        memory_percent: share(used.map(|used| used.memory_bytes), node.memory_bytes),
+        node,
+    }
+}
+
+fn pods_on<'a>(seen: Seen<'a>, node: &str) -> impl Iterator<Item = &'a PodSeen> {
+    all(&seen.world.pods).filter(move |pod| pod.node == node && pod.phase != "Succeeded")
+}
+
+#[derive(Template, Serialize)]
+#[template(path = "board/node.html", whitespace = "minimize")]
+pub(super) struct Node<'a> {
+    #[serde(flatten)]
+    frame: Frame<'a>,
+    #[serde(flatten)]
+    row: Row<'a>,
+    #[serde(skip)]
+    memory_text: String,
+    #[serde(skip)]
+    cpu_text: String,
+    #[serde(skip)]
+    pods: Vec<&'a PodSeen>,
+    /// Their namespaces and names.
+    #[serde(rename = "podNames")]
+    pod_names: Vec<(&'a str, &'a str)>,
+}
+
+pub(super) fn node<'a>(seen: Seen<'a>, name: &str) -> Option<Node<'a>> {
+    let node = seen.world.nodes.get("")?.get(name)?;
+    let pods: Vec<&PodSeen> = pods_on(seen, name).collect();
+    Some(Node {
+        frame: Frame::new(seen, name, "nodes"),
+        row: row(seen, node),
+        memory_text: text::bytes(node.memory_bytes),
+        cpu_text: text::cpus(node.cpu_millis),
+        pod_names: pods
+            .iter()
+            .map(|pod| (pod.meta.namespace.as_str(), pod.meta.name.as_str()))
+            .collect(),
+        pods,
+    })
+}

@@ -1,0 +1,175 @@
+//! Requests and errors of the last day, from the figures of the gateways. They are kept in memory only: after a restart
+//! the charts begin anew.
+
+mod scrape;
+
+use std::collections::{BTreeMap, HashMap, VecDeque};
+
+use serde::Serialize;
+
+pub(crate) use scrape::follow;
+
+/// Length of a bar of the charts.
+pub(crate) const BUCKET_SECONDS: i64 = 600;
+/// How many bars there are: a day.
+pub(crate) const BUCKETS: i64 = 144;
+
+/// What went to a namespace in one stretch of time.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Bucket {
+    /// Seconds since 1970.
+    pub(crate) start: i64,
+    pub(crate) requests: u64,
+    /// Answers with 5xx: the tool's fault, or the platform's.
+    pub(crate) errors: u64,
+}
+
+/// Traffic of all namespaces.
+#[derive(Debug, Default)]
+pub(crate) struct Traffic {
+    /// Whether any gateway has told figures.
+    pub(crate) known: bool,
+    counters: HashMap<Series, u64>,
+    namespaces: BTreeMap<String, VecDeque<Bucket>>,
+}
+
+/// One counter of one gateway.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+struct Series {
+    gateway: String,
+    namespace: String,
+    code: String,
+}
+
+/// A counter's value as a gateway told it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Sample {
+    pub(crate) namespace: String,
+    pub(crate) code: String,
+    pub(crate) value: u64,
+}
+
+impl Traffic {
+    /// Takes in what a gateway told at a time, in seconds since 1970.
+    pub(crate) fn take(&mut self, gateway: &str, samples: Vec<Sample>, now: i64) {
+        // What a gateway counted before it was first asked belongs to times that nobody knows.
+        let first = !self.counters.keys().any(|series| series.gateway == gateway);
+        for sample in samples {
+            let series = Series {
+                gateway: gateway.to_owned(),
+                namespace: sample.namespace,
+                code: sample.code,
+            };
+            let before = self.counters.insert(series.clone(), sample.value);
+            let more = match before {
+                Some(before) if sample.value >= before => sample.value - before,
+                None if first => 0,
+                // It was started anew, or this counter is new.
+                _ => sample.value,
+            };
+            if more > 0 {
+                self.add(&series, more, now);
+            }
+        }
+        self.known = true;
+        self.forget(now);
+    }
+
+    fn add(&mut self, series: &Series, more: u64, now: i64) {
+        let start = now - now.rem_euclid(BUCKET_SECONDS);
+        let buckets = self.namespaces.entry(series.namespace.clone()).or_default();
+        if buckets.back().is_none_or(|last| last.start != start) {
+            buckets.push_back(Bucket {
+                start,
+                ..Bucket::default()
+            });
+        }
+        if let Some(bucket) = buckets.back_mut() {
+            bucket.requests += more;
+            if series.code.starts_with('5') {
+                bucket.errors += more;
+            }
+        }
+    }
+
+    fn forget(&mut self, now: i64) {
+        let oldest = now - BUCKETS * BUCKET_SECONDS;
+        self.namespaces.retain(|_, buckets| {
+            while buckets.front().is_some_and(|bucket| bucket.start < oldest) {
+                buckets.pop_front();
+            }
+            !buckets.is_empty()
+        });
+    }
+
+    /// The bars of a day up to now, oldest first, of one namespace or of all.
+    pub(crate) fn day(&self, namespace: Option<&str>, now: i64) -> Vec<Bucket> {
+        let last = now - now.rem_euclid(BUCKET_SECONDS);
+        let first = last - (BUCKETS - 1) * BUCKET_SECONDS;
+        let mut day: Vec<Bucket> = (0..BUCKETS)
+            .map(|at| Bucket {
+                start: first + at * BUCKET_SECONDS,
+                ..Bucket::default()
+            })
+            .collect();
+        let chosen = self
+            .namespaces
+            .iter()
+            .filter(|(name, _)| namespace.is_none_or(|asked| asked == *name));
+        for bucket in chosen.flat_map(|(_, buckets)| buckets) {
+            let at = usize::try_from((bucket.start - first) / BUCKET_SECONDS).ok();
+            if let Some(bar) = at.and_then(|at| day.get_mut(at)) {
+                bar.requests += bucket.requests;
+                bar.errors += bucket.errors;
+            }
+        }
+        day
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn sample(code: &str, value: u64) -> Vec<Sample> {
+        vec![Sample {
+            namespace: "tool-t".to_owned(),
+            code: code.to_owned(),
+            value,
+        }]
+    }
+
+    fn sums(traffic: &Traffic, now: i64) -> (u64, u64) {
+        let day = traffic.day(Some("tool-t"), now);
+        (
+            day.iter().map(|bar| bar.requests).sum(),
+            day.iter().map(|bar| bar.errors).sum(),
+        )
+    }
+
+    #[test]
+    fn only_what_is_new_counts() {
+        let mut traffic = Traffic::default();
+        traffic.take("a", sample("2xx", 1000), 6000);
+        assert_eq!(sums(&traffic, 6000), (0, 0), "counted before anybody asked");
+        traffic.take("a", sample("2xx", 1010), 6060);
+        traffic.take("a", sample("5xx", 3), 6060);
+        assert_eq!(sums(&traffic, 6060), (13, 3));
+        traffic.take("a", sample("2xx", 4), 6120);
+        assert_eq!(sums(&traffic, 6120), (17, 3), "the gateway was started anew");
+        assert_eq!(traffic.day(None, 6120).last().unwrap().requests, 17);
+    }
+
+    #[test]
+    fn what_is_older_than_a_day_is_forgotten() {
+        let mut traffic = Traffic::default();
+        traffic.take("a", Vec::new(), 0);
+        traffic.take("a", sample("2xx", 1), 600);
+        traffic.take("a", sample("2xx", 2), 1200);
+        let later = 600 + BUCKETS * BUCKET_SECONDS;
+        assert_eq!(sums(&traffic, later).0, 1);
+        traffic.take("a", sample("2xx", 2), later + 2 * BUCKET_SECONDS);
+        assert!(traffic.namespaces.is_empty());
+    }
+}

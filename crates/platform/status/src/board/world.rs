@@ -1,0 +1,103 @@
+//! All that is known of the cluster, kept by `follow`, read by the pages.
+
+use std::collections::{BTreeMap, HashMap};
+
+use crate::board::seen::{
+    EventSeen, IngressSeen, NamespaceSeen, NodeSeen, PodSeen, QuotaSeen, ServiceSeen, WorkloadKind,
+    WorkloadSeen,
+};
+use crate::board::{traffic::Traffic, usage::Usage};
+
+/// The objects of one kind: by namespace (empty for those that have none), then by name.
+pub(crate) type Shelf<T> = BTreeMap<String, BTreeMap<String, T>>;
+
+/// The cluster.
+#[derive(Debug, Default)]
+pub(crate) struct World {
+    pub(crate) namespaces: Shelf<NamespaceSeen>,
+    pub(crate) nodes: Shelf<NodeSeen>,
+    pub(crate) pods: Shelf<PodSeen>,
+    pub(crate) services: Shelf<ServiceSeen>,
+    pub(crate) ingresses: Shelf<IngressSeen>,
+    pub(crate) quotas: Shelf<QuotaSeen>,
+    pub(crate) events: Shelf<EventSeen>,
+    pub(crate) deployments: Shelf<WorkloadSeen>,
+    pub(crate) replica_sets: Shelf<WorkloadSeen>,
+    pub(crate) stateful_sets: Shelf<WorkloadSeen>,
+    pub(crate) daemon_sets: Shelf<WorkloadSeen>,
+    pub(crate) jobs: Shelf<WorkloadSeen>,
+    pub(crate) cron_jobs: Shelf<WorkloadSeen>,
+    pub(crate) usage: Usage,
+    pub(crate) traffic: Traffic,
+    /// Version of the cluster, when it has told it.
+    pub(crate) version: Option<String>,
+    /// Kinds that have been read whole at least once.
+    pub(crate) read: Vec<&'static str>,
+    /// How often something changed: anywhere, and in each namespace.
+    revision: u64,
+    revisions: HashMap<String, u64>,
+}
+
+impl World {
+    /// Notes that something in a namespace is different; of what has none, everywhere.
+    pub(crate) fn changed(&mut self, namespace: &str) -> u64 {
+        self.revision += 1;
+        self.revisions.insert(namespace.to_owned(), self.revision);
+        self.revision
+    }
+
+    /// The last change, in one namespace or anywhere.
+    pub(crate) fn revision(&self, namespace: Option<&str>) -> u64 {
+        match namespace {
+            Some(namespace) => self.revisions.get(namespace).copied().unwrap_or(0),
+            None => self.revision,
+        }
+    }
+
+    /// What makes Pods in a namespace, by kind and name; past `ReplicaSets` that nobody wants Pods of are left out.
+    pub(crate) fn workloads<'a>(&'a self, namespace: &'a str) -> impl Iterator<Item = &'a WorkloadSeen> {
+        [
+            &self.deployments,
+            &self.stateful_sets,
+            &self.daemon_sets,
+            &self.replica_sets,
+            &self.cron_jobs,
+            &self.jobs,
+        ]
+        .into_iter()
+        .flat_map(move |shelf| on(shelf, namespace))
+        .filter(|workload| workload.kind != WorkloadKind::ReplicaSet || workload.wanted > 0)
+    }
+
+    /// Whether anything of a tool runs, is to run, or is offered to visitors (facts section 10).
+    pub(crate) fn is_active(&self, namespace: &str) -> bool {
+        on(&self.pods, namespace).next().is_some()
+            || on(&self.cron_jobs, namespace).next().is_some()
+            || on(&self.ingresses, namespace).next().is_some()
+    }
+
+    /// Nodes, by name.
+    pub(crate) fn nodes(&self) -> impl Iterator<Item = &NodeSeen> {
+        on(&self.nodes, "")
+    }
+
+    /// Namespaces, by name.
+    pub(crate) fn namespaces(&self) -> impl Iterator<Item = &NamespaceSeen> {
+        on(&self.namespaces, "")
+    }
+
+    /// A namespace.
+    pub(crate) fn namespace(&self, name: &str) -> Option<&NamespaceSeen> {
+        self.namespaces.get("")?.get(name)
+    }
+}
+
+/// The objects of one namespace.
+pub(crate) fn on<'a, T>(shelf: &'a Shelf<T>, namespace: &str) -> impl Iterator<Item = &'a T> + use<'a, T> {
+    shelf.get(namespace).into_iter().flat_map(BTreeMap::values)
+}
+
+/// All objects of a kind.
+pub(crate) fn all<T>(shelf: &Shelf<T>) -> impl Iterator<Item = &T> {
+    shelf.values().flat_map(BTreeMap::values)
+}
