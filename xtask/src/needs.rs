@@ -17,7 +17,7 @@ use crate::process;
 type Program = (&'static str, &'static str);
 
 /// What the tests run.
-const PROGRAMS: [Program; 7] = [
+const PROGRAMS: [Program; 10] = [
     ("python3", "python3"),
     ("curl", "curl"),
     ("ldapsearch", "ldap-utils"),
@@ -25,7 +25,13 @@ const PROGRAMS: [Program; 7] = [
     ("promtool", "prometheus"),
     ("nginx", "nginx"),
     ("setpriv", "util-linux"),
+    ("chromium", "chromium"),
+    ("node", "nodejs"),
+    ("npm", "npm"),
 ];
+
+/// What looks at pages: a driver of the browser, and a checker of accessibility. Both run on the node of Debian 12.
+const NPM_PACKAGES: [&str; 2] = ["puppeteer-core@24", "axe-core@4"];
 
 /// Beside whom the gateway is measured.
 pub(crate) const GATEWAY_PEERS: [Program; 2] = [("nginx", "nginx"), ("haproxy", "haproxy")];
@@ -39,6 +45,7 @@ const NEWER_SUITE: &str = "trixie";
 pub(crate) fn install() -> anyhow::Result<OsString> {
     install_programs(&PROGRAMS)?;
     grid_engine::unpack().context("Grid Engine, on which webservices are tested, cannot be fetched")?;
+    install_npm_packages()?;
     let path = std::env::var_os("PATH").unwrap_or_default();
     if has_kubectl(Path::new("kubectl")) {
         return Ok(path);
@@ -56,6 +63,36 @@ pub(crate) fn install() -> anyhow::Result<OsString> {
     Ok(std::env::join_paths(
         std::iter::once(folder).chain(std::env::split_paths(&path)),
     )?)
+}
+
+/// Puts the packages from npm where the tests look for them.
+fn install_npm_packages() -> anyhow::Result<()> {
+    let folder = process::root().join("target/tools/npm");
+    let is_there = |package: &str| {
+        let name = package.split('@').next().unwrap_or_default();
+        folder
+            .join("node_modules")
+            .join(name)
+            .join("package.json")
+            .is_file()
+    };
+    if NPM_PACKAGES.iter().all(|package| is_there(package)) {
+        return Ok(());
+    }
+    println!("installing {} from npm", NPM_PACKAGES.join(" and "));
+    std::fs::create_dir_all(&folder)?;
+    let mut npm = Command::new("npm");
+    npm.args([
+        "install",
+        "--no-save",
+        "--no-audit",
+        "--no-fund",
+        "--ignore-scripts",
+        "--prefix",
+    ])
+    .arg(&folder)
+    .args(NPM_PACKAGES);
+    process::run(&mut npm).context("what looks at the pages cannot be fetched from npm")
 }
 
 /// Makes sure that these programs are there.

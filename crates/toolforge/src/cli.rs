@@ -55,6 +55,8 @@ pub(crate) enum Command {
     Balance(BalanceArgs),
     /// Run the pages that answer for what is not there
     Fourohfour(FourohfourArgs),
+    /// Run the pages that show the cluster and every tool in it
+    K8sStatus(K8sStatusArgs),
     /// Print what a shell reads to complete this command
     Completion {
         /// The shell, such as bash, zsh or fish
@@ -140,6 +142,8 @@ pub(crate) struct UpArgs {
     /// Port at which the gateway shows how it goes, and its figures, HTTP; for this run only [default: none]
     #[arg(long, value_name = "PORT")]
     pub(crate) gateway_status_port: Option<u16>,
+    #[command(flatten)]
+    pub(crate) links: LinksArgs,
     /// Port of the fourohfour pages [default: 8404]
     #[arg(long, value_name = "PORT")]
     pub(crate) fourohfour_port: Option<u16>,
@@ -373,6 +377,38 @@ pub(crate) struct BalanceArgs {
     /// What to balance: YAML, read again when it changes
     #[arg(long, value_name = "FILE")]
     pub(crate) settings: PathBuf,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct K8sStatusArgs {
+    #[command(flatten)]
+    pub(crate) cluster: ClusterArgs,
+    /// Where to listen
+    #[arg(long, value_name = "ADDRESS:PORT", default_value = "0.0.0.0:8000")]
+    pub(crate) listen: SocketAddr,
+    /// The domain under which tools are served
+    #[arg(long)]
+    pub(crate) domain: String,
+    /// The port at which visitors reach tools
+    #[arg(long, value_name = "PORT", default_value_t = 443)]
+    pub(crate) https_port: u16,
+    #[command(flatten)]
+    pub(crate) links: LinksArgs,
+    /// The name of this installation, for links
+    #[arg(long, default_value = crate::settings::PROJECT)]
+    pub(crate) project: String,
+    /// Where gateways tell their figures; all that are behind the name are asked; can be given more than once
+    #[arg(long = "gateway", value_name = "URL")]
+    pub(crate) gateways: Vec<toolforge_status::FiguresUrl>,
+}
+
+/// Links out of the status pages.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct LinksArgs {
+    /// A link on the page of each namespace, such as `Maintainers=https://admin.example/tools/{tool}`; {tool},
+    /// {namespace} and {project} are filled in; can be given more than once
+    #[arg(long = "status-link", value_name = "LABEL=URL")]
+    pub(crate) status_links: Vec<toolforge_status::Link>,
 }
 
 #[derive(Debug, Args)]

@@ -13,7 +13,9 @@ use toolforge_pki::Identity;
 use toolforge_serve::Presented;
 
 use crate::{
-    cli::{AdmissionArgs, BalanceArgs, CertificateArgs, ClusterArgs, FourohfourArgs, IssuedArgs},
+    cli::{
+        AdmissionArgs, BalanceArgs, CertificateArgs, ClusterArgs, FourohfourArgs, IssuedArgs, K8sStatusArgs,
+    },
     client,
     followed::FollowedFile,
     logging, objects,
@@ -112,6 +114,21 @@ pub(crate) fn fourohfour(arguments: &FourohfourArgs) -> anyhow::Result<ExitCode>
     run(&arguments.cluster, move |client, stop| async move {
         let listener = listen(address).await?;
         Ok(toolforge_status::run_fourohfour(client, listener, config, stop).await?)
+    })
+}
+
+pub(crate) fn k8s_status(arguments: K8sStatusArgs) -> anyhow::Result<ExitCode> {
+    let config = toolforge_status::BoardConfig {
+        domain: domain_of(&arguments.domain)?,
+        https_port: arguments.https_port,
+        project: arguments.project,
+        links: arguments.links.status_links,
+        gateways: arguments.gateways,
+    };
+    let address = arguments.listen;
+    run(&arguments.cluster, move |client, stop| async move {
+        let listener = listen(address).await?;
+        Ok(toolforge_status::run_board(client, listener, config, stop).await?)
     })
 }
 

@@ -73,6 +73,7 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         },
         Command::Balance(arguments) => component::balance(arguments),
         Command::Fourohfour(arguments) => component::fourohfour(&arguments),
+        Command::K8sStatus(arguments) => component::k8s_status(arguments),
         Command::Completion { shell } => Ok(paper::print_completion(shell)),
         Command::Man { folder } => paper::write_pages(&folder),
         Command::Manifests(arguments) => manifests::run(&arguments),

@@ -5,18 +5,20 @@
 mod apply;
 mod classes;
 mod deployed;
+mod k8s_status;
 mod pod_security;
 mod public;
 mod roles;
 
 use serde_json::{Value, json};
 use toolforge_model::names::{
-    FOUROHFOUR_NAMESPACE, FOUROHFOUR_SERVICE, INGRESS_CONTROLLER, PUBLIC_NAMESPACE,
+    FOUROHFOUR_NAMESPACE, FOUROHFOUR_SERVICE, INGRESS_CONTROLLER, K8S_STATUS_NAMESPACE, PUBLIC_NAMESPACE,
 };
 
 pub(crate) use apply::{apply, is_ground};
 pub(crate) use classes::retire_other_classes;
 pub(crate) use deployed::{Certificate, Deployed, deployed};
+pub(crate) use k8s_status::{K8S_STATUS_PORT, k8s_status_address, k8s_status_ingress};
 pub(crate) use public::{Public, Registration, default_backend_address};
 pub(crate) use roles::{SERVICE_NAMESPACE, certificate_rights};
 
@@ -25,6 +27,7 @@ pub(crate) fn foundation(public: &Public) -> Vec<Value> {
     let mut objects = vec![
         namespace(PUBLIC_NAMESPACE),
         namespace(FOUROHFOUR_NAMESPACE),
+        namespace(K8S_STATUS_NAMESPACE),
         namespace(SERVICE_NAMESPACE),
     ];
     objects.extend(pod_security::all());
@@ -32,6 +35,7 @@ pub(crate) fn foundation(public: &Public) -> Vec<Value> {
     objects.extend(public::all(public));
     objects.push(ingress_class(&public.policy.ingress_class));
     objects.push(fourohfour_service());
+    objects.push(k8s_status::service());
     objects
 }
 

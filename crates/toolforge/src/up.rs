@@ -69,6 +69,7 @@ pub(crate) fn run(arguments: &UpArgs) -> anyhow::Result<ExitCode> {
         gateway,
         register_port: arguments.register_port,
         gateway_status_port: arguments.gateway_status_port,
+        links: arguments.links.status_links.clone(),
         ldif,
         audit: arguments.audit_log.clone().map(|path| (path, audit_policy)),
         began,

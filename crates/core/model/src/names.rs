@@ -18,3 +18,7 @@ pub const INGRESS_CONTROLLER: &str = "toolforge.org/gateway";
 pub const FOUROHFOUR_NAMESPACE: &str = "tool-fourohfour";
 /// Service in [`FOUROHFOUR_NAMESPACE`] behind which those pages are served.
 pub const FOUROHFOUR_SERVICE: &str = "fourohfour";
+/// Namespace of the pages that show the cluster: that of a tool like any other, whose host name is theirs.
+pub const K8S_STATUS_NAMESPACE: &str = "tool-k8s-status";
+/// The tool that these pages are, and their Service in [`K8S_STATUS_NAMESPACE`].
+pub const K8S_STATUS_TOOL: &str = "k8s-status";

@@ -53,10 +53,16 @@ pub(crate) fn deployed(deployed: &Deployed) -> Vec<Value> {
         components::admission(&deployed.certificate),
         components::gateway(),
         components::fourohfour(&deployed.domain),
+        components::k8s_status(&deployed.domain),
     ];
     if deployed.directory.is_some() {
         components.push(components::accounts(deployed.overrides.is_some()));
     }
+    objects.push(components::gateway_figures());
+    objects.push(super::k8s_status_ingress(
+        &deployed.domain,
+        &deployed.policy.ingress_class,
+    ));
     for component in &components {
         objects.extend(component.objects(&deployed.image, &digest));
     }

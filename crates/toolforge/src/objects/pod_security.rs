@@ -2,7 +2,7 @@
 //! made by the account service.
 
 use serde_json::{Value, json};
-use toolforge_model::names::FOUROHFOUR_NAMESPACE;
+use toolforge_model::names::{FOUROHFOUR_NAMESPACE, K8S_STATUS_NAMESPACE};
 use toolforge_policy::psp::{
     GROUP, PLURAL, PodSecurityPolicy, default_policy, definition, privileged_policy,
 };
@@ -31,8 +31,10 @@ pub(super) fn all() -> Vec<Value> {
     let services = format!("system:serviceaccounts:{SERVICE_NAMESPACE}");
     objects.push(binding(&privileged, SERVICE_NAMESPACE, &[&services]));
     // Where the guard stands before all namespaces, also before that of the pages.
-    let pages = format!("system:serviceaccounts:{FOUROHFOUR_NAMESPACE}");
-    objects.push(binding(&default_policy(), FOUROHFOUR_NAMESPACE, &[&pages]));
+    for namespace in [FOUROHFOUR_NAMESPACE, K8S_STATUS_NAMESPACE] {
+        let pages = format!("system:serviceaccounts:{namespace}");
+        objects.push(binding(&default_policy(), namespace, &[&pages]));
+    }
     objects.extend(reader());
     objects
 }

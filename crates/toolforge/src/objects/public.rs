@@ -47,14 +47,19 @@ pub(super) fn all(public: &Public) -> Vec<Value> {
 
 /// Where the fourohfour pages listen on this machine, written beside their Service.
 pub(crate) fn default_backend_address(address: std::net::SocketAddr) -> Value {
+    endpoints(FOUROHFOUR_NAMESPACE, FOUROHFOUR_SERVICE, address)
+}
+
+/// The one address of a Service without Pods.
+pub(super) fn endpoints(namespace: &str, service: &str, address: std::net::SocketAddr) -> Value {
     json!({
         "apiVersion": "discovery.k8s.io/v1",
         "kind": "EndpointSlice",
         "metadata": {
-            "name": FOUROHFOUR_SERVICE,
-            "namespace": FOUROHFOUR_NAMESPACE,
+            "name": service,
+            "namespace": namespace,
             "labels": {
-                "kubernetes.io/service-name": FOUROHFOUR_SERVICE,
+                "kubernetes.io/service-name": service,
                 "endpointslice.kubernetes.io/managed-by": "toolforge-up",
             },
         },

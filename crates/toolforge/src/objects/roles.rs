@@ -1,7 +1,9 @@
 //! Who may do what: the shared role of all tools, and one role for each component, no wider than its work.
 
 use serde_json::{Value, json};
-use toolforge_model::names::{FOUROHFOUR_NAMESPACE, FOUROHFOUR_SERVICE};
+use toolforge_model::names::{
+    FOUROHFOUR_NAMESPACE, FOUROHFOUR_SERVICE, K8S_STATUS_NAMESPACE, K8S_STATUS_TOOL,
+};
 
 /// Where the components' service accounts live on a cluster.
 pub(crate) const SERVICE_NAMESPACE: &str = "toolforge-system";
@@ -21,6 +23,7 @@ pub(super) fn all() -> Vec<Value> {
             "fourohfour",
             cluster_role("toolforge-fourohfour", &[rule(&[""], &["namespaces"], &READ)]),
         ),
+        (K8S_STATUS_TOOL, cluster_role(OBSERVER, &observer())),
     ];
     let mut objects = vec![toolforge_accounts::tool_role(), toolforge_accounts::admin_role()];
     for (component, role) in components {
@@ -52,6 +55,49 @@ pub(crate) fn certificate_rights(signer: &str) -> Vec<Value> {
             "roleRef": { "apiGroup": "rbac.authorization.k8s.io", "kind": "Role", "name": name },
             "subjects": subjects("admission"),
         }),
+    ]
+}
+
+/// The role to see everything that is everybody's to see (facts section 3.3).
+const OBSERVER: &str = "tool-observer";
+
+/// No Secrets, no logs, no way into a Pod.
+fn observer() -> Vec<Value> {
+    vec![
+        rule(
+            &[""],
+            &[
+                "configmaps",
+                "endpoints",
+                "events",
+                "limitranges",
+                "namespaces",
+                "nodes",
+                "nodes/status",
+                "persistentvolumeclaims",
+                "pods",
+                "replicationcontrollers",
+                "resourcequotas",
+                "serviceaccounts",
+                "services",
+            ],
+            &READ,
+        ),
+        rule(
+            &["apps"],
+            &["daemonsets", "deployments", "replicasets", "statefulsets"],
+            &READ,
+        ),
+        rule(&["batch"], &["cronjobs", "jobs"], &READ),
+        rule(&["discovery.k8s.io"], &["endpointslices"], &READ),
+        rule(&["events.k8s.io"], &["events"], &READ),
+        rule(&["metrics.k8s.io"], &["nodes", "pods"], &READ),
+        rule(
+            &["networking.k8s.io"],
+            &["ingressclasses", "ingresses", "networkpolicies"],
+            &READ,
+        ),
+        rule(&["policy"], &["poddisruptionbudgets"], &READ),
     ]
 }
 
@@ -95,11 +141,11 @@ fn component_binding(role: &Value, component: &str) -> Value {
 }
 
 fn subjects(component: &str) -> Value {
-    // The pages' Service is where the gateway looks for it, and their Pods with it.
-    let namespace = if component == FOUROHFOUR_SERVICE {
-        FOUROHFOUR_NAMESPACE
-    } else {
-        SERVICE_NAMESPACE
+    // The pages' Services are where the gateway looks for them, and their Pods with them.
+    let namespace = match component {
+        FOUROHFOUR_SERVICE => FOUROHFOUR_NAMESPACE,
+        K8S_STATUS_TOOL => K8S_STATUS_NAMESPACE,
+        _ => SERVICE_NAMESPACE,
     };
     json!([
         {

@@ -1,6 +1,11 @@
 //! The parts of the platform as this machine runs them: each one's configuration, identity and start.
 
-use std::{convert::Infallible, net::Ipv4Addr, sync::Arc, time::Duration};
+use std::{
+    convert::Infallible,
+    net::{Ipv4Addr, SocketAddr},
+    sync::Arc,
+    time::Duration,
+};
 
 use anyhow::{Context as _, anyhow};
 use kube::Client;
@@ -150,12 +155,49 @@ impl Machine<'_> {
         Ok(())
     }
 
+    /// Where the gateway shows how it goes: the status pages draw its figures, and the operator may choose the port.
+    pub(super) async fn gateway_status(&self) -> anyhow::Result<TcpListener> {
+        match self.request.gateway_status_port {
+            Some(port) => listener_for_this_run("--gateway-status-port", port).await,
+            None => self.inner_listener().await,
+        }
+    }
+
+    /// A listener that only the platform itself asks; it has another port at each start.
+    pub(super) async fn inner_listener(&self) -> anyhow::Result<TcpListener> {
+        TcpListener::bind((Ipv4Addr::LOCALHOST, 0))
+            .await
+            .context("no port is free on 127.0.0.1")
+    }
+
+    /// The pages of k8s-status.
+    pub(super) async fn start_board(
+        &self,
+        parts: &mut Parts,
+        listener: TcpListener,
+        gateway: SocketAddr,
+    ) -> anyhow::Result<()> {
+        let client = self.client("toolforge:k8s-status").await?;
+        let config = toolforge_status::BoardConfig {
+            domain: self.domain()?,
+            https_port: self.request.settings.ports.https,
+            project: PROJECT.to_owned(),
+            links: self.request.links.clone(),
+            gateways: vec![format!("http://{gateway}/metrics").parse()?],
+        };
+        parts.start("status pages", Stop::First, |stop| {
+            toolforge_status::run_board(client, listener, config, stop)
+        });
+        Ok(())
+    }
+
     /// The gateway, with a certificate of the local authority.
     pub(super) async fn start_gateway(
         &self,
         parts: &mut Parts,
         https: TcpListener,
         http: TcpListener,
+        (status, inner): (TcpListener, &[SocketAddr]),
     ) -> anyhow::Result<()> {
         let Request {
             layout,
@@ -171,17 +213,13 @@ impl Machine<'_> {
             .chain(policies.ingress.legacy_hosts().iter().map(ToString::to_string))
             .collect();
         let names: Vec<&str> = names.iter().map(String::as_str).collect();
-        let registrations = self.registration_doors().await?;
-        let status = match self.request.gateway_status_port {
-            Some(port) => Some(listener_for_this_run("--gateway-status-port", port).await?),
-            None => None,
-        };
+        let registrations = self.registration_doors(inner).await?;
         let config = toolforge_gateway::Config {
             domain: self.domain()?,
             http: Some((http, PlainHttp::Redirect)),
             https,
             workers: toolforge_gateway::one_for_each_processor(),
-            status,
+            status: Some(status),
             public_https_port: settings.ports.https,
             identity: self.web.issue_server(&names)?,
             identity_files: None,
@@ -202,15 +240,18 @@ impl Machine<'_> {
     }
 
     /// Where webservices outside of Kubernetes register, with the certificates of their tools.
-    async fn registration_doors(&self) -> anyhow::Result<Option<toolforge_gateway::RegistrationDoors>> {
+    async fn registration_doors(
+        &self,
+        inner: &[SocketAddr],
+    ) -> anyhow::Result<Option<toolforge_gateway::RegistrationDoors>> {
         let Some(port) = self.request.register_port else {
             return Ok(None);
         };
         let listener = listener_for_this_run("--register-port", port).await?;
         let ports = self.request.settings.ports.with_flags();
         let ports = ports.iter().map(|(_, port)| *port);
-        let ports = ports.chain([port]).chain(self.request.gateway_status_port);
-        let own = ports.map(|port| (Ipv4Addr::LOCALHOST, port).into());
+        let own = ports.chain([port]).map(|port| (Ipv4Addr::LOCALHOST, port).into());
+        let own = own.chain(inner.iter().copied());
         Ok(Some(toolforge_gateway::RegistrationDoors {
             file: self.request.layout.registrations(),
             lines: None,

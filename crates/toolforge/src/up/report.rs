@@ -39,6 +39,7 @@ pub(super) fn ready(running: &Running<'_>) {
     anstream::println!();
     for (what, place) in [
         ("Tools", settings.url("TOOL")),
+        ("Status", settings.url("k8s-status")),
         (
             "Plain HTTP",
             format!("http://127.0.0.1:{} (redirects to HTTPS)", ports.http),

@@ -34,6 +34,8 @@ pub(super) struct Request {
     pub(super) register_port: Option<u16>,
     /// Where the gateway shows how it goes, if anywhere.
     pub(super) gateway_status_port: Option<u16>,
+    /// Links out of the status pages.
+    pub(super) links: Vec<toolforge_status::Link>,
     /// The directory to begin with, on a new data folder.
     pub(super) ldif: Option<String>,
     /// Where requests to the API are written, and by which policy.
@@ -98,16 +100,26 @@ async fn start(parts: &mut Parts, request: &Request) -> anyhow::Result<Network> 
     let public = machine.public();
     objects::apply(&admin, &objects::foundation(&public)).await?;
     objects::retire_other_classes(&admin, &public.policy.ingress_class).await?;
-    objects::apply(&admin, &[objects::default_backend_address(pages_address)]).await?;
+    let status = machine.gateway_status().await?;
+    let board = machine.inner_listener().await?;
+    let inner = [status.local_addr()?, board.local_addr()?];
+    let addresses = [
+        objects::default_backend_address(pages_address),
+        objects::k8s_status_address(board.local_addr()?),
+    ];
+    objects::apply(&admin, &addresses).await?;
     progress.step("starting the webhooks");
     machine.start_webhooks(parts, listeners.admission, &admin).await?;
+    let board_ingress = objects::k8s_status_ingress(&public.domain, &public.policy.ingress_class);
+    objects::apply(&admin, &[board_ingress]).await?;
     progress.step("starting controllers and node");
     machine.start_controllers(parts, &api);
     let missing = machine.start_node(parts, listeners.node).await?;
     progress.step("starting gateway and pages");
     machine.start_pages(parts, listeners.fourohfour).await?;
+    machine.start_board(parts, board, status.local_addr()?).await?;
     machine
-        .start_gateway(parts, listeners.https, listeners.http)
+        .start_gateway(parts, listeners.https, listeners.http, (status, &inner))
         .await?;
     let summary = machine.start_accounts(parts, &progress).await?;
     progress.done();

@@ -77,7 +77,7 @@ impl Component {
         objects
     }
 
-    fn labels(&self) -> Value {
+    pub(super) fn labels(&self) -> Value {
         json!({ "app.kubernetes.io/name": self.name, "app.kubernetes.io/part-of": "toolforge-platform" })
     }
 

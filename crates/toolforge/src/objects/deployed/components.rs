@@ -1,13 +1,15 @@
 //! What is particular to each component: its command line, files, ports, and what it may be.
 
 use serde_json::{Value, json};
-use toolforge_model::names::{FOUROHFOUR_NAMESPACE, FOUROHFOUR_SERVICE};
+use toolforge_model::names::{
+    FOUROHFOUR_NAMESPACE, FOUROHFOUR_SERVICE, K8S_STATUS_NAMESPACE, K8S_STATUS_TOOL,
+};
 
 use super::{
     Certificate,
     component::{Component, Health},
 };
-use crate::objects::{FOUROHFOUR_PORT, SERVICE_NAMESPACE};
+use crate::objects::{FOUROHFOUR_PORT, K8S_STATUS_PORT, SERVICE_NAMESPACE};
 
 /// Where the policy file is mounted.
 const POLICY: &str = "/etc/toolforge/policy";
@@ -109,6 +111,44 @@ pub(super) fn fourohfour(domain: &str) -> Component {
         needs: ("20m", "32Mi", "128Mi"),
         priority_class: None,
     }
+}
+
+pub(super) fn k8s_status(domain: &str) -> Component {
+    // Without an address of its own, the name leads to every gateway.
+    let figures = format!("http://gateway-figures.{SERVICE_NAMESPACE}.svc:{METRICS}/metrics");
+    Component {
+        name: K8S_STATUS_TOOL,
+        namespace: K8S_STATUS_NAMESPACE,
+        arguments: strings(&["--domain", domain, "--gateway", &figures]),
+        ports: vec![("http", K8S_STATUS_PORT)],
+        health: Health {
+            scheme: "HTTP",
+            port: "http",
+            live: "/healthz",
+            ready: "/healthz",
+            start_tens: 12,
+        },
+        volumes: Vec::new(),
+        service: Some(json!({ "ports": [port("http", K8S_STATUS_PORT)] })),
+        root_with: None,
+        needs: ("100m", "128Mi", "512Mi"),
+        priority_class: None,
+    }
+}
+
+/// Leads to each gateway's figures; the gateway's own Service is for visitors, who have no business there.
+pub(super) fn gateway_figures() -> Value {
+    json!({
+        "apiVersion": "v1",
+        "kind": "Service",
+        "metadata": { "name": "gateway-figures", "namespace": SERVICE_NAMESPACE },
+        "spec": {
+            "clusterIP": "None",
+            "publishNotReadyAddresses": true,
+            "selector": gateway().labels(),
+            "ports": [port("metrics", METRICS)],
+        },
+    })
 }
 
 /// One of the two acts, elected by a Lease.

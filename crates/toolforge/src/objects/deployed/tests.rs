@@ -51,7 +51,7 @@ fn the_command_lines_are_those_of_this_program() {
     ] {
         let objects = set(signer, authority);
         let containers = containers(&objects);
-        assert_eq!(containers.len(), 4);
+        assert_eq!(containers.len(), 5);
         for container in containers {
             let line: Vec<&str> = words(&container["command"])
                 .chain(words(&container["args"]))
@@ -65,6 +65,7 @@ fn the_command_lines_are_those_of_this_program() {
                 }
                 Command::Gateway(_) => container["name"] == "gateway",
                 Command::Fourohfour(_) => container["name"] == "fourohfour",
+                Command::K8sStatus(_) => container["name"] == "k8s-status",
                 _ => false,
             };
             assert!(is_right, "{line:?}");
@@ -115,7 +116,16 @@ fn probes_and_services_lead_to_ports_of_the_container() {
     let called: Vec<&Value> = of_kind(&objects, "Service")
         .map(|service| &service["metadata"]["name"])
         .collect();
-    assert_eq!(called, ["admission", "gateway", "fourohfour"]);
+    assert_eq!(
+        called,
+        [
+            "gateway-figures",
+            "admission",
+            "gateway",
+            "fourohfour",
+            "k8s-status"
+        ]
+    );
 }
 
 #[test]
