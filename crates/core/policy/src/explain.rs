@@ -3,7 +3,7 @@
 //! Called by `toolforge policy explain`. Each chapter is about one guard; a line is one sentence.
 
 use serde::Serialize;
-use toolforge_model::{ToolAccount, ToolName};
+use toolforge_model::{ToolAccount, ToolName, labels};
 
 use crate::psp::{IdRule, PodSecurityPolicySpec, tool_policy};
 use crate::{Policies, PolicySettings, annotations};
@@ -230,6 +230,11 @@ fn environment(settings: &PolicySettings, reader: Reader<'_>) -> Vec<String> {
     let mut lines = vec![format!(
         "Pods labelled toolforge=tool get HOME and TOOL_DATA_DIR, both {home}; HOME not where NO_HOME is set"
     )];
+    lines.push(format!(
+        "Those labelled {}={} too get neither them nor any of the paths below",
+        labels::MOUNT_STORAGE,
+        labels::MOUNT_STORAGE_NONE
+    ));
     for mount in &settings.volumes.mounts {
         let how = if mount.read_only { ", read-only" } else { "" };
         lines.push(format!("They get the path {} of the machine{how}", mount.path));

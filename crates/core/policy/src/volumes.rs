@@ -23,6 +23,11 @@ const NAMESPACE: Law = Law::fixed(
     "Only tools can have tool volumes mounted to them",
     "leave the label toolforge=tool out, or create it in the namespace tool-<toolname> of a tool",
 );
+const MOUNT_STORAGE: Law = Law::fixed(
+    "volumes/mount-storage",
+    "A Pod gets all of the tool's storage or none of it",
+    "say all or none, or leave the label out, which means all",
+);
 const NAME: Law = Law::fixed(
     "volumes/name",
     "This name is that of a volume which Pods labelled toolforge=tool get",
@@ -99,14 +104,15 @@ pub fn admit_volumes(policy: &VolumesPolicy, workload: &Workload) -> Verdict {
     if policy.safe_namespaces.contains(workload.namespace()) {
         return Verdict::default();
     }
-    let asks = asks_for_environment(workload);
     if !is_of_tool(workload.namespace()) {
-        if asks {
+        if is_labelled(workload) {
             let namespace = quoted(workload.namespace());
             offences.value(&NAMESPACE, "metadata.namespace".to_owned(), &namespace);
         }
         return offences.into_verdict();
     }
+    let asks = asks_for_environment(workload);
+    check_mount_storage(workload, &mut offences);
     for (i, volume) in workload.spec().volumes.iter().flatten().enumerate() {
         check_volume(policy, workload, i, volume, asks, &mut offences);
     }
@@ -116,9 +122,23 @@ pub fn admit_volumes(policy: &VolumesPolicy, workload: &Workload) -> Verdict {
     offences.into_verdict()
 }
 
-/// Whether the Pod has, or will have, the label that asks for the tool's environment.
-fn asks_for_environment(workload: &Workload) -> bool {
+/// Whether the Pod has, or will have, the label of Pods that belong to a tool's environment.
+fn is_labelled(workload: &Workload) -> bool {
     workload.label(labels::TOOLFORGE) == Some(labels::TOOLFORGE_TOOL)
+}
+
+/// Whether it asks for that environment: it may do without the tool's storage, and then nothing leads there.
+fn asks_for_environment(workload: &Workload) -> bool {
+    is_labelled(workload) && workload.label(labels::MOUNT_STORAGE) != Some(labels::MOUNT_STORAGE_NONE)
+}
+
+fn check_mount_storage(workload: &Workload, offences: &mut Offences) {
+    let known = [labels::MOUNT_STORAGE_ALL, labels::MOUNT_STORAGE_NONE];
+    let value = workload.label(labels::MOUNT_STORAGE);
+    if let Some(value) = value.filter(|value| is_labelled(workload) && !known.contains(value)) {
+        let field = format!("metadata.labels[{}]", quoted(labels::MOUNT_STORAGE));
+        offences.value(&MOUNT_STORAGE, field, &quoted(value));
+    }
 }
 
 fn check_volume(

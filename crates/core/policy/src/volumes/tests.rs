@@ -114,6 +114,43 @@ fn gives_no_home_and_takes_the_working_directory_where_no_home_is_asked_for() {
     assert_eq!(container.get("workingDir"), None);
 }
 
+fn with_storage(storage: &str) -> Value {
+    let labels = json!({"toolforge": "tool", "toolforge.org/mount-storage": storage});
+    json!({"metadata": {"labels": labels}, "spec": {"containers": [{"name": "web", "workingDir": "/srv"}]}})
+}
+
+#[test]
+fn gives_nothing_of_the_storage_to_pods_that_do_without() {
+    let pod = with_storage("none");
+    assert_eq!(mutated_by(&policy(), &pod, None), pod);
+    assert!(verdict("tool-alpha", &pod).is_allowed());
+    let changed = mutated_by(&policy(), &with_storage("all"), None);
+    assert_eq!(changed["spec"]["volumes"].as_array().unwrap().len(), 2);
+    // The namespace is still the first question.
+    assert_refused(
+        &verdict("default", &pod),
+        "volumes/namespace",
+        "metadata.namespace",
+    );
+}
+
+#[test]
+fn refuses_storage_by_halves() {
+    for storage in ["half", "", "None"] {
+        assert_refused(
+            &verdict("tool-alpha", &with_storage(storage)),
+            "volumes/mount-storage",
+            "metadata.labels[\"toolforge.org/mount-storage\"]",
+        );
+    }
+    let mut pod = with_storage("half");
+    pod["metadata"]["labels"]["toolforge"] = json!("other");
+    assert!(
+        verdict("tool-alpha", &pod).is_allowed(),
+        "it means nothing without the label toolforge=tool"
+    );
+}
+
 #[test]
 fn gives_every_configured_mount_to_every_container() {
     let mut pod =
