@@ -13,6 +13,8 @@ mod error;
 mod exit;
 mod follow;
 mod guess;
+#[cfg(test)]
+mod habits;
 mod history;
 mod home_files;
 mod inside;

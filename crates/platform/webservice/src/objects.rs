@@ -217,3 +217,6 @@ fn labels_of(tool: &ToolName) -> Value {
         labels::NAME: tool.as_str(),
     })
 }
+
+#[cfg(test)]
+mod tests;

@@ -91,3 +91,11 @@ fn help_of_an_action_shows_what_it_uses() {
     assert!(!help("stop --help").contains("--mem"));
     assert!(help("--help").contains("Examples"));
 }
+
+#[test]
+fn the_help_of_each_action_is_as_it_was_agreed() {
+    for name in ["start", "restart", "stop", "scale", "status"] {
+        let help = read(&format!("{name} --help")).unwrap_err().to_string();
+        insta::assert_snapshot!(format!("help_of_{name}"), help);
+    }
+}
