@@ -17,7 +17,7 @@ use crate::process;
 type Program = (&'static str, &'static str);
 
 /// What the tests run.
-const PROGRAMS: [Program; 10] = [
+const PROGRAMS: [Program; 17] = [
     ("python3", "python3"),
     ("curl", "curl"),
     ("ldapsearch", "ldap-utils"),
@@ -28,6 +28,14 @@ const PROGRAMS: [Program; 10] = [
     ("chromium", "chromium"),
     ("node", "nodejs"),
     ("npm", "npm"),
+    // What tools are written in, and run by.
+    ("php-cgi", "php-cgi"),
+    ("lighttpd", "lighttpd"),
+    ("uwsgi", "uwsgi-plugin-python3"),
+    ("uvicorn", "uvicorn"),
+    ("rackup", "ruby-rack"),
+    ("plackup", "libplack-perl"),
+    ("ps", "procps"),
 ];
 
 /// What looks at pages: a driver of the browser, and a checker of accessibility. Both run on the node of Debian 12.

@@ -103,6 +103,9 @@ pub(crate) struct UpArgs {
     /// What the gateway is told of visitors, such as whom it bans: YAML, read again when it changes
     #[arg(long, value_name = "FILE")]
     pub(crate) gateway_settings: Option<PathBuf>,
+    /// The types of webservice and their images, YAML, instead of those that are built in; it is read at each start
+    #[arg(long, value_name = "FILE")]
+    pub(crate) image_config: Option<PathBuf>,
     /// Tools are served at `https://TOOL.DOMAIN` [default: toolforge.localhost]
     #[arg(long, value_name = "DOMAIN")]
     pub(crate) domain: Option<String>,

@@ -13,6 +13,7 @@ mod directory;
 mod explain;
 mod followed;
 mod gateway;
+mod image_config;
 mod logging;
 mod manifests;
 mod objects;

@@ -10,6 +10,7 @@ use toolforge_policy::PolicySettings;
 
 use crate::{
     component::webhook_service,
+    image_config,
     objects::{self, Certificate, Deployed, Public, Registration},
     policy::{self, PolicyArgs},
     settings::{DEFAULT_REGISTRY, PROJECT},
@@ -45,6 +46,9 @@ pub(crate) struct ManifestsArgs {
     /// Where they register by the lines of the original, if not there
     #[arg(long, value_name = "HOST:PORT")]
     register_lines: Option<String>,
+    /// The types of webservice and their images, YAML, instead of those that are built in
+    #[arg(long, value_name = "FILE")]
+    image_config: Option<PathBuf>,
     /// Only the namespaces and definitions of kinds, which have to be there before the rest is applied
     #[arg(long)]
     definitions: bool,
@@ -110,6 +114,7 @@ impl ManifestsArgs {
                 url: self.register_url.clone(),
                 lines: self.register_lines.clone(),
             },
+            images: self.image_config.as_deref().map(image_config::read).transpose()?,
         };
         let mut items = objects::foundation(&public);
         if self.definitions {

@@ -85,6 +85,7 @@ mod tests {
             gateway_address: None,
             ca_pem: None,
             registration: Registration::default(),
+            images: None,
         }
     }
 

@@ -36,6 +36,9 @@ pub(crate) struct Settings {
     /// The file of the gateway's settings, by an absolute path.
     #[serde(default)]
     pub(crate) gateway: Option<PathBuf>,
+    /// The file of the types of webservice, by an absolute path.
+    #[serde(default)]
+    pub(crate) images: Option<PathBuf>,
     /// The second byte of Pods' addresses; none until a free one was found.
     pub(crate) network: Option<u8>,
     pub(crate) ports: Ports,
@@ -175,6 +178,9 @@ pub(crate) fn resolve(
     let gateway = kept_file("--gateway-settings", flags.gateway_settings.as_deref(), || {
         earlier.and_then(|settings| settings.gateway.clone())
     })?;
+    let images = kept_file("--image-config", flags.image_config.as_deref(), || {
+        earlier.and_then(|settings| settings.images.clone())
+    })?;
     let ports = ports(flags, earlier.map(|settings| &settings.ports));
     problems.extend(shared_ports(&ports));
     if !problems.is_empty() {
@@ -188,6 +194,7 @@ pub(crate) fn resolve(
         policy: policy_path,
         overrides,
         gateway,
+        images,
         network: flags
             .network
             .or_else(|| earlier.and_then(|settings| settings.network)),
@@ -335,6 +342,14 @@ mod tests {
         let path = first.gateway.clone().unwrap();
         assert!(path.is_absolute() && path.ends_with("gateway.yaml"), "{path:?}");
         assert_eq!(settled(&[], Some(&first)).unwrap().gateway, first.gateway);
+    }
+
+    #[test]
+    fn the_file_of_types_is_kept_by_an_absolute_path() {
+        let first = settled(&["--image-config", "images.yaml"], None).unwrap();
+        let path = first.images.clone().unwrap();
+        assert!(path.is_absolute() && path.ends_with("images.yaml"), "{path:?}");
+        assert_eq!(settled(&[], Some(&first)).unwrap().images, first.images);
     }
 
     #[test]

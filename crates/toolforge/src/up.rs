@@ -18,7 +18,7 @@ use std::{process::ExitCode, time::Instant};
 
 use anyhow::Context as _;
 
-use crate::{cli::UpArgs, followed::FollowedFile, logging, policy, settings};
+use crate::{cli::UpArgs, followed::FollowedFile, image_config, logging, policy, settings};
 use layout::Layout;
 pub(crate) use signals::stop_on_signals;
 
@@ -54,6 +54,7 @@ pub(crate) fn run(arguments: &UpArgs) -> anyhow::Result<ExitCode> {
         .clone()
         .map(|path| FollowedFile::gateway("--gateway-settings", path));
     gateway.as_ref().map(FollowedFile::read).transpose()?;
+    let images = settings.images.as_deref().map(image_config::read).transpose()?;
     if earlier.is_none() {
         // Only for a new platform: later, a folder that is not there is a file system that is not mounted.
         std::fs::create_dir_all(&settings.homes)
@@ -67,6 +68,7 @@ pub(crate) fn run(arguments: &UpArgs) -> anyhow::Result<ExitCode> {
         policies,
         overrides,
         gateway,
+        images,
         register_port: arguments.register_port,
         gateway_status_port: arguments.gateway_status_port,
         links: arguments.links.status_links.clone(),

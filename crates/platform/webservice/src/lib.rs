@@ -2,8 +2,8 @@
 //!
 //! `webservice` speaks to the Kubernetes API with the tool's own credentials and to the tool's own URL;
 //! it has no other way in. What it wants in the cluster is computed in `objects`, what it sees there is
-//! judged in `diagnosis`; both are pure. The runner is what a container of type static, python or generic
-//! executes; it knows nothing of Kubernetes.
+//! judged in `diagnosis`; both are pure. The runner is what the container of a webservice executes; it knows
+//! nothing of Kubernetes. What a runtime must find in a tool's home is said once, in `needs`, for both.
 
 mod cli;
 mod commands;
@@ -17,10 +17,12 @@ mod guess;
 mod habits;
 mod history;
 mod home_files;
+mod image_config;
 mod inside;
 mod logs;
 mod look;
 mod manifest;
+mod needs;
 mod objects;
 mod paper;
 mod platform;
@@ -29,6 +31,7 @@ mod registrar;
 mod report;
 mod resources;
 mod runner;
+mod runtime;
 mod scene;
 mod session;
 mod settings;
@@ -41,6 +44,7 @@ use std::{ffi::OsString, process::ExitCode};
 
 use clap::Parser as _;
 
+pub use image_config::problems_of_image_config;
 pub use paper::command;
 
 /// The `webservice` command; the first argument is its name.

@@ -1,40 +1,50 @@
 //! The runner: what a container of a webservice executes. It turns a type into a process that listens on
-//! the port, or serves the files itself.
+//! the port, or answers visitors itself.
+//!
+//! It stands where process 1 stands: signals go on to the process, orphans are reaped, and its own exit code
+//! is that of the process.
 
-mod program;
+mod children;
+mod languages;
+mod lighttpd;
+mod machine;
+mod node;
+mod php;
+mod place;
 mod python;
 mod register;
-mod static_site;
+mod site;
+mod work;
 
-use std::{path::PathBuf, process::ExitCode};
+use std::process::ExitCode;
 
 use clap::Parser;
 
+use crate::{needs, runtime::Runtime};
+use place::Place;
 pub(crate) use register::run as register;
+pub(crate) use site::SiteArgs;
+use work::Work;
 
 /// Start a tool inside its container
 #[derive(Debug, Parser)]
 #[command(name = "webservice-runner", version)]
 pub(crate) struct Arguments {
-    /// static, python or generic
-    #[arg(long = "type", value_enum)]
+    /// What to run: static, php, lighttpd-plain, python, uwsgi-plain, nodejs, ruby, perl, jdk, golang or generic
+    #[arg(long = "type", value_name = "TYPE")]
     runtime: Runtime,
-    /// The port to listen on
-    #[arg(long, env = "PORT")]
+    /// The port to listen on; 0 takes a free one
+    #[arg(long, env = "PORT", default_value_t = 0)]
     port: u16,
     /// Outside of Kubernetes: take a port and have the gateway lead the tool's host there, as long as the tool runs
     #[arg(long)]
     pub(crate) register_proxy: bool,
-    /// generic: the program and its arguments
-    #[arg(last = true)]
+    /// Serve at / only, not also below the name of the tool
+    #[arg(long)]
+    canonical: bool,
+    /// A program and its arguments, or options of the type
+    #[arg(trailing_var_arg = true, allow_hyphen_values = true, value_name = "EXTRA")]
     extra: Vec<String>,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
-enum Runtime {
-    Static,
-    Python,
-    Generic,
 }
 
 /// Runs the tool; returns when it ends or cannot be run, with a sentence in its log.
@@ -42,18 +52,17 @@ pub(crate) fn run(arguments: &Arguments) -> ExitCode {
     if let Err(error) = register::end_with_parent() {
         return failed(&format!("it cannot be bound to its parent: {error}"));
     }
-    let Some(home) = std::env::home_dir() else {
-        return failed("HOME is not set, so there is nothing to serve");
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let outcome = match runtime {
+        Ok(runtime) => {
+            let outcome = runtime.block_on(serve(arguments));
+            // What is still in a blocking call must not hold up the end.
+            runtime.shutdown_background();
+            outcome
+        }
+        Err(error) => Err(error.to_string()),
     };
-    let outcome = match arguments.runtime {
-        Runtime::Static => static_site::serve(&home.join("public_html"), arguments.port),
-        Runtime::Python => Err(python::become_it(&home, arguments.port)),
-        Runtime::Generic => Err(program::become_it(&home, arguments.port, &arguments.extra)),
-    };
-    match outcome {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => failed(&error),
-    }
+    outcome.unwrap_or_else(|sentence| failed(&sentence))
 }
 
 fn failed(sentence: &str) -> ExitCode {
@@ -61,7 +70,27 @@ fn failed(sentence: &str) -> ExitCode {
     ExitCode::FAILURE
 }
 
-/// Where the tool's files are, for those that cannot be.
-fn not_there(path: &std::path::Path) -> String {
-    format!("{} is not there", PathBuf::from(path).display())
+/// Everything in order; the port is known before anything of the tool runs.
+async fn serve(arguments: &Arguments) -> Result<ExitCode, String> {
+    let place = Place::find(arguments)?;
+    needs::check(arguments.runtime, &place.home, &place.extra)?;
+    let work = prepare(arguments.runtime, &place)?;
+    work.run(&place).await
+}
+
+/// What there is to do for a runtime.
+fn prepare(runtime: Runtime, place: &Place) -> Result<Work, String> {
+    match runtime {
+        Runtime::Static => site::of_files(place),
+        Runtime::Php => php::prepare(place),
+        Runtime::Lighttpd => lighttpd::plain(place),
+        Runtime::Python => python::prepare(place),
+        Runtime::Uwsgi => python::uwsgi_plain(place),
+        Runtime::Node => node::prepare(place),
+        Runtime::Ruby => languages::ruby(place),
+        Runtime::Perl => languages::perl(place),
+        Runtime::Jdk => languages::jdk(place),
+        Runtime::Golang => languages::golang(place),
+        Runtime::Generic => languages::command(place),
+    }
 }

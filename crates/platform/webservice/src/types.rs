@@ -1,97 +1,96 @@
-//! The types of webservice: read from the platform's image configuration (facts section 8), and what each
-//! wants to find in a tool's home.
+//! The types of webservice, read from the platform's image configuration (facts section 8).
 
 use std::{collections::BTreeMap, path::Path};
 
-use serde::Deserialize;
-
-use crate::error::WebserviceError;
+use crate::{
+    error::WebserviceError,
+    image_config::{self, State},
+    needs,
+    objects::BUILDSERVICE,
+    resources::Limits,
+    runtime::Runtime,
+};
 
 /// A type of webservice.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct WebType {
+    /// Its own name, to which all others lead.
     pub(crate) name: String,
     pub(crate) image: String,
     pub(crate) runtime: String,
     pub(crate) deprecated: bool,
+    /// Its own limits, where it has any.
+    pub(crate) mem: Option<String>,
+    pub(crate) cpu: Option<String>,
 }
 
 impl WebType {
     /// The type of an image that the tool's maintainers built.
     pub(crate) fn built(image: String) -> Self {
         Self {
-            name: crate::objects::BUILDSERVICE.to_owned(),
+            name: BUILDSERVICE.to_owned(),
             image,
-            runtime: crate::objects::BUILDSERVICE.to_owned(),
+            runtime: BUILDSERVICE.to_owned(),
             deprecated: false,
+            mem: None,
+            cpu: None,
         }
     }
 }
 
-/// All types, by name and alias.
+/// All types.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Types {
+    /// Under all of their names.
     by_name: BTreeMap<String, WebType>,
-    aliases: BTreeMap<String, String>,
-}
-
-#[derive(Deserialize)]
-struct Entry {
-    #[serde(default)]
-    state: State,
-    #[serde(default)]
-    aliases: Vec<String>,
-    variants: BTreeMap<String, Variant>,
-}
-
-#[derive(Deserialize, Default, PartialEq, Eq)]
-#[serde(rename_all = "lowercase")]
-enum State {
-    #[default]
-    Stable,
-    Deprecated,
-}
-
-#[derive(Deserialize)]
-struct Variant {
-    image: String,
-    #[serde(default)]
-    extra: Extra,
-}
-
-#[derive(Deserialize, Default)]
-struct Extra {
-    wstype: Option<String>,
+    /// By the names that are shown.
+    offered: Vec<String>,
 }
 
 /// Reads `images-v1.yaml`. Entries without a webservice variant are for other uses and are passed over.
 pub(crate) fn parse_types(yaml: &str) -> Result<Types, String> {
-    let entries: BTreeMap<String, Entry> = serde_saphyr::from_str(yaml).map_err(|error| error.to_string())?;
     let mut types = Types::default();
-    for (name, mut entry) in entries {
-        let Some(variant) = entry.variants.remove("webservice") else {
+    for (name, entry) in image_config::read(yaml)? {
+        let Some(variant) = entry.webservice() else {
             continue;
         };
-        for alias in entry.aliases {
-            types.aliases.insert(alias, name.clone());
-        }
+        let variant = variant.map_err(|error| format!("{name}: {error}"))?;
+        let limit = |name| variant.extra.resources.as_ref()?.limit(name);
         let found = WebType {
             name: name.clone(),
+            mem: limit("memory"),
+            cpu: limit("cpu"),
             image: format!("{}:latest", variant.image),
             runtime: variant.extra.wstype.unwrap_or_else(|| name.clone()),
             deprecated: entry.state == State::Deprecated,
         };
+        if !found.deprecated {
+            types.offered.push(name.clone());
+        }
+        for alias in entry.aliases {
+            // A type of its own goes before another name of another type.
+            types.by_name.entry(alias).or_insert_with(|| found.clone());
+        }
         types.by_name.insert(name, found);
     }
     Ok(types)
 }
 
+impl WebType {
+    /// The limits that it has where the maintainer sets none.
+    pub(crate) fn limits(&self) -> Limits<'_> {
+        Limits {
+            mem: self.mem.as_deref(),
+            cpu: self.cpu.as_deref(),
+        }
+    }
+}
+
 impl Types {
     /// A type by its name or an alias.
     pub(crate) fn find(&self, asked: &str) -> Result<&WebType, WebserviceError> {
-        let name = self.aliases.get(asked).map_or(asked, String::as_str);
         self.by_name
-            .get(name)
+            .get(asked)
             .ok_or_else(|| WebserviceError::UnknownType {
                 asked: asked.to_owned(),
                 known: self.names(),
@@ -100,36 +99,19 @@ impl Types {
 
     /// The names to choose from; deprecated ones are not offered.
     pub(crate) fn names(&self) -> Vec<String> {
-        self.by_name
-            .values()
-            .filter(|found| !found.deprecated)
-            .map(|found| found.name.clone())
-            .collect()
+        self.offered.clone()
     }
 }
 
 /// Checks what a runtime wants to find before anything is started.
 pub(crate) fn check_home(runtime: &str, home: &Path, extra: &[String]) -> Result<(), WebserviceError> {
-    let missing = |what: String| Err(WebserviceError::Precondition(what));
-    match runtime {
-        "static" if !home.join("public_html").is_dir() => missing(format!(
-            "Could not find a public_html folder in your tool home; make {} and put an index.html there.",
-            home.join("public_html").display()
-        )),
-        "python" if !home.join("www/python/src").is_dir() => missing(format!(
-            "Could not find {}; put an app.py there that has a callable `app`.",
-            home.join("www/python/src").display()
-        )),
-        "python" if !home.join("www/python/src/app.py").is_file() => missing(format!(
-            "Could not find {}; it must have a callable `app` (WSGI).",
-            home.join("www/python/src/app.py").display()
-        )),
-        "generic" if extra.is_empty() => missing(
-            "Say what is to be run: webservice generic start -- COMMAND [ARGUMENT...]. It must listen on $PORT."
-                .to_owned(),
-        ),
-        _ => Ok(()),
+    if runtime == BUILDSERVICE {
+        return Ok(());
     }
+    let runtime: Runtime = runtime
+        .parse()
+        .map_err(|unknown| WebserviceError::Platform(format!("image-config: {unknown}")))?;
+    needs::check(runtime, home, extra).map_err(WebserviceError::Precondition)
 }
 
 #[cfg(test)]
@@ -141,7 +123,7 @@ python3.11:
   state: stable
   aliases: [python]
   variants:
-    webservice: { image: registry.example/py311, extra: { wstype: python } }
+    webservice: { image: registry.example/py311, extra: { wstype: python, resources: jdk } }
     jobs-framework: { image: registry.example/py311-base }
 node6:
   state: deprecated
@@ -157,6 +139,7 @@ mono: { variants: { jobs-framework: { image: registry.example/mono } } }
             (python.name.as_str(), python.image.as_str()),
             ("python3.11", "registry.example/py311:latest")
         );
+        assert_eq!((python.limits().mem, python.limits().cpu), (Some("1Gi"), None));
         assert!(types.find("node6").unwrap().deprecated);
         assert_eq!(
             types.names(),
@@ -176,14 +159,14 @@ mono: { variants: { jobs-framework: { image: registry.example/mono } } }
     }
 
     #[test]
-    fn each_runtime_says_what_it_misses() {
+    fn what_a_runtime_misses_is_said_and_so_is_an_unknown_runtime() {
         let home = tempfile::tempdir().unwrap();
         let text = |runtime| check_home(runtime, home.path(), &[]).unwrap_err().to_string();
-        assert!(text("static").contains("public_html"));
-        assert!(text("python").contains("www/python/src"));
-        assert!(text("generic").contains("-- COMMAND"));
-        std::fs::create_dir(home.path().join("public_html")).unwrap();
-        check_home("static", home.path(), &[]).unwrap();
-        check_home("generic", home.path(), &["./serve".to_owned()]).unwrap();
+        assert!(text("lighttpd").starts_with("Could not find a public_html folder"));
+        assert!(
+            text("cobol").contains("knows no runtime \"cobol\""),
+            "{}",
+            text("cobol")
+        );
     }
 }

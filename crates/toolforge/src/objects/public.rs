@@ -1,6 +1,8 @@
 //! What everybody who is let in may read: how the platform is configured, and which types of webservice
 //! there are.
 
+mod types;
+
 use serde_json::{Value, json};
 use toolforge_model::names::{
     FOUROHFOUR_NAMESPACE, FOUROHFOUR_SERVICE, IMAGE_CONFIG_MAP, PLATFORM_CONFIG_MAP, POLICY_CONFIG_MAP,
@@ -24,6 +26,8 @@ pub(crate) struct Public {
     pub(crate) ca_pem: Option<String>,
     /// Where webservices outside of Kubernetes register, if anywhere.
     pub(crate) registration: Registration,
+    /// The types of webservice, where they are not those that are built in.
+    pub(crate) images: Option<String>,
 }
 
 /// Where webservices outside of Kubernetes register, as their runners see it.
@@ -98,29 +102,13 @@ fn policy(public: &Public) -> Value {
     config_map(POLICY_CONFIG_MAP, &json!({ POLICY_KEY: text }))
 }
 
-/// The types of webservice (facts section 8): name, state, aliases and the image of each.
+/// The types of webservice, as they are configured or built in.
 fn images(public: &Public) -> Value {
-    let registry = &public.registry;
-    let image = |name: &str, runtime: &str| {
-        json!({
-            "state": "stable",
-            "variants": { "webservice": {
-                "image": format!("{registry}/toolforge-{name}-sssd-web"),
-                "extra": { "wstype": runtime },
-            } },
-        })
-    };
-    let mut python = image("python311", "python");
-    python["aliases"] = json!(["python3.11"]);
-    let types = json!({
-        "static": image("static", "static"),
-        "python": python,
-        "generic": image("generic", "generic"),
-    });
-    config_map(
-        IMAGE_CONFIG_MAP,
-        &json!({ "images-v1.yaml": format!("{types:#}\n") }),
-    )
+    let text = public
+        .images
+        .clone()
+        .unwrap_or_else(|| format!("{:#}\n", types::built_in(&public.registry)));
+    config_map(IMAGE_CONFIG_MAP, &json!({ "images-v1.yaml": text }))
 }
 
 fn config_map(name: &str, data: &Value) -> Value {

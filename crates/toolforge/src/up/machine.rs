@@ -402,6 +402,7 @@ impl Machine<'_> {
                     .map(|port| format!("https://register.{}:{port}", settings.domain)),
                 lines: None,
             },
+            images: self.request.images.clone(),
         }
     }
 

@@ -30,6 +30,8 @@ pub(super) struct Request {
     pub(super) overrides: Option<FollowedFile<Overrides>>,
     /// What the gateway is told of visitors.
     pub(super) gateway: Option<FollowedFile<Rules>>,
+    /// The types of webservice, where they are not those that are built in.
+    pub(super) images: Option<String>,
     /// Where webservices outside of Kubernetes register, if anywhere.
     pub(super) register_port: Option<u16>,
     /// Where the gateway shows how it goes, if anywhere.

@@ -20,7 +20,7 @@ use crate::{
     history,
     objects::{self, BUILDSERVICE, Wanted},
     platform::Platform,
-    resources::{Limits, resources},
+    resources::resources,
     session::Session,
     settings::{Backend, Resolved},
     types::check_home,
@@ -78,8 +78,8 @@ pub(super) async fn bring(
         home: &session.home,
         web_type,
         settings,
-        resources: resources(settings.limits(), Limits::default()),
         environment: environment.as_deref(),
+        resources: resources(settings.limits(), web_type.limits()),
         started_at: jiff::Timestamp::now().to_string(),
     };
     let deployment = objects::deployment(&wanted);

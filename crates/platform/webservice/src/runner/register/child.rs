@@ -7,7 +7,7 @@ use std::{
     time::Duration,
 };
 
-use rustix::process::{Pid, Signal, kill_process_group};
+use rustix::process::{Pid, Signal, kill_process, kill_process_group};
 use tokio::process::Command;
 
 /// The parent of a runner that is to end with it.
@@ -62,9 +62,12 @@ impl Child {
             .process
             .id()
             .and_then(|id| Pid::from_raw(i32::try_from(id).ok()?));
-        if let Some(group) = group {
-            let _ = kill_process_group(group, signal);
-        }
+        // The runner passes on what it is told: by its group the tool would be told twice.
+        let _ = match group {
+            Some(group) if signal == Signal::KILL => kill_process_group(group, signal),
+            Some(process) => kill_process(process, signal),
+            None => Ok(()),
+        };
     }
 }
 
