@@ -1,5 +1,7 @@
 //! Nodes: all of them, and one.
 
+use std::collections::HashMap;
+
 use askama::Template;
 use serde::Serialize;
 
@@ -53,7 +55,16 @@ fn percent(percent: Option<i64>) -> String {
 }
 
 pub(super) fn nodes(seen: Seen<'_>) -> Nodes<'_> {
-    let mut nodes: Vec<Row<'_>> = seen.world.nodes().map(|node| row(seen, node)).collect();
+    let mut counts: HashMap<&str, usize> = HashMap::new();
+    for pod in all(&seen.world.pods).filter(|pod| stays(pod)) {
+        *counts.entry(pod.node.as_str()).or_default() += 1;
+    }
+    let count = |node: &NodeSeen| counts.get(node.meta.name.as_str()).copied().unwrap_or(0);
+    let mut nodes: Vec<Row<'_>> = seen
+        .world
+        .nodes()
+        .map(|node| row(seen, node, count(node)))
+        .collect();
     nodes.sort_by(|one, other| alphanumeric_sort::compare_str(&one.node.meta.name, &other.node.meta.name));
     Nodes {
         frame: Frame::new(seen, "Nodes", "nodes"),
@@ -61,19 +72,20 @@ pub(super) fn nodes(seen: Seen<'_>) -> Nodes<'_> {
     }
 }
 
-fn row<'a>(seen: Seen<'a>, node: &'a NodeSeen) -> Row<'a> {
+fn row<'a>(seen: Seen<'a>, node: &'a NodeSeen, pods_there: usize) -> Row<'a> {
     let used = seen.world.usage.of_node(&node.meta.name);
     let share = |used: Option<i64>, total: i64| used.filter(|_| total > 0).map(|used| used * 100 / total);
     Row {
-        pods_there: pods_on(seen, &node.meta.name).count(),
+        pods_there,
         cpu_percent: share(used.map(|used| used.cpu_millis), node.cpu_millis),
         memory_percent: share(used.map(|used| used.memory_bytes), node.memory_bytes),
         node,
     }
 }
 
-fn pods_on<'a>(seen: Seen<'a>, node: &str) -> impl Iterator<Item = &'a PodSeen> {
-    all(&seen.world.pods).filter(move |pod| pod.node == node && pod.phase != "Succeeded")
+/// Pods that have ended well are not counted (facts section 10).
+fn stays(pod: &PodSeen) -> bool {
+    pod.phase != "Succeeded"
 }
 
 #[derive(Template, Serialize)]
@@ -96,10 +108,11 @@ pub(super) struct Node<'a> {
 
 pub(super) fn node<'a>(seen: Seen<'a>, name: &str) -> Option<Node<'a>> {
     let node = seen.world.nodes.get("")?.get(name)?;
-    let pods: Vec<&PodSeen> = pods_on(seen, name).collect();
+    let there = |pod: &&PodSeen| pod.node == name && stays(pod);
+    let pods: Vec<&PodSeen> = all(&seen.world.pods).filter(there).collect();
     Some(Node {
         frame: Frame::new(seen, name, "nodes"),
-        row: row(seen, node),
+        row: row(seen, node, pods.len()),
         memory_text: text::bytes(node.memory_bytes),
         cpu_text: text::cpus(node.cpu_millis),
         pod_names: pods
