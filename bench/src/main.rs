@@ -11,6 +11,7 @@ mod gateway;
 mod platform;
 mod process;
 mod start;
+mod status;
 
 use std::{path::PathBuf, process::ExitCode};
 
@@ -37,6 +38,8 @@ enum Bench {
     /// The gateway beside Debian's nginx and haproxy: processor time of a request and of a handshake, memory, how fast a
     /// change is in effect
     Gateway(gateway::Arguments),
+    /// The public pages: of k8s-status with thousands of tools, and fourohfour beside Debian's nginx with a file
+    Status(status::Arguments),
     /// The peer of `admission`
     #[command(hide = true)]
     Echo(admission::Echo),
@@ -60,6 +63,7 @@ fn main() -> ExitCode {
         Bench::Admission(runs) => admission::run(&runs),
         Bench::Accounts(arguments) => accounts::run(&arguments),
         Bench::Gateway(arguments) => gateway::run(&arguments),
+        Bench::Status(arguments) => status::run(&arguments),
         Bench::Echo(echo) => admission::serve_echo(&echo),
     };
     match outcome {

@@ -18,6 +18,9 @@ pub(crate) fn run(words: &[OsString]) -> anyhow::Result<()> {
         if words.first().is_some_and(|name| name == "gateway") {
             needs::install_programs(&needs::GATEWAY_PEERS)?;
         }
+        if words.first().is_some_and(|name| name == "status") {
+            needs::install_programs(&needs::STATUS_PEERS)?;
+        }
         process::run(process::cargo().args(["build", "--profile", "dist", "--package", "toolforge"]))?;
         bench.arg("--program").arg(target.join("dist/toolforge"));
     }

@@ -44,6 +44,9 @@ const NPM_PACKAGES: [&str; 2] = ["puppeteer-core@24", "axe-core@4"];
 /// Beside whom the gateway is measured.
 pub(crate) const GATEWAY_PEERS: [Program; 2] = [("nginx", "nginx"), ("haproxy", "haproxy")];
 
+/// Beside whom the public pages are measured.
+pub(crate) const STATUS_PEERS: [Program; 1] = [("nginx", "nginx")];
+
 /// The oldest `kubectl` that the tests are written for.
 const KUBECTL_MINOR: u32 = 30;
 /// The Debian suite whose `kubectl` is new enough.
