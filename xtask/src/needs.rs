@@ -17,7 +17,7 @@ use crate::process;
 type Program = (&'static str, &'static str);
 
 /// What the tests run.
-const PROGRAMS: [Program; 17] = [
+const PROGRAMS: [Program; 18] = [
     ("python3", "python3"),
     ("curl", "curl"),
     ("ldapsearch", "ldap-utils"),
@@ -36,6 +36,7 @@ const PROGRAMS: [Program; 17] = [
     ("rackup", "ruby-rack"),
     ("plackup", "libplack-perl"),
     ("ps", "procps"),
+    ("tmux", "tmux"),
 ];
 
 /// What looks at pages: a driver of the browser, and a checker of accessibility. Both run on the node of Debian 12.

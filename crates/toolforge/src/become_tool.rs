@@ -17,8 +17,16 @@ use crate::{cli::BecomeArgs, tool::admin_client, up::layout::Layout};
 
 /// What a tool finds its programs in, behind the platform's own.
 const PATH: &str = "/usr/local/bin:/usr/bin:/bin";
-/// Variables that go along into the shell: how the terminal and the language are.
-const KEPT: [&str; 5] = ["TERM", "LANG", "LC_ALL", "COLORTERM", "NO_COLOR"];
+/// Variables that go along into the shell: how the terminal and the language are, and which editor is liked.
+const KEPT: [&str; 7] = [
+    "TERM",
+    "LANG",
+    "LC_ALL",
+    "COLORTERM",
+    "NO_COLOR",
+    "VISUAL",
+    "EDITOR",
+];
 
 pub(crate) fn run(arguments: &BecomeArgs) -> anyhow::Result<ExitCode> {
     let name: ToolName = arguments

@@ -2,6 +2,7 @@
 //! The order that it has always had, `webservice [OPTIONS] [TYPE] ACTION [OPTIONS]`, means the same; `words`
 //! turns it into the other before clap reads it.
 
+mod edit_args;
 mod env_args;
 mod follow_args;
 mod history_args;
@@ -16,6 +17,7 @@ use std::ffi::OsString;
 
 use clap::{Args, CommandFactory as _, FromArgMatches as _, Parser, Subcommand, error::ErrorKind};
 
+pub(crate) use edit_args::EditArgs;
 pub(crate) use env_args::{ApplyArgs, EnvAction, EnvArgs};
 pub(crate) use follow_args::{FollowArgs, ScaleArgs};
 pub(crate) use history_args::{HistoryArgs, RollbackArgs};
@@ -72,6 +74,8 @@ pub(crate) enum Action {
     History(HistoryArgs),
     /// Go back to an earlier configuration without downtime
     Rollback(RollbackArgs),
+    /// Edit the settings of service.template, which are checked before they are put in place
+    Edit(EditArgs),
     /// Print the URL
     Open(PlainArgs),
     /// Print what a shell reads to complete this command

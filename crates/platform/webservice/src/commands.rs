@@ -1,5 +1,6 @@
 //! The actions of `webservice`, one file each, and how they end.
 
+mod edit;
 mod env;
 mod exec;
 mod history;
@@ -50,6 +51,7 @@ pub(crate) async fn run(cli: Cli) -> Result<u8, WebserviceError> {
         Action::Env(arguments) => env::run(&session, &arguments).await,
         Action::History(arguments) => history::run(&session, arguments.output).await,
         Action::Rollback(arguments) => rollback::run(&session, &arguments).await,
+        Action::Edit(arguments) => Box::pin(edit::run(&session, &arguments)).await,
         Action::Open(_) => open::run(&session).await,
         Action::Completion(_) | Action::Man(_) => Ok(()),
     }

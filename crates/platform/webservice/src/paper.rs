@@ -68,3 +68,6 @@ fn without_value_lists(command: Command) -> Command {
         action.mut_arg(TYPE, |kind| kind.hide_possible_values(true))
     })
 }
+
+#[cfg(test)]
+mod tests;

@@ -13,7 +13,7 @@ use crate::{
     platform::Platform,
     session::Session,
     settings::{Backend, Layers, Offer, Resolved, Settings},
-    template,
+    template::{self, Template},
 };
 
 /// The type of a webservice on the grid that names none, as it has always been.
@@ -37,6 +37,17 @@ impl Intent {
                 running: Settings::default(),
             },
         })
+    }
+
+    /// As a start would take it with this template.
+    pub(super) fn of_template(session: &Session, template: Template) -> Self {
+        Self {
+            layers: Layers {
+                template: Some(template),
+                manifest: manifest::read(&HomeFiles::new(&session.home)).unwrap_or_default(),
+                ..Layers::default()
+            },
+        }
     }
 
     /// For actions that bring up settings that are complete, whatever the files of the home say.
