@@ -8,6 +8,7 @@ use tokio::sync::{Mutex, MutexGuard};
 use tokio_util::sync::CancellationToken;
 use toolforge_chain::Chain;
 
+use crate::aggregation::Aggregation;
 use crate::allocate::Allocator;
 use crate::audit::AuditLog;
 use crate::authz::Access;
@@ -28,6 +29,8 @@ pub(crate) struct Api {
     pub(crate) access: Arc<Access>,
     /// The kinds that users have defined.
     pub(crate) kinds: Arc<Kinds>,
+    /// Who else answers for what.
+    pub(crate) aggregation: Arc<Aggregation>,
     pub(crate) addresses: Arc<Allocator>,
     pub(crate) nodes: Nodes,
     pub(crate) tokens: Tokens,
@@ -57,6 +60,7 @@ impl Api {
         store: Arc<Store>,
         access: Arc<Access>,
         kinds: Arc<Kinds>,
+        aggregation: Arc<Aggregation>,
         addresses: Arc<Allocator>,
         nodes: Nodes,
         tokens: Tokens,
@@ -71,6 +75,7 @@ impl Api {
             store,
             access,
             kinds,
+            aggregation,
             addresses,
             nodes,
             tokens,

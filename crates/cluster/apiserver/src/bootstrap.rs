@@ -1,4 +1,5 @@
-//! What every cluster has: namespaces with their accounts, default roles and bindings, the API's own Service, `cluster-info`.
+//! What every cluster has: namespaces with their accounts, default roles and bindings, the API's own Service, `cluster-info`,
+//! and what other servers of the API's groups need to know of it.
 //!
 //! Runs at each opening; what is there already stays, except that default roles get back the rules they lack, and that
 //! the API's own address is brought up to date.
@@ -35,6 +36,8 @@ pub(crate) async fn run(api: &Arc<Api>, config: &Config) -> Result<(), ApiError>
     try_join_all(namespaces.iter().map(|object| ensure(api, object))).await?;
     let mut accounts: Vec<Value> = NAMESPACES.iter().map(|name| default_account(name)).collect();
     accounts.push(cluster_info(config));
+    let front_proxy = api.aggregation.front().published(&config.client_ca_pem);
+    accounts.push(front_proxy.clone());
     let (roles, service) = (roles::all(), own_service::objects(config));
     let roles = roles.iter().map(|object| async move {
         ensure(api, object).await?;
@@ -46,7 +49,9 @@ pub(crate) async fn run(api: &Arc<Api>, config: &Config) -> Result<(), ApiError>
     });
     let accounts = accounts.iter().map(|object| ensure(api, object));
     tokio::try_join!(try_join_all(roles), try_join_all(service), try_join_all(accounts))?;
-    refresh_cluster_info(api, config).await
+    // The URL of the API and its authorities may change between starts.
+    refresh_data(api, &cluster_info(config)).await?;
+    refresh_data(api, &front_proxy).await
 }
 
 fn namespace(name: &str) -> Value {
@@ -138,10 +143,9 @@ async fn restore_rules(api: &Arc<Api>, wanted: &Value) -> Result<(), ApiError> {
     .await
 }
 
-/// The URL of the API and its authority may change between starts.
-async fn refresh_cluster_info(api: &Arc<Api>, config: &Config) -> Result<(), ApiError> {
-    let wanted = cluster_info(config);
-    replace(api, &wanted, |current| {
+/// Brings the data of a `ConfigMap` up to date.
+async fn refresh_data(api: &Arc<Api>, wanted: &Value) -> Result<(), ApiError> {
+    replace(api, wanted, |current| {
         (current.get("data") != wanted.get("data")).then(|| {
             let mut new = current.clone();
             new["data"] = wanted["data"].clone();

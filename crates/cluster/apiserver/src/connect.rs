@@ -8,6 +8,8 @@ mod options;
 mod proxy;
 mod tunnel;
 
+pub(crate) use proxy::rewrite;
+
 use axum::body::Body;
 use axum::response::Response;
 use http::Request;

@@ -1,6 +1,6 @@
 //! What this API offers: groups, versions, resources, schemas, and its own version.
 //!
-//! Everything comes from the table of kinds.
+//! Everything comes from the table of kinds, and from what other servers say that they offer.
 
 mod openapi;
 mod openapi_v2;
@@ -12,6 +12,8 @@ use http::{HeaderMap, Method, StatusCode};
 use serde_json::{Value, json};
 use toolforge_kinds::{Kind, Status, Storage};
 
+use crate::aggregation::Described;
+use crate::api::Api;
 use crate::definitions::Kinds;
 use crate::negotiate::Form;
 use crate::query::Query;
@@ -39,9 +41,33 @@ pub(crate) fn version() -> Value {
     })
 }
 
+/// All that is offered at one moment.
+#[derive(Debug)]
+pub(crate) struct Offer<'a> {
+    kinds: &'a Kinds,
+    /// What other servers answer for.
+    remotes: Vec<Described>,
+}
+
+impl<'a> Offer<'a> {
+    /// What this API offers now.
+    pub(crate) fn of(api: &'a Api) -> Self {
+        Self {
+            kinds: &api.kinds,
+            remotes: api.aggregation.described(),
+        }
+    }
+
+    /// Those of a group; of those that do not answer, clients that ask one by one are not told.
+    fn answering<'b>(&'b self, group: &'b str) -> impl Iterator<Item = &'b Described> + 'b {
+        let remotes = self.remotes.iter();
+        remotes.filter(move |remote| remote.available && remote.group == group)
+    }
+}
+
 /// Answers everything that is no resource.
 pub(crate) fn answer(
-    offer: &Kinds,
+    offer: &Offer<'_>,
     method: &Method,
     path: &str,
     query: &Query,
@@ -50,7 +76,7 @@ pub(crate) fn answer(
     if !matches!(*method, Method::GET | Method::HEAD) {
         return Err(Status::method_not_allowed());
     }
-    let all = offer.all();
+    let all = offer.kinds.all();
     let all = all.as_slice();
     let parts: Vec<&str> = path.trim_matches('/').split('/').collect();
     let value = match parts.as_slice() {
@@ -58,10 +84,11 @@ pub(crate) fn answer(
             json!({ "paths": ["/.well-known/openid-configuration", "/api", "/api/v1", "/apis", "/healthz", "/livez", "/openapi/v2", "/openapi/v3", "/openid/v1/jwks", "/readyz", "/version"] })
         }
         ["api"] if is_aggregated(headers) => {
-            return Ok(aggregated(all, &groups(all, str::is_empty), headers));
+            return Ok(aggregated(all, &groups(all, str::is_empty), &[], headers));
         }
         ["apis"] if is_aggregated(headers) => {
-            return Ok(aggregated(all, &groups(all, |group| !group.is_empty()), headers));
+            let groups = groups(all, |group| !group.is_empty());
+            return Ok(aggregated(all, &groups, &offer.remotes, headers));
         }
         ["api"] => json!({
             "kind": "APIVersions",
@@ -71,19 +98,21 @@ pub(crate) fn answer(
         ["apis"] => json!({
             "kind": "APIGroupList",
             "apiVersion": "v1",
-            "groups": groups(all, |group| !group.is_empty()).iter().map(|group| describe_group(all, group)).collect::<Vec<_>>(),
+            "groups": group_list(offer, all),
         }),
-        ["apis", group] if has_group(all, group) => {
-            let mut value = describe_group(all, group);
+        ["apis", group] if has_group(all, group) || offer.answering(group).next().is_some() => {
+            let mut value = describe_group(offer, all, group);
             value["kind"] = json!("APIGroup");
             value["apiVersion"] = json!("v1");
             value
         }
-        ["api", version] => resources(offer, all, "", version).ok_or_else(Status::no_such_path)?,
-        ["apis", group, version] => resources(offer, all, group, version).ok_or_else(Status::no_such_path)?,
-        ["openapi", "v2"] => return Ok(openapi_v2::answer(offer, headers)),
-        ["openapi", "v3"] => openapi::index(offer),
-        ["openapi", "v3", rest @ ..] => return openapi::answer(offer, rest, query, headers),
+        ["api", version] => resources(offer.kinds, all, "", version).ok_or_else(Status::no_such_path)?,
+        ["apis", group, version] => {
+            resources(offer.kinds, all, group, version).ok_or_else(Status::no_such_path)?
+        }
+        ["openapi", "v2"] => return Ok(openapi_v2::answer(offer.kinds, headers)),
+        ["openapi", "v3"] => openapi::index(offer.kinds, &offer.remotes),
+        ["openapi", "v3", rest @ ..] => return openapi::answer(offer.kinds, rest, query, headers),
         _ => return Err(Status::no_such_path()),
     };
     Ok(respond::json(StatusCode::OK, &value))
@@ -93,7 +122,7 @@ fn is_aggregated(headers: &HeaderMap) -> bool {
     Form::read(headers).is_ok_and(|form| form == Form::GroupDiscovery)
 }
 
-fn groups(all: &[&'static Kind], wanted: impl Fn(&str) -> bool) -> Vec<&'static str> {
+fn groups<'a>(all: &[&'static Kind], wanted: impl Fn(&str) -> bool) -> Vec<&'a str> {
     let mut groups: Vec<&str> = Vec::new();
     for kind in all.iter().filter(|kind| wanted(kind.group)) {
         if !groups.contains(&kind.group) {
@@ -117,9 +146,22 @@ fn versions(all: &[&'static Kind], group: &str) -> Vec<&'static str> {
     versions
 }
 
-fn describe_group(all: &[&'static Kind], group: &str) -> Value {
-    let versions: Vec<Value> = versions(all, group)
-        .iter()
+/// Our own groups, and then those of others.
+fn group_list(offer: &Offer<'_>, all: &[&'static Kind]) -> Vec<Value> {
+    let mut names = groups(all, |group| !group.is_empty());
+    for remote in offer.remotes.iter().filter(|remote| remote.available) {
+        if !names.contains(&remote.group.as_str()) {
+            names.push(&remote.group);
+        }
+    }
+    let names = names.into_iter();
+    names.map(|group| describe_group(offer, all, group)).collect()
+}
+
+fn describe_group(offer: &Offer<'_>, all: &[&'static Kind], group: &str) -> Value {
+    let own = versions(all, group).into_iter();
+    let versions: Vec<Value> = own
+        .chain(offer.answering(group).map(|remote| remote.version.as_str()))
         .map(|version| json!({ "groupVersion": format!("{group}/{version}"), "version": version }))
         .collect();
     json!({ "name": group, "preferredVersion": versions.first(), "versions": versions })
@@ -192,10 +234,22 @@ fn resources(offer: &Kinds, all: &[&'static Kind], group: &str, version: &str) -
 }
 
 /// All groups in one answer, or 304 for a client that has it.
-fn aggregated(all: &[&'static Kind], groups: &[&str], headers: &HeaderMap) -> Response {
-    let items: Vec<Value> = groups
+fn aggregated(
+    all: &[&'static Kind],
+    groups: &[&str],
+    remotes: &[Described],
+    headers: &HeaderMap,
+) -> Response {
+    let mut names: Vec<&str> = groups.to_vec();
+    for remote in remotes {
+        if !names.contains(&remote.group.as_str()) {
+            names.push(&remote.group);
+        }
+    }
+    let items: Vec<Value> = names
         .iter()
         .map(|group| {
+            let theirs = remotes.iter().filter(|remote| remote.group == *group);
             let versions: Vec<Value> = versions(all, group)
                 .iter()
                 .map(|version| {
@@ -205,6 +259,7 @@ fn aggregated(all: &[&'static Kind], groups: &[&str], headers: &HeaderMap) -> Re
                         .collect();
                     json!({ "version": version, "resources": resources, "freshness": "Current" })
                 })
+                .chain(theirs.map(Described::to_version))
                 .collect();
             json!({ "metadata": { "name": group, "creationTimestamp": null }, "versions": versions })
         })

@@ -22,7 +22,7 @@ use crate::authz::{Attributes, refusal};
 use crate::metrics::Subject;
 use crate::query::Query;
 use crate::request::{RequestInfo, ResourceInfo};
-use crate::{backup, body, discovery, held, negotiate, respond, rest};
+use crate::{aggregation, backup, body, discovery, held, negotiate, respond, rest};
 
 /// Answers one request.
 pub(crate) async fn handle(State(api): State<Arc<Api>>, mut request: Request<Body>) -> Response {
@@ -105,12 +105,35 @@ async fn serve(api: &Arc<Api>, request: Request<Body>, seen: &mut Seen) -> Resul
         audited.request_body(&body::media_type(&parts.headers), &bytes);
         body = Body::from(bytes);
     }
+    if let Some(remote) = aggregation::responsible(api, &path) {
+        // What others may be asked for has no end, and what is counted has one.
+        let named = info.resource.as_ref();
+        if !named.is_none_or(|found| remote.offers(&found.plural)) {
+            seen.subject = seen.subject.take().map(Subject::unknown);
+        }
+        let long = info
+            .resource
+            .as_ref()
+            .is_some_and(|found| stays_open(info.verb, found));
+        let held = long
+            .then(|| api.access.hold(&who.user, &attributes, &api.closing))
+            .flatten();
+        let request = Request::from_parts(parts, body);
+        let response = aggregation::pass(api, &remote, &who.user, request).await?;
+        return Ok(match held {
+            Some(held) => response.map(|inner| held::while_allowed(inner, held)),
+            None => response,
+        });
+    }
     match info.resource {
         None if path == backup::PATH => backup::answer(api, &parts.method),
         None if reads && path.trim_end_matches('/') == "/metrics" => Ok(api.metrics.answer()),
         None => match api.tokens.discover(&path) {
             Some(response) if reads => Ok(response),
-            _ => discovery::answer(&api.kinds, &parts.method, &path, &query, &parts.headers),
+            _ => {
+                let offer = discovery::Offer::of(api);
+                discovery::answer(&offer, &parts.method, &path, &query, &parts.headers)
+            }
         },
         Some(found) => {
             let old = deprecation(&found);

@@ -7,6 +7,7 @@
 //! **Invariant:** a write is answered when it is on disk. **Invariant:** a revision never goes back.
 
 mod admit;
+mod aggregation;
 mod allocate;
 mod api;
 mod audit;

@@ -15,6 +15,7 @@ use toolforge_pki::Identity;
 use tower::ServiceExt as _;
 use tower::util::service_fn;
 
+use crate::aggregation::Aggregation;
 use crate::allocate::Allocator;
 use crate::api::Api;
 use crate::audit::AuditLog;
@@ -25,7 +26,7 @@ use crate::error::ApiError;
 use crate::nodes::Nodes;
 use crate::store::{Event, Observer, Store};
 use crate::tokens::{self, Tokens};
-use crate::{bootstrap, definitions, expiry, gate};
+use crate::{aggregation, bootstrap, definitions, expiry, gate};
 
 /// What the API needs to know.
 #[derive(Clone, Debug)]
@@ -61,6 +62,7 @@ struct Observers {
     access: Arc<Access>,
     addresses: Arc<Allocator>,
     kinds: Arc<Kinds>,
+    aggregation: Arc<Aggregation>,
 }
 
 impl Observer for Observers {
@@ -68,6 +70,7 @@ impl Observer for Observers {
         self.access.applied(event);
         self.addresses.applied(event);
         self.kinds.applied(event);
+        self.aggregation.applied(event);
     }
 }
 
@@ -81,8 +84,10 @@ impl ApiServer {
         let nodes = toolforge_pki::client_config(&config.client_ca_pem, Some(&config.node_client))?;
         let folder = config.store_dir.clone();
         let network = config.service_network;
+        let aggregation = Arc::new(Aggregation::new()?);
+        let follows = aggregation.clone();
         // Reading thousands of objects blocks.
-        let opened = tokio::task::spawn_blocking(move || open_store(&folder, network)).await;
+        let opened = tokio::task::spawn_blocking(move || open_store(&folder, network, &follows)).await;
         let failed = |source: Box<dyn std::error::Error + Send + Sync>| ApiError::Store {
             folder: config.store_dir.clone(),
             source,
@@ -92,7 +97,15 @@ impl ApiServer {
             .map_err(|problem| failed(problem.into()))?;
         let tokens = Tokens::open(&config.keys_dir, &config.advertise, &config.client_ca_pem)?;
         let nodes = Nodes::new(nodes);
-        let api = Api::new(Arc::new(store), access, kinds, addresses, nodes, tokens);
+        let api = Api::new(
+            Arc::new(store),
+            access,
+            kinds,
+            aggregation,
+            addresses,
+            nodes,
+            tokens,
+        );
         let api = Arc::new(api);
         bootstrap::run(&api, &config).await?;
         let router = Router::new().fallback(gate::handle).with_state(api.clone());
@@ -137,6 +150,7 @@ impl ApiServer {
         let mut chores = JoinSet::new();
         chores.spawn(aggregate::keep_current(self.api.clone()));
         chores.spawn(definitions::keep_current(self.api.clone()));
+        chores.spawn(aggregation::keep_current(self.api.clone()));
         chores.spawn(expiry::expire_events(self.api.clone(), self.event_lifetime));
         chores.spawn(tokens::keep_secrets(self.api.clone()));
         chores.spawn(bootstrap::keep_own_service(
@@ -174,7 +188,11 @@ impl ApiServer {
 
 type Opened = (Store, Arc<Access>, Arc<Allocator>, Arc<Kinds>);
 
-fn open_store(folder: &std::path::Path, network: u32) -> Result<Opened, crate::store::DiskError> {
+fn open_store(
+    folder: &std::path::Path,
+    network: u32,
+    aggregation: &Arc<Aggregation>,
+) -> Result<Opened, crate::store::DiskError> {
     let access = Arc::new(Access::default());
     let addresses = Arc::new(Allocator::new(u32::from(Ipv4Addr::from(network))));
     let kinds = Arc::new(Kinds::default());
@@ -182,11 +200,13 @@ fn open_store(folder: &std::path::Path, network: u32) -> Result<Opened, crate::s
         kinds: kinds.clone(),
         access: access.clone(),
         addresses: addresses.clone(),
+        aggregation: aggregation.clone(),
     });
     let store = Store::open(folder, observers, |object| {
         access.load(object);
         addresses.load(object);
         kinds.load(object);
+        aggregation.load(object);
     })?;
     definitions::prepare(&kinds, &store);
     Ok((store, access, addresses, kinds))

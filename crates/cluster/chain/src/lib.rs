@@ -29,4 +29,5 @@ pub use quota::usage_of;
 pub use selector::selects;
 #[cfg(fuzzing)]
 pub use webhook::fuzzing;
+pub use webhook::{NoAddress, addresses_behind};
 pub use world::World;

@@ -17,3 +17,4 @@ mod target;
 
 pub(crate) use dispatch::Dispatcher;
 pub(crate) use mutation::Mutation;
+pub use target::{NoAddress, addresses_behind};

@@ -24,6 +24,7 @@ pub fn apply_defaults(kind: &Kind, object: &mut Value) {
         ("", "Endpoints") => network::endpoints(object),
         ("", "Node") => metadata::node(object),
         ("apiextensions.k8s.io", "CustomResourceDefinition") => definition::definition(object),
+        ("apiregistration.k8s.io", "APIService") => admission::api_service(object),
         ("apps", "Deployment") => workload::deployment(object),
         ("apps", "ReplicaSet") => workload::replica_set(object),
         ("apps", "StatefulSet") => workload::stateful_set(object),

@@ -10,6 +10,7 @@ use k8s_openapi::api::{
 };
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1 as apiextensions;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1 as meta;
+use k8s_openapi::kube_aggregator::pkg::apis::apiregistration::v1 as apiregistration;
 use schemars::generate::{SchemaGenerator, SchemaSettings};
 use serde_json::{Map, Value};
 
@@ -62,6 +63,7 @@ pub(crate) fn definitions(wanted: impl Fn(&str) -> bool) -> Definitions {
             MutatingWebhookConfiguration ValidatingWebhookConfiguration
         }
         "apiextensions.k8s.io": apiextensions { CustomResourceDefinition }
+        "apiregistration.k8s.io": apiregistration { APIService }
         "apps": apps { ControllerRevision DaemonSet Deployment ReplicaSet StatefulSet }
         "authentication.k8s.io": authentication { SelfSubjectReview TokenRequest TokenReview }
         "authorization.k8s.io": authorization {

@@ -53,6 +53,7 @@ static KINDS: &[Kind] = kinds! {
     "admissionregistration.k8s.io" "MutatingWebhookConfiguration" "mutatingwebhookconfigurations" "mutatingwebhookconfiguration" [] ["api-extensions"] cluster [] ALL STORED;
     "admissionregistration.k8s.io" "ValidatingWebhookConfiguration" "validatingwebhookconfigurations" "validatingwebhookconfiguration" [] ["api-extensions"] cluster [] ALL STORED;
     "apiextensions.k8s.io" "CustomResourceDefinition" "customresourcedefinitions" "customresourcedefinition" ["crd" "crds"] ["api-extensions"] cluster [Status] ALL STORED;
+    "apiregistration.k8s.io" "APIService" "apiservices" "apiservice" [] ["api-extensions"] cluster [Status] ALL STORED;
     "apps" "ControllerRevision" "controllerrevisions" "controllerrevision" [] [] namespaced [] ALL STORED;
     "apps" "DaemonSet" "daemonsets" "daemonset" ["ds"] ["all"] namespaced [] LOOK STORED;
     "apps" "Deployment" "deployments" "deployment" ["deploy"] ["all"] namespaced [Status Scale] ALL STORED;

@@ -193,6 +193,7 @@ fn printer(kind: &Kind) -> Printer {
         ("rbac.authorization.k8s.io", "RoleBinding" | "ClusterRoleBinding") => {
             (rights::BINDING, rights::binding)
         }
+        ("apiregistration.k8s.io", _) => (cluster::API_SERVICE, cluster::api_service),
         ("certificates.k8s.io", _) => (rights::REQUEST, rights::request),
         ("admissionregistration.k8s.io", _) => (rights::WEBHOOKS, rights::webhooks),
         _ => (&[NAME, CREATED_AT], name_and_creation),

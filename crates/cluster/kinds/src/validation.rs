@@ -5,6 +5,7 @@
 //! objects (quota, limits, taken addresses) are the admission chain's and the API server's.
 
 mod access;
+mod api_service;
 mod certificate;
 mod cluster;
 mod config;
@@ -92,6 +93,7 @@ fn validate_content(kind: &Kind, object: &Value, errors: &mut Errors) {
         ("", "LimitRange") => limits::limit_range(object, errors),
         ("", "PersistentVolumeClaim") => storage::claim(object, "spec", errors),
         ("apiextensions.k8s.io", _) => definition::validate(object, errors),
+        ("apiregistration.k8s.io", _) => api_service::validate(object, errors),
         ("apps", "Deployment") => workload::deployment(object, errors),
         ("apps", "ReplicaSet") => workload::replica_set(object, errors),
         ("apps", "StatefulSet") => stateful_set::stateful_set(object, errors),

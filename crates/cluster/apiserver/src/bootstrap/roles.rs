@@ -361,25 +361,33 @@ fn cluster_bindings() -> Vec<Value> {
     ]
 }
 
-/// `cluster-info` is for everybody who has an identity.
+/// `cluster-info` is for everybody who has an identity; how the API proves who it is, for the servers that it asks.
 fn namespaced() -> Vec<Value> {
-    let mut rule = rules(&[("get", CORE, "configmaps")]);
-    rule[0]["resourceNames"] = json!(["cluster-info"]);
-    let place = |mut metadata: Value| {
-        metadata["namespace"] = json!("kube-public");
-        metadata
-    };
-    let name = "system:cluster-info-viewer";
+    let viewer = "system:cluster-info-viewer";
+    let reader = "extension-apiserver-authentication-reader";
     vec![
+        reads_config_map(viewer, "kube-public", "cluster-info", "get"),
         json!({
-            "apiVersion": format!("{GROUP}/v1"), "kind": "Role", "metadata": place(metadata(name)), "rules": rule,
-        }),
-        json!({
-            "apiVersion": format!("{GROUP}/v1"), "kind": "RoleBinding", "metadata": place(metadata(name)),
-            "roleRef": { "apiGroup": GROUP, "kind": "Role", "name": name },
+            "apiVersion": format!("{GROUP}/v1"), "kind": "RoleBinding", "metadata": within("kube-public", viewer),
+            "roleRef": { "apiGroup": GROUP, "kind": "Role", "name": viewer },
             "subjects": subject_list(&[("Group", AUTHENTICATED)]),
         }),
+        reads_config_map(reader, "kube-system", "extension-apiserver-authentication", READ),
     ]
+}
+
+fn within(namespace: &str, name: &str) -> Value {
+    let mut metadata = metadata(name);
+    metadata["namespace"] = json!(namespace);
+    metadata
+}
+
+fn reads_config_map(role: &str, namespace: &str, name: &str, verbs: &'static str) -> Value {
+    let mut allowed = rules(&[(verbs, CORE, "configmaps")]);
+    allowed[0]["resourceNames"] = json!([name]);
+    json!({
+        "apiVersion": format!("{GROUP}/v1"), "kind": "Role", "metadata": within(namespace, role), "rules": allowed,
+    })
 }
 
 #[cfg(test)]

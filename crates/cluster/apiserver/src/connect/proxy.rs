@@ -3,7 +3,7 @@
 //! Every method and path passes, as do bodies of any length and upgrades; what is said is an affair of client and
 //! backend. Links inside of pages are not rewritten, only `Location` is.
 
-mod rewrite;
+pub(crate) mod rewrite;
 mod target;
 
 use axum::body::Body;

@@ -10,6 +10,7 @@ use jiff::{Timestamp, ToSpan as _};
 use serde_json::{Value, json};
 use toolforge_kinds::Status;
 
+use crate::aggregation::Described;
 use crate::definitions::Kinds;
 use crate::query::Query;
 use crate::respond;
@@ -57,10 +58,16 @@ fn document(offer: &Kinds, group_version: &str) -> Option<(Bytes, String)> {
 }
 
 /// The index of all documents.
-pub(super) fn index(offer: &Kinds) -> Value {
+pub(super) fn index(offer: &Kinds, remotes: &[Described]) -> Value {
     let mut index = toolforge_kinds::openapi_v3_index();
     for (path, hash) in offer.index() {
         index["paths"][&path] = json!({ "serverRelativeURL": format!("/openapi/v3/{path}?hash={hash}") });
+    }
+    for remote in remotes.iter().filter(|remote| remote.available) {
+        if let Some(place) = &remote.openapi {
+            let path = format!("apis/{}", remote.group_version());
+            index["paths"][&path] = json!({ "serverRelativeURL": place });
+        }
     }
     index
 }

@@ -29,12 +29,35 @@ pub(crate) enum TargetError {
     Nowhere,
     #[error("url {url:?} must be https://HOST[:PORT][/PATH] without user, query or fragment")]
     Url { url: String },
+    #[error(transparent)]
+    Service(#[from] NoAddress),
+}
+
+/// Why a Service leads nowhere.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum NoAddress {
+    /// It is not there.
     #[error("service {name:?} not found in namespace {namespace:?}")]
-    NoService { namespace: String, name: String },
+    NoService {
+        /// Where it should be.
+        namespace: String,
+        /// Its name.
+        name: String,
+    },
+    /// It does not have the port.
     #[error("no service port {port} found for service {name:?}")]
-    NoPort { name: String, port: u16 },
+    NoPort {
+        /// Its name.
+        name: String,
+        /// The port.
+        port: u16,
+    },
+    /// Nobody is ready behind it.
     #[error("no endpoints available for service {name:?}")]
-    NoEndpoints { name: String },
+    NoEndpoints {
+        /// Its name.
+        name: String,
+    },
 }
 
 impl Target {
@@ -107,21 +130,29 @@ impl Target {
     pub(super) fn addresses(&self, world: &dyn World) -> Result<Vec<(String, u16)>, TargetError> {
         match &self.service {
             None => Ok(vec![(self.host.clone(), self.port)]),
-            Some(service) => behind(world, service, self.port),
+            Some(service) => Ok(addresses_behind(
+                world,
+                &service.namespace,
+                &service.name,
+                self.port,
+            )?),
         }
     }
 }
 
-/// The ready endpoints behind a port of a Service.
-fn behind(
+/// Hosts and ports of the ready endpoints behind a port of a Service.
+///
+/// # Errors
+/// When there is no such Service or port, or nobody behind it.
+pub fn addresses_behind(
     world: &dyn World,
-    reference: &ServiceReference,
+    namespace: &str,
+    name: &str,
     port: u16,
-) -> Result<Vec<(String, u16)>, TargetError> {
-    let (namespace, name) = (reference.namespace.as_str(), reference.name.as_str());
+) -> Result<Vec<(String, u16)>, NoAddress> {
     let service = world
         .get("", "services", Some(namespace), name)
-        .ok_or_else(|| TargetError::NoService {
+        .ok_or_else(|| NoAddress::NoService {
             namespace: namespace.to_owned(),
             name: name.to_owned(),
         })?;
@@ -143,7 +174,7 @@ fn behind(
         .iter()
         .find(|known| known.get("port").and_then(Value::as_u64) == Some(u64::from(port)))
         .map(|known| known.get("name").and_then(Value::as_str).unwrap_or_default())
-        .ok_or_else(|| TargetError::NoPort {
+        .ok_or_else(|| NoAddress::NoPort {
             name: name.to_owned(),
             port,
         })?;
@@ -157,7 +188,7 @@ fn behind(
         }
     }
     if addresses.is_empty() {
-        Err(TargetError::NoEndpoints {
+        Err(NoAddress::NoEndpoints {
             name: name.to_owned(),
         })
     } else {

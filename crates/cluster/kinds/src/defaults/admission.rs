@@ -1,4 +1,4 @@
-//! Defaults of role bindings and webhook configurations.
+//! Defaults of role bindings, webhook configurations and `APIService`s.
 
 use serde_json::{Value, json};
 
@@ -39,5 +39,12 @@ pub(super) fn webhooks(object: &mut Value, mutating: bool) {
         if let Some(service) = child(webhook, "clientConfig").and_then(|config| child(config, "service")) {
             default(service, "port", WEBHOOK_PORT);
         }
+    }
+}
+
+/// An `APIService` is asked on the port of HTTPS.
+pub(super) fn api_service(object: &mut Value) {
+    if let Some(service) = child(object, "spec").and_then(|spec| child(spec, "service")) {
+        default(service, "port", WEBHOOK_PORT);
     }
 }

@@ -17,6 +17,31 @@ pub(super) fn namespace(object: &Value, now: Timestamp) -> Vec<Value> {
     ]
 }
 
+pub(super) const API_SERVICE: &[Column] = &[
+    NAME,
+    Column::text("Service", "The Service that answers for the group's version."),
+    Column::text("Available", "Whether it answers."),
+    AGE,
+];
+
+pub(super) fn api_service(object: &Value, now: Timestamp) -> Vec<Value> {
+    let service = object.at(&["spec", "service"]);
+    let service = service.map_or_else(
+        || "Local".to_owned(),
+        |service| format!("{}/{}", service.text("namespace"), service.text("name")),
+    );
+    let available = list_at(object, &["status", "conditions"])
+        .iter()
+        .find(|condition| condition.text("type") == "Available");
+    let available = match available.map(|condition| (condition.text("status"), condition.text("reason"))) {
+        Some(("True", _)) => "True".to_owned(),
+        Some((status, "")) => status.to_owned(),
+        Some((status, reason)) => format!("{status} ({reason})"),
+        None => "Unknown".to_owned(),
+    };
+    vec![name(object), service.into(), available.into(), age(object, now)]
+}
+
 pub(super) const NODE: &[Column] = &[
     NAME,
     Column::text("Status", "Whether it is ready."),

@@ -298,6 +298,15 @@ fn everything_else() {
             ],
         ),
         printed(
+            "apiregistration.k8s.io",
+            "APIService",
+            &[
+                json!({"metadata": {"name": "v1."}, "spec": {}}),
+                json!({"metadata": {"name": "v1beta1.metrics.k8s.io"}, "spec": {"service": {"namespace": "n", "name": "s"}},
+                    "status": {"conditions": [{"type": "Available", "status": "False", "reason": "ServiceNotFound"}]}}),
+            ],
+        ),
+        printed(
             "admissionregistration.k8s.io",
             "ValidatingWebhookConfiguration",
             &[json!({"metadata": {"name": "a"}, "webhooks": [{}]})],

@@ -64,7 +64,10 @@ fn name_rule(kind: &Kind) -> fn(&str) -> Vec<String> {
     match kind.key() {
         // Services had to begin with a letter once; newer Kubernetes takes any label, and tools have such names.
         ("", "Namespace" | "Service") | ("apps", "StatefulSet") => names::label,
-        ("rbac.authorization.k8s.io" | "certificates.k8s.io", _) => names::path_segment,
+        // The core group has no name: `v1.` ends in a dot.
+        ("rbac.authorization.k8s.io" | "certificates.k8s.io" | "apiregistration.k8s.io", _) => {
+            names::path_segment
+        }
         _ => names::subdomain,
     }
 }

@@ -36,7 +36,7 @@ pub(super) fn split(path: &str, namespaced: bool) -> (&str, &str) {
 }
 
 /// The headers of a request as its backend gets them.
-pub(super) fn to_backend(headers: &HeaderMap, upgrade: bool) -> HeaderMap {
+pub(crate) fn to_backend(headers: &HeaderMap, upgrade: bool) -> HeaderMap {
     let mut out = passed_on(headers, upgrade);
     out.remove(HOST);
     out.remove(AUTHORIZATION);
@@ -45,7 +45,7 @@ pub(super) fn to_backend(headers: &HeaderMap, upgrade: bool) -> HeaderMap {
 }
 
 /// The headers of an answer as the client gets them.
-pub(super) fn to_client(headers: &HeaderMap, upgrade: bool) -> HeaderMap {
+pub(crate) fn to_client(headers: &HeaderMap, upgrade: bool) -> HeaderMap {
     let mut out = passed_on(headers, upgrade);
     without(&mut out, CORS);
     out

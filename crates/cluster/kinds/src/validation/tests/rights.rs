@@ -62,6 +62,25 @@ fn webhooks() {
 }
 
 #[test]
+fn api_services() {
+    let good = json!({"metadata": {"name": "v1beta1.metrics.k8s.io"}, "spec": {"group": "metrics.k8s.io", "version": "v1beta1",
+        "groupPriorityMinimum": 100, "versionPriority": 100, "service": {"namespace": "n", "name": "s", "port": 443}}});
+    check(
+        "apiregistration.k8s.io",
+        "APIService",
+        &good,
+        &cases! {
+            "/metadata/name" => "v1.metrics.k8s.io" => "metadata.name: Invalid value: \"v1.metrics.k8s.io\": must be `spec.version+\".\"+spec.group`: \"v1beta1.metrics.k8s.io\"";
+            "/spec/versionPriority" => 0 => "spec.versionPriority: Invalid value: 0: must be positive and not greater than 1000";
+            "/spec/groupPriorityMinimum" => 20001 => "spec.groupPriorityMinimum: Invalid value: 20001: must be positive and not greater than 20000";
+            "/spec/service/name" => null => "spec.service.name: Required value";
+            "/spec/service/port" => 0 => "spec.service.port: Invalid value: 0: port is not valid: must be between 1 and 65535, inclusive";
+            "/spec/insecureSkipTLSVerify" => true => "spec.insecureSkipTLSVerify: Forbidden: the API tells this server who its users are and does not do so without verification; put the authority of the server's certificate into caBundle";
+        },
+    );
+}
+
+#[test]
 fn certificate_requests() {
     use base64::Engine as _;
     let encode = |text: &str| base64::engine::general_purpose::STANDARD.encode(text);
