@@ -69,6 +69,8 @@ pub(crate) enum Command {
         #[arg(value_name = "DIR")]
         folder: PathBuf,
     },
+    /// Run the metrics: usage for kubectl top, and the state of objects for Prometheus
+    Metrics(MetricsArgs),
     /// Print the objects that a cluster must hold before the components start
     Manifests(ManifestsArgs),
 }
@@ -147,6 +149,9 @@ pub(crate) struct UpArgs {
     pub(crate) gateway_status_port: Option<u16>,
     #[command(flatten)]
     pub(crate) links: LinksArgs,
+    /// Port of the metrics of objects and usage, HTTPS; for this run only [default: any that is free]
+    #[arg(long, value_name = "PORT")]
+    pub(crate) metrics_port: Option<u16>,
     /// Port of the fourohfour pages [default: 8404]
     #[arg(long, value_name = "PORT")]
     pub(crate) fourohfour_port: Option<u16>,
@@ -412,6 +417,17 @@ pub(crate) struct LinksArgs {
     /// {namespace} and {project} are filled in; can be given more than once
     #[arg(long = "status-link", value_name = "LABEL=URL")]
     pub(crate) status_links: Vec<toolforge_status::Link>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct MetricsArgs {
+    #[command(flatten)]
+    pub(crate) cluster: ClusterArgs,
+    #[command(flatten)]
+    pub(crate) certificate: CertificateArgs,
+    /// Where to listen, HTTPS
+    #[arg(long, value_name = "ADDRESS:PORT", default_value = "0.0.0.0:4443")]
+    pub(crate) listen: SocketAddr,
 }
 
 #[derive(Debug, Args)]

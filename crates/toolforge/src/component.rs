@@ -15,6 +15,7 @@ use toolforge_serve::Presented;
 use crate::{
     cli::{
         AdmissionArgs, BalanceArgs, CertificateArgs, ClusterArgs, FourohfourArgs, IssuedArgs, K8sStatusArgs,
+        MetricsArgs,
     },
     client,
     followed::FollowedFile,
@@ -129,6 +130,17 @@ pub(crate) fn k8s_status(arguments: K8sStatusArgs) -> anyhow::Result<ExitCode> {
     run(&arguments.cluster, move |client, stop| async move {
         let listener = listen(address).await?;
         Ok(toolforge_status::run_board(client, listener, config, stop).await?)
+    })
+}
+
+pub(crate) fn metrics(arguments: &MetricsArgs) -> anyhow::Result<ExitCode> {
+    let (address, files) = (arguments.listen, &arguments.certificate);
+    run(&arguments.cluster, move |client, stop| async move {
+        let config = toolforge_metrics::Config {
+            listener: listen(address).await?,
+            certificate: Presented::files(&files.tls_cert, &files.tls_key, stop.clone())?,
+        };
+        Ok(toolforge_metrics::run(client, config, stop).await?)
     })
 }
 

@@ -77,6 +77,7 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::K8sStatus(arguments) => component::k8s_status(arguments),
         Command::Completion { shell } => Ok(paper::print_completion(shell)),
         Command::Man { folder } => paper::write_pages(&folder),
+        Command::Metrics(arguments) => component::metrics(&arguments),
         Command::Manifests(arguments) => manifests::run(&arguments),
         Command::Webservice(_) | Command::WebserviceRunner(_) => {
             anyhow::bail!("options go behind `webservice`: toolforge webservice --help")

@@ -6,6 +6,7 @@ mod apply;
 mod classes;
 mod deployed;
 mod k8s_status;
+mod metrics;
 mod pod_security;
 mod public;
 mod roles;
@@ -19,6 +20,7 @@ pub(crate) use apply::{apply, is_ground};
 pub(crate) use classes::retire_other_classes;
 pub(crate) use deployed::{Certificate, Deployed, deployed};
 pub(crate) use k8s_status::{K8S_STATUS_PORT, k8s_status_address, k8s_status_ingress};
+pub(crate) use metrics::{USER as METRICS_USER, metrics};
 pub(crate) use public::{Public, Registration, default_backend_address};
 pub(crate) use roles::{SERVICE_NAMESPACE, certificate_rights};
 

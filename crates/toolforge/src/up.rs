@@ -72,6 +72,7 @@ pub(crate) fn run(arguments: &UpArgs) -> anyhow::Result<ExitCode> {
         register_port: arguments.register_port,
         gateway_status_port: arguments.gateway_status_port,
         links: arguments.links.status_links.clone(),
+        metrics_port: arguments.metrics_port,
         ldif,
         audit: arguments.audit_log.clone().map(|path| (path, audit_policy)),
         began,

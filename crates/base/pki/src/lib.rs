@@ -7,6 +7,7 @@
 
 mod authority;
 mod bundle;
+mod clients;
 mod error;
 mod files;
 mod identity;
@@ -20,6 +21,7 @@ mod unverified;
 
 pub use authority::{Authority, Usage, Usages};
 pub use bundle::{check_server, read_bundle, write_bundle};
+pub use clients::ClientAuthority;
 pub use error::PkiError;
 pub use files::write_private;
 pub use identity::Identity;

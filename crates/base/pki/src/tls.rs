@@ -99,7 +99,7 @@ fn resolving(
     Ok(config)
 }
 
-fn client_verifier(ca_pem: &str) -> Result<Arc<dyn ClientCertVerifier>, PkiError> {
+pub(crate) fn client_verifier(ca_pem: &str) -> Result<Arc<dyn ClientCertVerifier>, PkiError> {
     WebPkiClientVerifier::builder(Arc::new(roots(ca_pem)?))
         .allow_unauthenticated()
         .build()

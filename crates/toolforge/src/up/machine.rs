@@ -143,6 +143,29 @@ impl Machine<'_> {
         Ok(missing)
     }
 
+    /// What tools use, and what the cluster's objects are like.
+    pub(super) async fn start_metrics(&self, parts: &mut Parts, admin: &Client) -> anyhow::Result<()> {
+        let client = self.client(objects::METRICS_USER).await?;
+        let port = self.request.metrics_port.unwrap_or(0);
+        let listener = listener_for_this_run("--metrics-port", port).await?;
+        let address = listener.local_addr()?;
+        let service = format!(
+            "{}.{}.svc",
+            toolforge_metrics::SERVICE,
+            toolforge_metrics::NAMESPACE
+        );
+        let [address_name, host] = LOOPBACK;
+        let identity = self.cluster.issue_server(&[&service, address_name, host])?;
+        let config = toolforge_metrics::Config {
+            listener,
+            certificate: toolforge_serve::Presented::of(&identity)?,
+        };
+        parts.start("metrics", Stop::First, |stop| {
+            toolforge_metrics::run(client, config, stop)
+        });
+        objects::apply(admin, &objects::metrics(address, self.cluster.certificate_pem())).await
+    }
+
     /// The pages that answer for what is not there.
     pub(super) async fn start_pages(&self, parts: &mut Parts, listener: TcpListener) -> anyhow::Result<()> {
         let client = self.client("toolforge:fourohfour").await?;

@@ -38,6 +38,8 @@ pub(super) struct Request {
     pub(super) gateway_status_port: Option<u16>,
     /// Links out of the status pages.
     pub(super) links: Vec<toolforge_status::Link>,
+    /// Where the metrics are, if anybody is to know beforehand.
+    pub(super) metrics_port: Option<u16>,
     /// The directory to begin with, on a new data folder.
     pub(super) ldif: Option<String>,
     /// Where requests to the API are written, and by which policy.
@@ -114,9 +116,10 @@ async fn start(parts: &mut Parts, request: &Request) -> anyhow::Result<Network> 
     machine.start_webhooks(parts, listeners.admission, &admin).await?;
     let board_ingress = objects::k8s_status_ingress(&public.domain, &public.policy.ingress_class);
     objects::apply(&admin, &[board_ingress]).await?;
-    progress.step("starting controllers and node");
+    progress.step("starting controllers, node and metrics");
     machine.start_controllers(parts, &api);
     let missing = machine.start_node(parts, listeners.node).await?;
+    machine.start_metrics(parts, &admin).await?;
     progress.step("starting gateway and pages");
     machine.start_pages(parts, listeners.fourohfour).await?;
     machine.start_board(parts, board, status.local_addr()?).await?;
