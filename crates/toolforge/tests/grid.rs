@@ -3,7 +3,14 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
-use std::os::unix::fs::MetadataExt as _;
+use std::{
+    os::unix::fs::{MetadataExt as _, chown},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    thread::{self, JoinHandle},
+};
 
 use toolforge_testkit::{GridEngine, GridUser, Outcome, Scratch, eventually, free_port};
 
@@ -37,8 +44,60 @@ fn error_log(scratch: &Scratch, tool: &str) -> String {
     std::fs::read_to_string(scratch.home(tool).join("error.log")).unwrap_or_default()
 }
 
+/// A webservice that says where it runs.
+const SERVER: &str = r#"
+import os
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+PLACE = "the grid" if "JOB_ID" in os.environ else "Kubernetes"
+
+class Page(BaseHTTPRequestHandler):
+    def do_GET(self):
+        body = f"served by {PLACE}\n".encode()
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+ThreadingHTTPServer(("", int(os.environ["PORT"])), Page).serve_forever()
+"#;
+
+/// Requests, one after the other, until it is told to stop: at most so many.
+const REQUESTS: u32 = 20_000;
+
+/// A visitor who keeps coming; what was not a page, and how many were.
+fn visit_on(scratch: &Scratch, stop: &Arc<AtomicBool>) -> JoinHandle<(Vec<String>, u32)> {
+    let (visitor, url, stop) = (
+        scratch.visitor(&["hello"]),
+        scratch.url("hello"),
+        Arc::clone(stop),
+    );
+    thread::spawn(move || {
+        let (mut failures, mut pages) = (Vec::new(), 0);
+        while pages < REQUESTS && !stop.load(Ordering::Relaxed) {
+            match visitor.get(&url) {
+                Ok(answer) if answer.text.starts_with("served by") => pages += 1,
+                other => failures.push(format!("after {pages}: {other:?}")),
+            }
+        }
+        (failures, pages)
+    })
+}
+
+fn until_says(scratch: &Scratch, says: &str) {
+    let (visitor, url) = (scratch.visitor(&["hello"]), scratch.url("hello"));
+    eventually(says, || match visitor.get(&url) {
+        Ok(answer) if answer.text.contains(says) => Ok(()),
+        other => Err(format!("{other:?}; {}", error_log(scratch, "hello"))),
+    });
+}
+
 #[test]
-fn a_job_is_served_for_as_long_as_it_runs() {
+#[expect(
+    clippy::too_many_lines,
+    reason = "one platform and one grid for all of it, and each step stands on the one before"
+)]
+fn a_webservice_lives_on_a_grid_and_moves_to_kubernetes() {
     let scratch = Scratch::new(PROGRAM);
     let settings = scratch.path().join("gateway.yaml");
     std::fs::write(
@@ -48,48 +107,179 @@ fn a_job_is_served_for_as_long_as_it_runs() {
     .unwrap();
     let (settings, port) = (settings.to_string_lossy(), free_port().to_string());
     let _platform = scratch.start(&["--gateway-settings", &settings, "--register-port", &port]);
-    let grid = grid(&scratch, &["hello"]);
-    let (visitor, url) = (scratch.visitor(&["hello"]), scratch.url("hello"));
-    let program = scratch.path().join("toolforge");
-    let log = scratch.home("hello").join("error.log");
-    on_grid(
-        &scratch,
-        &grid,
+    let grid = grid(&scratch, &["hello", "clock"]);
+    let server = scratch.home("hello").join("serve.py");
+    std::fs::write(&server, SERVER).unwrap();
+    let webservice =
+        |tool: &str, words: &[&str]| on_grid(&scratch, &grid, tool, &[&["webservice"][..], words].concat());
+    let start = [
+        "--backend",
+        "gridengine",
+        "generic",
+        "start",
+        "--",
+        "python3",
+        "-u",
+        "serve.py",
+    ];
+
+    // A machine without Grid Engine says so.
+    let nowhere = scratch.as_tool("hello", &[&["webservice"][..], &start].concat());
+    assert!(
+        nowhere.code == 1 && nowhere.stderr.contains("no Grid Engine on this machine"),
+        "{nowhere:?}"
+    );
+    let memory = webservice(
         "hello",
-        &[
-            "qsub",
-            "-q",
-            QUEUES[0],
-            "-b",
-            "y",
-            "-shell",
-            "n",
-            "-notify",
-            "-N",
-            "static-hello",
-            "-j",
-            "y",
-            "-o",
-            &log.to_string_lossy(),
-            &program.to_string_lossy(),
-            "webservice-runner",
-            "--register-proxy",
-            "--type",
-            "static",
-            "--port",
-            "0",
-        ],
-    )
-    .ok();
-    let page = eventually("the page", || match visitor.get(&url) {
-        Ok(answer) if answer.status == 200 => Ok(answer),
-        other => Err(format!("{other:?}; {}", error_log(&scratch, "hello"))),
-    });
-    assert!(page.text.contains("Hello from a tool"), "{page:?}");
+        &["--backend", "gridengine", "--mem", "1Gi", "generic", "start"],
+    );
+    assert!(
+        memory.code == 1 && memory.stderr.contains("--mem is only for --backend=kubernetes"),
+        "{memory:?}"
+    );
+
+    // From start to served.
+    let started = webservice("hello", &start).ok();
+    assert!(
+        started.contains("Your webservice of type generic is running at https://hello."),
+        "{started}"
+    );
+    until_says(&scratch, "served by the grid");
+    let manifest = std::fs::read_to_string(scratch.home("hello").join("service.manifest")).unwrap();
+    assert!(manifest.contains("backend: gridengine"), "{manifest}");
+    let status = webservice("hello", &["status"]).ok();
+    assert!(
+        status.starts_with("Your webservice of type generic is running on backend gridengine\n"),
+        "{status}"
+    );
+    let again = webservice("hello", &start);
+    assert!(
+        again.code == 1 && again.stderr.contains("Your job is already running"),
+        "{again:?}"
+    );
+    let shell = webservice("hello", &["shell"]);
+    assert!(
+        shell.code == 1
+            && shell
+                .stderr
+                .contains("ERROR: shell is only supported for kubernetes backend"),
+        "{shell:?}"
+    );
+    let logs = webservice("hello", &["logs", "--last", "3"]).ok();
+    assert!(
+        logs.contains("registered: visitors are led to http://127.0.0.1:"),
+        "{logs}"
+    );
+
+    // Ended by somebody else, it takes its page along.
     grid.run("qdel", &["-u", "tools.hello"]).ok();
-    eventually("the end of the page", || match visitor.get(&url) {
-        Ok(answer) if answer.text.contains("hello has no webservice") => Ok(()),
-        other => Err(format!("{other:?}; {}", error_log(&scratch, "hello"))),
+    until_says(&scratch, "hello has no webservice");
+    eventually("the end of the job", || {
+        let status = webservice("hello", &["status"]).stdout;
+        if status == "Your webservice is not running\n" {
+            Ok(())
+        } else {
+            Err(status)
+        }
     });
-    assert!(error_log(&scratch, "hello").contains("unregistered"));
+    let restarted = webservice("hello", &["restart"]);
+    assert!(
+        restarted.stderr.contains("Your job is not running, starting"),
+        "{restarted:?}"
+    );
+    restarted.ok();
+    let restarted = webservice("hello", &["restart"]).ok();
+    assert!(restarted.contains("Restarting..."), "{restarted}");
+    until_says(&scratch, "served by the grid");
+
+    // To a type that cannot be there: the job stays as it was.
+    let stop = Arc::new(AtomicBool::new(false));
+    let visits = visit_on(&scratch, &stop);
+    let failed = webservice("hello", &["python", "migrate"]);
+    assert!(
+        failed.code == 1 && failed.stderr.contains("The job on the grid goes on serving"),
+        "{failed:?}"
+    );
+    assert_eq!(
+        scratch
+            .kubectl_as("hello", &["get", "deployments", "-o", "name"])
+            .ok(),
+        ""
+    );
+    let crashing = webservice("hello", &["generic", "migrate", "--", "false"]);
+    assert!(
+        crashing.code == 1 && crashing.stderr.contains("The job on the grid goes on serving"),
+        "{crashing:?}"
+    );
+    until_says(&scratch, "served by the grid");
+    // And to what can be.
+    let moved = webservice("hello", &["migrate"]);
+    assert!(
+        moved
+            .stderr
+            .contains("From type generic on the grid to type generic on Kubernetes"),
+        "{moved:?}"
+    );
+    assert!(moved.clone().ok().contains(", on Kubernetes"), "{moved:?}");
+    until_says(&scratch, "served by Kubernetes");
+    stop.store(true, Ordering::Relaxed);
+    let (failures, pages) = visits.join().unwrap();
+    assert!(
+        failures.is_empty() && pages > 0,
+        "{} of {pages}: {:?}",
+        failures.len(),
+        failures.first()
+    );
+    assert_eq!(grid.run("qstat", &["-u", "tools.hello"]).ok(), "");
+    let manifest = std::fs::read_to_string(scratch.home("hello").join("service.manifest")).unwrap();
+    assert!(manifest.contains("backend: kubernetes"), "{manifest}");
+    let nothing = webservice("hello", &["migrate"]);
+    assert!(
+        nothing.code == 1 && nothing.stderr.contains("not running on the grid"),
+        "{nothing:?}"
+    );
+
+    // What does not come up says why.
+    let ended = webservice(
+        "clock",
+        &[
+            "--backend=gridengine",
+            "generic",
+            "start",
+            "--",
+            "ls",
+            "/no/such/file",
+        ],
+    );
+    assert!(
+        ended.code == 1 && ended.stderr.contains("/no/such/file"),
+        "{ended:?}"
+    );
+    webservice("clock", &["stop"]).ok();
+    let log = scratch.home("clock").join("error.log");
+    std::fs::remove_file(&log).unwrap();
+    std::fs::create_dir(&log).unwrap();
+    chown(&log, Some(0), Some(0)).unwrap();
+    let broken = webservice(
+        "clock",
+        &["--backend=gridengine", "generic", "start", "--", "true"],
+    );
+    assert!(
+        broken.code == 1
+            && broken
+                .stderr
+                .contains("cannot run (state Eqw): can't open output file"),
+        "{broken:?}"
+    );
+    let status = webservice("clock", &["status"]).ok();
+    assert!(
+        status.contains("does not come up on backend gridengine"),
+        "{status}"
+    );
+    let stopped = webservice("clock", &["stop"]).ok();
+    assert!(stopped.contains("Stopping webservice..."), "{stopped}");
+    assert_eq!(
+        webservice("clock", &["stop"]).ok(),
+        "Your webservice is not running\n"
+    );
 }

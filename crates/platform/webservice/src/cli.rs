@@ -8,6 +8,7 @@ mod follow_args;
 mod history_args;
 mod inside_args;
 mod logs_args;
+mod migrate_args;
 mod output;
 mod paper_args;
 mod settings_args;
@@ -23,6 +24,7 @@ pub(crate) use follow_args::{FollowArgs, ScaleArgs};
 pub(crate) use history_args::{HistoryArgs, RollbackArgs};
 pub(crate) use inside_args::{ExecArgs, ShellArgs};
 pub(crate) use logs_args::LogsArgs;
+pub(crate) use migrate_args::MigrateArgs;
 pub(crate) use output::{OutputArgs, StatusArgs};
 pub(crate) use paper_args::{CompletionArgs, ManArgs};
 pub(crate) use settings_args::SettingsArgs;
@@ -60,6 +62,8 @@ pub(crate) enum Action {
     Restart(StartArgs),
     /// Run more copies of it, or fewer; those that run go on
     Scale(ScaleArgs),
+    /// Move it from the grid to Kubernetes, under the same URL and without a failed request
+    Migrate(MigrateArgs),
     /// Say how the webservice is
     Status(StatusArgs),
     /// Show what the webservice printed

@@ -6,6 +6,8 @@ mod exec;
 mod history;
 mod intent;
 mod logs;
+mod migrate;
+mod on_grid;
 mod open;
 mod restart;
 mod rollback;
@@ -46,7 +48,8 @@ pub(crate) async fn run(cli: Cli) -> Result<u8, WebserviceError> {
         Action::Stop(arguments) => stop::run(&session, &arguments).await,
         Action::Restart(arguments) => restart::run(&session, &arguments).await,
         Action::Scale(arguments) => scale::run(&session, &arguments).await,
-        Action::Status(arguments) => status::run(&session, arguments.output).await,
+        Action::Migrate(arguments) => migrate::run(&session, &arguments).await,
+        Action::Status(arguments) => status::run(&session, &arguments).await,
         Action::Logs(arguments) => logs::run(&session, &arguments).await,
         Action::Env(arguments) => env::run(&session, &arguments).await,
         Action::History(arguments) => history::run(&session, arguments.output).await,

@@ -33,6 +33,13 @@ pub(crate) enum WebserviceError {
     /// A file or folder that the type needs is missing.
     #[error("{0}")]
     Precondition(String),
+    /// Grid Engine's programs are not on this machine.
+    #[error(
+        "there is no Grid Engine on this machine: {0} is not on its PATH; log in to one that submits jobs to the grid, or use \
+         --backend=kubernetes. If your service.manifest says that it runs on a grid which is gone, say \
+         `webservice --backend=gridengine stop` first"
+    )]
+    NoGrid(String),
     /// `start` on something that is there.
     #[error("Your job is already running")]
     AlreadyRunning,
@@ -120,6 +127,7 @@ impl WebserviceError {
             Self::Start(_)
             | Self::UnknownType { .. }
             | Self::Precondition(_)
+            | Self::NoGrid(_)
             | Self::AlreadyRunning
             | Self::Output { .. }
             | Self::Failed(_) => Exit::Tool,

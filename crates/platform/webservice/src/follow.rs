@@ -17,7 +17,7 @@ use crate::{
     session::Session,
     url_check::{UrlCheck, is_from_the_tool},
 };
-use progress::Progress;
+pub(crate) use progress::Progress;
 use world::World;
 
 /// When everything has been ready for this long and the URL still does not answer, something is wrong
@@ -60,17 +60,36 @@ pub(crate) async fn until_it_serves(
     }
 }
 
+/// Waits until all of it is ready, whether or not its URL leads there.
+pub(crate) async fn until_it_is_ready(
+    session: &Session,
+    following: Following,
+) -> Result<(), WebserviceError> {
+    let mut progress = Progress::begin(following.doing);
+    tokio::select! {
+        outcome = ready(session, following, &mut progress) => outcome,
+        Ok(()) = tokio::signal::ctrl_c() => Err(WebserviceError::Interrupted),
+    }
+}
+
 async fn follow(
     session: &Session,
     check: &UrlCheck,
     following: Following,
     progress: &mut Progress,
 ) -> Result<reqwest::StatusCode, WebserviceError> {
+    ready(session, following, progress).await?;
+    progress.say("asking its URL");
+    until_answered(check).await
+}
+
+async fn ready(
+    session: &Session,
+    following: Following,
+    progress: &mut Progress,
+) -> Result<(), WebserviceError> {
     match until_ready(session, following.patience, progress).await {
-        Ok(()) => {
-            progress.say("asking its URL");
-            until_answered(check).await
-        }
+        Ok(()) => Ok(()),
         Err((failure, scene)) => {
             let log = last_lines(session, &failure).await;
             Err(WebserviceError::DoesNotServe {

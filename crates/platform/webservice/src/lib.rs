@@ -3,7 +3,8 @@
 //! `webservice` speaks to the Kubernetes API with the tool's own credentials and to the tool's own URL;
 //! it has no other way in. What it wants in the cluster is computed in `objects`, what it sees there is
 //! judged in `diagnosis`; both are pure. The runner is what the container of a webservice executes; it knows
-//! nothing of Kubernetes. What a runtime must find in a tool's home is said once, in `needs`, for both.
+//! nothing of Kubernetes, unless it is the job of a grid (`grid`, `runner/register`) and asks the API where to
+//! register. What a runtime must find in a tool's home is said once, in `needs`, for both.
 
 mod cli;
 mod commands;
@@ -12,6 +13,7 @@ mod environment;
 mod error;
 mod exit;
 mod follow;
+mod grid;
 mod guess;
 #[cfg(test)]
 mod habits;

@@ -107,6 +107,21 @@ impl Registrar {
             Door::Lines(client) => client.unregister().await,
         }
     }
+
+    /// Takes back whatever is registered; where it led, to register it again. `None` where nothing is, or the gateway
+    /// does not tell.
+    pub(crate) async fn take_back(&self) -> Result<Option<SocketAddr>, RegistrarError> {
+        let Door::Https(client) = &self.door else {
+            return Ok(None);
+        };
+        let Some(registered) = client.destination().await? else {
+            return Ok(None);
+        };
+        client.unregister().await?;
+        Ok(registered
+            .strip_prefix("http://")
+            .and_then(|address| address.parse().ok()))
+    }
 }
 
 /// Does something over the network, for so long at most.

@@ -22,7 +22,7 @@ use clap::Parser;
 
 use crate::{needs, runtime::Runtime};
 use place::Place;
-pub(crate) use register::run as register;
+pub(crate) use register::{REGISTERED, run as register};
 pub(crate) use site::SiteArgs;
 use work::Work;
 

@@ -77,6 +77,27 @@ impl Intent {
         self.layers.backend()
     }
 
+    /// For what moves from the grid to Kubernetes: what was said of its job goes along where it means the same.
+    pub(super) fn to_migrate(session: &Session, asked: Settings, grid_kind: &str) -> Self {
+        let there = manifest::read(&HomeFiles::new(&session.home)).unwrap_or_default();
+        Self {
+            layers: Layers {
+                asked,
+                manifest: Settings {
+                    kind: Some(grid_kind.to_owned()),
+                    extra: there.extra,
+                    ..Settings::default()
+                },
+                ..Layers::default()
+            },
+        }
+    }
+
+    /// The settings for Grid Engine.
+    pub(super) fn resolve_grid(&self) -> Result<Settings, WebserviceError> {
+        self.layers.resolve_grid(GRID_TYPE)
+    }
+
     /// With what runs, for what is not said otherwise.
     pub(super) fn over(mut self, running: &Deployment) -> Self {
         self.layers.running = Settings::of(running);
@@ -100,16 +121,6 @@ impl Intent {
         }
         Ok(resolved)
     }
-}
-
-/// The settings for Grid Engine, on a platform that has one; this one has none.
-pub(super) fn bring_to_grid(intent: &Intent) -> Result<(), WebserviceError> {
-    intent.layers.resolve_grid(GRID_TYPE)?;
-    Err(WebserviceError::Precondition(
-        "there is no Grid Engine on this platform; if your service.manifest says that it runs there, say \
-         `webservice --backend=gridengine stop` first, then start it with --backend=kubernetes"
-            .to_owned(),
-    ))
 }
 
 /// Records what was started for the next time. What runs, runs, so a full disk is only told.

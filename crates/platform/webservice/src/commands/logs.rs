@@ -3,17 +3,22 @@
 use k8s_openapi::api::{apps::v1::Deployment, core::v1::Pod};
 use kube::api::ListParams;
 
+use super::{intent::Intent, on_grid};
 use crate::{
     cli::LogsArgs,
     error::WebserviceError,
     logs::{self, Part, Printer},
     objects::selector,
     session::Session,
+    settings::Backend,
 };
 
 const DOING: &str = "reading the logs";
 
 pub(super) async fn run(session: &Session, arguments: &LogsArgs) -> Result<(), WebserviceError> {
+    if Intent::of_what_is_there(session, &arguments.settings).backend()? == Backend::Gridengine {
+        return on_grid::logs(session, arguments).await;
+    }
     let now = jiff::Timestamp::now();
     let since = arguments.since.as_deref().map(|text| logs::since(text, now));
     let part = Part {

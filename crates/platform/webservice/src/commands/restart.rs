@@ -2,11 +2,7 @@
 
 use k8s_openapi::api::apps::v1::Deployment;
 
-use super::{
-    env,
-    intent::{self, Intent},
-    start,
-};
+use super::{env, intent::Intent, on_grid, start};
 use crate::{
     cli::StartArgs, error::WebserviceError, platform::Platform, session::Session, settings::Backend,
 };
@@ -17,7 +13,7 @@ pub(super) const WORDS: &str = "Restarting";
 pub(super) async fn run(session: &Session, arguments: &StartArgs) -> Result<(), WebserviceError> {
     let intent = Intent::read(session, &arguments.settings)?;
     if intent.backend()? == Backend::Gridengine {
-        return intent::bring_to_grid(&intent);
+        return on_grid::restart(session, &intent, arguments).await;
     }
     let platform = Platform::read(&session.client).await?;
     let running = session

@@ -11,6 +11,7 @@ use serde_json::Value;
 use super::{
     env,
     intent::{self, Intent},
+    on_grid,
     serve::{Doing, serve},
 };
 use crate::{
@@ -32,7 +33,7 @@ pub(super) const MANAGER: &str = "webservice";
 pub(super) async fn run(session: &Session, arguments: &StartArgs) -> Result<(), WebserviceError> {
     let intent = Intent::read(session, &arguments.settings)?;
     if intent.backend()? == Backend::Gridengine {
-        return intent::bring_to_grid(&intent);
+        return on_grid::start(session, &intent, arguments).await;
     }
     let platform = Platform::read(&session.client).await?;
     let resolved = intent.resolve(session, &platform)?;
@@ -63,6 +64,25 @@ pub(super) async fn bring(
     words: &'static str,
     follow: FollowArgs,
 ) -> Result<(), WebserviceError> {
+    put(session, platform, resolved).await?;
+    intent::record(&session.home, &resolved.settings);
+    let doing = Doing {
+        words,
+        type_name: &resolved.web_type.name,
+    };
+    let ((), served) = tokio::join!(
+        history::record(session, &resolved.settings),
+        serve(session, platform, doing, follow)
+    );
+    served
+}
+
+/// Puts the objects of a webservice in place.
+pub(super) async fn put(
+    session: &Session,
+    platform: &Platform,
+    resolved: &Resolved,
+) -> Result<(), WebserviceError> {
     let Resolved {
         settings, web_type, ..
     } = resolved;
@@ -90,16 +110,7 @@ pub(super) async fn bring(
     )
     .await?;
     apply(&session.api::<Deployment>(), &deployment).await?;
-    intent::record(&session.home, settings);
-    let doing = Doing {
-        words,
-        type_name: &web_type.name,
-    };
-    let ((), served) = tokio::join!(
-        history::record(session, settings),
-        serve(session, platform, doing, follow)
-    );
-    served
+    Ok(())
 }
 
 async fn apply<K>(api: &Api<K>, object: &Value) -> Result<(), WebserviceError>

@@ -4,17 +4,23 @@
 use futures::FutureExt as _;
 use jiff::Timestamp;
 
+use super::{intent::Intent, on_grid};
 use crate::{
-    cli::OutputArgs,
+    cli::StatusArgs,
     error::WebserviceError,
     look::{look, usage},
     platform::Platform,
     report::{LastError, Measure, Report, State, report},
     scene::Moment,
     session::Session,
+    settings::Backend,
 };
 
-pub(super) async fn run(session: &Session, arguments: OutputArgs) -> Result<(), WebserviceError> {
+pub(super) async fn run(session: &Session, given: &StatusArgs) -> Result<(), WebserviceError> {
+    let arguments = given.output;
+    if Intent::of_what_is_there(session, &given.settings).backend()? == Backend::Gridengine {
+        return on_grid::status(session, arguments).await;
+    }
     let (scene, platform, usage) = futures::try_join!(
         look(session),
         Platform::read(&session.client),
@@ -36,7 +42,7 @@ pub(super) async fn run(session: &Session, arguments: OutputArgs) -> Result<(), 
 }
 
 /// The report, for people.
-fn told(report: &Report, now: Timestamp) -> String {
+pub(super) fn told(report: &Report, now: Timestamp) -> String {
     let kind = report.kind.as_deref().unwrap_or("unknown");
     let backend = report.backend;
     let first = match report.state {

@@ -21,7 +21,10 @@ use kube::{
 };
 use serde::de::DeserializeOwned;
 
-use super::intent::{self, Intent};
+use super::{
+    intent::{self, Intent},
+    on_grid,
+};
 use crate::{
     cli::PlainArgs, error::WebserviceError, exit::Exit, objects::selectors, session::Session,
     settings::Backend,
@@ -33,8 +36,17 @@ const GONE_PATIENCE: Duration = Duration::from_secs(40);
 
 pub(super) async fn run(session: &Session, arguments: &PlainArgs) -> Result<(), WebserviceError> {
     let intent = Intent::of_what_is_there(session, &arguments.settings);
-    // Nothing runs on a grid that is not there.
-    let was_there = intent.backend()? == Backend::Kubernetes && delete_entries(session).await?;
+    if intent.backend()? == Backend::Gridengine {
+        let was_there = on_grid::stop(session).await?;
+        intent::forget(&session.home);
+        if was_there {
+            anstream::println!("Your webservice is stopped");
+        } else {
+            anstream::println!("Your webservice is not running");
+        }
+        return Ok(());
+    }
+    let was_there = delete_entries(session).await?;
     if !was_there {
         intent::forget(&session.home);
         anstream::println!("Your webservice is not running");
@@ -53,6 +65,13 @@ pub(super) async fn run(session: &Session, arguments: &PlainArgs) -> Result<(), 
             ),
         })?;
     anstream::println!("Your webservice is stopped");
+    Ok(())
+}
+
+/// Takes all of it away, without waiting for its end.
+pub(super) async fn take_away(session: &Session) -> Result<(), WebserviceError> {
+    delete_entries(session).await?;
+    delete_all::<Deployment>(session).await?;
     Ok(())
 }
 

@@ -14,7 +14,7 @@ const TURN: Duration = Duration::from_millis(100);
 const WORTH_A_LINE: Duration = Duration::from_secs(1);
 
 /// Where a maintainer reads what happens.
-pub(super) struct Progress {
+pub(crate) struct Progress {
     bar: Option<ProgressBar>,
     now: String,
     since: Instant,
@@ -23,7 +23,7 @@ pub(super) struct Progress {
 
 impl Progress {
     /// Begins with what is being done, such as `Starting webservice`.
-    pub(super) fn begin(doing: &str) -> Self {
+    pub(crate) fn begin(doing: &str) -> Self {
         let bar = std::io::stderr().is_terminal().then(|| {
             let bar = ProgressBar::new_spinner();
             if let Ok(style) = ProgressStyle::with_template("{spinner:.cyan} {prefix}: {msg} {elapsed:.dim}")
@@ -46,7 +46,7 @@ impl Progress {
     }
 
     /// What is going on.
-    pub(super) fn say(&mut self, what: &str) {
+    pub(crate) fn say(&mut self, what: &str) {
         if self.now != what {
             what.clone_into(&mut self.now);
             self.since = Instant::now();
@@ -59,7 +59,7 @@ impl Progress {
     }
 
     /// Time has passed; what lasts is worth a line.
-    pub(super) fn tick(&mut self) {
+    pub(crate) fn tick(&mut self) {
         if self.bar.is_none() && !self.logged && self.since.elapsed() >= WORTH_A_LINE {
             self.logged = true;
             anstream::eprintln!("  {}", self.now);

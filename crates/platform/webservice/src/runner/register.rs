@@ -24,6 +24,8 @@ use child::Child;
 pub(super) use child::end_with_parent;
 use told::{Told, Word};
 
+/// How the line begins that says where visitors are led.
+pub(crate) const REGISTERED: &str = "registered:";
 /// How soon what did not work is tried again, at first and at most.
 const AGAIN: Duration = Duration::from_secs(1);
 const AGAIN_MOST: Duration = Duration::from_secs(30);
@@ -96,7 +98,7 @@ impl Run {
             code = self.child.ended() => return Ok(code),
             () = self.told.end() => return Ok(ExitCode::SUCCESS),
         };
-        anstream::println!("registered: visitors are led to http://{destination}");
+        anstream::println!("{REGISTERED} visitors are led to http://{destination}");
         let code = self.stay(destination).await;
         farewell(&self.registrar, destination).await;
         if code.is_none() {
