@@ -35,7 +35,7 @@ fn a_static_tool_goes_on_the_web_and_off_again() {
     );
     assert_eq!(
         visitor.get(&format!("{url}style.css")).unwrap().headers["content-type"],
-        "text/css"
+        "text/css; charset=utf-8"
     );
     assert_eq!(
         visitor.get(&format!("{url}nothing")).unwrap().status,

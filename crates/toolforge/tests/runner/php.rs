@@ -151,6 +151,15 @@ fn php_that_ends_is_started_again_and_php_that_cannot_run_ends_the_runner() {
             Err(answer)
         }
     });
+    // What the killed ones left behind would stand in the way of those who count.
+    eventually("as many processes as before", || {
+        let processes = running.processes("php-cgi");
+        if processes.len() == 2 + 2 * 2 {
+            Ok(())
+        } else {
+            Err(format!("{processes:?}"))
+        }
+    });
     let (code, log) = running.stop();
     assert_eq!(code, Some(0), "{log}");
 

@@ -3,6 +3,7 @@
 use std::process::{Command, ExitCode};
 
 use axum::Router;
+use rustix::process::Signal;
 use tokio_util::sync::CancellationToken;
 
 use super::{
@@ -50,6 +51,10 @@ impl Process {
             tokio::select! {
                 signal = orders.next() => children::tell(process, self.group, signal),
                 ended = children.next_end() => if ended.process == process {
+                    if self.group {
+                        // What it leaves behind has nobody else to end it.
+                        children::tell(process, true, Signal::TERM);
+                    }
                     return Ok(ExitCode::from(children::code(ended.status)));
                 },
             }

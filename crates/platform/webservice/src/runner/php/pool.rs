@@ -78,6 +78,8 @@ impl Pool {
                 continue;
             };
             let (_, since) = running.0.remove(at);
+            // Children that it leaves behind would go on answering, and never end.
+            children::tell(ended.process, true, Signal::TERM);
             short_lives = if since.elapsed() < TOO_SHORT {
                 short_lives + 1
             } else {
