@@ -66,6 +66,8 @@ pub(crate) enum Action {
     Migrate(MigrateArgs),
     /// Say how the webservice is
     Status(StatusArgs),
+    /// Find the broken link between its URL and its process
+    Why(StatusArgs),
     /// Show what the webservice printed
     Logs(LogsArgs),
     /// Open a shell, or run a command, in a Pod of its own with the image and the files of a type
@@ -108,7 +110,7 @@ pub(crate) struct PlainArgs {
 }
 
 /// Actions that accept the settings of a webservice because they always have, and do nothing with them.
-const SETTINGS_WITHOUT_USE: [&str; 4] = ["stop", "status", "logs", "open"];
+const SETTINGS_WITHOUT_USE: [&str; 5] = ["stop", "status", "why", "logs", "open"];
 
 impl Cli {
     /// Reads the command line; the first argument is the program's name.

@@ -17,6 +17,8 @@ mod shell;
 mod start;
 mod status;
 mod stop;
+mod takeover;
+mod why;
 
 use std::process::ExitCode;
 
@@ -44,6 +46,7 @@ pub(crate) async fn run(cli: Cli) -> Result<u8, WebserviceError> {
     match cli.action {
         Action::Shell(arguments) => return shell::run(&session, &arguments).await,
         Action::Exec(arguments) => return exec::run(&session, &arguments).await,
+        Action::Why(arguments) => return why::run(&session, arguments.output).await,
         Action::Start(arguments) => start::run(&session, &arguments).await,
         Action::Stop(arguments) => stop::run(&session, &arguments).await,
         Action::Restart(arguments) => restart::run(&session, &arguments).await,

@@ -15,7 +15,8 @@ use k8s_openapi::api::core::v1::Pod;
 use kube::ResourceExt as _;
 
 pub(crate) use ended::how_it_ended;
-use probes::check_of;
+pub(crate) use probes::{Check, check_of};
+pub(crate) use refused::refusal;
 
 use crate::{
     exit::Exit,

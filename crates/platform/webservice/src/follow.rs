@@ -191,7 +191,7 @@ async fn until_answered(check: &UrlCheck) -> Result<reqwest::StatusCode, Webserv
             Ok(status) if is_from_the_tool(*status) => return Ok(*status),
             _ if began.elapsed() < URL_PATIENCE => {}
             Ok(status) => return Err(url_failure(check, &format!("answers {status}"))),
-            Err(error) => return Err(url_failure(check, &format!("cannot be reached: {error}"))),
+            Err(error) => return Err(url_failure(check, &format!("cannot be reached: {}", error.text))),
         }
         tokio::time::sleep(pause).await;
         pause = (pause * 2).min(URL_PAUSE_MOST);

@@ -6,6 +6,7 @@
 //! nothing of Kubernetes, unless it is the job of a grid (`grid`, `runner/register`) and asks the API where to
 //! register. What a runtime must find in a tool's home is said once, in `needs`, for both.
 
+mod chain;
 mod cli;
 mod commands;
 mod diagnosis;
@@ -32,6 +33,7 @@ mod probes;
 mod registrar;
 mod report;
 mod resources;
+mod roll;
 mod runner;
 mod runtime;
 mod scene;

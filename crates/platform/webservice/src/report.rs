@@ -1,5 +1,7 @@
 //! How a webservice is, as `status` tells it. Pure; the JSON keys are documented in docs/webservice.md and stay.
 
+mod differences;
+
 use std::{collections::BTreeMap, time::Duration};
 
 use jiff::Timestamp;
@@ -7,6 +9,8 @@ use k8s_openapi::api::core::v1::{ContainerStateTerminated, Pod};
 use kube::ResourceExt as _;
 use serde::Serialize;
 use toolforge_model::{Quantity, ToolName, labels};
+
+pub(crate) use differences::differences;
 
 use crate::{
     diagnosis::{Failure, Standing, diagnose, how_it_ended},

@@ -42,13 +42,30 @@ impl UrlCheck {
         &self.url
     }
 
+    /// The port of the gateway.
+    pub(crate) fn port(&self) -> u16 {
+        let url = reqwest::Url::parse(&self.url).ok();
+        url.and_then(|url| url.port_or_known_default()).unwrap_or(443)
+    }
+
     /// The status that a visitor gets, or why there is none.
-    pub(crate) async fn ask(&self) -> Result<StatusCode, String> {
+    pub(crate) async fn ask(&self) -> Result<StatusCode, NoAnswer> {
         match self.client.get(&self.url).send().await {
             Ok(answer) => Ok(answer.status()),
-            Err(error) => Err(Chain(&error).to_string()),
+            Err(error) => Err(NoAnswer {
+                text: Chain(&error).to_string(),
+                is_connect: error.is_connect(),
+            }),
         }
     }
+}
+
+/// Why a visitor gets nothing.
+#[derive(Debug)]
+pub(crate) struct NoAnswer {
+    pub(crate) text: String,
+    /// No connection came about, or no secure one.
+    pub(crate) is_connect: bool,
 }
 
 /// Whether the tool itself answered: these three are what a gateway says when it does not.

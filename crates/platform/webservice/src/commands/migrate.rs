@@ -247,7 +247,7 @@ impl Migration<'_> {
                     continue;
                 }
                 Ok(status) => format!("answers {status}"),
-                Err(error) => format!("cannot be reached: {error}"),
+                Err(error) => format!("cannot be reached: {}", error.text),
             };
             answers = 0;
             if began.elapsed() > URL_PATIENCE {

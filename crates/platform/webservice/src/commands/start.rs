@@ -13,6 +13,7 @@ use super::{
     intent::{self, Intent},
     on_grid,
     serve::{Doing, serve},
+    takeover,
 };
 use crate::{
     cli::{FollowArgs, StartArgs},
@@ -22,6 +23,7 @@ use crate::{
     objects::{self, BUILDSERVICE, Wanted},
     platform::Platform,
     resources::resources,
+    roll::Roll,
     session::Session,
     settings::{Backend, Resolved},
     types::check_home,
@@ -64,7 +66,7 @@ pub(super) async fn bring(
     words: &'static str,
     follow: FollowArgs,
 ) -> Result<(), WebserviceError> {
-    put(session, platform, resolved).await?;
+    let roll = put(session, platform, resolved).await?;
     intent::record(&session.home, &resolved.settings);
     let doing = Doing {
         words,
@@ -74,15 +76,20 @@ pub(super) async fn bring(
         history::record(session, &resolved.settings),
         serve(session, platform, doing, follow)
     );
-    served
+    served?;
+    if follow.no_wait {
+        Ok(())
+    } else {
+        takeover::finish(session, &roll).await
+    }
 }
 
-/// Puts the objects of a webservice in place.
+/// Puts the objects of a webservice in place; answers how its Pods take over from those that are there.
 pub(super) async fn put(
     session: &Session,
     platform: &Platform,
     resolved: &Resolved,
-) -> Result<(), WebserviceError> {
+) -> Result<Roll, WebserviceError> {
     let Resolved {
         settings, web_type, ..
     } = resolved;
@@ -102,7 +109,8 @@ pub(super) async fn put(
         resources: resources(settings.limits(), web_type.limits()),
         started_at: jiff::Timestamp::now().to_string(),
     };
-    let deployment = objects::deployment(&wanted);
+    let mut deployment = objects::deployment(&wanted);
+    let roll = Box::pin(takeover::prepare(session, &mut deployment)).await?;
     apply(&session.api::<Service>(), &objects::service(&session.tool)).await?;
     apply(
         &session.api::<Ingress>(),
@@ -110,7 +118,7 @@ pub(super) async fn put(
     )
     .await?;
     apply(&session.api::<Deployment>(), &deployment).await?;
-    Ok(())
+    Ok(roll)
 }
 
 async fn apply<K>(api: &Api<K>, object: &Value) -> Result<(), WebserviceError>

@@ -8,12 +8,14 @@ use super::{intent::Intent, on_grid};
 use crate::{
     cli::StatusArgs,
     error::WebserviceError,
+    home_files::HomeFiles,
     look::{look, usage},
+    manifest,
     platform::Platform,
-    report::{LastError, Measure, Report, State, report},
+    report::{LastError, Measure, Report, State, differences, report},
     scene::Moment,
     session::Session,
-    settings::Backend,
+    settings::{Backend, Settings},
 };
 
 pub(super) async fn run(session: &Session, given: &StatusArgs) -> Result<(), WebserviceError> {
@@ -27,13 +29,18 @@ pub(super) async fn run(session: &Session, given: &StatusArgs) -> Result<(), Web
         usage(session).map(Ok)
     )?;
     let moment = Moment::now();
-    let report = report(
+    let mut report = report(
         &session.tool,
         platform.url_of(&session.tool),
         &scene,
         &usage,
         moment,
     );
+    if let Some(deployment) = &scene.deployment {
+        // One that cannot be read says nothing; `start` tells what is wrong with it.
+        let manifest = manifest::read(&HomeFiles::new(&session.home)).unwrap_or_default();
+        report.differs_from_manifest = differences(&manifest, &Settings::of(deployment));
+    }
     if let Some(format) = arguments.output {
         return format.print(&report);
     }

@@ -7,12 +7,14 @@ use k8s_openapi::{api::core::v1::Pod, apimachinery::pkg::apis::meta::v1::Time};
 use super::{Failure, waiting::bare};
 use crate::{
     exit::Exit,
-    scene::{Moment, Scene},
+    scene::{Moment, Scene, is_going},
 };
 
 /// How long a full quota may last before it is believed: what a Pod gives back when it goes is counted a moment
 /// later, and the controller tries again within that time.
 const QUOTA_PATIENCE: Duration = Duration::from_secs(3);
+/// How long Pods on their way out may take: their grace, Kubernetes' default, and time to tidy up.
+const GOING_PATIENCE: Duration = Duration::from_secs(40);
 /// How long other refusals may last, such as those of a guard that cannot be reached.
 const REFUSAL_PATIENCE: Duration = Duration::from_secs(10);
 /// How long there may be no room: Pods that go make some, and clusters may add machines.
@@ -22,6 +24,10 @@ const ROOM_PATIENCE: Duration = Duration::from_secs(15);
 pub(super) fn refused(scene: &Scene, moment: Moment) -> Option<Failure> {
     let (message, since) = set_refusal(scene).or_else(|| deployment_refusal(scene))?;
     let exit = Exit::of_refusal(message).unwrap_or(Exit::Admission);
+    // What a Pod that goes takes is free again only when it has gone.
+    if exit == Exit::Quota && scene.own_pods().any(is_going) && moment.since(since) < GOING_PATIENCE {
+        return None;
+    }
     let patience = match exit {
         // The same guard says the same again.
         Exit::Admission => Duration::ZERO,

@@ -262,6 +262,16 @@ fn a_health_check_is_told_with_what_it_answered() {
         "{}",
         told.reason
     );
+    let missing = [event(
+        "Unhealthy",
+        "Startup probe failed: HTTP probe failed with statuscode: 404",
+    )];
+    let missing = scene(&json!({}), &[checked.clone()], &missing);
+    assert_eq!(
+        failure(&missing, 11).exit,
+        Exit::HealthCheck,
+        "that page will not appear"
+    );
     let silent = scene(&json!({}), &[checked], &[said("dial tcp: connection refused")]);
     assert_eq!(
         failure(&silent, 61).exit,
@@ -328,6 +338,19 @@ fn refusals_are_believed_as_soon_as_they_are_certain() {
         assert_eq!(told.exit, exit);
         assert!(told.reason.contains(message), "{}", told.reason);
     }
+}
+
+#[test]
+fn a_quota_is_not_full_while_old_ones_go() {
+    let status = json!({ "conditions": [{
+        "type": "ReplicaFailure", "status": "True", "message": "exceeded quota: tool-alpha",
+        "lastTransitionTime": "2026-01-03T11:59:00Z",
+    }] });
+    let mut old = pod("old", &json!({}));
+    old["metadata"]["deletionTimestamp"] = json!("2026-01-03T11:59:50Z");
+    let scene = scene(&status, &[old], &[]);
+    assert!(matches!(verdict(&scene, 20), Standing::Coming(_)));
+    assert_eq!(failure(&scene, 41).exit, Exit::Quota);
 }
 
 #[test]
