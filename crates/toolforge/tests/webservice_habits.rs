@@ -20,7 +20,7 @@ const LEGACY: &str = r#"{"apiVersion":"apps/v1","kind":"Deployment",
 "spec":{"selector":{"matchLabels":{"name":"clock","tools.wmflabs.org/webservice":"true"}},
 "template":{"metadata":{"labels":{"tools.wmflabs.org/webservice":"true","name":"clock","toolforge":"tool"}},
 "spec":{"terminationGracePeriodSeconds":1,"containers":[{"name":"webservice","image":"docker-registry.tools.wmflabs.org/x:latest",
-"command":["sleep","600"],"resources":{"limits":{"cpu":"100m","memory":"64Mi"}}}]}}}}"#;
+"command":["sleep","600"],"resources":{"limits":{"cpu":"100m","memory":"128Mi"}}}]}}}}"#;
 
 /// One tool of a platform, as its maintainer sees it.
 struct Tool<'a> {
@@ -319,6 +319,25 @@ fn what_an_old_webservice_left_is_stopped_too(tool: &Tool<'_>) {
     let status = tool.webservice("status").ok();
     assert!(!status.contains("not running"), "{status}");
     tool.webservice("stop").ok();
+    nothing_is_left(tool);
+
+    // A restart takes it over, though a Deployment never selects other labels.
+    tool.scratch.kubectl_as("clock", &["apply", "-f", path]).ok();
+    tool.webservice("python restart").ok();
+    let selector = &tool.object("deployment", "clock")["spec"]["selector"]["matchLabels"];
+    assert_eq!(selector["app.kubernetes.io/component"], "web");
+    let old = ["get", "pods", "-o", "name", "-l", "tools.wmflabs.org/webservice"];
+    eventually("the end of the old Pods", || {
+        match tool.scratch.kubectl_as("clock", &old).ok().as_str() {
+            "" => Ok(()),
+            left => Err(left.to_owned()),
+        }
+    });
+    tool.webservice("stop").ok();
+    nothing_is_left(tool);
+}
+
+fn nothing_is_left(tool: &Tool<'_>) {
     eventually("nothing of the old webservice", || {
         match tool.objects().as_str() {
             "" => Ok(()),

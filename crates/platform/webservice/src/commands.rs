@@ -1,5 +1,6 @@
 //! The actions of `webservice`, one file each, and how they end.
 
+mod adopt;
 mod edit;
 mod env;
 mod exec;

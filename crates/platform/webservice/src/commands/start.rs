@@ -9,7 +9,7 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use super::{
-    env,
+    adopt, env,
     intent::{self, Intent},
     on_grid,
     serve::{Doing, serve},
@@ -66,7 +66,7 @@ pub(super) async fn bring(
     words: &'static str,
     follow: FollowArgs,
 ) -> Result<(), WebserviceError> {
-    let roll = put(session, platform, resolved).await?;
+    let placed = put(session, platform, resolved).await?;
     intent::record(&session.home, &resolved.settings);
     let doing = Doing {
         words,
@@ -77,19 +77,30 @@ pub(super) async fn bring(
         serve(session, platform, doing, follow)
     );
     served?;
+    if placed.has_old {
+        Box::pin(adopt::clear(session)).await?;
+    }
     if follow.no_wait {
         Ok(())
     } else {
-        takeover::finish(session, &roll).await
+        takeover::finish(session, &placed.roll).await
     }
 }
 
-/// Puts the objects of a webservice in place; answers how its Pods take over from those that are there.
+/// How the Pods of a webservice that was put in place take over.
+pub(super) struct Placed {
+    /// From those that are there.
+    roll: Roll,
+    /// Whether Pods of a version before 0.77 go on serving until the new ones do.
+    has_old: bool,
+}
+
+/// Puts the objects of a webservice in place; answers how its Pods take over.
 pub(super) async fn put(
     session: &Session,
     platform: &Platform,
     resolved: &Resolved,
-) -> Result<Roll, WebserviceError> {
+) -> Result<Placed, WebserviceError> {
     let Resolved {
         settings, web_type, ..
     } = resolved;
@@ -117,8 +128,9 @@ pub(super) async fn put(
         &objects::ingress(&session.tool, &platform.domain, &platform.ingress_class),
     )
     .await?;
+    let has_old = Box::pin(adopt::let_go(session)).await?;
     apply(&session.api::<Deployment>(), &deployment).await?;
-    Ok(roll)
+    Ok(Placed { roll, has_old })
 }
 
 async fn apply<K>(api: &Api<K>, object: &Value) -> Result<(), WebserviceError>

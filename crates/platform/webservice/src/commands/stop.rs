@@ -6,7 +6,7 @@ use futures::StreamExt as _;
 use k8s_openapi::{
     NamespaceResourceScope,
     api::{
-        apps::v1::Deployment,
+        apps::v1::{Deployment, ReplicaSet},
         core::v1::{Pod, Service},
         networking::v1::Ingress,
     },
@@ -54,6 +54,8 @@ pub(super) async fn run(session: &Session, arguments: &PlainArgs) -> Result<(), 
     }
     anstream::println!("Stopping webservice...");
     delete_all::<Deployment>(session).await?;
+    // Those that a Deployment of long ago left without an owner.
+    delete_all::<ReplicaSet>(session).await?;
     intent::forget(&session.home);
     tokio::time::timeout(GONE_PATIENCE, until_gone(session))
         .await
