@@ -144,7 +144,11 @@ impl Machine<'_> {
     }
 
     /// What tools use, and what the cluster's objects are like.
-    pub(super) async fn start_metrics(&self, parts: &mut Parts, admin: &Client) -> anyhow::Result<()> {
+    pub(super) async fn start_metrics(
+        &self,
+        parts: &mut Parts,
+        admin: &Client,
+    ) -> anyhow::Result<SocketAddr> {
         let client = self.client(objects::METRICS_USER).await?;
         let port = self.request.metrics_port.unwrap_or(0);
         let listener = listener_for_this_run("--metrics-port", port).await?;
@@ -163,7 +167,8 @@ impl Machine<'_> {
         parts.start("metrics", Stop::First, |stop| {
             toolforge_metrics::run(client, config, stop)
         });
-        objects::apply(admin, &objects::metrics(address, self.cluster.certificate_pem())).await
+        objects::apply(admin, &objects::metrics(address, self.cluster.certificate_pem())).await?;
+        Ok(address)
     }
 
     /// The pages that answer for what is not there.

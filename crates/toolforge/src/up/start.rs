@@ -106,7 +106,6 @@ async fn start(parts: &mut Parts, request: &Request) -> anyhow::Result<Network> 
     objects::retire_other_classes(&admin, &public.policy.ingress_class).await?;
     let status = machine.gateway_status().await?;
     let board = machine.inner_listener().await?;
-    let inner = [status.local_addr()?, board.local_addr()?];
     let addresses = [
         objects::default_backend_address(pages_address),
         objects::k8s_status_address(board.local_addr()?),
@@ -119,7 +118,8 @@ async fn start(parts: &mut Parts, request: &Request) -> anyhow::Result<Network> 
     progress.step("starting controllers, node and metrics");
     machine.start_controllers(parts, &api);
     let missing = machine.start_node(parts, listeners.node).await?;
-    machine.start_metrics(parts, &admin).await?;
+    let metrics = machine.start_metrics(parts, &admin).await?;
+    let inner = [status.local_addr()?, board.local_addr()?, metrics];
     progress.step("starting gateway and pages");
     machine.start_pages(parts, listeners.fourohfour).await?;
     machine.start_board(parts, board, status.local_addr()?).await?;
