@@ -4,7 +4,7 @@
 mod answer;
 mod connection;
 
-use std::{path::Path, sync::Arc};
+use std::{net::SocketAddr, path::Path, sync::Arc};
 
 use anyhow::Context as _;
 use base64::{Engine as _, engine::general_purpose::STANDARD};
@@ -27,6 +27,8 @@ const READ_BYTES: usize = 64 << 10;
 pub(crate) struct Target {
     host: String,
     port: u16,
+    /// Where the host is, when its name does not lead there.
+    address: Option<SocketAddr>,
     tls: Arc<rustls::ClientConfig>,
     token: Option<String>,
 }
@@ -83,14 +85,26 @@ impl Target {
         Ok(Self {
             port: url.port_u16().unwrap_or(443),
             host,
+            address: None,
             tls: Arc::new(tls),
             token,
         })
     }
 
+    /// The same server, found at this address whatever its name says.
+    pub(crate) fn found_at(self, address: SocketAddr) -> Self {
+        Self {
+            address: Some(address),
+            ..self
+        }
+    }
+
     /// Opens a connection.
     pub(crate) async fn connect(&self) -> anyhow::Result<Connection> {
-        let stream = TcpStream::connect((self.host.as_str(), self.port)).await?;
+        let stream = match self.address {
+            Some(address) => TcpStream::connect(address).await?,
+            None => TcpStream::connect((self.host.as_str(), self.port)).await?,
+        };
         stream.set_nodelay(true)?;
         let name = ServerName::try_from(self.host.clone())?;
         // TLS asks for a few kilobytes at a time; the kernel is asked for more.

@@ -1,12 +1,8 @@
 //! How fast the platform starts, how much it needs when idle, and how fast a tool is on the web.
 
-use std::{
-    path::Path,
-    process::{Command, Stdio},
-    time::{Duration, Instant},
-};
+mod webservice;
 
-use anyhow::bail;
+use std::{path::Path, time::Duration};
 
 use crate::{
     Runs,
@@ -28,16 +24,11 @@ pub(crate) fn run(arguments: &Runs) -> anyhow::Result<()> {
     row("up to ready, fresh data", &figures.fresh, "ms");
     row("up to ready, existing data", &figures.existing, "ms");
     row(
-        "webservice static start to first 200",
-        &figures.first_answer,
-        "ms",
-    );
-    row("webservice static start, whole command", &figures.command, "ms");
-    row(
         "memory of the idle platform (proportional set size)",
         &figures.memory,
         "MB",
     );
+    figures.webservice.print();
     Ok(())
 }
 
@@ -45,9 +36,8 @@ pub(crate) fn run(arguments: &Runs) -> anyhow::Result<()> {
 struct Figures {
     fresh: Figure,
     existing: Figure,
-    first_answer: Figure,
-    command: Figure,
     memory: Figure,
+    webservice: webservice::Figures,
 }
 
 fn row(what: &str, figure: &Figure, unit: &str) {
@@ -67,42 +57,10 @@ fn measure(program: &Path, figures: &mut Figures) -> anyhow::Result<()> {
     figures.existing.add(milliseconds(existing));
     std::thread::sleep(SETTLING);
     figures.memory.add(platform.memory_megabytes()?);
-    let (first_answer, command) = start_tool(program, data.path(), &ports)?;
-    figures.first_answer.add(milliseconds(first_answer));
-    figures.command.add(milliseconds(command));
-    Ok(())
-}
-
-/// From the command to the first 200 of the tool's URL, as another process sees it, and to the command's end.
-fn start_tool(program: &Path, data: &Path, ports: &Ports) -> anyhow::Result<(Duration, Duration)> {
-    let authority = data.join("pki/web-ca.crt");
-    let began = Instant::now();
-    let mut command = Command::new(program)
-        .args(["become", "hello", "--data"])
-        .arg(data)
-        .args(["--", "webservice", "static", "start"])
-        .stdout(Stdio::null())
-        .spawn()?;
-    let port = ports.https();
-    let url = format!("https://hello.toolforge.localhost:{port}/");
-    let resolve = format!("hello.toolforge.localhost:{port}:127.0.0.1");
-    let first_answer = loop {
-        let answer = Command::new("curl")
-            .args(["--silent", "--output", "/dev/null", "--write-out", "%{http_code}"])
-            .arg("--cacert")
-            .arg(&authority)
-            .args(["--resolve", &resolve, &url])
-            .output()?;
-        if answer.stdout == b"200" {
-            break began.elapsed();
-        }
-        if began.elapsed() > Duration::from_mins(1) {
-            bail!("{url} does not answer 200 after a minute");
-        }
+    let place = webservice::Place {
+        program,
+        data: data.path(),
+        https_port: ports.https(),
     };
-    let status = command.wait()?;
-    if !status.success() {
-        bail!("webservice static start failed ({status})");
-    }
-    Ok((first_answer, began.elapsed()))
+    webservice::measure(place, &mut figures.webservice)
 }

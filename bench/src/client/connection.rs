@@ -70,8 +70,15 @@ impl Connection {
         Ok(())
     }
 
-    /// Sends a request and reads the head of its answer, which must be a success.
-    async fn granted(&mut self, call: &Call) -> anyhow::Result<Head> {
+    /// Sends a request, reads the answer to its end, and gives its status, whatever it is.
+    pub(crate) async fn status(&mut self, call: &Call) -> anyhow::Result<u16> {
+        let head = self.head(call).await?;
+        self.body(head.length, |_| {}).await?;
+        Ok(head.status)
+    }
+
+    /// Sends a request and reads the head of its answer.
+    async fn head(&mut self, call: &Call) -> anyhow::Result<Head> {
         self.write(call).await?;
         let head = loop {
             if let Some(head) = Head::read(&self.received)? {
@@ -80,6 +87,12 @@ impl Connection {
             self.receive().await?;
         };
         self.received.drain(..head.size);
+        Ok(head)
+    }
+
+    /// Sends a request and reads the head of its answer, which must be a success.
+    async fn granted(&mut self, call: &Call) -> anyhow::Result<Head> {
+        let head = self.head(call).await?;
         if head.is_success() {
             return Ok(head);
         }
