@@ -31,8 +31,11 @@ pub(super) async fn start(
     intent: &Intent,
     arguments: &StartArgs,
 ) -> Result<(), WebserviceError> {
+    // What can be said without a grid is said first.
     check(arguments)?;
-    if Grid::of(session).look().await?.is_some() {
+    let grid = Grid::of(session);
+    grid.check(&intent.resolve_grid()?)?;
+    if grid.look().await?.is_some() {
         return Err(WebserviceError::AlreadyRunning);
     }
     bring(session, intent, "Starting webservice", arguments.follow).await
