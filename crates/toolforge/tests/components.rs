@@ -107,7 +107,7 @@ const APPLY: &str = "apply --server-side --force-conflicts --field-manager=toolf
 
 /// What `toolforge manifests` prints with these options, in a file.
 fn manifests(scratch: &Scratch, name: &str, options: &[&str]) -> String {
-    let arguments = [&["manifests", "--domain", "tools.example"], options].concat();
+    let arguments = [&["manifests", "--domain", "toolforge.localhost"], options].concat();
     let printed = Outcome::of(&mut scratch.command(&arguments)).ok();
     let file = scratch.path().join(name);
     std::fs::write(&file, printed).unwrap();
