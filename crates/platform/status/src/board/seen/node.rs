@@ -1,7 +1,7 @@
 //! Nodes.
 
 use jiff::Timestamp;
-use k8s_openapi::api::core::v1::Node;
+use k8s_openapi::{api::core::v1::Node, apimachinery::pkg::apis::meta::v1::Time};
 use serde::Serialize;
 use toolforge_model::Quantity;
 
@@ -41,6 +41,25 @@ pub(crate) struct ConditionSeen {
     pub(crate) message: String,
 }
 
+impl ConditionSeen {
+    /// What the API says, with nothing where it says nothing.
+    pub(super) fn of(
+        kind: String,
+        status: String,
+        since: Option<Time>,
+        reason: Option<String>,
+        message: Option<String>,
+    ) -> Self {
+        Self {
+            kind,
+            status,
+            since: since.map(|time| time.0),
+            reason: reason.unwrap_or_default(),
+            message: message.unwrap_or_default(),
+        }
+    }
+}
+
 impl From<Node> for NodeSeen {
     fn from(node: Node) -> Self {
         let status = node.status.unwrap_or_default();
@@ -50,12 +69,14 @@ impl From<Node> for NodeSeen {
             .conditions
             .unwrap_or_default()
             .into_iter()
-            .map(|condition| ConditionSeen {
-                kind: condition.type_,
-                status: condition.status,
-                since: condition.last_transition_time.map(|time| time.0),
-                reason: condition.reason.unwrap_or_default(),
-                message: condition.message.unwrap_or_default(),
+            .map(|said| {
+                ConditionSeen::of(
+                    said.type_,
+                    said.status,
+                    said.last_transition_time,
+                    said.reason,
+                    said.message,
+                )
             })
             .collect();
         conditions.sort_by_key(|condition| std::cmp::Reverse(condition.since));

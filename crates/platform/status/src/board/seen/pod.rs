@@ -97,12 +97,14 @@ impl From<Pod> for PodSeen {
             .conditions
             .unwrap_or_default()
             .into_iter()
-            .map(|condition| ConditionSeen {
-                kind: condition.type_,
-                status: condition.status,
-                since: condition.last_transition_time.map(|time| time.0),
-                reason: condition.reason.unwrap_or_default(),
-                message: condition.message.unwrap_or_default(),
+            .map(|said| {
+                ConditionSeen::of(
+                    said.type_,
+                    said.status,
+                    said.last_transition_time,
+                    said.reason,
+                    said.message,
+                )
             })
             .collect();
         let node = spec.node_name.clone().unwrap_or_default();

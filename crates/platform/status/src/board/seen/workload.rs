@@ -71,18 +71,22 @@ impl WorkloadSeen {
 /// The condition under which Deployments and `ReplicaSets` say that the API refuses their Pods.
 const REPLICA_FAILURE: &str = "ReplicaFailure";
 
+/// Type, status and message of a condition.
+type Said = (Option<String>, Option<String>, Option<String>);
+
+/// Why the API refuses the Pods, if it does.
+fn refusal(mut conditions: impl Iterator<Item = Said>) -> Option<String> {
+    let (_, _, message) = conditions.find(|(kind, status, _)| {
+        kind.as_deref() == Some(REPLICA_FAILURE) && status.as_deref() == Some("True")
+    })?;
+    message
+}
+
 impl From<Deployment> for WorkloadSeen {
     fn from(deployment: Deployment) -> Self {
         let status = deployment.status.unwrap_or_default();
-        let refusal = status
-            .conditions
-            .unwrap_or_default()
-            .into_iter()
-            .find(|condition| {
-                condition.type_.as_deref() == Some(REPLICA_FAILURE)
-                    && condition.status.as_deref() == Some("True")
-            })
-            .and_then(|condition| condition.message);
+        let conditions = status.conditions.unwrap_or_default().into_iter();
+        let refusal = refusal(conditions.map(|said| (said.type_, said.status, said.message)));
         Self {
             wanted: deployment.spec.replicas.unwrap_or(1),
             ready: status.available_replicas.unwrap_or(0),
@@ -95,15 +99,8 @@ impl From<Deployment> for WorkloadSeen {
 impl From<ReplicaSet> for WorkloadSeen {
     fn from(set: ReplicaSet) -> Self {
         let status = set.status.unwrap_or_default();
-        let refusal = status
-            .conditions
-            .unwrap_or_default()
-            .into_iter()
-            .find(|condition| {
-                condition.type_.as_deref() == Some(REPLICA_FAILURE)
-                    && condition.status.as_deref() == Some("True")
-            })
-            .and_then(|condition| condition.message);
+        let conditions = status.conditions.unwrap_or_default().into_iter();
+        let refusal = refusal(conditions.map(|said| (said.type_, said.status, said.message)));
         Self {
             wanted: set.spec.replicas.unwrap_or(1),
             ready: status.ready_replicas.unwrap_or(0),
