@@ -132,7 +132,9 @@ impl Reader {
     async fn read(mut self, mut process: watch::Receiver<Process>) {
         loop {
             let now = *process.borrow_and_update();
-            let Some(end) = self.read_once().await else { return };
+            let Some(end) = self.read_once(outdated(process.clone(), now.nth)).await else {
+                return;
+            };
             let after = *process.borrow();
             let whole = end == End::Whole && after.nth == now.nth && now.ended;
             let changed = if whole || end == End::NoLog {
@@ -145,14 +147,14 @@ impl Reader {
             };
             if changed.is_err() {
                 // What it said between the last look and its end.
-                self.read_once().await;
+                self.read_once(std::future::pending).await;
                 return;
             }
         }
     }
 
-    /// None when nobody listens any more.
-    async fn read_once(&mut self) -> Option<End> {
+    /// None when nobody listens any more. It breaks off when `outdated` says so and no line comes.
+    async fn read_once<F: Future<Output = ()>>(&mut self, outdated: impl Fn() -> F) -> Option<End> {
         self.cursor.again();
         let part = Part {
             since: self.cursor.last.or(self.part.since),
@@ -164,7 +166,11 @@ impl Reader {
             Err(_) => return Some(End::Broken),
         };
         loop {
-            match lines.try_next().await {
+            let next = tokio::select! {
+                next = lines.try_next() => next,
+                () = outdated() => return Some(End::Broken),
+            };
+            match next {
                 Ok(Some(line)) if self.cursor.is_new(&line) => {
                     self.say.send((self.pod.clone(), line)).await.ok()?;
                 }
@@ -173,6 +179,24 @@ impl Reader {
                 Err(_) => return Some(End::Broken),
             }
         }
+    }
+}
+
+/// Waits until another process than this has started in the Pod, and then a while: a log that was asked for while one took
+/// the place of the other may be that of the old one, which never ends.
+fn outdated(
+    process: watch::Receiver<Process>,
+    nth: i32,
+) -> impl Fn() -> std::pin::Pin<Box<dyn Future<Output = ()> + Send>> {
+    move || {
+        let mut process = process.clone();
+        Box::pin(async move {
+            if process.wait_for(|process| process.nth != nth).await.is_err() {
+                // The Pod is gone, and its log ends with it.
+                std::future::pending::<()>().await;
+            }
+            tokio::time::sleep(PAUSE).await;
+        })
     }
 }
 
