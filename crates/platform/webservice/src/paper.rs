@@ -7,24 +7,32 @@ use clap_complete::Shell;
 
 use crate::{cli::Cli, error::WebserviceError};
 
-/// The types that are completed: those that platforms have had. Completion asks no API, so that it is there at once.
-const TYPES: [&str; 16] = [
+/// The types that are completed: those that platforms offer whose operators name none, and the names without a version
+/// that lead to them. Completion asks no API, so that it is there at once.
+const TYPES: [&str; 23] = [
     "buildservice",
     "generic",
     "golang",
+    "golang1.19",
+    "jdk",
     "jdk17",
     "node",
     "node18",
     "node20",
+    "perl",
     "perl5.36",
     "php",
+    "php7.4",
     "php8.2",
     "python",
     "python3.11",
-    "python3.13",
+    "python3.9",
+    "ruby",
     "ruby3.1",
     "static",
     "tcl",
+    "tcl8.6",
+    "uwsgi-plain",
 ];
 /// The argument that names a type.
 const TYPE: &str = "kind";

@@ -4,7 +4,7 @@ mod identity;
 
 use std::path::PathBuf;
 
-use k8s_openapi::NamespaceResourceScope;
+use k8s_openapi::{NamespaceResourceScope, api::apps::v1::Deployment};
 use kube::{
     Api, Client, Config, Resource,
     config::{AuthInfo, KubeConfigOptions, Kubeconfig},
@@ -59,6 +59,14 @@ impl Session {
     /// The tool's certificate with its key, for what is not the API. `None` where the credentials are others.
     pub(crate) fn identity(&self) -> Result<Option<Identity>, WebserviceError> {
         identity::of(&self.auth)
+    }
+
+    /// The Deployment of the tool's webservice; one that is on its way out is none.
+    pub(crate) async fn running(&self) -> Result<Option<Deployment>, WebserviceError> {
+        let found = self.api::<Deployment>().get_opt(self.tool.as_str()).await;
+        Ok(found
+            .map_err(WebserviceError::api("looking at your webservice"))?
+            .filter(|running| running.metadata.deletion_timestamp.is_none()))
     }
 
     /// The tool's objects of one kind.

@@ -4,8 +4,6 @@ mod prompt;
 
 use std::collections::BTreeMap;
 
-use k8s_openapi::api::apps::v1::Deployment;
-
 use super::{intent::Intent, restart::WORDS, start};
 use crate::{
     cli::{ApplyArgs, EnvAction, EnvArgs},
@@ -92,13 +90,7 @@ async fn list(session: &Session, show_values: bool) -> Result<(), WebserviceErro
 
 /// Gives what runs the environment as it is now.
 async fn roll(session: &Session, apply: ApplyArgs) -> Result<(), WebserviceError> {
-    let running = session
-        .api::<Deployment>()
-        .get_opt(session.tool.as_str())
-        .await
-        .map_err(WebserviceError::api("looking at your webservice"))?
-        .filter(|running| running.metadata.deletion_timestamp.is_none());
-    let Some(running) = running else {
+    let Some(running) = session.running().await? else {
         anstream::println!("The environment is changed; the next start takes it in.");
         return Ok(());
     };

@@ -1,7 +1,5 @@
 //! `webservice restart`: a new Pod, answering before the old one goes.
 
-use k8s_openapi::api::apps::v1::Deployment;
-
 use super::{env, intent::Intent, on_grid, start};
 use crate::{
     cli::StartArgs, error::WebserviceError, platform::Platform, session::Session, settings::Backend,
@@ -16,13 +14,7 @@ pub(super) async fn run(session: &Session, arguments: &StartArgs) -> Result<(), 
         return on_grid::restart(session, &intent, arguments).await;
     }
     let platform = Platform::read(&session.client).await?;
-    let running = session
-        .api::<Deployment>()
-        .get_opt(session.tool.as_str())
-        .await
-        .map_err(WebserviceError::api("looking at your webservice"))?
-        .filter(|running| running.metadata.deletion_timestamp.is_none());
-    let Some(running) = running else {
+    let Some(running) = session.running().await? else {
         anstream::eprintln!("Your job is not running, starting");
         return start::run(session, arguments).await;
     };

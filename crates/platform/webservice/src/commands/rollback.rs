@@ -1,7 +1,5 @@
 //! `webservice rollback [REVISION]`: back to a configuration of the history, without downtime.
 
-use k8s_openapi::api::apps::v1::Deployment;
-
 use super::{intent::Intent, start};
 use crate::{
     cli::RollbackArgs,
@@ -42,14 +40,8 @@ pub(super) async fn run(session: &Session, arguments: &RollbackArgs) -> Result<(
 
 /// The settings of what runs.
 pub(super) async fn running(session: &Session) -> Result<Option<Settings>, WebserviceError> {
-    let deployment = session
-        .api::<Deployment>()
-        .get_opt(session.tool.as_str())
-        .await
-        .map_err(WebserviceError::api("looking at your webservice"))?;
-    Ok(deployment
-        .filter(|running| running.metadata.deletion_timestamp.is_none())
-        .map(|running| Settings::of(&running)))
+    let deployment = session.running().await?;
+    Ok(deployment.map(|running| Settings::of(&running)))
 }
 
 fn target<'a>(

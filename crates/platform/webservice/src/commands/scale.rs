@@ -21,17 +21,12 @@ pub(super) async fn run(session: &Session, arguments: &ScaleArgs) -> Result<(), 
     let platform = Platform::read(&session.client).await?;
     let deployments = session.api::<Deployment>();
     let name = session.tool.as_str();
-    let running = deployments
-        .get_opt(name)
-        .await
-        .map_err(WebserviceError::api("looking at your webservice"))?
-        .filter(|running| running.metadata.deletion_timestamp.is_none())
-        .ok_or_else(|| {
-            WebserviceError::Failed(format!(
-                "Your webservice is not running, so there is nothing to scale; start it with --replicas {}",
-                arguments.replicas
-            ))
-        })?;
+    let running = session.running().await?.ok_or_else(|| {
+        WebserviceError::Failed(format!(
+            "Your webservice is not running, so there is nothing to scale; start it with --replicas {}",
+            arguments.replicas
+        ))
+    })?;
     let replicas = json!({ "spec": { "replicas": arguments.replicas } });
     let parameters = PatchParams {
         field_manager: Some(MANAGER.to_owned()),

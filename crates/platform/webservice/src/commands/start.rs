@@ -39,12 +39,7 @@ pub(super) async fn run(session: &Session, arguments: &StartArgs) -> Result<(), 
     }
     let platform = Platform::read(&session.client).await?;
     let resolved = intent.resolve(session, &platform)?;
-    let running = session
-        .api::<Deployment>()
-        .get_opt(session.tool.as_str())
-        .await
-        .map_err(WebserviceError::api("looking at your webservice"))?;
-    if running.is_some_and(|running| running.metadata.deletion_timestamp.is_none()) {
+    if session.running().await?.is_some() {
         return Err(WebserviceError::AlreadyRunning);
     }
     env::set(session, &arguments.env).await?;
