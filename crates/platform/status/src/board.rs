@@ -8,7 +8,9 @@
 
 mod chart;
 mod config;
+mod copies;
 mod follow;
+mod glance;
 mod pages;
 mod pulse;
 mod route;

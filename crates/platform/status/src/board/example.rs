@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
-use crate::board::world::{self, Shelf};
+use crate::board::world::{self, Place, Shelf};
 
 /// A world that is filled object by object.
 #[derive(Debug, Default)]
@@ -31,6 +31,8 @@ impl World {
             "Job" => put::<k8s_openapi::api::batch::v1::Job, _>(&mut world.jobs, object),
             kind => unreachable!("{kind}"),
         }
+        let namespace = object["metadata"]["namespace"].as_str();
+        world.changed(Place::Namespace(namespace.unwrap_or_default()));
     }
 }
 

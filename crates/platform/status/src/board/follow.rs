@@ -18,7 +18,7 @@ use kube::{Api, Client, Resource, ResourceExt as _};
 use serde::de::DeserializeOwned;
 use tokio::{sync::watch, task::JoinSet};
 
-use crate::board::world::{Shelf, World};
+use crate::board::world::{Place, Shelf, World};
 
 /// How many kinds are followed.
 pub(crate) const KINDS: usize = 13;
@@ -47,13 +47,13 @@ impl Shared {
     }
 
     /// Changes the world, and tells those who wait for it.
-    pub(crate) fn change(&self, namespace: &str, change: impl FnOnce(&mut World)) {
+    pub(crate) fn change(&self, place: Place<'_>, change: impl FnOnce(&mut World)) {
         let mut world = self
             .world
             .write()
             .unwrap_or_else(std::sync::PoisonError::into_inner);
         change(&mut world);
-        let revision = world.changed(namespace);
+        let revision = world.changed(place);
         drop(world);
         self.revision.send_replace(revision);
     }
@@ -114,7 +114,7 @@ async fn follow_kind<K, T>(
             Ok(Change::InitApply(object)) => put(&mut incoming, object),
             Ok(Change::InitDone) => {
                 let whole = std::mem::take(&mut incoming);
-                shared.change("", |world| {
+                shared.change(Place::Kind, |world| {
                     *shelf(world) = whole;
                     if !world.read.contains(&shelf_name) {
                         world.read.push(shelf_name);
@@ -123,11 +123,11 @@ async fn follow_kind<K, T>(
             }
             Ok(Change::Apply(object)) => {
                 let namespace = object.namespace().unwrap_or_default();
-                shared.change(&namespace, |world| put(shelf(world), object));
+                shared.change(Place::Namespace(&namespace), |world| put(shelf(world), object));
             }
             Ok(Change::Delete(object)) => {
                 let namespace = object.namespace().unwrap_or_default();
-                shared.change(&namespace, |world| {
+                shared.change(Place::Namespace(&namespace), |world| {
                     take(shelf(world), &namespace, &object.name_any());
                 });
             }

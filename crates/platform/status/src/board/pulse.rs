@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use kube::Client;
 
-use crate::board::follow::Shared;
+use crate::board::{follow::Shared, world::Place};
 
 /// How often the API is asked. The pages promise to say within 5 seconds that it is gone.
 const BEAT: Duration = Duration::from_secs(1);
@@ -50,7 +50,7 @@ pub(crate) async fn follow(client: Client, shared: Shared, pulse: Pulse) {
         };
         pulse.beat();
         if shared.read().version.as_deref() != Some(version.git_version.as_str()) {
-            shared.change("", |world| world.version = Some(version.git_version));
+            shared.change(Place::Figures, |world| world.version = Some(version.git_version));
         }
     }
 }

@@ -2,9 +2,10 @@
 
 use std::convert::Infallible;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use axum::Router;
+use axum::body::Bytes;
 use axum::extract::{Query, State};
 use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, Uri, header};
 use axum::response::sse::{Event, KeepAlive, Sse};
@@ -19,9 +20,10 @@ use tokio_util::sync::CancellationToken;
 use crate::accept;
 use crate::board::{
     config::BoardConfig,
+    copies::{Basis, Copies},
     follow::{self, Shared},
-    pages::{self, Form, Moment, Seen},
-    pulse::{self, Pulse},
+    pages::{self, Form, Moment, Page, Seen},
+    pulse::{self, Pulse, SILENCE},
     route::Route,
     traffic, usage,
 };
@@ -50,7 +52,42 @@ struct Board {
     shared: Shared,
     pulse: Pulse,
     config: Arc<BoardConfig>,
+    copies: Arc<Copies>,
     stop: CancellationToken,
+}
+
+impl Board {
+    /// Status and body of a page.
+    async fn page(&self, route: Option<&Route>, form: Form) -> (u16, Bytes) {
+        let slot = route.and_then(|route| self.copies.slot(route, form));
+        let Some(slot) = slot else {
+            let page = self.made(route, form);
+            return (page.status, page.body.into());
+        };
+        let basis = || Basis {
+            revision: self.shared.read().revision(None),
+            is_silent: self.pulse.age().map(|age| age >= SILENCE),
+        };
+        let body = slot.page(|| (basis(), Instant::now()), || self.made(route, form).body);
+        (StatusCode::OK.as_u16(), body.await)
+    }
+
+    /// A page as of now.
+    fn made(&self, route: Option<&Route>, form: Form) -> Page {
+        let world = self.shared.read();
+        let seen = Seen {
+            world: &world,
+            config: &self.config,
+            moment: Moment {
+                now: Timestamp::now(),
+                heard: self.pulse.age(),
+            },
+        };
+        match route {
+            Some(route) => pages::page(seen, route, form),
+            None => pages::not_found(seen, form),
+        }
+    }
 }
 
 /// Serves the pages in plain HTTP on `listener`, for the gateway, until `shutdown`.
@@ -81,6 +118,7 @@ pub async fn run_board(
         shared,
         pulse,
         config: Arc::new(config),
+        copies: Arc::default(),
         stop: shutdown.clone(),
     };
     let router = Router::new()
@@ -125,20 +163,7 @@ async fn answer(State(board): State<Board>, method: Method, uri: Uri, headers: H
         _ => accept::Form::wanted(accepted) == accept::Form::Json,
     };
     let form = if json { Form::Json } else { Form::Html };
-    let world = board.shared.read();
-    let seen = Seen {
-        world: &world,
-        config: &board.config,
-        moment: Moment {
-            now: Timestamp::now(),
-            heard: board.pulse.age(),
-        },
-    };
-    let page = match &route {
-        Some((route, _)) => pages::page(seen, route, form),
-        None => pages::not_found(seen, form),
-    };
-    drop(world);
+    let (status, body) = board.page(route.as_ref().map(|(route, _)| route), form).await;
     let content_type = if json {
         "application/json"
     } else {
@@ -152,8 +177,8 @@ async fn answer(State(board): State<Board>, method: Method, uri: Uri, headers: H
         (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
         (header::REFERRER_POLICY, "no-referrer"),
     ];
-    let status = StatusCode::from_u16(page.status).unwrap_or(StatusCode::OK);
-    let mut response = (status, headers, page.body).into_response();
+    let status = StatusCode::from_u16(status).unwrap_or(StatusCode::OK);
+    let mut response = (status, headers, body).into_response();
     response
         .headers_mut()
         .insert("x-robots-tag", HeaderValue::from_static("noindex, nofollow"));

@@ -1,5 +1,6 @@
 //! Amounts and times in words.
 
+use std::fmt::Write as _;
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -24,21 +25,24 @@ pub(crate) fn duration(duration: Duration) -> String {
         ("m", 60),
         ("s", 1),
     ];
+    const MOST: usize = 3;
     let mut left = duration.as_secs();
-    let mut parts = Vec::new();
+    let mut text = String::with_capacity(16);
+    let mut said = 0;
     for (unit, seconds) in UNITS {
         let count = left / seconds;
         left %= seconds;
-        if count > 0 {
-            parts.push(format!("{count}{unit}"));
+        if count > 0 && said < MOST {
+            let gap = if said == 0 { "" } else { " " };
+            // Writing to memory cannot fail.
+            let _ = write!(text, "{gap}{count}{unit}");
+            said += 1;
         }
     }
-    parts.truncate(3);
-    if parts.is_empty() {
-        "0s".to_owned()
-    } else {
-        parts.join(" ")
+    if text.is_empty() {
+        text.push_str("0s");
     }
+    text
 }
 
 /// Bytes with a binary unit, such as `1.5 GiB`.

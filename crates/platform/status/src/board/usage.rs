@@ -7,7 +7,7 @@ use kube::Client;
 use serde::{Deserialize, Serialize};
 use toolforge_model::Quantity;
 
-use crate::board::follow::Shared;
+use crate::board::{follow::Shared, world::Place};
 
 /// How often metrics-server measures by default (its `--metric-resolution`).
 const RESOLUTION: Duration = Duration::from_secs(15);
@@ -93,7 +93,7 @@ pub(crate) async fn follow(client: Client, shared: Shared) {
     loop {
         turns.tick().await;
         match measured(&client).await {
-            Ok(usage) => shared.change("", |world| world.usage = usage),
+            Ok(usage) => shared.change(Place::Figures, |world| world.usage = usage),
             // Many clusters do not measure; the pages say so.
             Err(error) => tracing::debug!(error = %error, "usage cannot be read"),
         }

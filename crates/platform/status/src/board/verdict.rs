@@ -1,5 +1,7 @@
 //! Is a tool up, and if not, why: in one sentence, judged from what the cluster says of it. Pure.
 
+use std::borrow::Cow;
+
 use serde::Serialize;
 
 use crate::board::seen::{ContainerState, PodSeen, Role, ServiceSeen, WorkloadSeen};
@@ -11,7 +13,7 @@ use crate::board::world::{World, on};
 pub(crate) struct Verdict {
     pub(crate) standing: Standing,
     /// One sentence, for everybody.
-    pub(crate) sentence: String,
+    pub(crate) sentence: Cow<'static, str>,
 }
 
 /// The same in a word.
@@ -54,12 +56,18 @@ impl Standing {
     }
 }
 
-fn verdict(standing: Standing, sentence: impl Into<String>) -> Verdict {
+fn verdict(standing: Standing, sentence: impl Into<Cow<'static, str>>) -> Verdict {
     Verdict {
         standing,
         sentence: sentence.into(),
     }
 }
+
+/// Of a namespace in which nothing is.
+pub(crate) const IDLE: Verdict = Verdict {
+    standing: Standing::Idle,
+    sentence: Cow::Borrowed("Idle: it has no webservice, and nothing of it runs."),
+};
 
 /// Judges a namespace.
 pub(crate) fn judge(world: &World, namespace: &str) -> Verdict {
@@ -118,10 +126,7 @@ fn without_webservice(world: &World, namespace: &str) -> Verdict {
         .count();
     let schedules = on(&world.cron_jobs, namespace).count();
     match (running, schedules) {
-        (0, 0) => verdict(
-            Standing::Idle,
-            "Idle: it has no webservice, and nothing of it runs.",
-        ),
+        (0, 0) => IDLE,
         (0, schedules) => verdict(
             Standing::NoWebservice,
             format!(

@@ -6,7 +6,11 @@ use crate::board::seen::{
     EventSeen, IngressSeen, NamespaceSeen, NodeSeen, PodSeen, QuotaSeen, ServiceSeen, WorkloadKind,
     WorkloadSeen,
 };
-use crate::board::{traffic::Traffic, usage::Usage};
+use crate::board::{
+    glance::{Glance, Glances},
+    traffic::Traffic,
+    usage::Usage,
+};
 
 /// The objects of one kind: by namespace (empty for those that have none), then by name.
 pub(crate) type Shelf<T> = BTreeMap<String, BTreeMap<String, T>>;
@@ -33,25 +37,58 @@ pub(crate) struct World {
     pub(crate) version: Option<String>,
     /// Kinds that have been read whole at least once.
     pub(crate) read: Vec<&'static str>,
-    /// How often something changed: anywhere, and in each namespace.
+    glances: Glances,
+    /// How often something changed: anywhere, in a whole kind, and in each namespace.
     revision: u64,
+    whole_revision: u64,
     revisions: HashMap<String, u64>,
 }
 
+/// Where something changed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Place<'a> {
+    /// Among the objects of a namespace; among those that have none where its name is empty.
+    Namespace(&'a str),
+    /// Among the objects of a kind, all of which were read anew.
+    Kind,
+    /// Among what is measured, which no namespace is judged by.
+    Figures,
+}
+
 impl World {
-    /// Notes that something in a namespace is different; of what has none, everywhere.
-    pub(crate) fn changed(&mut self, namespace: &str) -> u64 {
+    /// Takes in that something is different.
+    pub(crate) fn changed(&mut self, place: Place<'_>) -> u64 {
         self.revision += 1;
-        self.revisions.insert(namespace.to_owned(), self.revision);
+        match place {
+            Place::Namespace(namespace) => {
+                self.revisions.insert(namespace.to_owned(), self.revision);
+                let mut glances = std::mem::take(&mut self.glances);
+                glances.renew(self, namespace);
+                self.glances = glances;
+            }
+            Place::Kind => {
+                self.whole_revision = self.revision;
+                self.glances = Glances::all(self);
+            }
+            Place::Figures => {}
+        }
         self.revision
     }
 
     /// The last change, in one namespace or anywhere.
     pub(crate) fn revision(&self, namespace: Option<&str>) -> u64 {
         match namespace {
-            Some(namespace) => self.revisions.get(namespace).copied().unwrap_or(0),
+            Some(namespace) => {
+                let own = self.revisions.get(namespace).copied().unwrap_or(0);
+                own.max(self.whole_revision)
+            }
             None => self.revision,
         }
+    }
+
+    /// A namespace at a glance.
+    pub(crate) fn glance(&self, namespace: &str) -> &Glance {
+        self.glances.of(namespace)
     }
 
     /// What makes Pods in a namespace, by kind and name; past `ReplicaSets` that nobody wants Pods of are left out.
@@ -67,13 +104,6 @@ impl World {
         .into_iter()
         .flat_map(move |shelf| on(shelf, namespace))
         .filter(|workload| workload.kind != WorkloadKind::ReplicaSet || workload.wanted > 0)
-    }
-
-    /// Whether anything of a tool runs, is to run, or is offered to visitors (facts section 10).
-    pub(crate) fn is_active(&self, namespace: &str) -> bool {
-        on(&self.pods, namespace).next().is_some()
-            || on(&self.cron_jobs, namespace).next().is_some()
-            || on(&self.ingresses, namespace).next().is_some()
     }
 
     /// Nodes, by name.

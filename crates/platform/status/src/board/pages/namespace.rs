@@ -13,7 +13,7 @@ use crate::board::{
     text,
     traffic::Bucket,
     usage::Amount,
-    verdict::{Verdict, judge},
+    verdict::Verdict,
     world::on,
 };
 
@@ -30,7 +30,7 @@ pub(super) struct Namespace<'a> {
     tool: Option<String>,
     url: Option<String>,
     /// Of a tool.
-    verdict: Option<Verdict>,
+    verdict: Option<&'a Verdict>,
     maintainers: Vec<String>,
     links: Vec<Outward<'a>>,
     quotas: Vec<&'a QuotaSeen>,
@@ -104,7 +104,7 @@ pub(super) fn namespace<'a>(seen: Seen<'a>, name: &str) -> Option<Namespace<'a>>
         frame: Frame::new(seen, shown, "namespaces"),
         name,
         url: tool.as_ref().map(|tool| url(seen, tool)),
-        verdict: tool.as_ref().map(|_| judge(world, name)),
+        verdict: tool.as_ref().map(|_| &world.glance(name).verdict),
         maintainers: maintainers(namespace),
         links: config
             .links

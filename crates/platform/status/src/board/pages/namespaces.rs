@@ -5,11 +5,7 @@ use serde::Serialize;
 use toolforge_model::ToolName;
 
 use super::{Frame, Seen};
-use crate::board::{
-    seen::NamespaceSeen,
-    verdict::{Standing, judge},
-    world::on,
-};
+use crate::board::{seen::NamespaceSeen, verdict::Standing};
 
 #[derive(Template, Serialize)]
 #[template(path = "board/namespaces.html", whitespace = "minimize")]
@@ -30,6 +26,8 @@ pub(super) struct Row<'a> {
     pub(super) standing: Option<Standing>,
     pub(super) pods: usize,
     #[serde(skip)]
+    is_active: bool,
+    #[serde(skip)]
     pub(super) namespace: &'a NamespaceSeen,
 }
 
@@ -49,7 +47,7 @@ pub(super) fn namespaces(seen: Seen<'_>) -> Namespaces<'_> {
     let (mut infrastructure, mut active, mut inactive) = (Vec::new(), Vec::new(), Vec::new());
     for namespace in seen.world.namespaces() {
         let row = row(seen, namespace);
-        match (&row.tool, seen.world.is_active(row.name)) {
+        match (&row.tool, row.is_active) {
             (None, _) => infrastructure.push(row),
             (Some(_), true) => active.push(row),
             (Some(_), false) => inactive.push(row),
@@ -67,9 +65,11 @@ pub(super) fn namespaces(seen: Seen<'_>) -> Namespaces<'_> {
 pub(super) fn row<'a>(seen: Seen<'a>, namespace: &'a NamespaceSeen) -> Row<'a> {
     let name = namespace.meta.name.as_str();
     let tool = ToolName::of_namespace(name).map(|tool| tool.to_string());
+    let glance = seen.world.glance(name);
     Row {
-        standing: tool.as_ref().map(|_| judge(seen.world, name).standing),
-        pods: on(&seen.world.pods, name).count(),
+        standing: tool.as_ref().map(|_| glance.verdict.standing),
+        pods: glance.pods,
+        is_active: glance.is_active,
         name,
         tool,
         namespace,

@@ -5,11 +5,7 @@ use serde::Serialize;
 use toolforge_model::ToolName;
 
 use super::{Frame, Seen};
-use crate::board::{
-    chart, text,
-    verdict::{Standing, judge},
-    world::all,
-};
+use crate::board::{chart, text, verdict::Standing, world::all};
 
 /// How many tools in trouble are listed; a page that lists a thousand helps nobody.
 const LISTED: usize = 100;
@@ -57,7 +53,7 @@ struct Trouble<'a> {
     namespace: &'a str,
     tool: String,
     standing: Standing,
-    sentence: String,
+    sentence: &'a str,
 }
 
 pub(super) fn overview(seen: Seen<'_>) -> Overview<'_> {
@@ -69,8 +65,9 @@ pub(super) fn overview(seen: Seen<'_>) -> Overview<'_> {
             continue;
         };
         tally.tools += 1;
-        tally.active += usize::from(world.is_active(name));
-        let verdict = judge(world, name);
+        let glance = world.glance(name);
+        let verdict = &glance.verdict;
+        tally.active += usize::from(glance.is_active);
         match verdict.standing {
             Standing::Up | Standing::Starting => tally.up += 1,
             Standing::Down | Standing::Impaired => {
@@ -79,7 +76,7 @@ pub(super) fn overview(seen: Seen<'_>) -> Overview<'_> {
                     namespace: name,
                     tool: tool.to_string(),
                     standing: verdict.standing,
-                    sentence: verdict.sentence,
+                    sentence: &verdict.sentence,
                 });
             }
             Standing::NoWebservice | Standing::Idle => {}

@@ -5,7 +5,7 @@ use std::time::Duration;
 use reqwest::{Client, Url};
 
 use super::Sample;
-use crate::board::{config::FiguresUrl, follow::Shared};
+use crate::board::{config::FiguresUrl, follow::Shared, world::Place};
 
 /// How often the gateways are asked. Counters do not tell when they change; a minute is what Prometheus takes.
 const INTERVAL: Duration = Duration::from_mins(1);
@@ -37,7 +37,9 @@ pub(crate) async fn follow(gateways: Vec<FiguresUrl>, shared: Shared) {
                 match ask(&client, address).await {
                     Ok(samples) => {
                         let now = jiff::Timestamp::now().as_second();
-                        shared.change("", |world| world.traffic.take(&instance, samples, now));
+                        shared.change(Place::Figures, |world| {
+                            world.traffic.take(&instance, samples, now);
+                        });
                     }
                     Err(error) => tracing::warn!(gateway = instance, error, "its figures cannot be read"),
                 }

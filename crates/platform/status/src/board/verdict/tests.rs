@@ -9,7 +9,7 @@ fn judged(objects: &[Value]) -> (Standing, String) {
         example.put(object);
     }
     let verdict = judge(&example.world, "tool-t");
-    (verdict.standing, verdict.sentence)
+    (verdict.standing, verdict.sentence.into_owned())
 }
 
 /// A webservice with one Pod in this state.
