@@ -7,6 +7,11 @@ use std::time::Duration;
 pub(crate) struct Figure(Vec<f64>);
 
 impl Figure {
+    /// Nothing measured yet.
+    pub(crate) const fn new() -> Self {
+        Self(Vec::new())
+    }
+
     /// Adds the value of a run.
     pub(crate) fn add(&mut self, value: f64) {
         self.0.push(value);

@@ -1,7 +1,8 @@
-//! The public pages: how fast a page of k8s-status is with thousands of tools, what it costs in memory, and how many
-//! visits fourohfour answers beside Debian's nginx with a file.
+//! The public pages: how fast a page of k8s-status is with thousands of tools, what it costs in memory, how many visits
+//! fourohfour answers beside Debian's nginx with a file, and how soon Prometheus has the state of all Pods.
 
 mod load;
+mod metrics;
 mod nginx;
 mod stub;
 
@@ -50,6 +51,9 @@ pub(crate) struct Arguments {
     /// Pods that it has
     #[arg(long, default_value_t = 5000)]
     pods: usize,
+    /// Pods whose state Prometheus reads
+    #[arg(long, value_name = "PODS", default_value_t = 10_000)]
+    metrics_pods: usize,
 }
 
 /// A program that is ended when dropped.
@@ -73,7 +77,8 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<()> {
 
 async fn measure(arguments: &Arguments) -> anyhow::Result<()> {
     let folder = tempfile::tempdir()?;
-    let api = stub::serve(arguments.tools, arguments.pods).await?;
+    let authority = toolforge_pki::Authority::create("bench")?;
+    let api = stub::serve(arguments.tools, arguments.pods, authority.certificate_pem()).await?;
     let kubeconfig = folder.path().join("kubeconfig");
     std::fs::write(&kubeconfig, stub::kubeconfig(api))?;
     println!(
@@ -82,20 +87,24 @@ async fn measure(arguments: &Arguments) -> anyhow::Result<()> {
     );
     let time = Duration::from_secs(arguments.seconds);
     pages(arguments, &kubeconfig, time).await?;
-    not_there(arguments, &kubeconfig, folder.path(), time).await
+    not_there(arguments, &kubeconfig, folder.path(), time).await?;
+    metrics::measure(arguments, &authority, folder.path()).await
 }
 
 async fn pages(arguments: &Arguments, kubeconfig: &Path, time: Duration) -> anyhow::Result<()> {
     let (running, port) = start(&arguments.program, "k8s-status", kubeconfig)?;
     until(port, "/index.json", &format!("\"tools\":{}", arguments.tools)).await?;
     println!(
-        "{:<28} {:>10} {:>10} {:>10}  goal p99",
-        "k8s-status", "p50 ms", "p99 ms", "pages/s"
+        "{:<28} {:>10} {:>10} {:>10} {:>10}  goal p99",
+        "k8s-status", "p50 ms", "p99 ms", "pages/s", "CPU ms"
     );
     for page in PAGES {
-        let (mut p50, mut p99, mut rate) = (Figure::default(), Figure::default(), Figure::default());
+        let [mut p50, mut p99, mut rate, mut cost] = [const { Figure::new() }; 4];
         for _ in 0..arguments.runs {
+            let before = process::processor_time(running.0.id())?;
             let outcome = load::run(port, "k8s-status.toolforge.example", page, CONNECTIONS, time).await?;
+            let spent = process::processor_time(running.0.id())?.saturating_sub(before);
+            cost.add(spent.as_secs_f64() * 1e3 / outcome.requests.max(1.0));
             p50.add(outcome.p50_milliseconds);
             p99.add(outcome.p99_milliseconds);
             rate.add(outcome.per_second);
@@ -107,10 +116,11 @@ async fn pages(arguments: &Arguments, kubeconfig: &Path, time: Duration) -> anyh
             "missed"
         };
         println!(
-            "{page:<28} {:>10} {:>10} {:>10}  {GOAL_MILLISECONDS} ms: {met}",
+            "{page:<28} {:>10} {:>10} {:>10} {:>10}  {GOAL_MILLISECONDS} ms: {met}",
             shown(median(&p50)),
             shown(worst),
-            shown(median(&rate))
+            shown(median(&rate)),
+            shown(median(&cost))
         );
     }
     println!(
@@ -183,18 +193,23 @@ fn median(figure: &Figure) -> f64 {
 
 /// Starts a component on a port of its own.
 fn start(program: &Path, component: &str, kubeconfig: &Path) -> anyhow::Result<(Running, u16)> {
+    start_with(program, component, kubeconfig, &["--domain", "toolforge.example"])
+}
+
+/// The same, with these words.
+fn start_with(
+    program: &Path,
+    component: &str,
+    kubeconfig: &Path,
+    words: &[&str],
+) -> anyhow::Result<(Running, u16)> {
     let port = free_port()?;
     let mut command = Command::new(program);
     command
-        .args([
-            component,
-            "--domain",
-            "toolforge.example",
-            "--listen",
-            &format!("127.0.0.1:{port}"),
-        ])
+        .args([component, "--listen", &format!("127.0.0.1:{port}")])
         .arg("--kubeconfig")
         .arg(kubeconfig)
+        .args(words)
         .stdout(Stdio::null())
         .stderr(Stdio::null());
     let child = command

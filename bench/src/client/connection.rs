@@ -55,6 +55,15 @@ impl Connection {
         Ok(serde_json::from_slice(&bytes)?)
     }
 
+    /// Sends a request and gives the text that comes back.
+    pub(crate) async fn text(&mut self, call: &Call) -> anyhow::Result<String> {
+        let head = self.granted(call).await?;
+        let mut bytes = Vec::new();
+        self.body(head.length, |part| bytes.extend_from_slice(part))
+            .await?;
+        Ok(String::from_utf8(bytes)?)
+    }
+
     /// Sends a request whose answer goes on for ever; what comes of it is for [`Connection::follow`].
     pub(crate) async fn watch(&mut self, call: &Call) -> anyhow::Result<()> {
         let head = self.granted(call).await?;
