@@ -363,10 +363,11 @@ impl Machine<'_> {
         client::from_text(&self.kubeconfig(&identity, user)).await
     }
 
+    /// The node watches each object that a volume shows.
     async fn node_client(&self) -> anyhow::Result<Client> {
         let user = format!("system:node:{NODE}");
         let identity = self.cluster.issue_client(&user, &["system:nodes"])?;
-        client::from_text(&self.kubeconfig(&identity, &user)).await
+        client::of_many_connections(&self.kubeconfig(&identity, &user)).await
     }
 
     fn domain(&self) -> anyhow::Result<Domain> {
