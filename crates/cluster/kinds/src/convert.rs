@@ -1,5 +1,9 @@
-//! Kinds that are kept as another kind: `events.k8s.io/v1 Event` is kept as a core `Event`.
+//! Kinds that are kept as another kind: `events.k8s.io/v1 Event` is kept as a core `Event`, and an autoscaler of
+//! `autoscaling/v1` as one of `v2`.
 
+mod autoscaler;
+
+pub(crate) use autoscaler::keep_status_in_annotations;
 use serde_json::Value;
 
 use crate::kind::{Kind, Storage};
@@ -9,17 +13,26 @@ use crate::value::{Read as _, remove};
 /// The kind as which objects of `kind` are kept: itself, for nearly all.
 pub fn storage_kind(kind: &'static Kind) -> &'static Kind {
     match kind.storage {
-        Storage::As(group, name) => by_kind(group, kind.version, name).unwrap_or(kind),
+        Storage::As(group, version, name) => by_kind(group, version, name).unwrap_or(kind),
         Storage::Stored | Storage::Virtual => kind,
     }
 }
 
-/// The object of kind `from` as an object of kind `to`: between the two Events, else only `apiVersion` and `kind`.
+/// The object of kind `from` as an object of kind `to`: between the two Events and the two autoscalers, else only
+/// `apiVersion` and `kind`.
 pub fn convert(from: &Kind, to: &Kind, mut object: Value) -> Value {
     let renamed: &[(&str, &str)] = match (from.key(), to.key()) {
         (("events.k8s.io", "Event"), ("", "Event")) => EVENT_FIELDS,
         (("", "Event"), ("events.k8s.io", "Event")) => {
             rename(&mut object, EVENT_FIELDS, true);
+            &[]
+        }
+        ((AUTOSCALING, "HorizontalPodAutoscaler"), (AUTOSCALING, "HorizontalPodAutoscaler")) => {
+            match (from.version, to.version) {
+                ("v1", "v2") => autoscaler::unfold(&mut object),
+                ("v2", "v1") => autoscaler::flatten(&mut object),
+                _ => {}
+            }
             &[]
         }
         _ => &[],
@@ -31,6 +44,8 @@ pub fn convert(from: &Kind, to: &Kind, mut object: Value) -> Value {
     }
     object
 }
+
+const AUTOSCALING: &str = "autoscaling";
 
 /// Names in `events.k8s.io/v1`, and the same in core.
 const EVENT_FIELDS: &[(&str, &str)] = &[

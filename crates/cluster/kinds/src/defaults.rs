@@ -2,6 +2,7 @@
 //! create and on update. It fills in fields only; what needs a clock, an allocator or other objects is not done here.
 
 mod admission;
+mod autoscaler;
 mod definition;
 mod metadata;
 mod network;
@@ -10,10 +11,11 @@ mod workload;
 
 use serde_json::Value;
 
+use crate::convert::{convert, storage_kind};
 use crate::kind::Kind;
 
 /// Fills in the defaults of a kind. Idempotent.
-pub fn apply_defaults(kind: &Kind, object: &mut Value) {
+pub fn apply_defaults(kind: &'static Kind, object: &mut Value) {
     match kind.key() {
         ("", "Pod") => pod::pod(object),
         ("", "Namespace") => metadata::namespace(object),
@@ -28,6 +30,13 @@ pub fn apply_defaults(kind: &Kind, object: &mut Value) {
         ("apps", "Deployment") => workload::deployment(object),
         ("apps", "ReplicaSet") => workload::replica_set(object),
         ("apps", "StatefulSet") => workload::stateful_set(object),
+        ("autoscaling", "HorizontalPodAutoscaler") => {
+            // What an older version is given by default, it is given where its objects are stored.
+            let stored = storage_kind(kind);
+            let mut full = convert(kind, stored, object.take());
+            autoscaler::autoscaler(&mut full);
+            *object = convert(stored, kind, full);
+        }
         ("batch", "Job") => workload::job(object),
         ("batch", "CronJob") => workload::cron_job(object),
         ("discovery.k8s.io", "EndpointSlice") => network::endpoint_slice(object),

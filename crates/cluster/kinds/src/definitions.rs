@@ -3,8 +3,9 @@
 
 use k8s_openapi::api::{
     admissionregistration::v1 as admissionregistration, apps::v1 as apps,
-    authentication::v1 as authentication, authorization::v1 as authorization, autoscaling::v1 as autoscaling,
-    batch::v1 as batch, certificates::v1 as certificates, coordination::v1 as coordination, core::v1 as core,
+    authentication::v1 as authentication, authorization::v1 as authorization,
+    autoscaling::v1 as autoscaling_v1, autoscaling::v2 as autoscaling, batch::v1 as batch,
+    certificates::v1 as certificates, coordination::v1 as coordination, core::v1 as core,
     discovery::v1 as discovery, events::v1 as events, networking::v1 as networking, policy::v1 as policy,
     rbac::v1 as rbac,
 };
@@ -14,12 +15,15 @@ use k8s_openapi::kube_aggregator::pkg::apis::apiregistration::v1 as apiregistrat
 use schemars::generate::{SchemaGenerator, SchemaSettings};
 use serde_json::{Map, Value};
 
+/// Group, version and kind.
+pub(crate) type Place = (&'static str, &'static str, &'static str);
+
 /// Definitions, and the name of the definition of each kind.
 pub(crate) struct Definitions {
     /// Name to schema, with references as `OpenAPI` 3 wants them.
     pub(crate) schemas: Map<String, Value>,
-    /// Group, kind and name of definition.
-    pub(crate) roots: Vec<(&'static str, &'static str, String)>,
+    /// Group, version, kind and name of definition.
+    pub(crate) roots: Vec<(Place, String)>,
 }
 
 /// Prefix of references between definitions.
@@ -37,47 +41,48 @@ const PATCH_IS: &str =
 pub(crate) const LIST_META: &str = "io.k8s.apimachinery.pkg.apis.meta.v1.ListMeta";
 
 macro_rules! roots {
-    ($generator:ident, $wanted:ident, $($group:literal: $module:ident { $($kind:ident)* })*) => {{
+    ($generator:ident, $wanted:ident, $($group:literal $version:literal: $module:ident { $($kind:ident)* })*) => {{
         let mut roots = Vec::new();
-        $(if $wanted($group) {
+        $(if $wanted($group, $version) {
             $(
                 let name = <$module::$kind as schemars::JsonSchema>::schema_name().into_owned();
                 $generator.subschema_for::<$module::$kind>();
-                roots.push(($group, stringify!($kind), name));
+                roots.push((($group, $version, stringify!($kind)), name));
             )*
         })*
         roots
     }};
 }
 
-/// The definitions of the groups that are wanted, and all that they refer to.
-pub(crate) fn definitions(wanted: impl Fn(&str) -> bool) -> Definitions {
+/// The definitions of the groups and versions that are wanted, and all that they refer to.
+pub(crate) fn definitions(wanted: impl Fn(&str, &str) -> bool) -> Definitions {
     let mut generator: SchemaGenerator = SchemaSettings::openapi3().into_generator();
     let roots = roots! { generator, wanted,
-        "": core {
+        "" "v1": core {
             Binding ConfigMap Endpoints Event LimitRange Namespace Node PersistentVolume PersistentVolumeClaim Pod
             ReplicationController ResourceQuota
             Secret Service ServiceAccount
         }
-        "admissionregistration.k8s.io": admissionregistration {
+        "admissionregistration.k8s.io" "v1": admissionregistration {
             MutatingWebhookConfiguration ValidatingWebhookConfiguration
         }
-        "apiextensions.k8s.io": apiextensions { CustomResourceDefinition }
-        "apiregistration.k8s.io": apiregistration { APIService }
-        "apps": apps { ControllerRevision DaemonSet Deployment ReplicaSet StatefulSet }
-        "authentication.k8s.io": authentication { SelfSubjectReview TokenRequest TokenReview }
-        "authorization.k8s.io": authorization {
+        "apiextensions.k8s.io" "v1": apiextensions { CustomResourceDefinition }
+        "apiregistration.k8s.io" "v1": apiregistration { APIService }
+        "apps" "v1": apps { ControllerRevision DaemonSet Deployment ReplicaSet StatefulSet }
+        "authentication.k8s.io" "v1": authentication { SelfSubjectReview TokenRequest TokenReview }
+        "authorization.k8s.io" "v1": authorization {
             LocalSubjectAccessReview SelfSubjectAccessReview SelfSubjectRulesReview SubjectAccessReview
         }
-        "autoscaling": autoscaling { Scale }
-        "batch": batch { CronJob Job }
-        "certificates.k8s.io": certificates { CertificateSigningRequest }
-        "coordination.k8s.io": coordination { Lease }
-        "discovery.k8s.io": discovery { EndpointSlice }
-        "events.k8s.io": events { Event }
-        "networking.k8s.io": networking { Ingress IngressClass NetworkPolicy }
-        "policy": policy { Eviction PodDisruptionBudget }
-        "rbac.authorization.k8s.io": rbac { ClusterRole ClusterRoleBinding Role RoleBinding }
+        "autoscaling" "v1": autoscaling_v1 { HorizontalPodAutoscaler Scale }
+        "autoscaling" "v2": autoscaling { HorizontalPodAutoscaler }
+        "batch" "v1": batch { CronJob Job }
+        "certificates.k8s.io" "v1": certificates { CertificateSigningRequest }
+        "coordination.k8s.io" "v1": coordination { Lease }
+        "discovery.k8s.io" "v1": discovery { EndpointSlice }
+        "events.k8s.io" "v1": events { Event }
+        "networking.k8s.io" "v1": networking { Ingress IngressClass NetworkPolicy }
+        "policy" "v1": policy { Eviction PodDisruptionBudget }
+        "rbac.authorization.k8s.io" "v1": rbac { ClusterRole ClusterRoleBinding Role RoleBinding }
     };
     generator.subschema_for::<meta::DeleteOptions>();
     generator.subschema_for::<meta::ListMeta>();
@@ -116,18 +121,15 @@ mod tests {
 
     #[test]
     fn every_kind_has_a_definition_and_every_reference_leads_somewhere() {
-        let definitions = definitions(|_| true);
+        let definitions = definitions(|_, _| true);
         for kind in crate::all() {
             assert!(
-                definitions
-                    .roots
-                    .iter()
-                    .any(|(group, name, _)| (*group, *name) == kind.key()),
+                definitions.roots.iter().any(|(place, _)| *place == kind.place()),
                 "{} has no schema",
                 kind.kind
             );
         }
-        for (_, _, name) in &definitions.roots {
+        for (_, name) in &definitions.roots {
             assert!(definitions.schemas.contains_key(name), "{name}");
         }
         walk(&Value::Object(definitions.schemas.clone()), &definitions.schemas);

@@ -58,6 +58,11 @@ impl Kind {
             .find(|subresource| subresource.name() == name)
     }
 
+    /// Group, version and kind, by which schemas are found.
+    pub(crate) fn place(&self) -> (&'static str, &'static str, &'static str) {
+        (self.group, self.version, self.kind)
+    }
+
     /// The same kind in the key of internal tables: group and kind.
     pub(crate) fn key(&self) -> (&'static str, &'static str) {
         (self.group, self.kind)
@@ -88,8 +93,8 @@ pub enum Storage {
     Stored,
     /// Answered at once and never kept: the reviews.
     Virtual,
-    /// Kept as objects of another kind, group and kind named here; [`crate::convert()`] goes both ways.
-    As(&'static str, &'static str),
+    /// Kept as objects of another kind, group, version and kind named here; [`crate::convert()`] goes both ways.
+    As(&'static str, &'static str, &'static str),
 }
 
 /// The verbs of a kind or a subresource.

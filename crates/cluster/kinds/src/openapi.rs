@@ -88,25 +88,25 @@ fn build(name: &str) -> Value {
 /// The schemas and the paths of a group version.
 fn build_parts(name: &str) -> (Map<String, Value>, Map<String, Value>) {
     let kinds: Vec<_> = all().iter().filter(|kind| kind.api_version() == name).collect();
-    let groups: HashSet<&str> = kinds.iter().flat_map(|kind| groups_of(kind)).collect();
-    let mut definitions = definitions(|wanted| groups.contains(wanted));
+    let groups: HashSet<(&str, &str)> = kinds.iter().flat_map(|kind| groups_of(kind)).collect();
+    let mut definitions = definitions(|group, version| groups.contains(&(group, version)));
     publish::publish(&mut definitions, &kinds);
-    let roots: HashMap<(&str, &str), &str> = definitions
+    let roots: HashMap<(&str, &str, &str), &str> = definitions
         .roots
         .iter()
-        .map(|(group, kind, name)| ((*group, *kind), name.as_str()))
+        .map(|(place, name)| (*place, name.as_str()))
         .collect();
     let paths = paths::paths(&kinds, &roots);
     (definitions.schemas, paths)
 }
 
-/// The groups whose objects go in and out through a kind: its own, and those of subresources such as `Scale`.
-fn groups_of(kind: &Kind) -> impl Iterator<Item = &'static str> {
-    let through = kind
-        .subresources
-        .iter()
-        .map(|subresource| subresource.object(kind).0);
-    std::iter::once(kind.group).chain(through)
+/// The groups and versions whose objects go in and out through a kind: its own, and those of subresources such as `Scale`.
+fn groups_of(kind: &Kind) -> impl Iterator<Item = (&'static str, &'static str)> {
+    let through = kind.subresources.iter().map(|subresource| {
+        let (group, version, _) = subresource.object(kind);
+        (group, version)
+    });
+    std::iter::once((kind.group, kind.version)).chain(through)
 }
 
 #[cfg(test)]

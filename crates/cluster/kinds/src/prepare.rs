@@ -10,6 +10,7 @@ mod service;
 
 use serde_json::{Value, json};
 
+use crate::convert::keep_status_in_annotations;
 use crate::kind::{Kind, Subresource};
 use crate::value::{Read as _, child, default, ensure, equivalent, int_at, keep, remove, text_at};
 
@@ -94,6 +95,7 @@ fn main_door(kind: &Kind, old: &Value, new: &mut Value) {
         ("certificates.k8s.io", _) | ("", "Namespace") => keep(old, new, "spec"),
         ("", "Pod") => pod::complete(old, new),
         ("", "Service") => service::keep_addresses(old, new),
+        ("autoscaling", _) if kind.version == "v1" => keep_status_in_annotations(old, new),
         ("batch", "Job") => keep_job_selector(old, new),
         _ => {}
     }
@@ -195,7 +197,8 @@ fn has_generation(kind: &Kind) -> bool {
     match kind.group {
         "" => kind.kind == "Pod",
         "apps" => kind.kind != "ControllerRevision",
-        "batch"
+        "autoscaling"
+        | "batch"
         | "networking.k8s.io"
         | "policy"
         | "discovery.k8s.io"
@@ -228,6 +231,8 @@ fn first_status(kind: &Kind, object: &Value) -> Value {
         ("", "Service") | ("networking.k8s.io", "Ingress") => json!({ "loadBalancer": {} }),
         ("apps", "ReplicaSet") => json!({ "replicas": 0 }),
         ("apps", "StatefulSet") => json!({ "replicas": 0, "availableReplicas": 0 }),
+        ("autoscaling", _) if kind.version == "v1" => json!({ "currentReplicas": 0, "desiredReplicas": 0 }),
+        ("autoscaling", _) => json!({ "desiredReplicas": 0 }),
         ("policy", _) => {
             json!({ "currentHealthy": 0, "desiredHealthy": 0, "disruptionsAllowed": 0, "expectedPods": 0 })
         }

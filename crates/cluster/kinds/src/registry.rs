@@ -3,22 +3,32 @@
 //! Not to be had on purpose: kinds that no part of the platform would ever act upon, and that would look as if it did.
 //! Some of them can be listed, and the list is always empty, since `kubectl apply --prune` and `kubectl cluster-info dump`
 //! insist on it (`DaemonSet`, `PersistentVolume`, `ReplicationController`); the others are not known at all
-//! (`HorizontalPodAutoscaler`, `StorageClass`).
+//! (`StorageClass`).
 
 use std::collections::HashMap;
 use std::sync::OnceLock;
 
 use crate::kind::{Kind, Storage, Subresource, Verbs};
 
-/// Columns: group, kind, plural, singular, short names, categories, scope, subresources.
+/// Columns: group, kind, plural, singular, short names, categories, scope, subresources, verbs, storage, and the version
+/// where it is not `v1`. Of several versions of a group the first is the one that clients shall prefer.
 macro_rules! kinds {
     ($($group:literal $kind:literal $plural:literal $singular:literal [$($short:literal)*] [$($category:literal)*]
-       $scope:ident [$($sub:ident)*] $verbs:ident $storage:expr;)*) => {
+       $scope:ident [$($sub:ident)*] $verbs:ident $storage:expr $(, $version:literal)?;)*) => {
         &[$(Kind {
-            group: $group, version: "v1", kind: $kind, plural: $plural, singular: $singular,
+            group: $group, version: version!($($version)?), kind: $kind, plural: $plural, singular: $singular,
             short_names: &[$($short),*], categories: &[$($category),*], namespaced: is_namespaced!($scope),
             subresources: &[$(Subresource::$sub),*], verbs: Verbs::$verbs, storage: $storage, custom: false,
         }),*]
+    };
+}
+
+macro_rules! version {
+    () => {
+        "v1"
+    };
+    ($version:literal) => {
+        $version
     };
 }
 
@@ -65,12 +75,14 @@ static KINDS: &[Kind] = kinds! {
     "authorization.k8s.io" "SelfSubjectAccessReview" "selfsubjectaccessreviews" "selfsubjectaccessreview" [] [] cluster [] CREATE VIRTUAL;
     "authorization.k8s.io" "SelfSubjectRulesReview" "selfsubjectrulesreviews" "selfsubjectrulesreview" [] [] cluster [] CREATE VIRTUAL;
     "authorization.k8s.io" "SubjectAccessReview" "subjectaccessreviews" "subjectaccessreview" [] [] cluster [] CREATE VIRTUAL;
+    "autoscaling" "HorizontalPodAutoscaler" "horizontalpodautoscalers" "horizontalpodautoscaler" ["hpa"] ["all"] namespaced [Status] ALL STORED, "v2";
+    "autoscaling" "HorizontalPodAutoscaler" "horizontalpodautoscalers" "horizontalpodautoscaler" ["hpa"] ["all"] namespaced [Status] ALL Storage::As("autoscaling", "v2", "HorizontalPodAutoscaler");
     "batch" "CronJob" "cronjobs" "cronjob" ["cj"] ["all"] namespaced [Status] ALL STORED;
     "batch" "Job" "jobs" "job" [] ["all"] namespaced [Status] ALL STORED;
     "certificates.k8s.io" "CertificateSigningRequest" "certificatesigningrequests" "certificatesigningrequest" ["csr"] [] cluster [Approval Status] ALL STORED;
     "coordination.k8s.io" "Lease" "leases" "lease" [] [] namespaced [] ALL STORED;
     "discovery.k8s.io" "EndpointSlice" "endpointslices" "endpointslice" [] [] namespaced [] ALL STORED;
-    "events.k8s.io" "Event" "events" "event" ["ev"] [] namespaced [] ALL Storage::As("", "Event");
+    "events.k8s.io" "Event" "events" "event" ["ev"] [] namespaced [] ALL Storage::As("", "v1", "Event");
     "networking.k8s.io" "Ingress" "ingresses" "ingress" ["ing"] [] namespaced [Status] ALL STORED;
     "networking.k8s.io" "IngressClass" "ingressclasses" "ingressclass" [] [] cluster [] ALL STORED;
     "networking.k8s.io" "NetworkPolicy" "networkpolicies" "networkpolicy" ["netpol"] [] namespaced [] ALL STORED;
@@ -132,7 +144,7 @@ mod tests {
         for kind in all() {
             for short in kind.short_names {
                 assert!(
-                    seen.insert((kind.group, short)),
+                    seen.insert((kind.group, kind.version, short)),
                     "{short} of {} is taken",
                     kind.kind
                 );

@@ -15,7 +15,7 @@ use shape::shapes;
 /// Paths of fields that the kind does not have, as `unknown field "spec.foo"`.
 pub fn unknown_fields(kind: &Kind, object: &Value) -> Vec<String> {
     let mut unknown = Vec::new();
-    if let Some(shape) = shapes().root(kind.group, kind.kind) {
+    if let Some(shape) = shapes().root(kind.group, kind.version, kind.kind) {
         decode::unknown(&shape, object, &mut String::new(), &mut unknown);
     }
     unknown
@@ -28,7 +28,7 @@ pub fn check_types(kind: &Kind, object: &Value) -> Result<(), Status> {
 
 /// Takes away nulls and fields that the kind does not have.
 pub fn prune(kind: &Kind, object: &mut Value) {
-    if let Some(shape) = shapes().root(kind.group, kind.kind) {
+    if let Some(shape) = shapes().root(kind.group, kind.version, kind.kind) {
         decode::prune(&shape, object);
     }
 }
@@ -57,7 +57,7 @@ pub fn strict_error(kind: &Kind, unknown: &[String]) -> Status {
 fn decode_as(group: &str, version: &str, kind: &str, object: &mut Value) -> Result<Vec<String>, Mistyped> {
     check_as(group, version, kind, object)?;
     let mut unknown = Vec::new();
-    if let Some(shape) = shapes().root(group, kind) {
+    if let Some(shape) = shapes().root(group, version, kind) {
         decode::unknown(&shape, object, &mut String::new(), &mut unknown);
         decode::prune(&shape, object);
     }
@@ -65,7 +65,7 @@ fn decode_as(group: &str, version: &str, kind: &str, object: &mut Value) -> Resu
 }
 
 fn check_as(group: &str, version: &str, kind: &str, object: &Value) -> Result<(), Mistyped> {
-    let Some(shape) = shapes().root(group, kind) else {
+    let Some(shape) = shapes().root(group, version, kind) else {
         return Ok(());
     };
     decode::check(&shape, object).map_err(|why| Mistyped {

@@ -5,6 +5,7 @@
 //! `kubectl get -o wide`.
 
 mod age;
+mod autoscaler;
 mod cluster;
 mod config;
 mod event;
@@ -172,6 +173,7 @@ fn printer(kind: &Kind) -> Printer {
         ("apps", "ReplicaSet") => (workload::REPLICA_SET, workload::replica_set),
         ("apps", "StatefulSet") => (workload::STATEFUL_SET, workload::stateful_set),
         ("apps", "ControllerRevision") => (workload::REVISION, workload::revision),
+        ("autoscaling", _) => (autoscaler::COLUMNS, autoscaler::cells),
         ("batch", "Job") => (workload::JOB, workload::job),
         ("batch", "CronJob") => (workload::CRON_JOB, workload::cron_job),
         ("", "Service") => (network::SERVICE, network::service),

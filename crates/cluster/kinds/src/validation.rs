@@ -6,6 +6,7 @@
 
 mod access;
 mod api_service;
+mod autoscaler;
 mod certificate;
 mod cluster;
 mod config;
@@ -29,15 +30,18 @@ mod storage;
 mod webhook;
 mod workload;
 
+use std::borrow::Cow;
+
 use serde_json::Value;
 
 use crate::FieldError;
+use crate::convert::{convert, storage_kind};
 use crate::kind::{Kind, Subresource};
 pub(crate) use names::is_subdomain;
 use path::Errors;
 
 /// What is wrong with a new object; empty when nothing is.
-pub fn validate_create(kind: &Kind, object: &Value) -> Vec<FieldError> {
+pub fn validate_create(kind: &'static Kind, object: &Value) -> Vec<FieldError> {
     let mut errors = Errors::new();
     metadata::validate(kind, object, &mut errors);
     validate_content(kind, object, &mut errors);
@@ -46,6 +50,7 @@ pub fn validate_create(kind: &Kind, object: &Value) -> Vec<FieldError> {
         ("events.k8s.io", _) => event::validate_new(kind, object, &mut errors),
         ("", "Service") => service::validate_new(object, &mut errors),
         ("apps", "StatefulSet") => stateful_set::validate_new(object, &mut errors),
+        ("autoscaling", _) => autoscaler::autoscaler(&stored(kind, object), None, &mut errors),
         ("batch", "Job") => job::validate_new(object, &mut errors),
         ("networking.k8s.io", "Ingress") => ingress::validate_new(object, &mut errors),
         _ => {}
@@ -55,7 +60,7 @@ pub fn validate_create(kind: &Kind, object: &Value) -> Vec<FieldError> {
 
 /// What is wrong with a change through a door; empty when nothing is.
 pub fn validate_update(
-    kind: &Kind,
+    kind: &'static Kind,
     old: &Value,
     new: &Value,
     subresource: Option<Subresource>,
@@ -78,6 +83,16 @@ pub fn validate_update(
         }
     }
     errors
+}
+
+/// The object in the version in which it is stored: rules are the same in all.
+fn stored<'a>(kind: &'static Kind, object: &'a Value) -> Cow<'a, Value> {
+    let stored = storage_kind(kind);
+    if stored == kind {
+        Cow::Borrowed(object)
+    } else {
+        Cow::Owned(convert(kind, stored, object.clone()))
+    }
 }
 
 fn validate_content(kind: &Kind, object: &Value, errors: &mut Errors) {
@@ -121,7 +136,7 @@ fn validate_content(kind: &Kind, object: &Value, errors: &mut Errors) {
     }
 }
 
-fn validate_change(kind: &Kind, old: &Value, new: &Value, errors: &mut Errors) {
+fn validate_change(kind: &'static Kind, old: &Value, new: &Value, errors: &mut Errors) {
     match kind.key() {
         ("", "Pod") => pod::validate_update(old, new, errors),
         ("", "Service") => service::validate_update(old, new, errors),
@@ -132,6 +147,10 @@ fn validate_change(kind: &Kind, old: &Value, new: &Value, errors: &mut Errors) {
         ("apps", "Deployment" | "ReplicaSet") => path::unchanged(old, new, &["spec", "selector"], errors),
         ("apps", "StatefulSet") => stateful_set::validate_update(old, new, errors),
         ("apps", "ControllerRevision") => path::unchanged(old, new, &["data"], errors),
+        ("autoscaling", _) => {
+            let old = stored(kind, old);
+            autoscaler::autoscaler(&stored(kind, new), Some(&old), errors);
+        }
         ("batch", "Job") => job::validate_update(old, new, errors),
         ("events.k8s.io", _) => event::validate_update(kind, old, new, errors),
         ("discovery.k8s.io", "EndpointSlice") => path::unchanged(old, new, &["addressType"], errors),
@@ -149,6 +168,7 @@ fn validate_status(kind: &Kind, old: &Value, new: &Value, errors: &mut Errors) {
         ("", "Service") => service::validate_status(new, errors),
         ("apiextensions.k8s.io", _) => definition::validate_status(new, errors),
         ("apps" | "batch", _) => workload::status(new, errors),
+        ("autoscaling", _) => autoscaler::status(new, errors),
         _ => {}
     }
 }

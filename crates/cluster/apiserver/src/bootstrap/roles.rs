@@ -274,6 +274,7 @@ const EDIT: &[Line] = &[
         "apps",
         "deployments deployments/rollback deployments/scale replicasets replicasets/scale statefulsets statefulsets/scale",
     ),
+    (WRITE, "autoscaling", "horizontalpodautoscalers"),
     (WRITE, "batch", "cronjobs jobs"),
     (WRITE, "networking.k8s.io", "ingresses networkpolicies"),
     (WRITE, "policy", "poddisruptionbudgets"),
@@ -297,6 +298,11 @@ const VIEW: &[Line] = &[
         READ,
         "apps",
         "controllerrevisions deployments deployments/scale deployments/status replicasets replicasets/scale replicasets/status statefulsets statefulsets/scale statefulsets/status",
+    ),
+    (
+        READ,
+        "autoscaling",
+        "horizontalpodautoscalers horizontalpodautoscalers/status",
     ),
     (READ, "batch", "cronjobs cronjobs/status jobs jobs/status"),
     (

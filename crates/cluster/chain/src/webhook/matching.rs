@@ -55,7 +55,7 @@ fn kind_by_rules(world: &dyn World, webhook: &Webhook, attributes: &Attributes) 
 /// Whether both kinds are two views of the same stored objects.
 fn are_equivalent(one: &Kind, other: &Kind) -> bool {
     let same = |a: &Kind, b: &Kind| a.group == b.group && a.kind == b.kind;
-    let stored = |kind: &Kind, of: &Kind| matches!(kind.storage, Storage::As(group, name) if (group, name) == (of.group, of.kind));
+    let stored = |kind: &Kind, of: &Kind| matches!(kind.storage, Storage::As(group, version, name) if (group, version, name) == (of.group, of.version, of.kind));
     one != other && (same(one, other) || stored(one, other) || stored(other, one))
 }
 

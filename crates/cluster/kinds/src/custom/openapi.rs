@@ -12,18 +12,18 @@ const OBJECT_META: &str = "io.k8s.apimachinery.pkg.apis.meta.v1.ObjectMeta";
 
 /// The document of one group version.
 pub fn custom_openapi(kinds: &[&CustomKind]) -> Value {
-    let mut shared = definitions(|group| group == "autoscaling");
+    let mut shared = definitions(|group, version| (group, version) == ("autoscaling", "v1"));
     let mut schemas: Map<String, Value> = Map::new();
-    let mut names: HashMap<(&str, &str), String> = HashMap::new();
-    for (group, kind, name) in &shared.roots {
-        names.insert((group, kind), name.clone());
+    let mut names: HashMap<(&str, &str, &str), String> = HashMap::new();
+    for (place, name) in &shared.roots {
+        names.insert(*place, name.clone());
     }
     schemas.append(&mut shared.schemas);
     for custom in kinds {
         let name = definition_name(custom);
         schemas.insert(format!("{name}List"), list(custom, &name));
         schemas.insert(name.clone(), definition(custom));
-        names.insert((custom.kind.group, custom.kind.kind), name);
+        names.insert(custom.kind.place(), name);
     }
     let roots = names
         .iter()

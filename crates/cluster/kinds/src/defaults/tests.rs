@@ -179,3 +179,22 @@ fn nothing_panics_on_objects_of_the_wrong_shape() {
         }
     }
 }
+
+#[test]
+fn autoscaler() {
+    let reference = json!({"apiVersion": "apps/v1", "kind": "Deployment", "name": "web"});
+    let spec = json!({"scaleTargetRef": reference, "maxReplicas": 3});
+    let old = defaulted(
+        "autoscaling",
+        "HorizontalPodAutoscaler",
+        json!({"metadata": {"name": "web"}, "spec": spec}),
+    );
+    let shown = json!({"scaleTargetRef": reference, "maxReplicas": 3, "minReplicas": 1, "targetCPUUtilizationPercentage": 80});
+    assert_eq!(old["spec"], shown);
+    let mut new = json!({"spec": {"scaleTargetRef": reference, "maxReplicas": 3, "behavior": {"scaleDown": {"stabilizationWindowSeconds": 5}}}});
+    apply_defaults(
+        by_kind("autoscaling", "v2", "HorizontalPodAutoscaler").unwrap(),
+        &mut new,
+    );
+    insta::assert_json_snapshot!(new);
+}

@@ -8,8 +8,8 @@ use toolforge_patch::TypeRef;
 use crate::definitions::{DELETE_OPTIONS, PATCH, REFERENCE, STATUS};
 use crate::kind::{Kind, Subresource};
 
-/// Names of definitions by group and kind.
-type Roots<'a> = HashMap<(&'a str, &'a str), &'a str>;
+/// Names of definitions by group, version and kind.
+type Roots<'a> = HashMap<(&'a str, &'a str, &'a str), &'a str>;
 
 /// All paths of the kinds of one group version.
 pub(crate) fn paths(kinds: &[&Kind], roots: &Roots) -> Map<String, Value> {
@@ -145,7 +145,7 @@ fn operation(
     });
     let takes = match verb {
         "create" | "update" => roots
-            .get(&(group, name))
+            .get(&(group, version, name))
             .copied()
             .map(|definition| (TAKEN, definition)),
         "patch" => Some((patches_of(kind), PATCH)),
@@ -155,7 +155,7 @@ fn operation(
     if let Some((types, definition)) = takes {
         operation["requestBody"] = json!({ "content": content(types, definition) });
     }
-    let gives = match (verb, roots.get(&(group, name))) {
+    let gives = match (verb, roots.get(&(group, version, name))) {
         ("delete" | "deletecollection", _) => Some(STATUS.to_owned()),
         ("list", Some(definition)) => Some(format!("{definition}List")),
         (_, Some(definition)) if part != "Log" => Some((*definition).to_owned()),

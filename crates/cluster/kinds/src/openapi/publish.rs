@@ -24,9 +24,9 @@ const OF_ANY_TYPE: [&str; 4] = [
 /// Makes all definitions look like the published ones.
 pub(super) fn publish(definitions: &mut Definitions, kinds: &[&Kind]) {
     add_lists(definitions, kinds);
-    for (group, kind, definition) in &definitions.roots {
+    for ((group, version, kind), definition) in &definitions.roots {
         if let Some(Value::Object(schema)) = definitions.schemas.get_mut(definition) {
-            let words = json!([{ "group": group, "version": "v1", "kind": kind }]);
+            let words = json!([{ "group": group, "version": version, "kind": kind }]);
             schema.insert("x-kubernetes-group-version-kind".to_owned(), words);
         }
     }
@@ -51,11 +51,7 @@ pub(super) fn publish(definitions: &mut Definitions, kinds: &[&Kind]) {
 /// Lists are made here: they differ in nothing but their items.
 fn add_lists(definitions: &mut Definitions, kinds: &[&Kind]) {
     for kind in kinds.iter().filter(|kind| kind.verbs.contains("list")) {
-        let Some((_, _, item)) = definitions
-            .roots
-            .iter()
-            .find(|(group, name, _)| (*group, *name) == kind.key())
-        else {
+        let Some((_, item)) = definitions.roots.iter().find(|(place, _)| *place == kind.place()) else {
             continue;
         };
         let words =

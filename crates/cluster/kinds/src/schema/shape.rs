@@ -5,7 +5,7 @@ use std::sync::OnceLock;
 
 use serde_json::{Map, Value};
 
-use crate::definitions::{Definitions, definitions, reference};
+use crate::definitions::{Definitions, Place, definitions, reference};
 
 /// The type of a value.
 #[derive(Debug, Clone, PartialEq)]
@@ -64,14 +64,14 @@ impl Struct {
 #[derive(Debug)]
 pub(crate) struct Shapes {
     structs: Vec<Struct>,
-    roots: HashMap<(&'static str, &'static str), usize>,
+    roots: HashMap<Place, usize>,
 }
 
 impl Shapes {
     /// The structure of a kind.
-    pub(crate) fn root(&self, group: &str, kind: &str) -> Option<Shape> {
-        let roots: &HashMap<(&str, &str), usize> = &self.roots;
-        roots.get(&(group, kind)).copied().map(Shape::Struct)
+    pub(crate) fn root(&self, group: &str, version: &str, kind: &str) -> Option<Shape> {
+        let roots: &HashMap<(&str, &str, &str), usize> = &self.roots;
+        roots.get(&(group, version, kind)).copied().map(Shape::Struct)
     }
 
     /// The structure with a number that a [`Shape::Struct`] holds.
@@ -83,7 +83,7 @@ impl Shapes {
 /// The structures of all kinds.
 pub(crate) fn shapes() -> &'static Shapes {
     static SHAPES: OnceLock<Shapes> = OnceLock::new();
-    SHAPES.get_or_init(|| build(&definitions(|_| true)))
+    SHAPES.get_or_init(|| build(&definitions(|_, _| true)))
 }
 
 fn build(definitions: &Definitions) -> Shapes {
@@ -108,7 +108,7 @@ fn build(definitions: &Definitions) -> Shapes {
     let roots = definitions
         .roots
         .iter()
-        .filter_map(|(group, kind, name)| Some(((*group, *kind), *index.get(name.as_str())?)))
+        .filter_map(|(place, name)| Some((*place, *index.get(name.as_str())?)))
         .collect();
     Shapes { structs, roots }
 }

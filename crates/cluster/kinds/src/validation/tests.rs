@@ -1,5 +1,6 @@
 //! Objects with one mistake each, and what Kubernetes says of it.
 
+mod autoscalers;
 mod networks;
 mod others;
 mod pods;
