@@ -85,6 +85,110 @@ fn working_set(group: &Path) -> f64 {
     usage - inactive.map_or(0.0, |bytes| bytes.parse().unwrap())
 }
 
+/// A Deployment whose Pods keep a fifth of a CPU busy and ask for a twentieth.
+const LOADED: &str = "
+apiVersion: apps/v1
+kind: Deployment
+metadata:
+  name: loaded
+spec:
+  selector: {matchLabels: {app: loaded}}
+  template:
+    metadata:
+      labels: {app: loaded}
+    spec:
+      containers:
+        - name: main
+          image: docker-registry.tools.wmflabs.org/toolforge-bookworm-sssd
+          resources: {requests: {cpu: 50m}, limits: {cpu: 500m}}
+          command:
+            - perl
+            - -e
+            - 'while (1) { my $end = times() + 0.05; 1 while times() < $end; select(undef, undef, undef, 0.2) }'
+";
+
+#[test]
+fn an_autoscaler_follows_the_load() {
+    let scratch = Scratch::new(PROGRAM);
+    let _platform = scratch.start(&[]);
+    let file = scratch.path().join("loaded.yaml");
+    fs::write(&file, LOADED).unwrap();
+    let file = file.to_str().unwrap();
+    scratch.kubectl_as("hello", &["apply", "-f", file]).ok();
+    let kubectl = |arguments: &[&str]| scratch.kubectl(&[&["-n", "tool-hello"], arguments].concat());
+    eventually("figures of the Pod", || {
+        let top = kubectl(&["top", "pod", "-l", "app=loaded", "--no-headers"]);
+        let rows = rows(&top.stdout);
+        let used = rows
+            .first()
+            .and_then(|row| row.get(1))
+            .map(|cell| number(cell, "m"));
+        used.filter(|used| *used > 50.0).ok_or(format!("{top:?}"))
+    });
+
+    let arguments = [
+        "autoscale",
+        "deployment",
+        "loaded",
+        "--min=1",
+        "--max=2",
+        "--cpu-percent=100",
+    ];
+    let refused = scratch.kubectl_as("hello", &arguments);
+    assert!(refused.stderr.contains("Forbidden"), "{refused:?}");
+    kubectl(&arguments).ok();
+    eventually("a second Pod", || {
+        let ready = kubectl(&[
+            "get",
+            "deployment",
+            "loaded",
+            "-o",
+            "jsonpath={.status.readyReplicas}",
+        ]);
+        (ready.stdout == "2")
+            .then_some(())
+            .ok_or_else(|| kubectl(&["describe", "hpa", "loaded"]).stdout)
+    });
+    let table = scratch
+        .kubectl_as("hello", &["get", "hpa", "loaded", "--no-headers"])
+        .ok();
+    let cells = &rows(&table)[0];
+    assert_eq!(cells[..3], ["loaded", "Deployment/loaded", "cpu:"], "{table}");
+    assert!(
+        cells[3].ends_with("%/100%") && cells[4..6] == ["1", "2"],
+        "{table}"
+    );
+    let described = eventually("what it did", || {
+        let described = kubectl(&["describe", "hpa", "loaded"]).ok();
+        let tells = described.contains("SuccessfulRescale") && described.contains("ValidMetricFound");
+        tells.then_some(described.clone()).ok_or(described)
+    });
+    assert!(
+        described.contains("New size: 2; reason: cpu resource utilization"),
+        "{described}"
+    );
+    let older = kubectl(&[
+        "get",
+        "horizontalpodautoscalers.v1.autoscaling",
+        "loaded",
+        "-o",
+        "json",
+    ])
+    .ok();
+    let older: Value = serde_json::from_str(&older).unwrap();
+    assert_eq!(older["spec"]["targetCPUUtilizationPercentage"], 100);
+
+    let calm = r#"{"spec": {"metrics": [{"type": "Resource", "resource": {"name": "cpu", "target": {"type": "Utilization", "averageUtilization": 5000}}}],
+        "behavior": {"scaleDown": {"stabilizationWindowSeconds": 0}}}}"#;
+    kubectl(&["patch", "hpa", "loaded", "--type=merge", "-p", calm]).ok();
+    eventually("one Pod again", || {
+        let wanted = kubectl(&["get", "deployment", "loaded", "-o", "jsonpath={.spec.replicas}"]);
+        (wanted.stdout == "1")
+            .then_some(())
+            .ok_or_else(|| kubectl(&["describe", "hpa", "loaded"]).stdout)
+    });
+}
+
 #[test]
 fn top_agrees_with_the_machines_own_figures() {
     let scratch = Scratch::new(PROGRAM);

@@ -8,6 +8,7 @@
 //! reads the caches, plans (pure, in `plan.rs` of its folder) and executes idempotently. Nothing polls.
 
 mod accounts;
+mod autoscaler;
 mod budget;
 mod cache;
 mod controller;

@@ -10,6 +10,7 @@ use toolforge_pki::Authority;
 use tracing::{debug, info};
 
 use crate::accounts::NamespaceContents;
+use crate::autoscaler::controller::Autoscalers;
 use crate::budget::controller::Budgets;
 use crate::controller::{Controller, work};
 use crate::cron_job::controller::CronJobs;
@@ -75,6 +76,7 @@ pub async fn run(
         staff.hire(CronJobs::new(&world, &recorder)),
         staff.hire(EndedJobs::new(&world)),
         staff.hire(Budgets::new(&world, &recorder)),
+        staff.hire(Autoscalers::new(&world, &recorder)),
         staff.hire(Scheduler::new(&world, &recorder)),
         staff.hire(ServiceEndpoints::new(&world)),
         staff.hire(MirroredEndpoints::new(&world)),

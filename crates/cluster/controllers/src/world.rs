@@ -9,6 +9,7 @@ use std::fmt::Debug;
 use std::sync::Arc;
 
 use k8s_openapi::api::apps::v1::{ControllerRevision, Deployment, ReplicaSet, StatefulSet};
+use k8s_openapi::api::autoscaling::v2::HorizontalPodAutoscaler;
 use k8s_openapi::api::batch::v1::{CronJob, Job};
 use k8s_openapi::api::certificates::v1::CertificateSigningRequest;
 use k8s_openapi::api::core::v1::{Endpoints, Namespace, Node, Pod, ResourceQuota, Service, ServiceAccount};
@@ -62,6 +63,7 @@ pub(crate) struct World {
     pub(crate) jobs: Kept<Job>,
     pub(crate) cron_jobs: Kept<CronJob>,
     pub(crate) budgets: Kept<PodDisruptionBudget>,
+    pub(crate) autoscalers: Kept<HorizontalPodAutoscaler>,
     pub(crate) pods: Kept<Pod>,
     pub(crate) services: Kept<Service>,
     pub(crate) endpoints: Kept<Endpoints>,
@@ -85,6 +87,7 @@ macro_rules! whole_kinds {
         $call!($world, jobs $(, $extra)*);
         $call!($world, cron_jobs $(, $extra)*);
         $call!($world, budgets $(, $extra)*);
+        $call!($world, autoscalers $(, $extra)*);
         $call!($world, pods $(, $extra)*);
         $call!($world, services $(, $extra)*);
         $call!($world, endpoints $(, $extra)*);
@@ -110,6 +113,7 @@ impl World {
             jobs: Kept::new(&client),
             cron_jobs: Kept::new(&client),
             budgets: Kept::new(&client),
+            autoscalers: Kept::new(&client),
             pods: Kept::thinned(&client, lean::thin_pod),
             services: Kept::new(&client),
             endpoints: Kept::new(&client),
