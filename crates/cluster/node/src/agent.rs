@@ -36,7 +36,7 @@ use crate::{
     protection::Protection,
     proxy,
     runtime::Runtime,
-    server::{self, Meter, Server},
+    server::{self, Door, Meter, Server},
     volumes::{Objects, VolumeFolders},
 };
 
@@ -137,7 +137,14 @@ pub(crate) async fn run_on<R: Runtime>(
             listener,
             &identity,
             &client_ca_pem,
-            Server::new(runtime, logs, meter, config.session_silence, shutdown.clone())
+            Server::new(
+                runtime,
+                logs,
+                meter,
+                Door::new(client.clone(), name.clone()),
+                config.session_silence,
+                shutdown.clone()
+            )
         ),
         machine::keep_registered(
             client.clone(),

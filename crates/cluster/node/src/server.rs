@@ -1,8 +1,9 @@
-//! The node's own API, for the cluster's API only: the logs of containers, commands in them, their ports, and what they use.
-//! Its paths and words are kubelet's.
+//! The node's own API, for the cluster's API only: the logs of containers, commands in them, their ports; and what they use,
+//! for who may see it. Its paths and words are kubelet's.
 
 mod answer;
 mod commands;
+mod door;
 mod figures;
 mod forward;
 mod logs;
@@ -12,31 +13,24 @@ mod silence;
 use std::{fmt, sync::Arc, time::Duration};
 
 use axum::{
-    Extension, Router,
-    extract::Request,
-    http::StatusCode,
-    middleware::{Next, from_fn},
-    response::{IntoResponse as _, Response},
+    Router,
+    middleware::{from_fn, from_fn_with_state},
     routing::get,
 };
+pub(crate) use door::Door;
 pub(crate) use figures::Meter;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
-use toolforge_pki::{Certified, Identity, read_certificate_der, server_config};
-use toolforge_serve::Peer;
+use toolforge_pki::{Identity, server_config};
 
 use crate::{error::NodeError, logs::LogStore, runtime::Runtime};
-
-/// Who the cluster's API is.
-const API: &str = "kube-apiserver-kubelet-client";
-/// Who may do everything.
-const ADMINS: &str = "system:masters";
 
 /// What the paths work with.
 pub(crate) struct Server<R> {
     runtime: Arc<R>,
     logs: Arc<LogStore>,
     meter: Arc<Meter>,
+    door: Door,
     session_silence: Duration,
     shutdown: CancellationToken,
 }
@@ -47,6 +41,7 @@ impl<R> Server<R> {
         runtime: Arc<R>,
         logs: Arc<LogStore>,
         meter: Meter,
+        door: Door,
         session_silence: Duration,
         shutdown: CancellationToken,
     ) -> Self {
@@ -54,6 +49,7 @@ impl<R> Server<R> {
             runtime,
             logs,
             meter: Arc::new(meter),
+            door,
             session_silence,
             shutdown,
         }
@@ -66,6 +62,7 @@ impl<R> Clone for Server<R> {
             runtime: self.runtime.clone(),
             logs: self.logs.clone(),
             meter: self.meter.clone(),
+            door: self.door.clone(),
             session_silence: self.session_silence,
             shutdown: self.shutdown.clone(),
         }
@@ -96,6 +93,11 @@ fn router<R: Runtime>(server: Server<R>) -> Router {
     let exec = get(commands::exec::<R>).post(commands::exec::<R>);
     let attach = get(commands::attach::<R>).post(commands::attach::<R>);
     let forward = get(forward::forward::<R>).post(forward::forward::<R>);
+    let figures = Router::new()
+        .route("/metrics", get(figures::own::<R>))
+        .route("/metrics/resource", get(figures::resource::<R>))
+        .route("/metrics/cadvisor", get(figures::cadvisor::<R>))
+        .route_layer(from_fn_with_state(server.door.clone(), door::who_may_look));
     Router::new()
         .route(
             "/containerLogs/{namespace}/{pod}/{container}",
@@ -104,32 +106,11 @@ fn router<R: Runtime>(server: Server<R>) -> Router {
         .route("/exec/{namespace}/{pod}/{container}", exec)
         .route("/attach/{namespace}/{pod}/{container}", attach)
         .route("/portForward/{namespace}/{pod}", forward)
-        .route("/metrics", get(figures::own::<R>))
-        .route("/metrics/resource", get(figures::resource::<R>))
-        .route("/metrics/cadvisor", get(figures::cadvisor::<R>))
         .route("/stats/summary", get(figures::summary::<R>))
-        .route_layer(from_fn(only_the_api))
+        .route_layer(from_fn(door::only_the_api))
+        .merge(figures)
         .route("/healthz", get(|| async { "ok" }))
         .with_state(server)
-}
-
-async fn only_the_api(Extension(peer): Extension<Peer>, request: Request, next: Next) -> Response {
-    let certificate = peer
-        .certificate
-        .as_ref()
-        .and_then(|der| read_certificate_der(der).ok());
-    if certificate.as_ref().is_some_and(may_ask) {
-        return next.run(request).await;
-    }
-    (
-        StatusCode::FORBIDDEN,
-        "only the cluster's API may ask here; ask it instead",
-    )
-        .into_response()
-}
-
-fn may_ask(certificate: &Certified) -> bool {
-    certificate.common_name == API || certificate.organizations.iter().any(|group| group == ADMINS)
 }
 
 #[cfg(test)]

@@ -1,7 +1,9 @@
 use std::time::{Duration, SystemTime};
 
-use toolforge_pki::Authority;
+use k8s_openapi::api::authorization::v1::{SubjectAccessReview, SubjectAccessReviewStatus};
+use toolforge_pki::{Authority, Certified};
 
+use super::door::{ADMINS, API, may_ask};
 use super::*;
 use crate::{
     config::SESSION_SILENCE, process::ProcessRuntime, protection::detect_protection, runtime::ContainerPlace,
@@ -38,6 +40,24 @@ struct Open {
     _state: tempfile::TempDir,
 }
 
+/// The cluster's API, which lets one user look at the figures of the node "one" and nobody else at anything.
+fn api_that_lets(user: &'static str) -> kube::Client {
+    let answer = move |request: http::Request<kube::client::Body>| async move {
+        let bytes = request.into_body().collect_bytes().await.expect("body");
+        let mut review: SubjectAccessReview = serde_json::from_slice(&bytes).expect("a review");
+        let wanted = review.spec.resource_attributes.clone().expect("a resource");
+        let right = [wanted.verb, wanted.resource, wanted.subresource, wanted.name];
+        let right: Vec<String> = right.into_iter().flatten().collect();
+        review.status = Some(SubjectAccessReviewStatus {
+            allowed: review.spec.user.as_deref() == Some(user) && right == ["get", "nodes", "metrics", "one"],
+            ..SubjectAccessReviewStatus::default()
+        });
+        let body = kube::client::Body::from(serde_json::to_vec(&review).expect("json"));
+        Ok::<_, std::convert::Infallible>(http::Response::new(body))
+    };
+    kube::Client::new(tower::service_fn(answer), "default")
+}
+
 async fn open() -> Open {
     toolforge_pki::install_provider();
     let state = tempfile::tempdir().expect("folder");
@@ -66,6 +86,7 @@ async fn open() -> Open {
         Arc::new(runtime.expect("runtime")),
         served,
         meter,
+        Door::new(api_that_lets("monitor"), "one".to_owned()),
         SESSION_SILENCE,
         stop,
     );
@@ -174,19 +195,21 @@ async fn a_followed_log_ends_with_the_container_and_with_the_node() {
 }
 
 #[tokio::test]
-async fn figures_are_for_the_api_only() {
+async fn figures_are_for_the_api_and_for_who_may_get_nodes_metrics() {
     let open = open().await;
     let api = open.client(API, &[]);
+    let monitor = open.client("monitor", &[]);
     let tool = open.client("tool", &["toolforge"]);
-    for path in [
-        "/metrics",
-        "/metrics/resource",
-        "/metrics/cadvisor",
-        "/stats/summary",
-    ] {
+    for path in ["/metrics", "/metrics/resource", "/metrics/cadvisor"] {
         assert_eq!(open.ask(&tool, path).await.status().as_u16(), 403, "{path}");
-        let answer = open.ask(&api, path).await;
-        assert_eq!(answer.status().as_u16(), 200, "{path}");
-        assert!(!answer.text().await.expect("text").is_empty(), "{path}");
+        for client in [&api, &monitor] {
+            let answer = open.ask(client, path).await;
+            assert_eq!(answer.status().as_u16(), 200, "{path}");
+            assert!(!answer.text().await.expect("text").is_empty(), "{path}");
+        }
     }
+    for path in ["/stats/summary", "/containerLogs/n/p/c", "/exec/n/p/c"] {
+        assert_eq!(open.ask(&monitor, path).await.status().as_u16(), 403, "{path}");
+    }
+    assert_eq!(open.ask(&api, "/stats/summary").await.status().as_u16(), 200);
 }
