@@ -8,7 +8,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::{
     check::CheckArgs, directory::DirectoryArgs, explain::PolicyCommand, manifests::ManifestsArgs,
-    policy::PolicyArgs,
+    policy::PolicyArgs, prometheus::PrometheusArgs,
 };
 
 pub(crate) use tool::{MaintainersAction, ToolAction, ToolArgs, UserAction, UserArgs, WhereArgs};
@@ -35,6 +35,8 @@ pub(crate) enum Command {
     Cluster(UpkeepArgs),
     /// Print the local certificate authority and how to install it
     Trust(DataArgs),
+    /// Write what Prometheus needs to watch the platform of this machine: configuration, rules, certificate
+    Prometheus(PrometheusArgs),
     /// Judge files of objects as the platform's guards would, before they are applied
     Check(CheckArgs),
     /// Explain the rules that the guards go by

@@ -20,6 +20,7 @@ mod objects;
 mod outcome;
 mod paper;
 mod policy;
+mod prometheus;
 mod rules;
 mod settings;
 mod supervisor;
@@ -77,6 +78,7 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::K8sStatus(arguments) => component::k8s_status(arguments),
         Command::Completion { shell } => Ok(paper::print_completion(shell)),
         Command::Man { folder } => paper::write_pages(&folder),
+        Command::Prometheus(arguments) => prometheus::run(&arguments),
         Command::Metrics(arguments) => component::metrics(&arguments),
         Command::Manifests(arguments) => manifests::run(&arguments),
         Command::Webservice(_) | Command::WebserviceRunner(_) => {

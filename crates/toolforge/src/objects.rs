@@ -8,6 +8,7 @@ mod deployed;
 mod k8s_status;
 mod metrics;
 mod pod_security;
+mod prometheus;
 mod public;
 mod roles;
 
@@ -21,6 +22,7 @@ pub(crate) use classes::retire_other_classes;
 pub(crate) use deployed::{Certificate, Deployed, deployed};
 pub(crate) use k8s_status::{K8S_STATUS_PORT, k8s_status_address, k8s_status_ingress};
 pub(crate) use metrics::{USER as METRICS_USER, metrics};
+pub(crate) use prometheus::USER as PROMETHEUS_USER;
 pub(crate) use public::{Public, Registration, default_backend_address};
 pub(crate) use roles::{SERVICE_NAMESPACE, certificate_rights};
 
@@ -34,6 +36,7 @@ pub(crate) fn foundation(public: &Public) -> Vec<Value> {
     ];
     objects.extend(pod_security::all());
     objects.extend(roles::all());
+    objects.extend(prometheus::rights());
     objects.extend(public::all(public));
     objects.push(ingress_class(&public.policy.ingress_class));
     objects.push(fourohfour_service());

@@ -8,7 +8,7 @@ use toolforge_model::names::{
 /// Where the components' service accounts live on a cluster.
 pub(crate) const SERVICE_NAMESPACE: &str = "toolforge-system";
 
-const READ: [&str; 3] = ["get", "list", "watch"];
+pub(super) const READ: [&str; 3] = ["get", "list", "watch"];
 
 /// All roles and their bindings.
 pub(super) fn all() -> Vec<Value> {
@@ -116,11 +116,11 @@ fn gateway() -> Vec<Value> {
     ]
 }
 
-fn rule(groups: &[&str], resources: &[&str], verbs: &[&str]) -> Value {
+pub(super) fn rule(groups: &[&str], resources: &[&str], verbs: &[&str]) -> Value {
     json!({ "apiGroups": groups, "resources": resources, "verbs": verbs })
 }
 
-fn cluster_role(name: &str, rules: &[Value]) -> Value {
+pub(super) fn cluster_role(name: &str, rules: &[Value]) -> Value {
     json!({
         "apiVersion": "rbac.authorization.k8s.io/v1",
         "kind": "ClusterRole",
@@ -130,7 +130,7 @@ fn cluster_role(name: &str, rules: &[Value]) -> Value {
 }
 
 /// A component is a user with a certificate on one machine, a service account on a cluster.
-fn component_binding(role: &Value, component: &str) -> Value {
+pub(super) fn component_binding(role: &Value, component: &str) -> Value {
     json!({
         "apiVersion": "rbac.authorization.k8s.io/v1",
         "kind": "ClusterRoleBinding",
@@ -140,7 +140,7 @@ fn component_binding(role: &Value, component: &str) -> Value {
     })
 }
 
-fn subjects(component: &str) -> Value {
+pub(super) fn subjects(component: &str) -> Value {
     // The pages' Services are where the gateway looks for them, and their Pods with them.
     let namespace = match component {
         FOUROHFOUR_SERVICE => FOUROHFOUR_NAMESPACE,

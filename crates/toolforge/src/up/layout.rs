@@ -174,6 +174,11 @@ impl Layout {
         self.root.join("settings.json")
     }
 
+    /// Where Prometheus finds everything.
+    pub(crate) fn targets(&self) -> PathBuf {
+        self.root.join("prometheus/targets.json")
+    }
+
     pub(crate) fn admin_kubeconfig(&self) -> PathBuf {
         self.root.join("admin.kubeconfig")
     }

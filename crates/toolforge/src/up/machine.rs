@@ -293,6 +293,7 @@ impl Machine<'_> {
     pub(super) async fn start_accounts(
         &self,
         parts: &mut Parts,
+        listener: TcpListener,
         progress: &Progress,
     ) -> anyhow::Result<toolforge_accounts::Summary> {
         let what = "giving every tool of the directory its place";
@@ -302,6 +303,7 @@ impl Machine<'_> {
         let (so_far, news) = watch::channel(toolforge_accounts::Progress::default());
         let mut config = self.accounts_config(first_pass)?;
         config.progress = Some(so_far);
+        config.listener = Some(listener);
         parts.start("account service", Stop::First, |stop| {
             toolforge_accounts::run(client, config, stop)
         });

@@ -16,7 +16,12 @@ use super::{
     layout::Layout, listeners, machine::Machine, network::Network, parts::Parts, program, progress::Progress,
     report, signals,
 };
-use crate::{followed::FollowedFile, objects, settings::Settings};
+use crate::{
+    followed::FollowedFile,
+    objects,
+    prometheus::targets::{self, Target},
+    settings::Settings,
+};
 
 /// What `up` was asked for.
 pub(super) struct Request {
@@ -97,6 +102,8 @@ async fn start(parts: &mut Parts, request: &Request) -> anyhow::Result<Network> 
 
     progress.step("opening the cluster's store and the directory");
     let pages_address = listeners.fourohfour.local_addr()?;
+    let (api_address, node_address) = (listeners.api.local_addr()?, listeners.node.local_addr()?);
+    let guards_address = listeners.admission.local_addr()?;
     let api = machine.start_api(parts, listeners.api).await?;
     machine.start_directory(parts, listeners.ldap)?;
     progress.step("settling roles and configuration");
@@ -119,14 +126,32 @@ async fn start(parts: &mut Parts, request: &Request) -> anyhow::Result<Network> 
     machine.start_controllers(parts, &api);
     let missing = machine.start_node(parts, listeners.node).await?;
     let metrics = machine.start_metrics(parts, &admin).await?;
-    let inner = [status.local_addr()?, board.local_addr()?, metrics];
+    let accounts = machine.inner_listener().await?;
+    let inner = [
+        status.local_addr()?,
+        board.local_addr()?,
+        metrics,
+        accounts.local_addr()?,
+    ];
+    targets::write(
+        &layout.targets(),
+        &[
+            Target::secure("apiserver", api_address),
+            Target::secure("nodes", node_address),
+            Target::secure("cadvisor", node_address).at("/metrics/cadvisor"),
+            Target::secure("metrics", metrics),
+            Target::secure("admission", guards_address),
+            Target::plain("gateway", status.local_addr()?),
+            Target::plain("accounts", accounts.local_addr()?),
+        ],
+    )?;
     progress.step("starting gateway and pages");
     machine.start_pages(parts, listeners.fourohfour).await?;
     machine.start_board(parts, board, status.local_addr()?).await?;
     machine
         .start_gateway(parts, listeners.https, listeners.http, (status, &inner))
         .await?;
-    let summary = machine.start_accounts(parts, &progress).await?;
+    let summary = machine.start_accounts(parts, accounts, &progress).await?;
     progress.done();
     report::ready(&report::Running {
         layout,

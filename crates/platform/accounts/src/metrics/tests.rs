@@ -40,7 +40,7 @@ fn forgets_the_accounts_when_it_does_not_lead_any_more() {
 
 #[test]
 fn the_alerts_ask_for_figures_that_there_are() {
-    let rules = include_str!("../../../../../deploy/alerts/accounts.yaml");
+    let rules = include_str!("../../../../../deploy/prometheus/rules/accounts.yaml");
     let metrics = Metrics::new();
     metrics.turn_ended(true, Duration::ZERO);
     let report = Report {
