@@ -410,6 +410,9 @@ pub(crate) struct K8sStatusArgs {
     /// Where gateways tell their figures; all that are behind the name are asked; can be given more than once
     #[arg(long = "gateway", value_name = "URL")]
     pub(crate) gateways: Vec<toolforge_status::FiguresUrl>,
+    /// Where the requests of the last day are kept over a restart; without it the charts begin anew
+    #[arg(long, value_name = "FILE")]
+    pub(crate) traffic_file: Option<PathBuf>,
 }
 
 /// Links out of the status pages.

@@ -125,6 +125,7 @@ pub(crate) fn k8s_status(arguments: K8sStatusArgs) -> anyhow::Result<ExitCode> {
         project: arguments.project,
         links: arguments.links.status_links,
         gateways: arguments.gateways,
+        traffic_file: arguments.traffic_file,
     };
     let address = arguments.listen;
     run(&arguments.cluster, move |client, stop| async move {

@@ -62,6 +62,7 @@ impl Layout {
             (self.directory(), CLOSED),
             (self.node(), CLOSED),
             (self.gateway(), CLOSED),
+            (self.status(), CLOSED),
         ] {
             std::fs::DirBuilder::new()
                 .recursive(true)
@@ -158,6 +159,16 @@ impl Layout {
 
     pub(crate) fn gateway(&self) -> PathBuf {
         self.root.join("gateway")
+    }
+
+    /// What the status pages keep.
+    fn status(&self) -> PathBuf {
+        self.root.join("status")
+    }
+
+    /// The requests of the last day, for their charts.
+    pub(crate) fn traffic(&self) -> PathBuf {
+        self.status().join("traffic.json")
     }
 
     /// The last table of the gateway.

@@ -212,6 +212,7 @@ impl Machine<'_> {
             project: PROJECT.to_owned(),
             links: self.request.links.clone(),
             gateways: vec![format!("http://{gateway}/metrics").parse()?],
+            traffic_file: Some(self.request.layout.traffic()),
         };
         parts.start("status pages", Stop::First, |stop| {
             toolforge_status::run_board(client, listener, config, stop)

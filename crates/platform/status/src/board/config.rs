@@ -1,5 +1,6 @@
 //! What the operator says of these pages.
 
+use std::path::PathBuf;
 use std::str::FromStr;
 
 use reqwest::Url;
@@ -18,6 +19,8 @@ pub struct BoardConfig {
     pub links: Vec<Link>,
     /// Where the gateways tell their figures; behind a name there may be several.
     pub gateways: Vec<FiguresUrl>,
+    /// Where the requests of the last day are kept over a restart; nowhere, and the charts begin anew. Its folder is there.
+    pub traffic_file: Option<PathBuf>,
 }
 
 /// Where gateways tell their figures, such as `http://gateway.example:9000/metrics`.

@@ -25,7 +25,9 @@ use crate::board::{
     pages::{self, Form, Moment, Page, Seen},
     pulse::{self, Pulse, SILENCE},
     route::Route,
-    traffic, usage,
+    traffic::{self, TrafficFile},
+    usage,
+    world::Place,
 };
 
 /// The pages bring their styles and their script along, and nothing comes from elsewhere.
@@ -102,6 +104,11 @@ pub async fn run_board(
 ) -> Result<(), BoardError> {
     let (shared, pulse) = (Shared::new(), Pulse::default());
     let gateways = config.gateways.clone();
+    let file = config.traffic_file.clone().map(TrafficFile::at);
+    if let Some(file) = &file {
+        let traffic = file.load(Timestamp::now().as_second());
+        shared.change(Place::Figures, |world| world.traffic = traffic);
+    }
     let followed = {
         let (shared, pulse) = (shared.clone(), pulse.clone());
         async move {
@@ -109,7 +116,7 @@ pub async fn run_board(
                 follow::follow(client.clone(), shared.clone()),
                 usage::follow(client.clone(), shared.clone()),
                 pulse::follow(client, shared.clone(), pulse),
-                traffic::follow(gateways, shared),
+                traffic::follow(gateways, file, shared),
             );
         }
     };

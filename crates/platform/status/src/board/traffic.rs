@@ -1,12 +1,13 @@
-//! Requests and errors of the last day, from the figures of the gateways. They are kept in memory only: after a restart
-//! the charts begin anew.
+//! Requests and errors of the last day, from the figures of the gateways.
 
+mod kept;
 mod scrape;
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
 
 use serde::Serialize;
 
+pub(crate) use kept::TrafficFile;
 pub(crate) use scrape::follow;
 
 /// Length of a bar of the charts.
@@ -32,6 +33,8 @@ pub(crate) struct Traffic {
     pub(crate) known: bool,
     counters: HashMap<Series, u64>,
     namespaces: BTreeMap<String, VecDeque<Bucket>>,
+    /// All of them together.
+    all: VecDeque<Bucket>,
 }
 
 /// One counter of one gateway.
@@ -69,38 +72,38 @@ impl Traffic {
                 _ => sample.value,
             };
             if more > 0 {
-                self.add(&series, more, now);
+                let errors = if series.code.starts_with('5') { more } else { 0 };
+                self.add(&series.namespace, now, more, errors);
             }
         }
         self.known = true;
         self.forget(now);
     }
 
-    fn add(&mut self, series: &Series, more: u64, now: i64) {
+    /// Adds what went to a namespace at a time, which is not before that of the last time.
+    fn add(&mut self, namespace: &str, now: i64, requests: u64, errors: u64) {
         let start = now - now.rem_euclid(BUCKET_SECONDS);
-        let buckets = self.namespaces.entry(series.namespace.clone()).or_default();
-        if buckets.back().is_none_or(|last| last.start != start) {
-            buckets.push_back(Bucket {
-                start,
-                ..Bucket::default()
-            });
+        if !self.namespaces.contains_key(namespace) {
+            self.namespaces.insert(namespace.to_owned(), VecDeque::new());
         }
-        if let Some(bucket) = buckets.back_mut() {
-            bucket.requests += more;
-            if series.code.starts_with('5') {
-                bucket.errors += more;
-            }
+        let own = self.namespaces.get_mut(namespace);
+        for buckets in own.into_iter().chain([&mut self.all]) {
+            add_to(buckets, start, requests, errors);
         }
     }
 
     fn forget(&mut self, now: i64) {
         let oldest = now - BUCKETS * BUCKET_SECONDS;
-        self.namespaces.retain(|_, buckets| {
+        let forget = |buckets: &mut VecDeque<Bucket>| {
             while buckets.front().is_some_and(|bucket| bucket.start < oldest) {
                 buckets.pop_front();
             }
+        };
+        self.namespaces.retain(|_, buckets| {
+            forget(buckets);
             !buckets.is_empty()
         });
+        forget(&mut self.all);
     }
 
     /// The bars of a day up to now, oldest first, of one namespace or of all.
@@ -113,18 +116,31 @@ impl Traffic {
                 ..Bucket::default()
             })
             .collect();
-        let chosen = self
-            .namespaces
-            .iter()
-            .filter(|(name, _)| namespace.is_none_or(|asked| asked == *name));
-        for bucket in chosen.flat_map(|(_, buckets)| buckets) {
-            let at = usize::try_from((bucket.start - first) / BUCKET_SECONDS).ok();
+        let chosen = match namespace {
+            Some(namespace) => self.namespaces.get(namespace),
+            None => Some(&self.all),
+        };
+        for bucket in chosen.into_iter().flatten() {
+            let at = usize::try_from((bucket.start - first).div_euclid(BUCKET_SECONDS)).ok();
             if let Some(bar) = at.and_then(|at| day.get_mut(at)) {
-                bar.requests += bucket.requests;
-                bar.errors += bucket.errors;
+                *bar = *bucket;
             }
         }
         day
+    }
+}
+
+/// Adds to the last bar, or to a new one after it.
+fn add_to(buckets: &mut VecDeque<Bucket>, start: i64, requests: u64, errors: u64) {
+    if buckets.back().is_none_or(|last| last.start < start) {
+        buckets.push_back(Bucket {
+            start,
+            ..Bucket::default()
+        });
+    }
+    if let Some(bucket) = buckets.back_mut() {
+        bucket.requests = bucket.requests.saturating_add(requests);
+        bucket.errors = bucket.errors.saturating_add(errors);
     }
 }
 

@@ -13,6 +13,7 @@ fn config() -> BoardConfig {
         project: "tools".to_owned(),
         links: vec!["SAL=https://sal.example/{project}.{tool}".parse().unwrap()],
         gateways: Vec::new(),
+        traffic_file: None,
     }
 }
 

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use reqwest::{Client, Url};
 
-use super::Sample;
+use super::{Sample, TrafficFile};
 use crate::board::{config::FiguresUrl, follow::Shared, world::Place};
 
 /// How often the gateways are asked. Counters do not tell when they change; a minute is what Prometheus takes.
@@ -16,8 +16,8 @@ const LARGEST_BYTES: usize = 64 << 20;
 /// The counter of requests by namespace and class of status.
 const REQUESTS: &str = "toolforge_gateway_requests_total{";
 
-/// Asks all gateways again and again, until it is dropped. Behind a name there may be several.
-pub(crate) async fn follow(gateways: Vec<FiguresUrl>, shared: Shared) {
+/// Asks all gateways again and again, until it is dropped, and keeps what they told. Behind a name there may be several.
+pub(crate) async fn follow(gateways: Vec<FiguresUrl>, file: Option<TrafficFile>, shared: Shared) {
     if gateways.is_empty() {
         return;
     }
@@ -44,6 +44,9 @@ pub(crate) async fn follow(gateways: Vec<FiguresUrl>, shared: Shared) {
                     Err(error) => tracing::warn!(gateway = instance, error, "its figures cannot be read"),
                 }
             }
+        }
+        if let Some(file) = &file {
+            file.save(&shared).await;
         }
     }
 }
