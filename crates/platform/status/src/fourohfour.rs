@@ -9,7 +9,8 @@ mod near;
 mod page;
 mod render;
 mod server;
+mod tools;
 
-pub use known::Tools;
 pub use page::{Page, Subject, Visit, page};
 pub use server::{Config, FourohfourError, run_fourohfour};
+pub use tools::Tools;

@@ -1,6 +1,5 @@
 //! The tools that are known, with their maintainers: read from the namespaces, kept when the API is gone.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use arc_swap::ArcSwapOption;
@@ -8,8 +7,7 @@ use k8s_openapi::api::core::v1::Namespace as NamespaceObject;
 use kube::runtime::watcher::Event;
 use toolforge_model::{Maintainer, ToolName, labels};
 
-/// All tools by name, with their maintainers sorted by name.
-pub type Tools = BTreeMap<ToolName, Vec<Maintainer>>;
+use super::tools::Tools;
 
 /// The last list of tools that was complete, to be read by every request without waiting.
 #[derive(Debug, Default)]
@@ -36,7 +34,7 @@ impl Follower {
     pub(crate) fn new(known: Arc<Known>) -> Self {
         Self {
             known,
-            incoming: Tools::new(),
+            incoming: Tools::default(),
         }
     }
 
@@ -117,7 +115,7 @@ mod tests {
     }
 
     fn names(known: &Known) -> Option<Vec<String>> {
-        Some(known.tools()?.keys().map(ToString::to_string).collect())
+        Some(known.tools()?.names().map(ToString::to_string).collect())
     }
 
     #[test]
@@ -161,11 +159,12 @@ mod tests {
         follower.apply(Event::Apply(namespace("tool-alpha", people)));
         follower.apply(Event::Apply(namespace("tool-beta", "not JSON")));
         let tools = known.tools().unwrap();
-        let alpha: Vec<&str> = tools["alpha"]
+        let people = |name: &str| tools.maintainers(&name.parse().unwrap()).unwrap();
+        let alpha: Vec<&str> = people("alpha")
             .iter()
             .map(|maintainer| maintainer.name.as_str())
             .collect();
         assert_eq!(alpha, ["Ada Byron", "ada Lovelace", "Grace Hopper"]);
-        assert!(tools["beta"].is_empty());
+        assert!(people("beta").is_empty());
     }
 }

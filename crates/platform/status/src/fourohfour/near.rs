@@ -8,14 +8,18 @@ const MOST_SUGGESTIONS: usize = 3;
 const SHORT: usize = 3;
 
 /// The names nearest to `asked`, nearest first. Every visit of an unknown tool looks at every name, so what cannot be near
-/// is passed over by its length and its letters.
-pub(crate) fn near_misses<'a>(asked: &str, names: impl Iterator<Item = &'a ToolName>) -> Vec<&'a ToolName> {
+/// is passed over by its letters, which come with it, and its length.
+pub(crate) fn near_misses<'a>(
+    asked: &str,
+    names: impl Iterator<Item = (Letters, &'a ToolName)>,
+) -> Vec<&'a ToolName> {
     let forgiven = if asked.len() <= SHORT { 1 } else { 2 };
     let letters = Letters::of(asked);
     let mut rows = Rows::default();
     let mut near: Vec<(usize, &ToolName)> = names
+        .filter(|(of_name, _)| letters.least_errors(*of_name) <= forgiven)
+        .map(|(_, name)| name)
         .filter(|name| name.as_str().len().abs_diff(asked.len()) <= forgiven)
-        .filter(|name| letters.least_errors(Letters::of(name.as_str())) <= forgiven)
         .map(|name| (rows.distance(asked.as_bytes(), name.as_str().as_bytes()), name))
         .filter(|(distance, _)| *distance <= forgiven)
         .collect();
@@ -27,11 +31,11 @@ pub(crate) fn near_misses<'a>(asked: &str, names: impl Iterator<Item = &'a ToolN
 }
 
 /// Which bytes a name has, a bit each; some share one.
-#[derive(Clone, Copy)]
-struct Letters(u64);
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Letters(u64);
 
 impl Letters {
-    fn of(name: &str) -> Self {
+    pub(crate) fn of(name: &str) -> Self {
         Self(name.bytes().fold(0, |bits, byte| bits | 1 << (byte % 64)))
     }
 
@@ -95,7 +99,7 @@ mod tests {
 
     fn suggested(asked: &str, names: &[&str]) -> Vec<String> {
         let names: Vec<ToolName> = names.iter().map(|name| name.parse().unwrap()).collect();
-        near_misses(asked, names.iter())
+        near_misses(asked, names.iter().map(|name| (Letters::of(name.as_str()), name)))
             .into_iter()
             .map(ToString::to_string)
             .collect()

@@ -2,8 +2,7 @@
 
 use toolforge_model::{Domain, Maintainer, ToolName, host_name};
 
-use super::known::Tools;
-use super::near::near_misses;
+use super::tools::Tools;
 
 /// Codes with which the gateway sends the visits of tools that do not answer.
 const DEAD_BACKEND: [u16; 3] = [502, 503, 504];
@@ -87,8 +86,8 @@ pub fn page(visit: Visit<'_>, domain: &Domain, tools: Option<&Tools>) -> Page {
 fn dead_backend(tool: Option<ToolName>, tools: Option<&Tools>) -> Subject {
     let maintainers = tool
         .as_ref()
-        .and_then(|tool| tools?.get(tool))
-        .cloned()
+        .and_then(|tool| tools?.maintainers(tool))
+        .map(<[Maintainer]>::to_vec)
         .unwrap_or_default();
     Subject::DeadBackend { tool, maintainers }
 }
@@ -97,19 +96,11 @@ fn about_tool(tool: ToolName, tools: Option<&Tools>) -> (u16, Subject) {
     let Some(tools) = tools else {
         return (503, Subject::NotKnownYet);
     };
-    if let Some(maintainers) = tools.get(&tool) {
-        return (
-            503,
-            Subject::NoWebservice {
-                tool,
-                maintainers: maintainers.clone(),
-            },
-        );
+    if let Some(maintainers) = tools.maintainers(&tool) {
+        let maintainers = maintainers.to_vec();
+        return (503, Subject::NoWebservice { tool, maintainers });
     }
-    let near = near_misses(tool.as_str(), tools.keys())
-        .into_iter()
-        .cloned()
-        .collect();
+    let near = tools.near(tool.as_str()).into_iter().cloned().collect();
     (
         404,
         Subject::UnknownTool {
@@ -135,11 +126,8 @@ fn about_host(visit: Visit<'_>, domain: &Domain, tools: Option<&Tools>) -> (u16,
     let Some(name) = below else {
         return (404, Subject::NotHere);
     };
-    let meant = name
-        .rsplit('.')
-        .next()
-        .and_then(|label| tools?.get_key_value(label));
-    let near = meant.map(|(tool, _)| tool.clone()).into_iter().collect();
+    let meant = name.rsplit('.').next().and_then(|label| tools?.named(label));
+    let near = meant.cloned().into_iter().collect();
     (404, Subject::UnknownTool { name, near })
 }
 

@@ -3,9 +3,10 @@
 use std::sync::Arc;
 
 use axum::Router;
+use axum::body::Body;
 use axum::extract::State;
 use axum::http::uri::Authority;
-use axum::http::{HeaderMap, HeaderName, StatusCode, Uri, header};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, Uri, header};
 use axum::response::{IntoResponse, Response};
 use futures::StreamExt;
 use k8s_openapi::api::core::v1::Namespace;
@@ -21,13 +22,23 @@ use super::render::render;
 use crate::accept::Form;
 
 /// Where the gateway says what the visitor asked for, if it changed the path.
-const ORIGINAL_URI: &str = "x-original-uri";
+const ORIGINAL_URI: HeaderName = HeaderName::from_static("x-original-uri");
 /// Where the gateway says with which status it gave up.
-const CODE: &str = "x-code";
+const CODE: HeaderName = HeaderName::from_static("x-code");
 /// Path of the health check.
 const HEALTH: &str = "/healthz";
 /// The pages have styles of their own and nothing else; nobody may frame them.
 const CONTENT_SECURITY_POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
+
+/// What every page says of itself.
+static HEADERS: [(HeaderName, &str); 6] = [
+    (header::CACHE_CONTROL, "no-store"),
+    (header::VARY, "Accept"),
+    (header::CONTENT_SECURITY_POLICY, CONTENT_SECURITY_POLICY),
+    (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
+    (header::REFERRER_POLICY, "no-referrer"),
+    (HeaderName::from_static("x-robots-tag"), "noindex, nofollow"),
+];
 
 /// What the operator says about these pages.
 #[derive(Clone, Debug)]
@@ -44,7 +55,6 @@ pub enum FourohfourError {
     Serve(#[from] std::io::Error),
 }
 
-#[derive(Clone)]
 struct Shared {
     domain: Domain,
     known: Arc<Known>,
@@ -65,10 +75,10 @@ pub async fn run_fourohfour(
             .clone()
             .run_until_cancelled_owned(follow(client, Arc::clone(&known))),
     );
-    let router = Router::new().fallback(answer).with_state(Shared {
+    let router = Router::new().fallback(answer).with_state(Arc::new(Shared {
         domain: config.domain,
         known,
-    });
+    }));
     toolforge_serve::serve(listener, None, router, shutdown).await?;
     Ok(())
 }
@@ -88,7 +98,7 @@ async fn follow(client: Client, known: Arc<Known>) {
     }
 }
 
-async fn answer(State(shared): State<Shared>, uri: Uri, headers: HeaderMap) -> Response {
+async fn answer(State(shared): State<Arc<Shared>>, uri: Uri, headers: HeaderMap) -> Response {
     let text = |name: HeaderName| headers.get(name).and_then(|value| value.to_str().ok());
     // HTTP/2 has the host in the URI.
     let host = text(header::HOST)
@@ -100,24 +110,25 @@ async fn answer(State(shared): State<Shared>, uri: Uri, headers: HeaderMap) -> R
     let asked = uri.path_and_query().map_or("/", |asked| asked.as_str());
     let visit = Visit {
         host,
-        uri: text(HeaderName::from_static(ORIGINAL_URI))
+        uri: text(ORIGINAL_URI)
             .filter(|uri| uri.starts_with('/'))
             .unwrap_or(asked),
-        code: text(HeaderName::from_static(CODE)).and_then(|code| code.parse().ok()),
+        code: text(CODE).and_then(|code| code.parse().ok()),
     };
     let page = page(visit, &shared.domain, shared.known.tools().as_deref());
     let form = Form::wanted(text(header::ACCEPT).unwrap_or_default());
-    let headers = [
-        (header::CONTENT_TYPE, form.content_type()),
-        (header::CACHE_CONTROL, "no-store"),
-        (header::VARY, "Accept"),
-        (header::CONTENT_SECURITY_POLICY, CONTENT_SECURITY_POLICY),
-        (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
-        (header::REFERRER_POLICY, "no-referrer"),
-        (HeaderName::from_static("x-robots-tag"), "noindex, nofollow"),
-    ];
-    let status = StatusCode::from_u16(page.status).unwrap_or(StatusCode::NOT_FOUND);
-    (status, headers, render(&page, form)).into_response()
+    let mut response = Response::new(Body::from(render(&page, form)));
+    *response.status_mut() = StatusCode::from_u16(page.status).unwrap_or(StatusCode::NOT_FOUND);
+    let own = response.headers_mut();
+    own.reserve(HEADERS.len() + 1);
+    own.insert(
+        header::CONTENT_TYPE,
+        HeaderValue::from_static(form.content_type()),
+    );
+    for (name, value) in &HEADERS {
+        own.insert(name, HeaderValue::from_static(value));
+    }
+    response
 }
 
 /// Whether a visitor asked for this host: health checks come by address or by the Service's name, and a tool's own

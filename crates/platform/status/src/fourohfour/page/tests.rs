@@ -15,7 +15,8 @@ fn tools() -> Tools {
     };
     [("alpha", vec![ada]), ("beta", vec![])]
         .map(|(name, people)| (name.parse().unwrap(), people))
-        .into()
+        .into_iter()
+        .collect()
 }
 
 fn visit_with(host: &str, uri: &str, code: Option<u16>) -> Page {
