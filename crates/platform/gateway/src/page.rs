@@ -10,6 +10,14 @@ use crate::{body::ResponseBody, rules::Refused, visit::Visit};
 /// Errors pass; nobody should see one after it has.
 pub(crate) const NO_STORE: HeaderValue = HeaderValue::from_static("no-store");
 
+/// In the colours of the fourohfour pages, whose place these take.
+const STYLE: &str = ":root{color-scheme:light dark;--page:#f6f7f9;--ink:#1c2430;--accent:#1f5fbf}\
+    @media(prefers-color-scheme:dark){:root{--page:#12161c;--ink:#e8ecf2;--accent:#86b4ff}}\
+    body{margin:0;background:var(--page);color:var(--ink);font:1.125rem/1.6 system-ui,-apple-system,'Segoe UI',Roboto,'Noto Sans','Liberation Sans',sans-serif}\
+    main{box-sizing:border-box;max-width:44rem;margin:0 auto;padding:clamp(2rem,14vh,8rem) 1.25rem 3rem}\
+    h1{margin:.25rem 0 1rem;font-size:clamp(1.75rem,6vw,2.5rem);line-height:1.2;overflow-wrap:anywhere}\
+    p{margin:0}b{color:var(--accent)}";
+
 /// A wrench, for tools without an icon of their own.
 const ICON: &str = concat!(
     r##"<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 32 32"><rect width="32" height="32" rx="7" fill="#36c"/>"##,
@@ -114,10 +122,8 @@ fn html(status: StatusCode, title: &str, reason: &str) -> String {
     format!(
         "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
          <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n\
-         <title>{code} {title}</title>\n\
-         <style>:root{{color-scheme:light dark}}body{{font:1rem/1.5 system-ui,sans-serif;max-width:40rem;\
-         margin:4rem auto;padding:0 1rem}}</style>\n</head>\n<body>\n<h1>{title}</h1>\n<p>{reason}</p>\n\
-         <p><small>Status {code}</small></p>\n</body>\n</html>\n"
+         <title>{code} {title}</title>\n<style>{STYLE}</style>\n</head>\n<body>\n<main>\n\
+         <p><b>{code}</b></p>\n<h1>{title}</h1>\n<p>{reason}</p>\n</main>\n</body>\n</html>\n"
     )
 }
 
