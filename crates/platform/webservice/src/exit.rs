@@ -1,5 +1,7 @@
 //! How the command ends, for scripts: one exit code for each kind of cause.
 
+use toolforge_standing::Refusal;
+
 /// Why a command did not do what was asked, as an exit code and as a word of the JSON answers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(u8)]
@@ -44,32 +46,13 @@ impl Exit {
         }
     }
 
-    /// Of a refusal in the words of Kubernetes, which has no other mark for these: all of them are `Forbidden`.
-    /// The words are those of its quota, limit and webhook plugins, unchanged for many versions.
+    /// Of a refusal in the words of Kubernetes.
     pub(crate) fn of_refusal(message: &str) -> Option<Self> {
-        const WORDS: [(&str, Exit); 12] = [
-            ("admission webhook", Exit::Admission),
-            ("ValidatingAdmissionPolicy", Exit::Admission),
-            (
-                "unable to validate against any pod security policy",
-                Exit::Admission,
-            ),
-            ("unable to admit pod", Exit::Admission),
-            ("violates PodSecurity", Exit::Admission),
-            ("failed calling webhook", Exit::Api),
-            ("cannot ", Exit::Api),
-            ("exceeded quota", Exit::Quota),
-            ("failed quota", Exit::Quota),
-            ("usage per ", Exit::Quota),
-            ("insufficient quota", Exit::Quota),
-            ("status unknown for quota", Exit::Quota),
-        ];
-        let (_, exit) = WORDS.iter().find(|(words, _)| match *words {
-            // `User "x" cannot create resource "y"`: roles, that is credentials.
-            "cannot " => message.contains(" cannot ") && message.contains(" resource "),
-            words => message.contains(words),
-        })?;
-        Some(*exit)
+        Refusal::of(message).map(|refusal| match refusal {
+            Refusal::Quota => Self::Quota,
+            Refusal::Guard => Self::Admission,
+            Refusal::Api => Self::Api,
+        })
     }
 }
 

@@ -4,7 +4,9 @@ use std::time::Duration;
 
 use k8s_openapi::{api::core::v1::Pod, apimachinery::pkg::apis::meta::v1::Time};
 
-use super::{Failure, waiting::bare};
+use toolforge_standing::{bare, is_refusal, is_unschedulable};
+
+use super::Failure;
 use crate::{
     exit::Exit,
     scene::{Moment, Scene, is_going},
@@ -78,16 +80,12 @@ fn deployment_refusal(scene: &Scene) -> Option<(&str, Option<&Time>)> {
     Some((condition.message.as_deref()?, since))
 }
 
-fn is_refusal(kind: Option<&str>, status: Option<&str>) -> bool {
-    kind == Some("ReplicaFailure") && status == Some("True")
-}
-
 /// Why no machine takes a Pod.
 pub(super) fn homeless(newest: &[&Pod], moment: Moment) -> Option<Failure> {
     newest.iter().find_map(|pod| {
         let conditions = pod.status.as_ref()?.conditions.as_ref()?;
         let condition = conditions.iter().find(|condition| {
-            condition.type_ == "PodScheduled" && condition.reason.as_deref() == Some("Unschedulable")
+            is_unschedulable(&condition.type_, &condition.status, condition.reason.as_deref())
         })?;
         if moment.since(condition.last_transition_time.as_ref()) < ROOM_PATIENCE {
             return None;

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use k8s_openapi::api::core::v1::Pod;
+use toolforge_standing::{Waiting, bare};
 
 use super::Failure;
 use crate::{
@@ -23,18 +24,16 @@ pub(super) fn stuck(scene: &Scene, pod: &Pod, moment: Moment) -> Option<Failure>
     let waiting = status.state.as_ref()?.waiting.as_ref()?;
     let message = waiting.message.as_deref().unwrap_or_default();
     let image = &status.image;
-    match waiting.reason.as_deref().unwrap_or_default() {
-        "InvalidImageName" | "ErrImageNeverPull" => Some(unusable_image(image, message)),
+    match Waiting::of(waiting.reason.as_deref().unwrap_or_default(), message) {
         // The first refusal of a registry may be an accident, unless it says that there is no such thing.
-        "ErrImagePull" if !is_final(message) && age < RETRY_PATIENCE => None,
-        "ErrImagePull" | "ImagePullBackOff" => {
+        Waiting::ImageRefused if age < RETRY_PATIENCE => None,
+        Waiting::NoImage => Some(unusable_image(image, message)),
+        Waiting::ImageRefused | Waiting::ImageBackOff => {
             Some(unusable_image(image, &pull_message(scene, pod, message)))
         }
-        "CreateContainerConfigError" | "CreateContainerError" | "RunContainerError" => {
-            Some(unstartable(message))
-        }
-        "ContainerCreating" | "PodInitializing" => unmounted(scene, pod, age),
-        _ => None,
+        Waiting::Unstartable => Some(unstartable(message)),
+        Waiting::Creating => unmounted(scene, pod, age),
+        Waiting::CrashLoop | Waiting::Other => None,
     }
 }
 
@@ -69,19 +68,6 @@ fn unusable_image(image: &str, message: &str) -> Failure {
     )
 }
 
-/// Registries that say so have no such image, or not for us; trying again does not help.
-fn is_final(message: &str) -> bool {
-    [
-        "not found",
-        "manifest unknown",
-        "denied",
-        "unauthorized",
-        "does not exist",
-    ]
-    .iter()
-    .any(|words| message.contains(words))
-}
-
 /// `ImagePullBackOff` only says that it waits; the event before says why.
 fn pull_message(scene: &Scene, pod: &Pod, message: &str) -> String {
     let failed = scene
@@ -104,14 +90,4 @@ fn unmounted(scene: &Scene, pod: &Pod, age: Duration) -> Option<Failure> {
         return None;
     }
     Some(unstartable(last.message.as_deref().unwrap_or(reason)))
-}
-
-/// A message of the cluster as a part of a sentence.
-pub(super) fn bare(message: &str) -> &str {
-    let message = message.trim().trim_end_matches('.');
-    if message.is_empty() {
-        "the cluster does not say why"
-    } else {
-        message
-    }
 }

@@ -6,6 +6,7 @@ use k8s_openapi::api::{
     batch::v1::{CronJob, Job},
 };
 use serde::Serialize;
+use toolforge_standing::is_refusal;
 
 use super::Meta;
 
@@ -68,17 +69,13 @@ impl WorkloadSeen {
     }
 }
 
-/// The condition under which Deployments and `ReplicaSets` say that the API refuses their Pods.
-const REPLICA_FAILURE: &str = "ReplicaFailure";
-
 /// Type, status and message of a condition.
 type Said = (Option<String>, Option<String>, Option<String>);
 
 /// Why the API refuses the Pods, if it does.
 fn refusal(mut conditions: impl Iterator<Item = Said>) -> Option<String> {
-    let (_, _, message) = conditions.find(|(kind, status, _)| {
-        kind.as_deref() == Some(REPLICA_FAILURE) && status.as_deref() == Some("True")
-    })?;
+    let (_, _, message) =
+        conditions.find(|(kind, status, _)| is_refusal(kind.as_deref(), status.as_deref()))?;
     message
 }
 
