@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 
 use serde::Serialize;
+use toolforge_standing::{End, Refusal, Waiting, bare, is_unschedulable};
 
 use crate::board::seen::{ContainerState, PodSeen, Role, ServiceSeen, WorkloadSeen};
 use crate::board::world::{World, on};
@@ -198,38 +199,30 @@ enum Trouble {
 /// Pods that the API does not let be made.
 fn refusal(wanted: Option<&WorkloadSeen>) -> Option<Trouble> {
     let message = wanted?.refusal.as_deref()?;
-    let short = message
-        .rsplit_once("denied the request: ")
-        .map_or(message, |(_, reason)| reason);
-    Some(Trouble::Lasting(if message.contains("exceeded quota") {
-        format!(
-            "its quota has no room for its Pods ({})",
-            end(quota_part(message))
-        )
-    } else {
-        format!("its Pods are refused: {}", end(short))
+    Some(Trouble::Lasting(match Refusal::of(message) {
+        Some(quota @ Refusal::Quota) => {
+            format!(
+                "its quota has no room for its Pods ({})",
+                bare(quota.reason(message))
+            )
+        }
+        Some(other) => format!("its Pods are refused: {}", bare(other.reason(message))),
+        None => format!("its Pods are refused: {}", bare(message)),
     }))
-}
-
-/// `exceeded quota: tool-t, requested: ..., used: ..., limited: ...` without the name of the Pod before it.
-fn quota_part(message: &str) -> &str {
-    message
-        .split_once("exceeded quota: ")
-        .and_then(|(_, rest)| rest.split_once(", "))
-        .map_or(message, |(_, rest)| rest)
 }
 
 fn trouble(pod: &PodSeen) -> Option<Trouble> {
     if pod.meta.deleting || pod.ready {
         return None;
     }
-    let unschedulable = pod.conditions.iter().find(|condition| {
-        condition.kind == "PodScheduled" && condition.status == "False" && condition.reason == "Unschedulable"
-    });
+    let unschedulable = pod
+        .conditions
+        .iter()
+        .find(|condition| is_unschedulable(&condition.kind, &condition.status, Some(&condition.reason)));
     if let Some(condition) = unschedulable {
         return Some(Trouble::Lasting(format!(
             "no node has room for it ({})",
-            end(&condition.message)
+            bare(&condition.message)
         )));
     }
     let mut containers = pod
@@ -263,33 +256,34 @@ fn trouble(pod: &PodSeen) -> Option<Trouble> {
 }
 
 fn waiting(reason: &str, message: &str, image: &str, last: Option<&ContainerState>) -> Trouble {
-    match (reason, last) {
-        ("CrashLoopBackOff", Some(ContainerState::Ended { code, reason, .. })) => {
-            Trouble::Lasting(format!("{}, again and again", ended(*code, reason)))
+    Trouble::Lasting(match (Waiting::of(reason, message), last) {
+        (Waiting::CrashLoop, Some(ContainerState::Ended { code, reason, .. })) => {
+            format!("{}, again and again", ended(*code, reason))
         }
-        ("CrashLoopBackOff", _) => Trouble::Lasting("its program ends again and again".to_owned()),
-        ("ErrImagePull" | "ImagePullBackOff" | "InvalidImageName" | "ErrImageNeverPull", _) => {
-            Trouble::Lasting(format!("its image {image} cannot be had ({reason})"))
+        (Waiting::CrashLoop, _) => "its program ends again and again".to_owned(),
+        (Waiting::NoImage | Waiting::ImageRefused | Waiting::ImageBackOff, _) => {
+            format!("its image {image} cannot be had ({reason})")
         }
-        ("CreateContainerConfigError" | "CreateContainerError" | "RunContainerError", _) => {
-            Trouble::Lasting(format!("its container cannot be made ({})", end(message)))
+        (Waiting::Unstartable, _) => format!("its container cannot be made ({})", bare(message)),
+        (Waiting::Creating | Waiting::Other, _) => {
+            return Trouble::Passing("its container is being made".to_owned());
         }
-        _ => Trouble::Passing("its container is being made".to_owned()),
-    }
+    })
 }
 
 /// How a program came to its end.
 fn ended(code: i32, reason: &str) -> String {
-    match (reason, code) {
-        ("OOMKilled", _) => "its program took more memory than its limit and was ended".to_owned(),
-        (_, 0) => "its program ended by itself, without an error".to_owned(),
-        (_, code) => format!("its program ended with exit code {code}"),
+    match End::of(code, None, reason) {
+        End::OutOfMemory => "its program took more memory than its limit and was ended".to_owned(),
+        End::Done => "its program ended by itself, without an error".to_owned(),
+        End::NotStarted => "its program could not be started".to_owned(),
+        End::NotExecutable => "its program may not be executed (exit code 126)".to_owned(),
+        End::NotFound => "its program was not found (exit code 127)".to_owned(),
+        End::SignalCode(code, signal) => {
+            format!("its program ended with exit code {code}, that is signal {signal}")
+        }
+        End::Signal(_) | End::Code(_) => format!("its program ended with exit code {code}"),
     }
-}
-
-/// Without the full stop that the sentence brings itself.
-fn end(text: &str) -> &str {
-    text.trim().trim_end_matches('.')
 }
 
 fn plural<'a>(count: usize, one: &'a str, many: &'a str) -> &'a str {

@@ -78,6 +78,14 @@ fn a_crash_is_told_with_its_exit_code() {
             "Down: its program ended with exit code 3, again and again.".to_owned()
         )
     );
+    for (code, reason, words) in [
+        (139, "Error", "exit code 139, that is signal 11, again and again"),
+        (127, "Error", "was not found (exit code 127)"),
+        (128, "StartError", "could not be started"),
+    ] {
+        let (_, sentence) = crashing(json!({ "exitCode": code, "reason": reason }));
+        assert!(sentence.contains(words), "{sentence}");
+    }
     let (_, memory) = crashing(json!({ "exitCode": 137, "reason": "OOMKilled" }));
     assert!(memory.contains("more memory than its limit"), "{memory}");
     let (_, quiet) = crashing(json!({ "exitCode": 0, "reason": "Completed" }));
