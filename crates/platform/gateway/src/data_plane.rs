@@ -27,7 +27,7 @@ use crate::{
     body::ResponseBody,
     compression::Desks,
     drain::Drain,
-    headers::{FixedHeaders, finish},
+    headers::{FixedHeaders, finish, finish_own},
     legacy::moved,
     limits::REQUEST_BODY_LIMIT_BYTES,
     names::X_FORWARDED_PROTO,
@@ -282,7 +282,7 @@ impl DataPlane {
         let visit = match self.read(&request, scheme) {
             Ok(visit) => visit,
             Err(mut refusal) => {
-                finish(refusal.headers_mut(), scheme, &self.fixed);
+                finish_own(refusal.headers_mut(), scheme, &self.fixed);
                 return *refusal;
             }
         };
@@ -393,7 +393,7 @@ impl DataPlane {
 
     /// An answer of ours with what every answer carries.
     fn finished(&self, visit: &Visit, mut response: Response<ResponseBody>) -> Response<ResponseBody> {
-        finish(response.headers_mut(), visit.scheme, &self.fixed);
+        finish_own(response.headers_mut(), visit.scheme, &self.fixed);
         response
     }
 

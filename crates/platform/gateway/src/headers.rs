@@ -11,8 +11,9 @@ use toolforge_routing::host_name;
 
 use crate::{
     names::{
-        KEEP_ALIVE, PERMISSIONS_POLICY, PROXY, PROXY_CONNECTION, X_CLACKS_OVERHEAD, X_FORWARDED_FOR,
-        X_FORWARDED_HOST, X_FORWARDED_PORT, X_FORWARDED_PROTO, X_ORIGINAL_URI, X_REAL_IP, X_REQUEST_ID,
+        KEEP_ALIVE, PERMISSIONS_POLICY, PROXY, PROXY_CONNECTION, TOOLFORGE_ANSWER, X_CLACKS_OVERHEAD,
+        X_FORWARDED_FOR, X_FORWARDED_HOST, X_FORWARDED_PORT, X_FORWARDED_PROTO, X_ORIGINAL_URI, X_REAL_IP,
+        X_REQUEST_ID,
     },
     visit::{Scheme, Visit, names_token},
 };
@@ -23,6 +24,9 @@ const HSTS: HeaderValue = HeaderValue::from_static("max-age=31622400");
 const PERMISSIONS: HeaderValue = HeaderValue::from_static("browsing-topics=()");
 /// The name that every answer of the original carries.
 const CLACKS: HeaderValue = HeaderValue::from_static("GNU Terry Pratchett");
+
+/// Whose answer it is, on those that no tool gave.
+const GATEWAY: HeaderValue = HeaderValue::from_static("gateway");
 
 /// Header values that are the same for every request of a data plane.
 #[derive(Clone, Debug)]
@@ -122,10 +126,18 @@ fn original_uri(visit: &Visit) -> HeaderValue {
 /// Makes a tool's headers those of the answer that the visitor gets.
 pub(crate) fn backward(headers: &mut HeaderMap, visit: &Visit, public_https_port: u16, fixed: &FixedHeaders) {
     remove_hop_by_hop(headers);
+    // Not a tool's to say.
+    headers.remove(TOOLFORGE_ANSWER);
     if let Some(location) = secure_location(headers, visit, public_https_port) {
         headers.insert(LOCATION, location);
     }
     finish(headers, visit.scheme, fixed);
+}
+
+/// What every answer carries that no tool gave: also a mark by which programs tell it from a tool's.
+pub(crate) fn finish_own(headers: &mut HeaderMap, scheme: Scheme, fixed: &FixedHeaders) {
+    headers.insert(TOOLFORGE_ANSWER, GATEWAY);
+    finish(headers, scheme, fixed);
 }
 
 /// What every answer carries.

@@ -10,6 +10,8 @@ pub(crate) const PERMISSIONS_POLICY: HeaderName = HeaderName::from_static("permi
 pub(crate) const PROXY: HeaderName = HeaderName::from_static("proxy");
 pub(crate) const PROXY_CONNECTION: HeaderName = HeaderName::from_static("proxy-connection");
 pub(crate) const REPR_DIGEST: HeaderName = HeaderName::from_static("repr-digest");
+/// What [`crate::headers::finish_own`] writes on answers that no tool gave.
+pub(crate) const TOOLFORGE_ANSWER: HeaderName = HeaderName::from_static("toolforge-answer");
 pub(crate) const X_AUTH_REQUEST_REDIRECT: HeaderName = HeaderName::from_static("x-auth-request-redirect");
 pub(crate) const X_CLACKS_OVERHEAD: HeaderName = HeaderName::from_static("x-clacks-overhead");
 pub(crate) const X_CODE: HeaderName = HeaderName::from_static("x-code");

@@ -2,7 +2,7 @@
 
 use http::{HeaderMap, HeaderName, HeaderValue, Request};
 
-use super::{FixedHeaders, backward, forward};
+use super::{FixedHeaders, backward, finish_own, forward};
 use crate::visit::{Scheme, Visit};
 
 fn fixed() -> FixedHeaders {
@@ -126,6 +126,15 @@ fn answer_carries_what_every_answer_carries() {
     assert_eq!(headers["permissions-policy"], "browsing-topics=()");
     assert!(!headers.contains_key("connection"));
     assert!(!headers.contains_key("content-security-policy-report-only"));
+}
+
+#[test]
+fn only_what_no_tool_gave_is_marked() {
+    let mark = "toolforge-answer";
+    assert!(!answered(&[(mark, "gateway")], 443).contains_key(mark));
+    let mut headers = HeaderMap::new();
+    finish_own(&mut headers, Scheme::Https, &fixed());
+    assert_eq!(headers[mark], "gateway");
 }
 
 #[test]

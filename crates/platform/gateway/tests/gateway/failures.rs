@@ -41,6 +41,7 @@ async fn status_of_the_default_backend_is_kept_for_unknown_hosts() {
     let response = get(&scene, "nobody", "/").await;
     assert_eq!(response.status(), 404);
     assert_eq!(response.headers()["cache-control"], "no-store");
+    assert_eq!(response.headers()["toolforge-answer"], "gateway");
     assert_eq!(response.text().await.unwrap(), "gone");
 }
 
@@ -67,6 +68,20 @@ async fn tool_without_endpoints_gets_a_503_page_that_knows_whose_it_is() {
     ] {
         assert!(seen.contains(line), "{line} is missing in {seen}");
     }
+}
+
+#[tokio::test]
+async fn tool_that_answers_as_a_gateway_does_is_told_from_it() {
+    let scene = Scene::new().await;
+    let tool = Tool::saying(
+        "HTTP/1.1 503 Service Unavailable\r\ntoolforge-answer: gateway\r\ncontent-length: 4\r\n\r\nmine",
+    )
+    .await;
+    scene.route("alpha", &[tool.address]);
+    let response = get(&scene, "alpha", "/").await;
+    assert_eq!(response.status(), 503);
+    assert!(!response.headers().contains_key("toolforge-answer"));
+    assert_eq!(response.text().await.unwrap(), "mine");
 }
 
 #[tokio::test]
