@@ -36,6 +36,11 @@ pub enum PkiError {
     /// A certificate is not one that a client would accept.
     #[error("the certificate would not be accepted")]
     Untrusted(#[source] rustls::Error),
+    /// The machine trusts nobody that could be read.
+    #[error(
+        "this machine has no certificate authorities{0}; they come with the package ca-certificates, or with SSL_CERT_FILE"
+    )]
+    NoAuthorities(String),
     /// The authority given to check clients by is not usable.
     #[error("the client authority is refused: {0}")]
     ClientAuthority(String),

@@ -31,7 +31,7 @@ pub use request::{new_key_request, new_request, new_server_request};
 pub use server::{ServerCertificate, ServerCertificateError};
 pub use signing::{SigningKey, sha256};
 pub use tls::{
-    certified_key, client_config, install_provider, resolving_server_config,
+    certified_key, client_config, install_provider, public_client_config, resolving_server_config,
     resolving_server_config_for_clients, server_config,
 };
 pub use unverified::unverified_client_config;

@@ -135,6 +135,27 @@ pub fn client_config(ca_pem: &str, identity: Option<&Identity>) -> Result<Client
     }
 }
 
+/// A client of public servers: it trusts whom the machine trusts, or the files that `SSL_CERT_FILE` and `SSL_CERT_DIR` name.
+///
+/// # Errors
+/// When that is nobody.
+pub fn public_client_config() -> Result<ClientConfig, PkiError> {
+    install_provider();
+    let found = rustls_native_certs::load_native_certs();
+    let mut store = RootCertStore::empty();
+    // Stores of machines hold old ones that nobody can read; they are no reason to trust none.
+    let (taken, _) = store.add_parsable_certificates(found.certs);
+    if taken == 0 {
+        let why = found.errors.first();
+        return Err(PkiError::NoAuthorities(
+            why.map_or_else(String::new, |error| format!(" ({error})")),
+        ));
+    }
+    Ok(ClientConfig::builder()
+        .with_root_certificates(store)
+        .with_no_client_auth())
+}
+
 fn roots(pem: &str) -> Result<RootCertStore, PkiError> {
     let mut store = RootCertStore::empty();
     for certificate in certificates(pem)? {
