@@ -16,7 +16,7 @@ mod presented;
 pub use handover::{Handover, HandoverError, Offer, Predecessor};
 pub use inherited::inherited;
 pub use kubeconfig::kubeconfig;
-pub use listen::{serve, serve_at_most};
+pub use listen::{serve, serve_and_drain, serve_at_most};
 pub use notices::{Notices, NoticesError};
 pub use peer::Peer;
 pub use presented::{Presented, PresentedError};

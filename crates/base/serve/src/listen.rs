@@ -56,7 +56,20 @@ pub async fn serve(
     router: Router,
     shutdown: CancellationToken,
 ) -> io::Result<()> {
-    accept(None, listener, tls, router, shutdown).await
+    accept(None, DRAIN, listener, tls, router, shutdown).await
+}
+
+/// As [`serve`], with so much time for the requests under way.
+///
+/// # Errors
+/// As [`serve`].
+pub async fn serve_and_drain(
+    drain: Duration,
+    listener: TcpListener,
+    router: Router,
+    shutdown: CancellationToken,
+) -> io::Result<()> {
+    accept(None, drain, listener, None, router, shutdown).await
 }
 
 /// As [`serve`], with at most so many connections at once: for another one the one that has been silent longest makes room,
@@ -71,11 +84,13 @@ pub async fn serve_at_most(
     router: Router,
     shutdown: CancellationToken,
 ) -> io::Result<()> {
-    accept(Some(Places::new(connections)), listener, tls, router, shutdown).await
+    let places = Some(Places::new(connections));
+    accept(places, DRAIN, listener, tls, router, shutdown).await
 }
 
 async fn accept(
     places: Option<Arc<Places>>,
+    drain: Duration,
     listener: TcpListener,
     tls: Option<Arc<rustls::ServerConfig>>,
     router: Router,
@@ -118,7 +133,7 @@ async fn accept(
         }
     }
     drop(listener);
-    if tokio::time::timeout(DRAIN, graceful.shutdown()).await.is_err() {
+    if tokio::time::timeout(drain, graceful.shutdown()).await.is_err() {
         tracing::debug!("requests still under way are cut off");
         cut.cancel();
     }
