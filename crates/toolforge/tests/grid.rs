@@ -49,6 +49,7 @@ const SERVER: &str = r#"
 import os
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
+open(os.path.expanduser("~/pid"), "w").write(str(os.getpid()))
 PLACE = "the grid" if "JOB_ID" in os.environ else "Kubernetes"
 
 class Page(BaseHTTPRequestHandler):
@@ -90,6 +91,88 @@ fn until_says(scratch: &Scratch, says: &str) {
         Ok(answer) if answer.text.contains(says) => Ok(()),
         other => Err(format!("{other:?}; {}", error_log(scratch, "hello"))),
     });
+}
+
+/// What one copy of a job cannot do is refused with the way that there is.
+fn only_on_kubernetes(webservice: &dyn Fn(&str, &[&str]) -> Outcome) {
+    for (words, way) in [
+        (&["scale", "2"][..], "webservice migrate --replicas"),
+        (&["exec", "--", "true"], "webservice logs"),
+        (&["rollback"], "webservice restart"),
+    ] {
+        let refused = webservice("hello", words);
+        assert!(
+            refused.code == 1 && refused.stderr.contains("runs on the grid") && refused.stderr.contains(way),
+            "{refused:?}"
+        );
+    }
+    let set = webservice("hello", &["env", "set", "COLOUR=blue"]);
+    assert!(
+        set.code == 0 && set.stderr.contains("jobs do not get it"),
+        "{set:?}"
+    );
+    let why = webservice("hello", &["why"]).ok();
+    assert!(
+        why.contains("runs\n") && why.contains("Every link holds."),
+        "{why}"
+    );
+}
+
+/// SIGKILL for the process that registers: the grandparent of the server.
+fn kill_runner(scratch: &Scratch) {
+    let parent = |process: &str| {
+        let status = std::fs::read_to_string(format!("/proc/{process}/status")).unwrap();
+        let line = status.lines().find_map(|line| line.strip_prefix("PPid:"));
+        line.unwrap().trim().to_owned()
+    };
+    let server = std::fs::read_to_string(scratch.home("hello").join("pid")).unwrap();
+    let runner = parent(&parent(&server));
+    let command = std::fs::read_to_string(format!("/proc/{runner}/cmdline")).unwrap();
+    assert!(command.contains("--register-proxy"), "{command}");
+    let killed = std::process::Command::new("kill")
+        .args(["-9", &runner])
+        .status()
+        .unwrap();
+    assert!(killed.success());
+}
+
+fn until_stopped(webservice: &dyn Fn(&str, &[&str]) -> Outcome) {
+    eventually("the end of the job", || {
+        let status = webservice("hello", &["status"]).stdout;
+        if status == "Your webservice is not running\n" {
+            Ok(())
+        } else {
+            Err(status)
+        }
+    });
+}
+
+/// The other types run there as they do on Kubernetes.
+fn other_types(scratch: &Scratch, webservice: &dyn Fn(&str, &[&str]) -> Outcome) {
+    let (visitor, home) = (scratch.visitor(&["clock"]), scratch.home("clock"));
+    for (kind, file, text, says) in [
+        ("lighttpd", "public_html/index.html", "a page", "a page"),
+        ("lighttpd", "public_html/index.php", "<?php echo 6 * 7;", "42"),
+        (
+            "uwsgi-python",
+            "www/python/src/app.py",
+            "def app(environ, start):\n    start('200 OK', [])\n    return [b'a WSGI application']\n",
+            "a WSGI application",
+        ),
+    ] {
+        let file = home.join(file);
+        std::fs::create_dir_all(file.parent().unwrap()).unwrap();
+        std::fs::write(&file, text).unwrap();
+        let started = webservice("clock", &["--backend=gridengine", kind, "start"]);
+        assert!(
+            started.code == 0,
+            "{kind}: {started:?} {}",
+            error_log(scratch, "clock")
+        );
+        let answer = visitor.get(&scratch.url("clock")).unwrap();
+        assert!(answer.text.contains(says), "{kind}: {answer:?}");
+        webservice("clock", &["stop"]).ok();
+    }
 }
 
 #[test]
@@ -171,17 +254,23 @@ fn a_webservice_lives_on_a_grid_and_moves_to_kubernetes() {
         "{logs}"
     );
 
+    only_on_kubernetes(&webservice);
+    // Killed without a word, it is missed.
+    kill_runner(&scratch);
+    until_says(&scratch, "hello does not respond");
+    until_stopped(&webservice);
+    let why = webservice("hello", &["--backend=gridengine", "why"]);
+    assert!(
+        why.code == 1 && why.stdout.contains("It has no job on the grid."),
+        "{why:?}"
+    );
+    webservice("hello", &["start"]).ok();
+    until_says(&scratch, "served by the grid");
+
     // Ended by somebody else, it takes its page along.
     grid.run("qdel", &["-u", "tools.hello"]).ok();
     until_says(&scratch, "hello has no webservice");
-    eventually("the end of the job", || {
-        let status = webservice("hello", &["status"]).stdout;
-        if status == "Your webservice is not running\n" {
-            Ok(())
-        } else {
-            Err(status)
-        }
-    });
+    until_stopped(&webservice);
     let restarted = webservice("hello", &["restart"]);
     assert!(
         restarted.stderr.contains("Your job is not running, starting"),
@@ -239,6 +328,7 @@ fn a_webservice_lives_on_a_grid_and_moves_to_kubernetes() {
         "{nothing:?}"
     );
 
+    other_types(&scratch, &webservice);
     // What does not come up says why.
     let ended = webservice(
         "clock",

@@ -1,15 +1,26 @@
 //! `webservice` tells the truth: every cause of failure as a maintainer meets it, with its exit code, `status` and
 //! `why`; and restarts that no visitor notices. One platform for all of it, since each step is short.
 
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
+use std::{
+    os::unix::fs::PermissionsExt as _,
+    process::{Child, Command, Stdio},
+    sync::atomic::{AtomicBool, AtomicUsize, Ordering},
+    time::{Duration, Instant},
+};
 
 use reqwest::StatusCode;
-use serde_json::Value;
+use serde_json::{Value, json};
 use toolforge_testkit::{Outcome, Scratch, eventually};
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_toolforge");
 /// No more requests than this, should a restart never end.
 const LOAD_MOST: usize = 50_000;
+
+/// At the speed of `download` this takes longer than any of what happens meanwhile, and than the first seconds of the end
+/// of a Pod.
+const LARGE_BYTES: usize = 64 << 20;
 
 /// A server of the standard library that answers `/` with 200 and `/ill` with 500.
 const SERVER: &str = "import http.server as h, os, signal, socketserver as s\n\
@@ -63,12 +74,54 @@ impl Maintainer<'_> {
     fn stop(&self) {
         self.says(&["stop"]).ok();
     }
+
+    /// Begins a command, and leaves it alone.
+    fn begins(&self, words: &[&str]) -> Child {
+        let mut command = self.scratch.command(&["become", self.tool, "--", "webservice"]);
+        command
+            .args(words)
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap()
+    }
+
+    /// What the platform says of itself in this `ConfigMap`.
+    fn kept(&self, map: &str) -> Value {
+        let map = [
+            "get",
+            "configmap",
+            "-n",
+            "tf-public",
+            map,
+            "-o",
+            "jsonpath={.data}",
+        ];
+        serde_json::from_str(&self.scratch.kubectl(&map).ok()).expect("JSON")
+    }
+
+    /// Has the platform say something else of itself.
+    fn change(&self, map: &str, data: &Value) {
+        let patch = json!({ "data": data }).to_string();
+        let patch = [
+            "patch",
+            "configmap",
+            "-n",
+            "tf-public",
+            map,
+            "--type=merge",
+            "-p",
+            &patch,
+        ];
+        self.scratch.kubectl(&patch).ok();
+    }
 }
 
 #[test]
 fn each_cause_of_failure_is_told_with_its_exit_code() {
     let scratch = Scratch::new(PROGRAM);
-    let _platform = scratch.start(&[]);
+    let platform = scratch.start(&[]);
     let hello = Maintainer {
         scratch: &scratch,
         tool: "hello",
@@ -137,8 +190,12 @@ fn each_cause_of_failure_is_told_with_its_exit_code() {
 
     quotas(&hello);
     bent_objects(&hello);
+    mistaken_for_the_gateway(&hello);
+    refused(&hello);
+    no_room(&hello);
+    unreachable(&hello);
 
-    // The API is gone.
+    // No kubeconfig, and an API that goes while it is followed.
     let gone = scratch
         .command(&[
             "become",
@@ -152,6 +209,112 @@ fn each_cause_of_failure_is_told_with_its_exit_code() {
         .output()
         .unwrap();
     assert_eq!(gone.status.code(), Some(9), "{gone:?}");
+    let deaf = hello.begins(&["generic", "start", "--", "sh", "-c", "sleep 1000"]);
+    eventually("its Pod", || match pods(&scratch).len() {
+        0 => Err("there is none".to_owned()),
+        _ => Ok(()),
+    });
+    assert_eq!(platform.stop(), 0);
+    let gone = deaf.wait_with_output().unwrap();
+    assert_eq!(gone.status.code(), Some(9), "{gone:?}");
+    let told = String::from_utf8_lossy(&gone.stderr);
+    for words in ["API does not answer", "webservice status"] {
+        assert!(told.contains(words), "{words} in {told}");
+    }
+}
+
+/// What a tool answers is its own word, also where a gateway might say the same.
+fn mistaken_for_the_gateway(hello: &Maintainer<'_>) {
+    let unavailable = SERVER.replace("else 200", "else 503");
+    let began = Instant::now();
+    let outcome = hello.says(&["generic", "start", "--", "python3", "-c", &unavailable]);
+    assert_eq!(outcome.code, 0, "{}", outcome.stderr);
+    assert!(began.elapsed() < Duration::from_secs(12), "{:?}", began.elapsed());
+    assert!(
+        outcome.stderr.contains("It answers with 503"),
+        "{}",
+        outcome.stderr
+    );
+    let chain: Value = serde_json::from_str(&hello.says(&["why", "-o", "json"]).ok()).expect("JSON");
+    assert!(chain["broken"].is_null(), "{chain}");
+    hello.stop();
+}
+
+/// The guard of images, and that of the hosts of Ingresses.
+fn refused(hello: &Maintainer<'_>) {
+    let image_config = hello.kept("image-config");
+    hello.change(
+        "image-config",
+        &json!({ "images-v1.yaml": image_config["images-v1.yaml"]
+            .as_str()
+            .expect("a text")
+            .replace("docker-registry.tools.wmflabs.org/toolforge-static", "elsewhere.example/toolforge-static") }),
+    );
+    let told = [
+        "elsewhere.example/toolforge-static",
+        "allowed registries",
+        "guards name",
+    ];
+    hello.fails(&["static", "start"], 4, &told);
+    hello.change("image-config", &image_config);
+    // Nothing of it is left half-done.
+    let left = ["get", "services,ingresses,deployments", "-o", "name"];
+    assert_eq!(hello.scratch.kubectl_as("hello", &left).ok(), "");
+    hello.why("deployment", 1);
+
+    let platform = hello.kept("platform");
+    hello.change("platform", &json!({ "domain": "other.localhost" }));
+    hello.fails(&["static", "start"], 4, &["hello.other.localhost"]);
+    hello.change("platform", &platform);
+    hello.why("deployment", 1);
+}
+
+/// A node that takes no Pods.
+fn no_room(hello: &Maintainer<'_>) {
+    hello.scratch.kubectl(&["cordon", "localhost"]).ok();
+    hello.fails(
+        &["static", "start"],
+        10,
+        &["no room", "unschedulable", "operators"],
+    );
+    hello.why("pod", 10);
+    hello.scratch.kubectl(&["uncordon", "localhost"]).ok();
+    // It goes on trying by itself.
+    eventually(
+        "a webservice that found a place",
+        || match &hello.status()["state"] {
+            state if state == "running" => Ok(()),
+            other => Err(other.to_string()),
+        },
+    );
+    hello.stop();
+}
+
+/// All is ready, and nobody gets there: the gateway is not where the platform says, or cannot be trusted.
+fn unreachable(hello: &Maintainer<'_>) {
+    let platform = hello.kept("platform");
+    let nobody = format!("127.9.9.9:{}", hello.scratch.port("--https-port"));
+    hello.change("platform", &json!({ "gateway-address": nobody }));
+    hello.fails(
+        &["static", "start"],
+        8,
+        &["Your webservice runs, but", "cannot be reached", "webservice why"],
+    );
+    let chain = hello.why("tls", 8);
+    assert!(chain["reason"].to_string().contains(&nobody), "{chain}");
+    hello.change("platform", &platform);
+
+    // Without an authority of its own it is trusted as browsers do: whom the machine trusts.
+    hello.change("platform", &json!({ "ca.crt": null }));
+    hello.why("tls", 8);
+    let authority = hello.scratch.path().join("authority.pem");
+    std::fs::write(&authority, platform["ca.crt"].as_str().expect("a text")).unwrap();
+    let trusts = format!("SSL_CERT_FILE={}", authority.display());
+    let command = ["env", &trusts, "webservice", "why"];
+    let whole = hello.scratch.as_tool(hello.tool, &command).ok();
+    assert!(whole.contains("Every link holds."), "{whole}");
+    hello.change("platform", &platform);
+    hello.stop();
 }
 
 /// The limit of one container, and that of all together.
@@ -222,8 +385,13 @@ fn visitors_notice_no_restart() {
     };
     let url = scratch.url("hello");
     hello
-        .says(&["generic", "start", "--", "python3", "-c", SERVER])
+        .says(&["generic", "start", "--cpu", "200m", "--", "python3", "-c", SERVER])
         .ok();
+
+    let editor = scratch.path().join("editor");
+    std::fs::write(&editor, "#!/bin/sh\necho 'mem: 700Mi' > \"$1\"\n").unwrap();
+    std::fs::set_permissions(&editor, std::fs::Permissions::from_mode(0o755)).unwrap();
+    let editor = format!("EDITOR={}", editor.display());
 
     let (over, asked) = (AtomicBool::new(false), AtomicUsize::new(0));
     let failed: Vec<String> = std::thread::scope(|scope| {
@@ -242,16 +410,31 @@ fn visitors_notice_no_restart() {
                 })
             })
             .collect();
+        let downloaded = scope.spawn(|| download(&scratch));
         for change in [
             &["restart", "--mem", "600Mi"][..],
             &["restart"],
             &["scale", "2"],
             &["restart", "--mem", "700Mi"],
+            &["env", "set", "COLOUR=blue"],
+            &["scale", "1"],
+            &["rollback"],
+            &["rollback"],
+            &["edit", "--apply"],
+            &["env", "unset", "COLOUR"],
+            &["scale", "2"],
         ] {
-            let outcome = hello.says(change);
+            let command: Vec<&str> = ["env", &editor, "webservice"]
+                .iter()
+                .chain(change)
+                .copied()
+                .collect();
+            let outcome = scratch.as_tool("hello", &command);
             over.fetch_or(outcome.code != 0, Ordering::Relaxed);
             outcome.ok();
         }
+        downloaded.join().unwrap();
+        std::fs::remove_file(scratch.home("hello").join("service.template")).unwrap();
         // Those that are on their way out have visitors, too.
         eventually("the end of old Pods", || match pods(&scratch).len() {
             2 => Ok(()),
@@ -276,6 +459,74 @@ fn visitors_notice_no_restart() {
     assert_eq!(status["memory"]["limit"], 1400 << 20, "{status}");
 
     full_quota(&scratch, &hello);
+}
+
+/// Who downloads something large, slowly, gets all of it though the tool restarts meanwhile and is stopped then; who
+/// stops it need not wait for that.
+fn download(scratch: &Scratch) {
+    let clock = Maintainer {
+        scratch,
+        tool: "clock",
+    };
+    let folder = scratch.home("clock").join("public_html");
+    std::fs::create_dir_all(&folder).unwrap();
+    std::fs::write(folder.join("large.bin"), vec![b'x'; LARGE_BYTES]).unwrap();
+    clock.says(&["static", "start"]).ok();
+    let slow = |name: &str| {
+        let mut command = Command::new("curl");
+        let host = format!(
+            "clock.toolforge.localhost:{}:127.0.0.1",
+            scratch.port("--https-port")
+        );
+        command
+            .args([
+                "-sS",
+                "--fail",
+                "--limit-rate",
+                "4M",
+                "--resolve",
+                &host,
+                "--cacert",
+            ])
+            .arg(scratch.data().join("pki/web-ca.crt"))
+            .arg(format!("{}large.bin", scratch.url("clock")))
+            .arg("--output")
+            .arg(scratch.path().join(name))
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap()
+    };
+    let first = slow("first.bin");
+    begun(scratch, "first.bin");
+    clock.says(&["restart"]).ok();
+    let second = slow("second.bin");
+    begun(scratch, "second.bin");
+    let stopped = Instant::now();
+    clock.stop();
+    assert!(
+        stopped.elapsed() < Duration::from_secs(12),
+        "{:?}",
+        stopped.elapsed()
+    );
+    for (name, download) in [("first.bin", first), ("second.bin", second)] {
+        let output = download.wait_with_output().unwrap();
+        let told = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success(), "{name}: {told}");
+        assert_eq!(bytes(scratch, name), LARGE_BYTES, "{name}: {told}");
+    }
+}
+
+/// Waits for the first bytes of a download.
+fn begun(scratch: &Scratch, name: &str) {
+    eventually("the begin of a download", || match bytes(scratch, name) {
+        0 => Err("nothing yet".to_owned()),
+        _ => Ok(()),
+    });
+}
+
+fn bytes(scratch: &Scratch, name: &str) -> usize {
+    let file = std::fs::metadata(scratch.path().join(name));
+    file.map_or(0, |file| usize::try_from(file.len()).unwrap())
 }
 
 /// A quota that is full: the old one goes first, and it is said; what never fits changes nothing.

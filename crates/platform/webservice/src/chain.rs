@@ -4,6 +4,7 @@
 //! A link is broken only by a fault of its own. One that is in order and gives nothing because of another, such as
 //! a gateway that finds nobody to ask, follows from that.
 
+mod grid;
 mod pods;
 mod route;
 
@@ -17,6 +18,8 @@ use crate::{
     exit::Exit,
     scene::Scene,
 };
+
+pub(crate) use grid::{OnGrid, walk as walk_grid};
 
 /// How far a visitor gets.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -112,7 +115,7 @@ pub(crate) struct Chain {
 
 /// The chain as it is.
 pub(crate) fn walk(observed: &Observed<'_>) -> Chain {
-    let mut links = route::outside(observed);
+    let mut links = route::outside(&observed.host, &observed.url, &observed.reach);
     links.extend(route::inside(observed));
     links.extend(pods::links(observed));
     let mut fault = links
@@ -121,14 +124,20 @@ pub(crate) fn walk(observed: &Observed<'_>) -> Chain {
     if fault.is_none() {
         fault = unexplained(observed, &mut links);
     }
-    Chain {
-        tool: observed.tool.to_string(),
-        url: observed.url.clone(),
-        broken: fault.as_ref().map(|(link, _)| *link),
-        exit_code: fault.as_ref().map_or(0, |(_, fault)| fault.exit.code()),
-        reason: fault.as_ref().map(|(_, fault)| fault.reason.clone()),
-        next: fault.map(|(_, fault)| fault.next),
-        links,
+    Chain::of(observed.tool, &observed.url, links, fault)
+}
+
+impl Chain {
+    fn of(tool: &ToolName, url: &str, links: Vec<Link>, fault: Option<(&'static str, Failure)>) -> Self {
+        Self {
+            tool: tool.to_string(),
+            url: url.to_owned(),
+            broken: fault.as_ref().map(|(link, _)| *link),
+            exit_code: fault.as_ref().map_or(0, |(_, fault)| fault.exit.code()),
+            reason: fault.as_ref().map(|(_, fault)| fault.reason.clone()),
+            next: fault.map(|(_, fault)| fault.next),
+            links,
+        }
     }
 }
 

@@ -127,6 +127,8 @@ impl Cli {
         Self::command().mut_subcommands(|action| {
             if SETTINGS_WITHOUT_USE.contains(&action.get_name()) {
                 settings_args::hide(action)
+            } else if action.get_name() == "shell" {
+                settings_args::for_a_shell(action)
             } else {
                 action
             }

@@ -9,6 +9,7 @@ mod intent;
 mod logs;
 mod migrate;
 mod on_grid;
+mod only_kubernetes;
 mod open;
 mod restart;
 mod rollback;
@@ -47,7 +48,7 @@ pub(crate) async fn run(cli: Cli) -> Result<u8, WebserviceError> {
     match cli.action {
         Action::Shell(arguments) => return shell::run(&session, &arguments).await,
         Action::Exec(arguments) => return exec::run(&session, &arguments).await,
-        Action::Why(arguments) => return why::run(&session, arguments.output).await,
+        Action::Why(arguments) => return why::run(&session, &arguments).await,
         Action::Start(arguments) => start::run(&session, &arguments).await,
         Action::Stop(arguments) => stop::run(&session, &arguments).await,
         Action::Restart(arguments) => restart::run(&session, &arguments).await,

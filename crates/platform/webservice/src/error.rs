@@ -1,6 +1,6 @@
 //! What can go wrong for a maintainer, in their words: what it is, and what to do about it.
 
-use crate::exit::Exit;
+use crate::{exit::Exit, nearest::did_you_mean};
 
 /// Why a command of `webservice` did not do what was asked.
 #[derive(Debug, thiserror::Error)]
@@ -23,12 +23,14 @@ pub(crate) enum WebserviceError {
     #[error("the platform's configuration ({0}) is not usable; tell its operators")]
     Platform(String),
     /// The type is not known.
-    #[error("type must be one of:\n  {}\nyou said {asked:?}", known.join("\n  "))]
+    #[error("type must be one of:\n  {}\nyou said {asked:?}{}", known.join("\n  "), did_you_mean(near.as_deref()))]
     UnknownType {
         /// What was asked for.
         asked: String,
         /// What there is.
         known: Vec<String>,
+        /// What may have been meant.
+        near: Option<String>,
     },
     /// A file or folder that the type needs is missing.
     #[error("{0}")]

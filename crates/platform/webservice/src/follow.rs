@@ -15,7 +15,7 @@ use crate::{
     exit::Exit,
     scene::{Moment, Scene, Serving},
     session::Session,
-    url_check::{UrlCheck, is_from_the_tool},
+    url_check::UrlCheck,
 };
 pub(crate) use progress::Progress;
 use world::World;
@@ -65,9 +65,9 @@ pub(crate) async fn until_it_is_ready(
     session: &Session,
     following: Following,
 ) -> Result<(), WebserviceError> {
-    let mut progress = Progress::begin(following.doing);
+    let (mut progress, mut world) = (Progress::begin(following.doing), World::of(session));
     tokio::select! {
-        outcome = ready(session, following, &mut progress) => outcome,
+        outcome = ready(session, &mut world, following, &mut progress) => outcome,
         Ok(()) = tokio::signal::ctrl_c() => Err(WebserviceError::Interrupted),
     }
 }
@@ -78,24 +78,51 @@ async fn follow(
     following: Following,
     progress: &mut Progress,
 ) -> Result<reqwest::StatusCode, WebserviceError> {
-    ready(session, following, progress).await?;
+    let mut world = World::of(session);
+    ready(session, &mut world, following, progress).await?;
     progress.say("asking its URL");
-    until_answered(check).await
+    // The first visit may be what it does not survive.
+    tokio::select! {
+        answered = until_answered(check) => answered,
+        (failure, scene) = until_failed(&mut world, following.patience) => {
+            Err(does_not_serve(session, &failure, &scene).await)
+        }
+    }
 }
 
 async fn ready(
     session: &Session,
+    world: &mut World,
     following: Following,
     progress: &mut Progress,
 ) -> Result<(), WebserviceError> {
-    match until_ready(session, following.patience, progress).await {
+    match until_ready(world, following.patience, progress).await {
         Ok(()) => Ok(()),
-        Err((failure, scene)) => {
-            let log = last_lines(session, &failure).await;
-            Err(WebserviceError::DoesNotServe {
-                exit: failure.exit,
-                sentence: told(&failure, &scene, &log),
-            })
+        Err((failure, scene)) => Err(does_not_serve(session, &failure, &scene).await),
+    }
+}
+
+async fn does_not_serve(session: &Session, failure: &Failure, scene: &Scene) -> WebserviceError {
+    let log = last_lines(session, failure).await;
+    WebserviceError::DoesNotServe {
+        exit: failure.exit,
+        sentence: told(failure, scene, &log),
+    }
+}
+
+/// Until what was ready has failed; for ever, if it does not.
+async fn until_failed(world: &mut World, patience: Duration) -> (Failure, Scene) {
+    let began = Instant::now();
+    loop {
+        world.change().await;
+        let Some(scene) = world.scene() else { continue };
+        let moment = Moment {
+            now: Timestamp::now(),
+            followed: Some(began.elapsed()),
+            gone: world.gone(),
+        };
+        if let Standing::Failed(failure) = diagnose(&scene, moment, patience) {
+            return (failure, scene);
         }
     }
 }
@@ -128,12 +155,11 @@ fn told(failure: &Failure, scene: &Scene, log: &[String]) -> String {
 }
 
 async fn until_ready(
-    session: &Session,
+    world: &mut World,
     patience: Duration,
     progress: &mut Progress,
 ) -> Result<(), (Failure, Scene)> {
     let began = Instant::now();
-    let mut world = World::of(session);
     let mut tick = tokio::time::interval(TICK);
     loop {
         tokio::select! {
@@ -147,6 +173,7 @@ async fn until_ready(
         let moment = Moment {
             now: Timestamp::now(),
             followed: Some(began.elapsed()),
+            gone: world.gone(),
         };
         let failure = match diagnose(&scene, moment, patience) {
             Standing::Ready => return Ok(()),
@@ -188,9 +215,14 @@ async fn until_answered(check: &UrlCheck) -> Result<reqwest::StatusCode, Webserv
     loop {
         let answer = check.ask().await;
         match &answer {
-            Ok(status) if is_from_the_tool(*status) => return Ok(*status),
+            Ok(answer) if !answer.is_in_place_of_the_tool => return Ok(answer.status),
             _ if began.elapsed() < URL_PATIENCE => {}
-            Ok(status) => return Err(url_failure(check, &format!("answers {status}"))),
+            Ok(answer) => {
+                return Err(url_failure(
+                    check,
+                    &format!("answers {}, which is the gateway's own word", answer.status),
+                ));
+            }
             Err(error) => return Err(url_failure(check, &format!("cannot be reached: {}", error.text))),
         }
         tokio::time::sleep(pause).await;

@@ -15,6 +15,8 @@ pub(crate) use store::{read, record};
 const MOST: usize = 10;
 /// What is of no interest: where everything that is kept here runs.
 const ALWAYS_THE_SAME: [&str; 2] = ["backend", "release"];
+/// How much of a long setting is shown.
+const SHOWN_LETTERS: usize = 60;
 /// What a setting is that was not said.
 const DEFAULT: &str = "default";
 
@@ -28,24 +30,22 @@ pub(crate) struct Entry {
     pub(crate) settings: Settings,
 }
 
-/// The entries with this configuration as the newest; none when it is that already.
-pub(crate) fn with(entries: &[Entry], settings: &Settings, at: &str) -> Option<Vec<Entry>> {
+/// The entries with this configuration as the newest. When it is that already, it keeps its number.
+pub(crate) fn with(entries: &[Entry], settings: &Settings, at: &str) -> Vec<Entry> {
     let newest = entries.last();
-    if newest.is_some_and(|newest| same(&newest.settings, settings)) {
-        return None;
-    }
+    let stays = newest.is_some_and(|newest| same(&newest.settings, settings));
     let mut kept: Vec<Entry> = entries
         .iter()
         .filter(|entry| !same(&entry.settings, settings))
         .cloned()
         .collect();
     kept.push(Entry {
-        revision: newest.map_or(1, |newest| newest.revision + 1),
+        revision: newest.map_or(1, |newest| newest.revision + u64::from(!stays)),
         at: at.to_owned(),
         settings: settings.clone(),
     });
     let too_many = kept.len().saturating_sub(MOST);
-    Some(kept.split_off(too_many))
+    kept.split_off(too_many)
 }
 
 /// The last configuration that differs from this one.
@@ -87,6 +87,14 @@ pub(crate) fn said(settings: &Settings) -> Vec<String> {
         .collect()
 }
 
+/// As `2026-01-31 12:00:00Z`.
+pub(crate) fn to_the_second(at: &str) -> String {
+    at.parse::<jiff::Timestamp>().map_or_else(
+        |_| at.to_owned(),
+        |at| at.strftime("%Y-%m-%d %H:%M:%SZ").to_string(),
+    )
+}
+
 fn keys(settings: &Settings) -> serde_json::Map<String, Value> {
     let mut settings = settings.clone();
     // One is what it is when nothing is said.
@@ -105,14 +113,25 @@ fn word(key: &str) -> String {
 fn shown(value: Option<&Value>) -> String {
     match value {
         None => DEFAULT.to_owned(),
-        Some(Value::String(text)) => text.clone(),
-        Some(Value::Array(words)) => words
-            .iter()
-            .filter_map(Value::as_str)
-            .collect::<Vec<_>>()
-            .join(" "),
+        Some(Value::String(text)) => short(text),
+        Some(Value::Array(words)) => {
+            let words: Vec<_> = words.iter().filter_map(Value::as_str).collect();
+            short(&words.join(" "))
+        }
         Some(other) => other.to_string(),
     }
+}
+
+/// A text on one line, of no more than so many letters. All of it is in `-o json`.
+fn short(text: &str) -> String {
+    let mut letters = text
+        .chars()
+        .map(|letter| if letter.is_control() { ' ' } else { letter });
+    let mut short: String = letters.by_ref().take(SHOWN_LETTERS).collect();
+    if letters.next().is_some() {
+        short.push('…');
+    }
+    short
 }
 
 #[cfg(test)]
@@ -128,9 +147,9 @@ mod tests {
     }
 
     fn after(amounts: &[&str]) -> Vec<Entry> {
-        amounts.iter().fold(Vec::new(), |entries, amount| {
-            with(&entries, &mem(amount), "now").unwrap_or(entries)
-        })
+        amounts
+            .iter()
+            .fold(Vec::new(), |entries, amount| with(&entries, &mem(amount), "now"))
     }
 
     fn told(entries: &[Entry]) -> String {
@@ -152,6 +171,12 @@ mod tests {
         let many: Vec<&str> = many.iter().map(String::as_str).collect();
         let kept = after(&many);
         assert_eq!((kept.len(), kept[0].revision), (10, 3));
+        // Applied again, it has the same number and another time.
+        let again = with(&kept, &mem("12Gi"), "then");
+        assert_eq!(
+            (again.len(), again[9].revision, again[9].at.as_str()),
+            (10, 12, "then")
+        );
     }
 
     #[test]
@@ -159,11 +184,17 @@ mod tests {
         let entries = after(&["1Gi", "2Gi", "3Gi"]);
         let target = before(&entries, &mem("3Gi")).unwrap();
         assert_eq!(target.revision, 2);
-        let entries = with(&entries, &target.settings, "then").unwrap();
+        let entries = with(&entries, &target.settings, "then");
         assert_eq!(told(&entries), "1:1Gi 3:3Gi 4:2Gi");
         assert_eq!(before(&entries, &mem("2Gi")).unwrap().revision, 3);
         // What was changed by other means is gone back from to the newest.
         assert_eq!(before(&entries, &mem("9Gi")).unwrap().revision, 4);
+    }
+
+    #[test]
+    fn what_is_long_is_shortened_to_a_line() {
+        assert_eq!(short("python3 -c\n'x'"), "python3 -c 'x'");
+        assert_eq!(short(&"x".repeat(61)), format!("{}…", "x".repeat(60)));
     }
 
     #[test]

@@ -25,6 +25,7 @@ mod inside;
 mod logs;
 mod look;
 mod manifest;
+mod nearest;
 mod needs;
 mod objects;
 mod paper;

@@ -2,10 +2,10 @@
 
 mod differences;
 
-use std::{collections::BTreeMap, time::Duration};
+use std::collections::BTreeMap;
 
 use jiff::Timestamp;
-use k8s_openapi::api::core::v1::{ContainerStateTerminated, Pod};
+use k8s_openapi::api::core::v1::{Container, ContainerStateTerminated, Pod};
 use kube::ResourceExt as _;
 use serde::Serialize;
 use toolforge_model::{Quantity, ToolName, labels};
@@ -13,7 +13,7 @@ use toolforge_model::{Quantity, ToolName, labels};
 pub(crate) use differences::differences;
 
 use crate::{
-    diagnosis::{Failure, Standing, diagnose, how_it_ended},
+    diagnosis::{Failure, LISTEN_PATIENCE, Standing, diagnose, how_it_ended},
     look::Usage,
     objects::TYPE_ANNOTATION,
     scene::{Moment, Scene, Serving, container, container_status, is_going},
@@ -107,7 +107,7 @@ pub(crate) fn report(
     usage: &BTreeMap<String, Usage>,
     moment: Moment,
 ) -> Report {
-    let standing = diagnose(scene, moment, Duration::ZERO);
+    let standing = diagnose(scene, moment, LISTEN_PATIENCE);
     let ready = scene.ready();
     let (state, now, problem) = match standing {
         Standing::Absent => (State::Stopped, None, None),
@@ -131,8 +131,8 @@ pub(crate) fn report(
             .iter()
             .filter_map(|pod| Some(container_status(pod)?.restart_count))
             .sum(),
-        cpu: measure(&pods, "cpu", usage, |one| one.cpu, Quantity::millis),
-        memory: measure(&pods, "memory", usage, |one| one.memory, Quantity::units),
+        cpu: measure(scene, &pods, "cpu", usage, |one| one.cpu, Quantity::millis),
+        memory: measure(scene, &pods, "memory", usage, |one| one.memory, Quantity::units),
         older_version_serves: problem.is_some() && scene.serving() == Serving::Older,
         now,
         problem,
@@ -164,6 +164,7 @@ fn since(scene: &Scene) -> Option<Timestamp> {
 }
 
 fn measure(
+    scene: &Scene,
     pods: &[&Pod],
     resource: &str,
     usage: &BTreeMap<String, Usage>,
@@ -175,13 +176,19 @@ fn measure(
         .iter()
         .filter_map(|pod| usage.get(&pod.name_any()).map(&part))
         .reduce(|sum, one| sum + one);
+    let limit_of = |container: &Container| {
+        let limits = container.resources.as_ref()?.limits.as_ref()?;
+        limits.get(resource)?.0.parse::<Quantity>().ok()
+    };
     let limit = pods
         .iter()
-        .filter_map(|pod| {
-            let limits = container(pod)?.resources.as_ref()?.limits.as_ref()?;
-            limits.get(resource)?.0.parse::<Quantity>().ok()
-        })
+        .filter_map(|pod| limit_of(container(pod)?))
         .reduce(|sum, one| sum + one);
+    // Before there is a Pod, that of one that is wanted.
+    let limit = limit.or_else(|| {
+        let template = scene.deployment.as_ref()?.spec.template.spec.as_ref()?;
+        limit_of(template.containers.first()?)
+    });
     Measure {
         used: used.map(number),
         limit: limit.map(number),

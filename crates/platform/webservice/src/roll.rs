@@ -42,7 +42,8 @@ impl std::fmt::Display for Want {
 }
 
 /// How `replicas` Pods with these containers take over from old Pods under these quotas; an error when they would
-/// not fit even after those have gone. Old Pods that go already give their part back without being asked.
+/// not fit even after those have gone. Old Pods that go already give their part back without being asked, in seconds: for
+/// that the new ones wait, and none that serves goes for it.
 pub(crate) fn plan(
     quotas: &[ResourceQuota],
     old: &[&Pod],
@@ -63,6 +64,11 @@ pub(crate) fn plan(
             .iter()
             .filter_map(|(going, one)| Some((*going, one.get(kind(&key)).copied()?)));
         let all_old: Quantity = of_old.clone().map(|(_, amount)| amount).sum();
+        let going: Quantity = of_old
+            .clone()
+            .filter(|(going, _)| *going)
+            .map(|(_, amount)| amount)
+            .sum();
         let staying = of_old.filter(|(going, _)| !going).map(|(_, amount)| amount);
         let least_old = staying.min().unwrap_or_default();
         let whole: Quantity = std::iter::repeat_n(needed, usize::from(replicas)).sum();
@@ -74,9 +80,10 @@ pub(crate) fn plan(
         if whole > free + all_old {
             return Err(want(whole, free + all_old));
         }
-        if needed > free + least_old {
+        let soon = free + going;
+        if needed > soon + least_old {
             roll = Roll::AllAtOnce(want(needed, free));
-        } else if needed > free && roll == Roll::SideBySide {
+        } else if needed > soon && roll == Roll::SideBySide {
             roll = Roll::OneByOne(want(needed, free));
         }
     }

@@ -10,11 +10,12 @@ use jiff::Timestamp;
 use k8s_openapi::{
     api::{
         apps::v1::{Deployment, ReplicaSet},
-        core::v1::{Container, ContainerStatus, Event, Pod},
+        core::v1::{Container, ContainerStatus, Event, Pod, PodTemplateSpec},
     },
     apimachinery::pkg::apis::meta::v1::{ObjectMeta, Time},
 };
 use kube::ResourceExt as _;
+use toolforge_model::labels;
 
 use crate::objects::CONTAINER;
 
@@ -46,6 +47,8 @@ pub(crate) struct Moment {
     pub(crate) now: Timestamp,
     /// None for a single look, for which all patience is over.
     pub(crate) followed: Option<Duration>,
+    /// How long ago a Pod went while somebody was looking.
+    pub(crate) gone: Option<Duration>,
 }
 
 impl Moment {
@@ -54,6 +57,7 @@ impl Moment {
         Self {
             now: Timestamp::now(),
             followed: None,
+            gone: None,
         }
     }
 
@@ -89,8 +93,12 @@ impl Scene {
             return None;
         }
         let revision = deployment.annotations().get(REVISION);
-        self.own_sets()
-            .find(|set| set.annotations().get(REVISION) == revision)
+        // What a status says and which revision is the current one may be told one after the other.
+        let started = started_at(Some(&deployment.spec.template));
+        self.own_sets().find(|set| {
+            let template = set.spec.template.as_ref();
+            set.annotations().get(REVISION) == revision && started_at(template) == started
+        })
     }
 
     /// Pods of the newest version that are not on their way out.
@@ -151,6 +159,12 @@ impl Scene {
         about.sort_by_key(|event| event_time(event));
         about
     }
+}
+
+/// When the Pods of a template were asked for.
+fn started_at(template: Option<&PodTemplateSpec>) -> Option<&String> {
+    let annotations = template?.metadata.as_ref()?.annotations.as_ref()?;
+    annotations.get(labels::STARTED_AT)
 }
 
 /// When an event was told last.

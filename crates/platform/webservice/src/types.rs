@@ -5,6 +5,7 @@ use std::{collections::BTreeMap, path::Path};
 use crate::{
     error::WebserviceError,
     image_config::{self, State},
+    nearest::nearest,
     needs,
     objects::BUILDSERVICE,
     resources::Limits,
@@ -94,6 +95,7 @@ impl Types {
             .ok_or_else(|| WebserviceError::UnknownType {
                 asked: asked.to_owned(),
                 known: self.names(),
+                near: nearest(asked, self.by_name.keys().map(String::as_str)).map(ToOwned::to_owned),
             })
     }
 

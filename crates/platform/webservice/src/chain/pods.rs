@@ -20,8 +20,14 @@ pub(super) fn links(observed: &Observed<'_>) -> Vec<Link> {
         Standing::Failed(failure) => (place(failure.exit, newest.is_empty()), Some(failure.clone())),
     };
     let said = [
-        format!("{} copies are wanted", scene.wanted()),
-        format!("{} of {} are ready", scene.ready(), scene.wanted()),
+        match scene.wanted() {
+            1 => "1 copy is wanted".to_owned(),
+            wanted => format!("{wanted} copies are wanted"),
+        },
+        match (scene.ready(), scene.wanted()) {
+            (1, 1) => "it is ready".to_owned(),
+            (ready, wanted) => format!("{ready} of {wanted} are ready"),
+        },
         match &check {
             Check::Listens { .. } | Check::None => "it listens on $PORT".to_owned(),
             Check::Answers { .. } => "it runs".to_owned(),

@@ -22,13 +22,12 @@ const ANEW: &str = "`webservice restart` puts it in place again.";
 const OPERATORS: &str = "Tell the platform's operators; nothing of your tool can change it.";
 
 /// Name, TLS and answer.
-pub(super) fn outside(observed: &Observed<'_>) -> Vec<Link> {
-    let host = &observed.host;
+pub(super) fn outside(host: &str, url: &str, reach: &Reach) -> Vec<Link> {
     let open = |link| Link::new(link, Mark::Open, "not reached");
     let broken = |link, reason: String| Link::broken(link, Failure::new(Exit::Url, reason, OPERATORS));
     let name = Link::ok("name", format!("{host} leads to the gateway"));
     let tls = Link::ok("tls", "the gateway has a certificate for it");
-    match &observed.reach {
+    match reach {
         Reach::NoName(error) => vec![
             broken("name", format!("The name {host} leads nowhere: {error}.")),
             open("tls"),
@@ -48,7 +47,7 @@ pub(super) fn outside(observed: &Observed<'_>) -> Vec<Link> {
             let silent = Link::new(
                 "gateway",
                 Mark::Follows,
-                format!("{} gives no answer: {error}.", observed.url),
+                format!("{url} gives no answer: {error}."),
             );
             vec![name, tls, silent]
         }
@@ -59,10 +58,7 @@ pub(super) fn outside(observed: &Observed<'_>) -> Vec<Link> {
             let answer = if *from_the_tool {
                 Link::ok("gateway", format!("the tool answers with {status}"))
             } else {
-                let said = format!(
-                    "{} answers with {status}, which is the gateway's own word.",
-                    observed.url
-                );
+                let said = format!("{url} answers with {status}, which is the gateway's own word.");
                 Link::new("gateway", Mark::Follows, said)
             };
             vec![name, tls, answer]

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use clap::{Args, value_parser};
 
+use super::settings_args::copies;
 use crate::diagnosis::LISTEN_PATIENCE;
 
 /// Longer than this nobody looks at a spinner.
@@ -36,7 +37,7 @@ impl FollowArgs {
 #[derive(Debug, Args)]
 pub(crate) struct ScaleArgs {
     /// How many copies are to run
-    #[arg(value_name = "NUMBER", value_parser = value_parser!(u16).range(1..))]
+    #[arg(value_name = "NUMBER", value_parser = copies)]
     pub(crate) replicas: u16,
     #[command(flatten)]
     pub(crate) follow: FollowArgs,

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use clap::{Args, value_parser};
+use clap::Args;
 
 use crate::settings::{Backend, Mount};
 
@@ -19,7 +19,7 @@ pub(crate) struct SettingsArgs {
     #[arg(short, long, value_name = "QUANTITY")]
     pub(crate) cpu: Option<String>,
     /// How many copies are to run
-    #[arg(short, long, value_name = "NUMBER", value_parser = value_parser!(u16).range(1..))]
+    #[arg(short, long, value_name = "NUMBER", value_parser = copies)]
     pub(crate) replicas: Option<u16>,
     /// Ask this path of the webservice whether it is well, such as /healthz
     #[arg(long, value_name = "PATH")]
@@ -45,6 +45,25 @@ pub(crate) struct SettingsArgs {
     /// Arguments for the webservice
     #[arg(last = true, value_name = "EXTRA")]
     pub(crate) extra: Vec<String>,
+}
+
+/// A number of copies.
+pub(super) fn copies(text: &str) -> Result<u16, String> {
+    text.parse()
+        .ok()
+        .filter(|copies| *copies > 0)
+        .ok_or_else(|| "it is a whole number from 1; `webservice stop` stops all".to_owned())
+}
+
+/// Leaves out what a shell does not have, and says what it is that comes last.
+pub(super) fn for_a_shell(action: clap::Command) -> clap::Command {
+    action.mut_args(|argument| match argument.get_id().as_str() {
+        "replicas" | "health_check_path" | "backend" | "release" => argument.hide(true),
+        "extra" => argument
+            .help("The command [default: a shell]")
+            .value_name("COMMAND"),
+        _ => argument,
+    })
 }
 
 /// Leaves the settings out of an action's help.

@@ -5,6 +5,8 @@ use std::{collections::BTreeSet, ffi::OsString};
 
 use clap::Command;
 
+use crate::nearest::{did_you_mean, nearest};
+
 /// The arguments with the action first; as they are where there is no word at all.
 ///
 /// # Errors
@@ -31,7 +33,14 @@ fn unknown(command: &Command, word: &str) -> String {
         .filter(|known| !known.is_hide_set())
         .collect();
     let names: Vec<_> = actions.iter().map(|action| action.get_name()).collect();
-    format!("{word:?} is no action; say one of {}", names.join(", "))
+    match nearest(word, names.iter().copied()) {
+        Some(meant) => format!(
+            "{word:?} is no action{} If not, say one of {}",
+            did_you_mean(Some(meant)),
+            names.join(", ")
+        ),
+        None => format!("{word:?} is no action; say one of {}", names.join(", ")),
+    }
 }
 
 /// The words up to the action that are neither options nor values of options.

@@ -8,10 +8,12 @@ use super::{intent::Intent, restart};
 use crate::{
     cli::{EditArgs, SettingsArgs, StartArgs},
     error::WebserviceError,
+    grid::Grid,
     home_files::HomeFiles,
     objects::BUILDSERVICE,
     platform::Platform,
     session::Session,
+    settings::Backend,
     template,
     types::check_home,
 };
@@ -85,7 +87,11 @@ fn the_one(files: &HomeFiles) -> Result<(&'static str, Option<String>), Webservi
 /// What a start with it would check.
 fn check(session: &Session, platform: &Platform, shown: &str, text: &str) -> Result<(), WebserviceError> {
     let template = template::parse(shown, text)?;
-    let resolved = Intent::of_template(session, template).resolve(session, platform)?;
+    let intent = Intent::of_template(session, template);
+    if intent.backend()? == Backend::Gridengine {
+        return Grid::of(session).check(&intent.resolve_grid()?);
+    }
+    let resolved = intent.resolve(session, platform)?;
     if resolved.web_type.runtime == BUILDSERVICE {
         return Ok(());
     }

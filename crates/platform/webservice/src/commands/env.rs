@@ -4,7 +4,7 @@ mod prompt;
 
 use std::collections::BTreeMap;
 
-use super::{intent::Intent, restart::WORDS, start};
+use super::{intent::Intent, only_kubernetes, restart::WORDS, start};
 use crate::{
     cli::{ApplyArgs, EnvAction, EnvArgs},
     environment::{self, Assignment},
@@ -90,6 +90,14 @@ async fn list(session: &Session, show_values: bool) -> Result<(), WebserviceErro
 
 /// Gives what runs the environment as it is now.
 async fn roll(session: &Session, apply: ApplyArgs) -> Result<(), WebserviceError> {
+    if only_kubernetes::is_on_grid(session)? {
+        anstream::println!("The environment is changed.");
+        anstream::eprintln!(
+            "Your webservice runs on the grid, where jobs do not get it; `webservice migrate` moves it to Kubernetes, which \
+             takes it in. On the grid, have your program read a file of its home that only your tool can read."
+        );
+        return Ok(());
+    }
     let Some(running) = session.running().await? else {
         anstream::println!("The environment is changed; the next start takes it in.");
         return Ok(());

@@ -3,6 +3,7 @@
 use k8s_openapi::api::core::v1::Pod;
 use kube::{ResourceExt, api::ListParams};
 
+use super::only_kubernetes;
 use crate::{
     cli::ExecArgs,
     error::WebserviceError,
@@ -12,6 +13,11 @@ use crate::{
 };
 
 pub(super) async fn run(session: &Session, arguments: &ExecArgs) -> Result<u8, WebserviceError> {
+    only_kubernetes::check(
+        session,
+        "exec",
+        "`webservice logs` shows what the job prints; its home is the one that you are in.",
+    )?;
     let mut signals = Signals::listen().map_err(WebserviceError::Start)?;
     let pods = session.api::<Pod>();
     let found = pods

@@ -3,7 +3,7 @@
 use crate::{
     cli::OutputArgs,
     error::WebserviceError,
-    history::{self, said, same},
+    history::{self, said, same, to_the_second},
     session::Session,
 };
 
@@ -32,12 +32,4 @@ pub(super) async fn run(session: &Session, output: OutputArgs) -> Result<(), Web
         );
     }
     Ok(())
-}
-
-/// As `2026-01-31 12:00:00Z`.
-fn to_the_second(at: &str) -> String {
-    at.parse::<jiff::Timestamp>().map_or_else(
-        |_| at.to_owned(),
-        |at| at.strftime("%Y-%m-%d %H:%M:%SZ").to_string(),
-    )
 }

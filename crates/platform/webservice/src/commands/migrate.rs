@@ -25,7 +25,7 @@ use crate::{
     session::Session,
     settings::{Resolved, Settings},
     types::Types,
-    url_check::{UrlCheck, is_from_the_tool},
+    url_check::UrlCheck,
 };
 
 /// How long a Service may take to lead to Pods that are ready.
@@ -242,11 +242,11 @@ impl Migration<'_> {
         let mut answers = 0;
         while answers < ANSWERS {
             let instead = match self.check.ask().await {
-                Ok(status) if is_from_the_tool(status) => {
+                Ok(answer) if !answer.is_in_place_of_the_tool => {
                     answers += 1;
                     continue;
                 }
-                Ok(status) => format!("answers {status}"),
+                Ok(answer) => format!("answers {}", answer.status),
                 Err(error) => format!("cannot be reached: {}", error.text),
             };
             answers = 0;

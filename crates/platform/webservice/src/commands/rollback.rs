@@ -1,10 +1,10 @@
 //! `webservice rollback [REVISION]`: back to a configuration of the history, without downtime.
 
-use super::{intent::Intent, start};
+use super::{intent::Intent, only_kubernetes, start};
 use crate::{
     cli::RollbackArgs,
     error::WebserviceError,
-    history::{self, Entry, changes},
+    history::{self, Entry, changes, to_the_second},
     platform::Platform,
     session::Session,
     settings::Settings,
@@ -13,6 +13,12 @@ use crate::{
 const WORDS: &str = "Rolling back";
 
 pub(super) async fn run(session: &Session, arguments: &RollbackArgs) -> Result<(), WebserviceError> {
+    only_kubernetes::check(
+        session,
+        "rollback",
+        "The history has no jobs in it; `webservice restart` with the settings from before does it, and \
+         `webservice migrate` moves it to Kubernetes.",
+    )?;
     let entries = history::read(session).await?;
     let running = running(session).await?;
     let current = running
@@ -29,7 +35,11 @@ pub(super) async fn run(session: &Session, arguments: &RollbackArgs) -> Result<(
         );
         return Ok(());
     }
-    anstream::eprintln!("Going back to revision {} of {}:", target.revision, target.at);
+    anstream::eprintln!(
+        "Going back to revision {} of {}:",
+        target.revision,
+        to_the_second(&target.at)
+    );
     for change in &changes {
         anstream::eprintln!("  {change}");
     }

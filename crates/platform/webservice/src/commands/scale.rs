@@ -8,7 +8,7 @@ use kube::{
 use serde_json::json;
 
 use super::{
-    intent,
+    intent, only_kubernetes,
     serve::{Doing, serve},
     start::MANAGER,
 };
@@ -18,6 +18,11 @@ use crate::{
 };
 
 pub(super) async fn run(session: &Session, arguments: &ScaleArgs) -> Result<(), WebserviceError> {
+    only_kubernetes::check(
+        session,
+        "scale",
+        "A job is one copy; `webservice migrate --replicas NUMBER` takes it to Kubernetes, where there can be more.",
+    )?;
     let platform = Platform::read(&session.client).await?;
     let deployments = session.api::<Deployment>();
     let name = session.tool.as_str();

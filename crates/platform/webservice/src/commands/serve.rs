@@ -40,7 +40,11 @@ pub(super) async fn serve(
         "Your webservice of type {type_name} is running at {}",
         check.url()
     );
-    if status.is_client_error() || status.is_server_error() {
+    if status == reqwest::StatusCode::NOT_FOUND {
+        anstream::eprintln!(
+            "It answers with {status}: it has nothing for the path /, such as an index.html."
+        );
+    } else if status.is_client_error() || status.is_server_error() {
         anstream::eprintln!("It answers with {status}; `webservice logs` shows what it printed.");
     }
     Ok(())

@@ -20,7 +20,7 @@ use crate::{
     inside::{self, Place, Signals, command_or_shell},
     objects::default_mount,
     platform::Platform,
-    resources::{Limits, resources},
+    resources::resources,
     session::Session,
     settings::{Backend, Mount, Settings},
     shell::{self, CONTAINER, Lease, Standing, Wanted, standing},
@@ -70,7 +70,7 @@ async fn wanted(
     let pod = shell::pod(&Wanted {
         tool: &session.tool,
         image: &web_type.image,
-        resources: resources(asked.limits(), Limits::default()),
+        resources: resources(asked.limits(), web_type.limits()),
         home: (mount == Mount::All).then_some(session.home.as_path()),
         mount: match mount {
             Mount::All => labels::MOUNT_STORAGE_ALL,

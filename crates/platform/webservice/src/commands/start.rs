@@ -13,7 +13,7 @@ use super::{
     intent::{self, Intent},
     on_grid,
     serve::{Doing, serve},
-    takeover,
+    stop, takeover,
 };
 use crate::{
     cli::{FollowArgs, StartArgs},
@@ -116,7 +116,24 @@ pub(super) async fn put(
         started_at: jiff::Timestamp::now().to_string(),
     };
     let mut deployment = objects::deployment(&wanted);
-    let roll = Box::pin(takeover::prepare(session, &mut deployment)).await?;
+    let prepared = Box::pin(takeover::prepare(session, &mut deployment)).await?;
+    let applied = Box::pin(apply_all(session, platform, &deployment)).await;
+    if applied.is_err() && prepared.is_new {
+        // What was put in place before is of no use without the rest. That it stays would be no harm.
+        let _ = stop::take_away(session).await;
+    }
+    Ok(Placed {
+        roll: prepared.roll,
+        has_old: applied?,
+    })
+}
+
+/// Applies what a webservice consists of; whether Pods of a version before 0.77 go on serving until its own do.
+async fn apply_all(
+    session: &Session,
+    platform: &Platform,
+    deployment: &Value,
+) -> Result<bool, WebserviceError> {
     apply(&session.api::<Service>(), &objects::service(&session.tool)).await?;
     apply(
         &session.api::<Ingress>(),
@@ -124,8 +141,8 @@ pub(super) async fn put(
     )
     .await?;
     let has_old = Box::pin(adopt::let_go(session)).await?;
-    apply(&session.api::<Deployment>(), &deployment).await?;
-    Ok(Placed { roll, has_old })
+    apply(&session.api::<Deployment>(), deployment).await?;
+    Ok(has_old)
 }
 
 async fn apply<K>(api: &Api<K>, object: &Value) -> Result<(), WebserviceError>

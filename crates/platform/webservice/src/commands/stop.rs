@@ -1,8 +1,9 @@
 //! `webservice stop`: everything that `start` made goes, and it is gone when this returns.
 
-use std::time::Duration;
+use std::{collections::BTreeSet, time::Duration};
 
 use futures::StreamExt as _;
+use jiff::Timestamp;
 use k8s_openapi::{
     NamespaceResourceScope,
     api::{
@@ -26,13 +27,14 @@ use super::{
     on_grid,
 };
 use crate::{
-    cli::PlainArgs, error::WebserviceError, exit::Exit, objects::selectors, session::Session,
+    cli::PlainArgs, error::WebserviceError, objects::selectors, roll::DRAIN_SECONDS, session::Session,
     settings::Backend,
 };
 
 const DOING: &str = "stopping your webservice";
-/// The grace of a Pod (30 s, Kubernetes' default) and time to tidy up.
-const GONE_PATIENCE: Duration = Duration::from_secs(40);
+/// How long the end of its Pods is waited for: what ends when it is told to has gone by then, and who still downloads
+/// something needs nobody to wait.
+const GONE_PATIENCE: Duration = Duration::from_secs(DRAIN_SECONDS as u64 + 3);
 
 pub(super) async fn run(session: &Session, arguments: &PlainArgs) -> Result<(), WebserviceError> {
     let intent = Intent::of_what_is_there(session, &arguments.settings);
@@ -57,17 +59,33 @@ pub(super) async fn run(session: &Session, arguments: &PlainArgs) -> Result<(), 
     // Those that a Deployment of long ago left without an owner.
     delete_all::<ReplicaSet>(session).await?;
     intent::forget(&session.home);
-    tokio::time::timeout(GONE_PATIENCE, until_gone(session))
-        .await
-        .map_err(|_| WebserviceError::DoesNotServe {
-            exit: Exit::Time,
-            sentence: format!(
-                "Its Pods are still there after {} s; `kubectl get pods` shows them.",
-                GONE_PATIENCE.as_secs()
-            ),
-        })?;
+    // Those of a start meanwhile are not meant.
+    let pods: BTreeSet<Option<String>> = list::<Pod>(session)
+        .await?
+        .into_iter()
+        .map(|pod| pod.metadata.uid)
+        .collect();
+    let gone = tokio::time::timeout(GONE_PATIENCE, until_gone(session, &pods)).await;
     anstream::println!("Your webservice is stopped");
+    if gone.is_err() {
+        let mut going = list::<Pod>(session).await?;
+        going.retain(|pod| pods.contains(&pod.metadata.uid));
+        if let Some(last) = last_end(&going) {
+            anstream::eprintln!(
+                "No new visitors get to it. What it is still doing has time until {}; its Pods are gone then.",
+                last.strftime("%H:%M:%S UTC")
+            );
+        }
+    }
     Ok(())
+}
+
+/// When the last of these Pods is ended by force.
+fn last_end(going: &[Pod]) -> Option<Timestamp> {
+    let ends = going
+        .iter()
+        .filter_map(|pod| pod.metadata.deletion_timestamp.as_ref());
+    ends.map(|time| time.0).max()
 }
 
 /// Takes all of it away, without waiting for its end.
@@ -119,17 +137,17 @@ where
     Ok(found.len())
 }
 
-/// Until no Pod of the webservice is left.
-async fn until_gone(session: &Session) {
+/// Until none of these Pods is left.
+async fn until_gone(session: &Session, pods: &BTreeSet<Option<String>>) {
     for selector in selectors() {
-        until_none_of(session, &selector).await;
+        until_none_of(session, &selector, pods).await;
     }
 }
 
-async fn until_none_of(session: &Session, selector: &str) {
+async fn until_none_of(session: &Session, selector: &str, meant: &BTreeSet<Option<String>>) {
     let config = watcher::Config::default().labels(selector);
     let mut events = watcher(session.api::<Pod>(), config).default_backoff().boxed();
-    let (mut pods, mut complete) = (std::collections::HashSet::new(), false);
+    let (mut pods, mut complete) = (BTreeSet::new(), false);
     while let Some(event) = events.next().await {
         match event {
             Ok(Event::Init) => {
@@ -137,7 +155,9 @@ async fn until_none_of(session: &Session, selector: &str) {
                 complete = false;
             }
             Ok(Event::InitApply(pod) | Event::Apply(pod)) => {
-                pods.insert(pod.metadata.uid);
+                if meant.contains(&pod.metadata.uid) {
+                    pods.insert(pod.metadata.uid);
+                }
             }
             Ok(Event::InitDone) => complete = true,
             Ok(Event::Delete(pod)) => {

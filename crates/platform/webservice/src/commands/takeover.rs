@@ -25,7 +25,7 @@ const DOING: &str = "asking whether the new version may run";
 
 /// Fits the Deployment to what is there, and says so when there will be a gap. Asks first whether the new Pods
 /// would be let in at all: what serves must not go for something that never comes.
-pub(super) async fn prepare(session: &Session, deployment: &mut Value) -> Result<Roll, WebserviceError> {
+pub(super) async fn prepare(session: &Session, deployment: &mut Value) -> Result<Prepared, WebserviceError> {
     let (version, scene) = futures::join!(session.client.apiserver_version(), look(session));
     // Without a version it is left out: it is better to lose a request than not to start.
     if version.is_ok_and(|version| knows_pause(&version.major, &version.minor)) {
@@ -43,7 +43,18 @@ pub(super) async fn prepare(session: &Session, deployment: &mut Value) -> Result
     if let Some(warning) = roll.warning(staying) {
         anstream::eprintln!("{warning}");
     }
-    Ok(roll)
+    Ok(Prepared {
+        roll,
+        is_new: scene.deployment.is_none(),
+    })
+}
+
+/// What is to come.
+#[derive(Debug)]
+pub(super) struct Prepared {
+    pub(super) roll: Roll,
+    /// Whether there is no webservice yet.
+    pub(super) is_new: bool,
 }
 
 /// Has the next change roll as usual again.

@@ -12,30 +12,60 @@ use kube::Api;
 use toolforge_model::names::{POLICY_CONFIG_MAP, POLICY_KEY, PUBLIC_NAMESPACE};
 use toolforge_policy::{Policies, PolicySettings};
 
+use super::intent::Intent;
 use crate::{
-    chain::{Chain, Mark, Observed, Reach, walk},
-    cli::OutputArgs,
+    chain::{Chain, Mark, Observed, OnGrid, Reach, walk, walk_grid},
+    cli::StatusArgs,
     diagnosis::diagnose,
     error::WebserviceError,
+    grid::Grid,
     look::{all, look},
     platform::Platform,
     scene::Moment,
     session::Session,
-    url_check::{UrlCheck, is_from_the_tool},
+    settings::Backend,
+    url_check::UrlCheck,
 };
 
 /// Longer than this no gateway takes for a connection.
 const CONNECT_PATIENCE: Duration = Duration::from_secs(5);
 
-pub(super) async fn run(session: &Session, arguments: OutputArgs) -> Result<u8, WebserviceError> {
+pub(super) async fn run(session: &Session, given: &StatusArgs) -> Result<u8, WebserviceError> {
     let platform = Platform::read(&session.client).await?;
+    let there = Intent::of_what_is_there(session, &given.settings);
+    let chain = if there.backend()? == Backend::Gridengine {
+        on_grid(session, &platform).await?
+    } else {
+        on_kubernetes(session, &platform).await?
+    };
+    match given.output.output {
+        Some(format) => format.print(&chain)?,
+        None => print(&chain),
+    }
+    Ok(chain.exit_code)
+}
+
+async fn on_grid(session: &Session, platform: &Platform) -> Result<Chain, WebserviceError> {
+    let grid = Grid::of(session);
+    let (found, reach) = futures::try_join!(grid.look(), reach(platform, session))?;
+    Ok(walk_grid(&OnGrid {
+        tool: &session.tool,
+        url: platform.url_of(&session.tool),
+        host: platform.domain.host_of(&session.tool),
+        reach,
+        job: found.as_ref().map(|found| &found.job),
+        problem: found.as_ref().and_then(|found| found.problem.as_deref()),
+    }))
+}
+
+async fn on_kubernetes(session: &Session, platform: &Platform) -> Result<Chain, WebserviceError> {
     let (scene, ingresses, services, slices) = futures::try_join!(
         look(session),
         all::<Ingress>(session),
         all::<Service>(session),
         slices(session)
     )?;
-    let (policies, reach) = futures::join!(policies(session), reach(&platform, session));
+    let (policies, reach) = futures::join!(policies(session), reach(platform, session));
     let observed = Observed {
         tool: &session.tool,
         url: platform.url_of(&session.tool),
@@ -49,12 +79,7 @@ pub(super) async fn run(session: &Session, arguments: OutputArgs) -> Result<u8, 
         standing: diagnose(&scene, Moment::now(), Duration::ZERO),
         scene,
     };
-    let chain = walk(&observed);
-    match arguments.output {
-        Some(format) => format.print(&chain)?,
-        None => print(&chain),
-    }
-    Ok(chain.exit_code)
+    Ok(walk(&observed))
 }
 
 fn print(chain: &Chain) {
@@ -110,9 +135,9 @@ async fn reach(platform: &Platform, session: &Session) -> Result<Reach, Webservi
         return Ok(Reach::NoConnection { address, error });
     }
     Ok(match check.ask().await {
-        Ok(status) => Reach::Answer {
-            status: status.as_u16(),
-            from_the_tool: is_from_the_tool(status),
+        Ok(answer) => Reach::Answer {
+            status: answer.status.as_u16(),
+            from_the_tool: !answer.is_in_place_of_the_tool,
         },
         Err(error) if error.is_connect => Reach::NoTls(error.text),
         Err(error) => Reach::NoAnswer(error.text),

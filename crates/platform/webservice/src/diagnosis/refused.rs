@@ -27,12 +27,18 @@ pub(super) fn refused(scene: &Scene, moment: Moment) -> Option<Failure> {
     let (message, since) = set_refusal(scene).or_else(|| deployment_refusal(scene))?;
     let exit = Exit::of_refusal(message).unwrap_or(Exit::Admission);
     // What a Pod that goes takes is free again only when it has gone.
+    let has_just_gone = moment.gone.is_some_and(|gone| gone < QUOTA_PATIENCE);
+    if exit == Exit::Quota && has_just_gone {
+        return None;
+    }
     if exit == Exit::Quota && scene.own_pods().any(is_going) && moment.since(since) < GOING_PATIENCE {
         return None;
     }
     let patience = match exit {
         // The same guard says the same again.
         Exit::Admission => Duration::ZERO,
+        // The limits of one container stay.
+        Exit::Quota if !message.contains("quota") => Duration::ZERO,
         Exit::Quota => QUOTA_PATIENCE,
         _ => REFUSAL_PATIENCE,
     };
@@ -43,6 +49,11 @@ pub(super) fn refused(scene: &Scene, moment: Moment) -> Option<Failure> {
 pub(crate) fn refusal(exit: Exit, message: &str) -> Failure {
     let message = bare(message);
     match exit {
+        Exit::Quota if message.contains("minimum ") => Failure::new(
+            exit,
+            format!("Your tool's limits do not allow it: {message}."),
+            "Ask for more with --mem or --cpu, or leave them out.",
+        ),
         Exit::Quota => Failure::new(
             exit,
             format!("Your tool's quota does not allow it: {message}."),
@@ -91,10 +102,16 @@ pub(super) fn homeless(newest: &[&Pod], moment: Moment) -> Option<Failure> {
             return None;
         }
         let message = bare(condition.message.as_deref().unwrap_or("no machine takes it"));
+        // The scheduler's word for what there is too little of; all else, no tool can change.
+        let next = if message.contains("Insufficient") {
+            "Ask for less with --mem or --cpu, or wait until there is room: it goes on trying by itself."
+        } else {
+            "It goes on trying by itself; if it stays so, tell the platform's operators."
+        };
         Some(Failure::new(
             Exit::Time,
             format!("There is no room for it: {message}."),
-            "Ask for less with --mem or --cpu, or wait until there is room: it goes on trying by itself.",
+            next,
         ))
     })
 }

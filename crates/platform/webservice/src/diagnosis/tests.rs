@@ -83,6 +83,7 @@ fn verdict(scene: &Scene, seconds: u64) -> Standing {
     let moment = Moment {
         now: NOW.parse().unwrap(),
         followed: Some(Duration::from_secs(seconds)),
+        gone: None,
     };
     diagnose(scene, moment, Duration::from_mins(1))
 }
@@ -313,6 +314,11 @@ fn refusals_are_believed_as_soon_as_they_are_certain() {
             Exit::Quota,
         ),
         (
+            "pods \"a\" is forbidden: minimum memory usage per Container is 100Mi, but request is 64Mi",
+            0,
+            Exit::Quota,
+        ),
+        (
             "admission webhook \"pods.toolforge.org\" denied the request: no",
             0,
             Exit::Admission,
@@ -366,4 +372,21 @@ fn no_room_is_told_after_some_time() {
     let told = failure(&scene, 16);
     assert_eq!(told.exit, Exit::Time);
     assert!(told.reason.contains("Insufficient memory."), "{}", told.reason);
+    assert!(told.next.contains("--mem"), "{}", told.next);
+}
+
+#[test]
+fn more_and_less_are_told_apart() {
+    for (message, next) in [
+        (
+            "minimum memory usage per Container is 100Mi, but request is 64Mi",
+            "Ask for more",
+        ),
+        (
+            "maximum memory usage per Container is 4Gi, but limit is 8Gi",
+            "Ask for less",
+        ),
+    ] {
+        assert!(refusal(Exit::Quota, message).next.contains(next), "{message}");
+    }
 }

@@ -63,6 +63,11 @@ impl World {
         })
     }
 
+    /// How long ago a Pod went.
+    pub(super) fn gone(&self) -> Option<Duration> {
+        Some(self.pods.gone?.elapsed())
+    }
+
     /// What is wrong with the API, when it has been for this long.
     pub(super) fn trouble(&self, patience: Duration) -> Option<String> {
         [
@@ -84,6 +89,8 @@ struct Kept<K> {
     complete: bool,
     /// Since when it does not work, and why.
     trouble: Option<(Instant, String)>,
+    /// When one of them went last.
+    gone: Option<Instant>,
 }
 
 impl<K> Kept<K>
@@ -101,6 +108,7 @@ where
             objects: Vec::new(),
             complete: false,
             trouble: None,
+            gone: None,
         }
     }
 
@@ -135,6 +143,7 @@ where
                 self.objects.push(object);
             }
             Event::Delete(object) => {
+                self.gone = Some(Instant::now());
                 self.objects.retain(|known| known.meta().uid != object.meta().uid);
             }
         }

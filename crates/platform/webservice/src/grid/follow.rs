@@ -15,7 +15,7 @@ use crate::{
     error::WebserviceError,
     exit::Exit,
     follow::{Following, Progress},
-    url_check::{UrlCheck, is_from_the_tool},
+    url_check::UrlCheck,
 };
 
 /// How often Grid Engine is asked: it tells nobody of its own accord, and schedules every few seconds.
@@ -98,7 +98,7 @@ async fn answered(check: &UrlCheck) -> Option<reqwest::StatusCode> {
     let began = Instant::now();
     while began.elapsed() < LOOK {
         match check.ask().await {
-            Ok(status) if is_from_the_tool(status) => return Some(status),
+            Ok(answer) if !answer.is_in_place_of_the_tool => return Some(answer.status),
             _ => tokio::time::sleep(ASK).await,
         }
     }

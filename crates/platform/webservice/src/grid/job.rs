@@ -4,7 +4,7 @@ use std::path::Path;
 
 use toolforge_model::ToolName;
 
-use crate::error::WebserviceError;
+use crate::{error::WebserviceError, nearest::nearest};
 
 /// The types of the original, each with its queue. `tomcat` went before the grid did.
 pub(crate) const TYPES: [(&str, &str); 6] = [
@@ -51,6 +51,7 @@ pub(super) fn queue(kind: &str) -> Result<&'static str, WebserviceError> {
         .ok_or_else(|| WebserviceError::UnknownType {
             asked: kind.to_owned(),
             known: TYPES.iter().map(|(kind, _)| (*kind).to_owned()).collect(),
+            near: nearest(kind, TYPES.iter().map(|(kind, _)| *kind)).map(ToOwned::to_owned),
         })
 }
 

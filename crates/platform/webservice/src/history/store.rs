@@ -53,9 +53,7 @@ async fn record_once(maps: &Api<ConfigMap>, session: &Session, settings: &Settin
     let is_new = found.is_none();
     let mut map = found.unwrap_or_default();
     // One that cannot be read is begun anew: nobody can go back to what is in it.
-    let Some(entries) = with(&entries(&map).unwrap_or_default(), settings, &now) else {
-        return Ok(());
-    };
+    let entries = with(&entries(&map).unwrap_or_default(), settings, &now);
     let text = serde_json::to_string_pretty(&entries).map_err(kube::Error::SerdeError)?;
     map.data.get_or_insert_default().insert(KEY.to_owned(), text);
     map.labels_mut().insert(

@@ -20,7 +20,7 @@ fn scene() -> Scene {
             "name": "s", "uid": "s", "annotations": { "deployment.kubernetes.io/revision": "1" },
             "ownerReferences": [{ "apiVersion": "apps/v1", "kind": "Deployment", "name": "alpha", "uid": "d", "controller": true }],
         },
-        "spec": { "selector": {} },
+        "spec": { "selector": {}, "template": { "metadata": { "annotations": { "toolforge.org/started-at": "2026-01-03T11:00:00Z" } } } },
     });
     let pod = json!({
         "metadata": {
@@ -49,6 +49,7 @@ fn told(scene: &Scene, usage: &BTreeMap<String, Usage>) -> Report {
     let moment = Moment {
         now: "2026-01-03T12:00:00Z".parse().unwrap(),
         followed: None,
+        gone: None,
     };
     let tool = "alpha".parse().unwrap();
     report(

@@ -57,6 +57,18 @@ fn old_ones_go_first_only_where_they_must() {
 }
 
 #[test]
+fn what_goes_already_is_waited_for() {
+    let hard = json!({ "pods": "2" });
+    let full = quota(&hard, &json!({ "pods": "2" }));
+    let (serving, mut going) = (pod("500m", "512Mi"), pod("500m", "512Mi"));
+    let new = containers("500m", "512Mi");
+    let roll = |going: &Pod| plan(&full, &[&serving, going], &new, 1).unwrap();
+    assert!(matches!(roll(&going), Roll::OneByOne(_)));
+    going.metadata = serde_json::from_value(json!({ "deletionTimestamp": "2026-01-01T00:00:00Z" })).unwrap();
+    assert_eq!(roll(&going), Roll::SideBySide);
+}
+
+#[test]
 fn what_never_fits_is_refused_beforehand() {
     let quota = quota(
         &json!({ "limits.memory": "8Gi" }),

@@ -1,6 +1,9 @@
 //! What there is to do for a tool, and doing it until it ends.
 
-use std::process::{Command, ExitCode};
+use std::{
+    process::{Command, ExitCode},
+    time::Duration,
+};
 
 use axum::Router;
 use rustix::process::Signal;
@@ -11,6 +14,10 @@ use super::{
     php::Pool,
     place::Place,
 };
+
+/// How long those who are in the middle of something have after the word to end. A Pod has 30 s, of which two are over
+/// before it hears (`DRAIN_SECONDS`), and SIGKILL should never be what ends a download.
+const DRAIN: Duration = Duration::from_secs(25);
 
 /// What there is to do.
 #[derive(Debug)]
@@ -81,7 +88,7 @@ async fn answer(router: Router, pool: Option<Pool>, place: &Place) -> Result<Exi
         place.port
     );
     let stop = CancellationToken::new();
-    let serving = toolforge_serve::serve(listener, None, router, stop.clone());
+    let serving = toolforge_serve::serve_and_drain(DRAIN, listener, router, stop.clone());
     tokio::pin!(serving);
     let helping = async {
         match pool {

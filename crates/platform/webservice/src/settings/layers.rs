@@ -208,8 +208,9 @@ impl Layers {
                 .take()
                 .filter(|_| self.asked.buildservice_image.is_some());
             return offer.types.find(&kind).cloned().map_err(|error| match error {
-                WebserviceError::UnknownType { asked, .. } => WebserviceError::UnknownType {
+                WebserviceError::UnknownType { asked, near, .. } => WebserviceError::UnknownType {
                     asked,
+                    near,
                     known: offered(offer.types),
                 },
                 other => other,

@@ -83,6 +83,8 @@ pub(super) fn built_in(registry: &str) -> Value {
 
 #[cfg(test)]
 mod tests {
+    use std::{collections::BTreeSet, iter};
+
     use super::*;
 
     #[test]
@@ -90,5 +92,28 @@ mod tests {
         let text = built_in("registry.example").to_string();
         let problems = toolforge_webservice::problems_of_image_config(&text);
         assert!(problems.is_empty(), "{problems:#?}");
+    }
+
+    #[test]
+    fn completion_offers_what_is_built_in_and_not_deprecated() {
+        let command = toolforge_webservice::command();
+        let start = command.find_subcommand("start").unwrap();
+        let mut types = start
+            .get_arguments()
+            .filter(|argument| argument.get_id() == "kind");
+        let offered: BTreeSet<String> = types
+            .next()
+            .unwrap()
+            .get_possible_values()
+            .iter()
+            .map(|value| value.get_name().to_owned())
+            .collect();
+        let built_in = STABLE.iter().flat_map(|(name, aliases, ..)| {
+            let short = name.trim_end_matches(|letter: char| letter.is_ascii_digit() || letter == '.');
+            let short = aliases.iter().find(|alias| **alias == short);
+            iter::once(*name).chain(short.copied())
+        });
+        let built_in: BTreeSet<String> = built_in.chain(["buildservice"]).map(ToOwned::to_owned).collect();
+        assert_eq!(offered, built_in);
     }
 }

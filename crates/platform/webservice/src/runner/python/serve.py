@@ -7,6 +7,7 @@ standard library.
 import inspect
 import os
 import sys
+import traceback
 
 
 def load():
@@ -15,10 +16,17 @@ def load():
     sys.path.insert(0, folder)
     try:
         import app as module
-    except ModuleNotFoundError as error:
-        if error.name == "app":
+    except Exception as error:
+        if isinstance(error, ModuleNotFoundError) and error.name == "app":
             sys.exit(f"{folder}/app.py is not there")
-        raise
+        # From the application on: nobody has to read past this file.
+        traceback.print_exception(error.with_traceback(error.__traceback__.tb_next))
+        if isinstance(error, ModuleNotFoundError):
+            print(
+                f"{error.name} is not installed; install it into ~/www/python/venv, which `python3 -m venv` makes",
+                file=sys.stderr,
+            )
+        sys.exit(1)
     application = getattr(module, "app", None)
     if not callable(application):
         sys.exit(f"{folder}/app.py has no callable `app`; it must have one (WSGI or ASGI)")
