@@ -58,13 +58,15 @@ pub(crate) fn deployed(deployed: &Deployed) -> Vec<Value> {
     if deployed.directory.is_some() {
         components.push(components::accounts(deployed.overrides.is_some()));
     }
-    objects.push(components::gateway_figures());
     objects.push(super::k8s_status_ingress(
         &deployed.domain,
         &deployed.policy.ingress_class,
     ));
     for component in &components {
         objects.extend(component.objects(&deployed.image, &digest));
+        if component.ports.iter().any(|(name, _)| *name == "metrics") {
+            objects.push(components::figures(component));
+        }
     }
     objects
 }

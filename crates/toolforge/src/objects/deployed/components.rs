@@ -136,16 +136,17 @@ pub(super) fn k8s_status(domain: &str) -> Component {
     }
 }
 
-/// Leads to each gateway's figures; the gateway's own Service is for visitors, who have no business there.
-pub(super) fn gateway_figures() -> Value {
+/// Leads to the figures of each replica, for those that read them; visitors of the gateway have no business there.
+/// `deploy/prometheus/cluster.yml` finds it by the name of the port.
+pub(super) fn figures(component: &Component) -> Value {
     json!({
         "apiVersion": "v1",
         "kind": "Service",
-        "metadata": { "name": "gateway-figures", "namespace": SERVICE_NAMESPACE },
+        "metadata": { "name": format!("{}-figures", component.name), "namespace": component.namespace },
         "spec": {
             "clusterIP": "None",
             "publishNotReadyAddresses": true,
-            "selector": gateway().labels(),
+            "selector": component.labels(),
             "ports": [port("metrics", METRICS)],
         },
     })

@@ -119,11 +119,12 @@ fn probes_and_services_lead_to_ports_of_the_container() {
     assert_eq!(
         called,
         [
-            "gateway-figures",
             "admission",
             "gateway",
+            "gateway-figures",
             "fourohfour",
-            "k8s-status"
+            "k8s-status",
+            "accounts-figures"
         ]
     );
 }
