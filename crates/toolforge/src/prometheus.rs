@@ -29,7 +29,15 @@ macro_rules! rules {
 }
 
 /// The rules.
-const RULES: [(&str, &str); 4] = rules!["accounts.yaml", "records.yaml", "targets.yaml", "tools.yaml"];
+const RULES: [(&str, &str); 7] = rules![
+    "accounts.yaml",
+    "admission.yaml",
+    "cluster.yaml",
+    "gateway.yaml",
+    "records.yaml",
+    "targets.yaml",
+    "tools.yaml"
+];
 
 #[derive(Debug, Args)]
 pub(crate) struct PrometheusArgs {
