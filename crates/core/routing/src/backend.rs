@@ -2,6 +2,7 @@
 
 use std::{net::SocketAddr, sync::Arc};
 
+use smol_str::{SmolStr, ToSmolStr as _};
 use toolforge_annotations::{Extras, Pattern};
 
 use crate::{AppProtocol, EndpointSlice, PortRef, Service, ServicePort, Target, small_map::SmallMap};
@@ -10,13 +11,13 @@ use crate::{AppProtocol, EndpointSlice, PortRef, Service, ServicePort, Target, s
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Backend {
     /// Namespace of the Ingress, and so of the Service.
-    pub namespace: String,
+    pub namespace: SmolStr,
     /// The Ingress that routes here; empty for the default backend, and for what has registered.
-    pub ingress: String,
+    pub ingress: SmolStr,
     /// The Service; empty where the Ingress names something that is no Service.
-    pub service: String,
+    pub service: SmolStr,
     /// The Service's port as the Ingress names it.
-    pub port: String,
+    pub port: SmolStr,
     /// The registration that routes here; empty where it is an Ingress, as nearly always.
     pub registration: Box<str>,
     /// The addresses that take requests, in order and each once: the ready ones, or, where there are none, those
@@ -45,15 +46,15 @@ pub struct RouteExtras {
 
 /// The Services and slices of a namespace, by name.
 pub(crate) struct Services<'a> {
-    pub(crate) services: &'a SmallMap<Box<str>, Arc<Service>>,
-    pub(crate) slices: &'a SmallMap<Box<str>, Arc<EndpointSlice>>,
+    pub(crate) services: &'a SmallMap<SmolStr, Arc<Service>>,
+    pub(crate) slices: &'a SmallMap<SmolStr, Arc<EndpointSlice>>,
 }
 
 impl Services<'_> {
     pub(crate) fn backend(&self, namespace: &str, ingress: &str, target: Option<&Target>) -> Backend {
         Backend {
-            namespace: namespace.to_owned(),
-            ingress: ingress.to_owned(),
+            namespace: namespace.into(),
+            ingress: ingress.into(),
             service: target.map(|target| target.service.clone()).unwrap_or_default(),
             port: target.map(|target| port_text(&target.port)).unwrap_or_default(),
             registration: Box::default(),
@@ -91,6 +92,7 @@ impl Services<'_> {
         let mut chosen = if ready.is_empty() { leaving } else { ready };
         chosen.sort_unstable();
         chosen.dedup();
+        chosen.shrink_to_fit();
         chosen
     }
 
@@ -104,9 +106,9 @@ impl Services<'_> {
     }
 }
 
-fn port_text(port: &PortRef) -> String {
+fn port_text(port: &PortRef) -> SmolStr {
     match port {
-        PortRef::Number(number) => number.to_string(),
+        PortRef::Number(number) => number.to_smolstr(),
         PortRef::Name(name) => name.clone(),
     }
 }

@@ -190,8 +190,8 @@ impl RouteTable {
                 continue;
             }
             others.push(Other {
-                namespace: key.namespace.clone(),
-                ingress: key.name.clone(),
+                namespace: key.namespace.to_string(),
+                ingress: key.name.to_string(),
                 why: self.why_not(ingress, route),
             });
         }
@@ -221,7 +221,7 @@ impl RouteTable {
 fn chosen(pattern: &Pattern, entry: &Entry) -> Chosen {
     let route = Route {
         host: pattern.text(),
-        path: entry.path.clone(),
+        path: entry.path.to_string(),
         kind: entry.kind,
         backend: entry.backend.clone(),
     };
@@ -242,11 +242,11 @@ impl From<&Route> for Chosen {
                 PathKind::Prefix => "Prefix".to_owned(),
                 PathKind::Pattern => "Pattern".to_owned(),
             },
-            namespace: route.backend.namespace.clone(),
-            ingress: route.backend.ingress.clone(),
+            namespace: route.backend.namespace.to_string(),
+            ingress: route.backend.ingress.to_string(),
             registration: Some(route.backend.registration.to_string()).filter(|name| !name.is_empty()),
-            service: route.backend.service.clone(),
-            port: route.backend.port.clone(),
+            service: route.backend.service.to_string(),
+            port: route.backend.port.to_string(),
         }
     }
 }

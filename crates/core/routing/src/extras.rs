@@ -77,7 +77,7 @@ impl NamespaceState {
         let auth = asked.auth.as_ref().and_then(|auth| match &auth.server {
             AuthServer::Host(_) => None,
             AuthServer::Service { name, port } => Some(backend(&Target {
-                service: name.clone(),
+                service: name.into(),
                 port: PortRef::Number(*port),
             })),
         });
@@ -86,7 +86,7 @@ impl NamespaceState {
             let ports = self.services.get(service.as_str()).map(|service| &service.ports);
             let first = ports.and_then(|ports| ports.first());
             backend(&Target {
-                service: service.clone(),
+                service: service.into(),
                 port: PortRef::Number(first.map_or(80, |port| port.port)),
             })
         });

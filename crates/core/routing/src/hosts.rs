@@ -2,6 +2,8 @@
 
 use std::borrow::Cow;
 
+use smol_str::{SmolStr, ToSmolStr as _};
+
 /// The host of a `Host` header or URI authority: lower case, without port and without trailing dot.
 ///
 /// `None` when there is no host in it. It is borrowed where the text is in normal form already, as nearly always.
@@ -39,9 +41,9 @@ fn is_port(text: &str) -> bool {
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Pattern {
     /// One host.
-    Exact(String),
+    Exact(SmolStr),
     /// Every host with exactly one label before this one: what follows `*.`.
-    Wildcard(String),
+    Wildcard(SmolStr),
     /// Every host that nothing else names.
     Any,
 }
@@ -55,16 +57,24 @@ impl Pattern {
         let host = host.strip_suffix('.').unwrap_or(host).to_ascii_lowercase();
         match host.strip_prefix("*.") {
             Some(rest) if rest.is_empty() || rest.contains('*') => None,
-            Some(rest) => Some(Self::Wildcard(rest.to_owned())),
+            Some(rest) => Some(Self::Wildcard(rest.to_smolstr())),
             None if host.is_empty() || host.contains(['*', ':', '/']) => None,
-            None => Some(Self::Exact(host)),
+            None => Some(Self::Exact(host.into())),
+        }
+    }
+
+    /// The pattern of a text that is kept: where it is in normal form already, they share one.
+    pub(crate) fn of(host: &SmolStr) -> Option<Self> {
+        match Self::read(host)? {
+            Self::Exact(read) if read == *host => Some(Self::Exact(host.clone())),
+            read => Some(read),
         }
     }
 
     /// As an Ingress would write it.
     pub(crate) fn text(&self) -> String {
         match self {
-            Self::Exact(host) => host.clone(),
+            Self::Exact(host) => host.to_string(),
             Self::Wildcard(rest) => format!("*.{rest}"),
             Self::Any => String::new(),
         }

@@ -5,6 +5,7 @@
 use std::{collections::BTreeMap, net::IpAddr};
 
 use serde::{Deserialize, Serialize};
+use smol_str::SmolStr;
 
 use crate::Registered;
 
@@ -12,14 +13,14 @@ use crate::Registered;
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct ObjectKey {
     /// The object's namespace.
-    pub namespace: String,
+    pub namespace: SmolStr,
     /// The object's name.
-    pub name: String,
+    pub name: SmolStr,
 }
 
 impl ObjectKey {
     /// The key of `namespace/name`.
-    pub fn new(namespace: impl Into<String>, name: impl Into<String>) -> Self {
+    pub fn new(namespace: impl Into<SmolStr>, name: impl Into<SmolStr>) -> Self {
         Self {
             namespace: namespace.into(),
             name: name.into(),
@@ -35,7 +36,7 @@ pub struct Ingress {
     /// When it was created, in seconds since 1970: of two that claim the same path, the older one has it.
     pub created_seconds: i64,
     /// The class that it names.
-    pub class: Option<String>,
+    pub class: Option<SmolStr>,
     /// Why the admission policy refuses it; such an Ingress is known, and not routed.
     pub refused: Option<String>,
     /// Its rules, in the order in which they were written.
@@ -63,7 +64,7 @@ pub struct IngressTls {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Rule {
     /// A host name, `*.` and a host name, or empty for every host that no other rule names.
-    pub host: String,
+    pub host: SmolStr,
     /// The paths, in the order in which they were written.
     pub paths: Vec<Path>,
 }
@@ -72,7 +73,7 @@ pub struct Rule {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Path {
     /// The path, beginning with a slash; empty is taken for `/`.
-    pub path: String,
+    pub path: SmolStr,
     /// How the path is compared.
     pub kind: PathKind,
     /// The Service; `None` where the Ingress names something that is no Service, which then has no endpoints.
@@ -95,7 +96,7 @@ pub enum PathKind {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Target {
     /// The Service's name.
-    pub service: String,
+    pub service: SmolStr,
     /// Its port.
     pub port: PortRef,
 }
@@ -106,7 +107,7 @@ pub enum PortRef {
     /// By the number in the Service.
     Number(u16),
     /// By the name in the Service.
-    Name(String),
+    Name(SmolStr),
 }
 
 /// A port of a Service anywhere.
@@ -132,7 +133,7 @@ pub struct Service {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ServicePort {
     /// Its name; empty where the only port has none.
-    pub name: String,
+    pub name: SmolStr,
     /// Its number at the Service.
     pub port: u16,
     /// What is spoken there.
@@ -173,7 +174,7 @@ pub struct EndpointSlice {
     /// Its namespace and name.
     pub key: ObjectKey,
     /// The Service to which it belongs.
-    pub service: String,
+    pub service: SmolStr,
     /// The TCP ports at which its endpoints listen.
     pub ports: Vec<SlicePort>,
     /// The endpoints.
@@ -184,7 +185,7 @@ pub struct EndpointSlice {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SlicePort {
     /// The name of the Service's port that it serves.
-    pub name: String,
+    pub name: SmolStr,
     /// The number at the endpoint.
     pub port: u16,
 }

@@ -14,6 +14,7 @@ use k8s_openapi::{
     },
     apimachinery::pkg::apis::meta::v1::ObjectMeta,
 };
+use smol_str::SmolStr;
 use toolforge_annotations::{Source, has_patterns};
 
 use crate::{
@@ -44,7 +45,7 @@ impl Ingress {
     pub fn read(object: &ApiIngress, refused: Option<String>) -> Result<Self, Unreadable> {
         let spec = object.spec.as_ref();
         let named = spec.and_then(|spec| spec.ingress_class_name.clone());
-        let annotated = || annotation(&object.metadata, CLASS_ANNOTATION).map(str::to_owned);
+        let annotated = || annotation(&object.metadata, CLASS_ANNOTATION).map(SmolStr::from);
         let created = object.metadata.creation_timestamp.as_ref();
         let rules = spec.and_then(|spec| spec.rules.as_deref()).unwrap_or_default();
         let annotations = Source::of_family(object.metadata.annotations.iter().flatten());
@@ -53,7 +54,7 @@ impl Ingress {
             key: key(&object.metadata)?,
             // One without a time is not there yet: it is younger than all others.
             created_seconds: created.map_or(i64::MAX, |time| time.0.as_second()),
-            class: named.or_else(annotated),
+            class: named.map(SmolStr::from).or_else(annotated),
             refused,
             rules: rules.iter().map(|each| rule(each, has_patterns)).collect(),
             default_backend: spec
@@ -91,7 +92,7 @@ impl Service {
             .iter()
             .filter(|port| is_tcp(port.protocol.as_deref()))
             .filter_map(|port| {
-                let name = port.name.clone().unwrap_or_default();
+                let name = port.name.as_deref().unwrap_or_default().into();
                 Some(ServicePort {
                     name,
                     port: port_number(port.port)?,
@@ -117,7 +118,7 @@ impl EndpointSlice {
         let ports = ports
             .filter(|port| is_tcp(port.protocol.as_deref()))
             .filter_map(|port| {
-                let name = port.name.clone().unwrap_or_default();
+                let name = port.name.as_deref().unwrap_or_default().into();
                 Some(SlicePort {
                     name,
                     port: port_number(port.port?)?,
@@ -129,7 +130,7 @@ impl EndpointSlice {
                 .ok_or(Unreadable {
                     field: "the label kubernetes.io/service-name",
                 })?
-                .clone(),
+                .into(),
             ports: ports.collect(),
             endpoints: object
                 .endpoints
@@ -166,7 +167,7 @@ fn key(metadata: &ObjectMeta) -> Result<ObjectKey, Unreadable> {
     let namespace = metadata.namespace.clone().ok_or(Unreadable {
         field: "metadata.namespace",
     })?;
-    Ok(ObjectKey { namespace, name })
+    Ok(ObjectKey::new(namespace, name))
 }
 
 fn annotation<'a>(metadata: &'a ObjectMeta, name: &str) -> Option<&'a str> {
@@ -190,14 +191,14 @@ fn rule(rule: &IngressRule, has_patterns: bool) -> Rule {
         .map(|http| http.paths.as_slice())
         .unwrap_or_default();
     Rule {
-        host: rule.host.clone().unwrap_or_default(),
+        host: rule.host.as_deref().unwrap_or_default().into(),
         paths: paths.iter().map(|each| path(each, has_patterns)).collect(),
     }
 }
 
 fn path(path: &HTTPIngressPath, has_patterns: bool) -> Path {
     Path {
-        path: path.path.clone().unwrap_or_default(),
+        path: path.path.as_deref().unwrap_or_default().into(),
         kind: match path.path_type.as_str() {
             "Exact" => PathKind::Exact,
             "ImplementationSpecific" if has_patterns => PathKind::Pattern,
@@ -211,11 +212,11 @@ fn target(backend: &IngressBackend) -> Option<Target> {
     let service = backend.service.as_ref()?;
     let port = service.port.as_ref()?;
     let port = match (&port.name, port.number) {
-        (Some(name), _) if !name.is_empty() => PortRef::Name(name.clone()),
+        (Some(name), _) if !name.is_empty() => PortRef::Name(name.into()),
         (_, number) => PortRef::Number(port_number(number?)?),
     };
     Some(Target {
-        service: service.name.clone(),
+        service: service.name.as_str().into(),
         port,
     })
 }

@@ -4,6 +4,7 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
+use smol_str::SmolStr;
 use toolforge_annotations::{Extras, Pattern};
 
 use crate::{
@@ -15,12 +16,12 @@ use crate::{
 /// The objects of a namespace by name.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct NamespaceState {
-    pub(crate) ingresses: SmallMap<Box<str>, Arc<Ingress>>,
-    pub(crate) services: SmallMap<Box<str>, Arc<Service>>,
-    pub(crate) slices: SmallMap<Box<str>, Arc<EndpointSlice>>,
-    pub(crate) registered: SmallMap<Box<str>, Arc<Registered>>,
+    pub(crate) ingresses: SmallMap<SmolStr, Arc<Ingress>>,
+    pub(crate) services: SmallMap<SmolStr, Arc<Service>>,
+    pub(crate) slices: SmallMap<SmolStr, Arc<EndpointSlice>>,
+    pub(crate) registered: SmallMap<SmolStr, Arc<Registered>>,
     /// What the annotations of Ingresses ask for, of those that have such.
-    pub(crate) extras: SmallMap<Box<str>, Arc<Extras>>,
+    pub(crate) extras: SmallMap<SmolStr, Arc<Extras>>,
     /// What follows from them.
     pub(crate) routes: Routes,
 }
@@ -31,7 +32,7 @@ pub(crate) type Routes = SmallMap<Hosts, Vec<Arc<Entry>>>;
 /// One path of one host, with its claim to it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Entry {
-    pub(crate) path: String,
+    pub(crate) path: SmolStr,
     pub(crate) kind: PathKind,
     pub(crate) claim: Claim,
     pub(crate) backend: Arc<Backend>,
@@ -45,8 +46,8 @@ pub(crate) struct Claim {
     /// An Ingress's default backend yields to every rule.
     pub(crate) is_fallback: bool,
     pub(crate) created_seconds: i64,
-    pub(crate) namespace: String,
-    pub(crate) ingress: String,
+    pub(crate) namespace: SmolStr,
+    pub(crate) ingress: SmolStr,
     /// Where in the Ingress the path stands.
     pub(crate) position: usize,
 }
@@ -67,33 +68,31 @@ impl NamespaceState {
         let names = names.chain(self.services.keys().map(|name| (Kind::Service, name)));
         let names = names.chain(self.slices.keys().map(|name| (Kind::Slice, name)));
         let names = names.chain(self.registered.keys().map(|name| (Kind::Registered, name)));
-        names.map(move |(kind, name)| (kind, ObjectKey::new(namespace, &**name)))
+        names.map(move |(kind, name)| (kind, ObjectKey::new(namespace, name.clone())))
     }
 
-    pub(crate) fn put(&mut self, object: Object) {
+    pub(crate) fn put(&mut self, mut object: Object) {
+        fit(&mut object);
         match object {
             Object::Ingress(mut ingress) => {
-                let name: Box<str> = ingress.key.name.as_str().into();
+                let name = ingress.key.name.clone();
                 match extras::read_into(&mut ingress) {
                     Some(extras) => {
                         self.extras.insert(name, Arc::new(extras));
                     }
                     None => self.extras.remove(&*name),
                 }
-                self.ingresses
-                    .insert(ingress.key.name.as_str().into(), Arc::new(ingress));
+                self.ingresses.insert(ingress.key.name.clone(), Arc::new(ingress));
             }
             Object::Service(service) => {
-                self.services
-                    .insert(service.key.name.as_str().into(), Arc::new(service));
+                self.services.insert(service.key.name.clone(), Arc::new(service));
             }
             Object::Slice(slice) => {
-                self.slices
-                    .insert(slice.key.name.as_str().into(), Arc::new(slice));
+                self.slices.insert(slice.key.name.clone(), Arc::new(slice));
             }
             Object::Registered(registered) => {
                 self.registered
-                    .insert(registered.key.name.as_str().into(), Arc::new(registered));
+                    .insert(registered.key.name.clone(), Arc::new(registered));
             }
             Object::Class(_) => {}
         }
@@ -160,7 +159,7 @@ impl NamespaceState {
         let mut entries = Vec::new();
         let mut position = 0;
         for rule in &ingress.rules {
-            let Some(pattern) = Hosts::read(&rule.host) else {
+            let Some(pattern) = Hosts::of(&rule.host) else {
                 continue;
             };
             for path in &rule.paths {
@@ -207,7 +206,7 @@ impl NamespaceState {
     ) -> Entry {
         let key = &ingress.key;
         Entry {
-            path: normal_path(path, kind).to_owned(),
+            path: normal_path(path, kind).into(),
             kind,
             claim: Claim {
                 is_fallback,
@@ -233,6 +232,27 @@ impl Entry {
     }
 }
 
+/// Gives back what lists have room for and do not use: an object stays for long, and most of its lists have one element.
+fn fit(object: &mut Object) {
+    match object {
+        Object::Ingress(ingress) => {
+            ingress.rules.shrink_to_fit();
+            ingress
+                .rules
+                .iter_mut()
+                .for_each(|rule| rule.paths.shrink_to_fit());
+            ingress.tls.shrink_to_fit();
+        }
+        Object::Service(service) => service.ports.shrink_to_fit(),
+        Object::Slice(slice) => {
+            slice.ports.shrink_to_fit();
+            slice.endpoints.shrink_to_fit();
+        }
+        Object::Registered(registered) => registered.routes.shrink_to_fit(),
+        Object::Class(_) => {}
+    }
+}
+
 /// Whether an Ingress is routed: admitted, and of a class that is ours.
 pub(crate) fn is_served(
     ingress: &Ingress,
@@ -241,7 +261,7 @@ pub(crate) fn is_served(
 ) -> bool {
     let is_ours = |class: &IngressClass| class.controller == settings.controller;
     let class_is_ours = match &ingress.class {
-        Some(name) => *name == settings.ingress_class || classes.get(name).is_some_and(is_ours),
+        Some(name) => *name == settings.ingress_class || classes.get(name.as_str()).is_some_and(is_ours),
         None => classes.values().any(|class| class.is_default && is_ours(class)),
     };
     class_is_ours && ingress.refused.is_none()

@@ -8,6 +8,7 @@ use std::{net::SocketAddr, sync::Arc};
 
 use regex::{Regex, RegexBuilder};
 use serde::{Deserialize, Serialize};
+use smol_str::{SmolStr, ToSmolStr as _};
 
 use crate::{
     AppProtocol, Backend, ObjectKey, PathKind,
@@ -89,9 +90,9 @@ impl Registered {
     pub(crate) fn entries(&self) -> Vec<(Pattern, Entry)> {
         let backend = Arc::new(Backend {
             namespace: self.key.namespace.clone(),
-            ingress: String::new(),
-            service: String::new(),
-            port: self.address.port().to_string(),
+            ingress: SmolStr::default(),
+            service: SmolStr::default(),
+            port: self.address.port().to_smolstr(),
             registration: self.key.name.as_str().into(),
             endpoints: Vec::from_iter(self.is_alive.then_some(self.address)),
             protocol: AppProtocol::Http1,
@@ -102,7 +103,7 @@ impl Registered {
             .filter_map(|(position, route)| {
                 let rest = route.rest.as_deref().map(compile).transpose().ok()?;
                 let entry = Entry {
-                    path: normal_path(&route.path, PathKind::Prefix).to_owned(),
+                    path: normal_path(&route.path, PathKind::Prefix).into(),
                     kind: PathKind::Prefix,
                     claim: Claim {
                         is_fallback: !self.is_alive,

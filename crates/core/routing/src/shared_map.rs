@@ -8,11 +8,13 @@ use std::{
     sync::Arc,
 };
 
+use smol_str::SmolStr;
+
 /// The number of shards: near the square root of the number of hosts, where a copy of all pointers and one of a
 /// shard's entries cost about the same.
 const SHARDS: usize = 256;
 
-type Shard<V> = Arc<HashMap<Box<str>, V>>;
+type Shard<V> = Arc<HashMap<SmolStr, V>>;
 
 #[derive(Clone, Debug)]
 pub(crate) struct SharedMap<V> {
@@ -35,9 +37,10 @@ impl<V: Clone> SharedMap<V> {
         self.shards[self.shard(name)].get(name)
     }
 
-    pub(crate) fn put(&mut self, name: &str, value: V) {
-        let shard = self.shard(name);
-        Arc::make_mut(&mut self.shards[shard]).insert(name.into(), value);
+    pub(crate) fn put(&mut self, name: impl Into<SmolStr>, value: V) {
+        let name = name.into();
+        let shard = self.shard(&name);
+        Arc::make_mut(&mut self.shards[shard]).insert(name, value);
     }
 
     pub(crate) fn remove(&mut self, name: &str) {
@@ -51,7 +54,7 @@ impl<V: Clone> SharedMap<V> {
     pub(crate) fn iter(&self) -> impl Iterator<Item = (&str, &V)> {
         self.shards
             .iter()
-            .flat_map(|shard| shard.iter().map(|(name, value)| (&**name, value)))
+            .flat_map(|shard| shard.iter().map(|(name, value)| (name.as_str(), value)))
     }
 
     fn shard(&self, name: &str) -> usize {
@@ -79,7 +82,7 @@ mod tests {
                 let copy = map.clone();
                 let before = model.clone();
                 if let Some(value) = value {
-                    map.put(&name, value);
+                    map.put(name.as_str(), value);
                     model.insert(name, value);
                 } else {
                     map.remove(&name);

@@ -1,14 +1,14 @@
 //! A map of few entries: a sorted list in one piece of memory, no larger than it has to be. Most namespaces have one
 //! Ingress, one Service and one slice, and there are ten thousand of them; a tree's first node alone would be larger.
 
-use std::borrow::Borrow;
+use std::{borrow::Borrow, mem::take};
 
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct SmallMap<K, V>(Vec<(K, V)>);
+pub(crate) struct SmallMap<K, V>(Box<[(K, V)]>);
 
 impl<K, V> Default for SmallMap<K, V> {
     fn default() -> Self {
-        Self(Vec::new())
+        Self(Box::default())
     }
 }
 
@@ -32,7 +32,9 @@ impl<K: Ord, V> SmallMap<K, V> {
         K: Borrow<Q>,
     {
         if let Ok(index) = self.place(key) {
-            self.0.remove(index);
+            let mut entries = take(&mut self.0).into_vec();
+            entries.remove(index);
+            self.0 = entries.into_boxed_slice();
         }
     }
 
@@ -62,8 +64,10 @@ impl<K: Ord, V> SmallMap<K, V> {
     }
 
     fn make_room(&mut self, index: usize, key: K, value: V) {
-        self.0.reserve_exact(1);
-        self.0.insert(index, (key, value));
+        let mut entries = take(&mut self.0).into_vec();
+        entries.reserve_exact(1);
+        entries.insert(index, (key, value));
+        self.0 = entries.into_boxed_slice();
     }
 }
 

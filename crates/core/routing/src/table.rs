@@ -5,6 +5,8 @@ use std::{
     sync::Arc,
 };
 
+use smol_str::{SmolStr, ToSmolStr as _};
+
 use crate::{
     Backend, Change, Ingress, IngressClass, Kind, Object, ObjectKey, PathKind, Registered, Settings,
     hosts::{Pattern, host_name},
@@ -56,7 +58,7 @@ pub struct Route {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 struct HostRoutes {
     /// The namespaces with a claim to this host.
-    namespaces: SmallMap<Box<str>, ()>,
+    namespaces: SmallMap<SmolStr, ()>,
     /// What registrations claim before what Ingresses do, as in the original; of each the longest path first, exact ones
     /// before prefixes of the same length, each path once.
     entries: Vec<Arc<Entry>>,
@@ -133,17 +135,17 @@ impl RouteTable {
         let exact = self
             .exact
             .iter()
-            .map(|(host, routes)| (Pattern::Exact(host.to_owned()), routes));
+            .map(|(host, routes)| (Pattern::Exact(host.into()), routes));
         let wildcard = self
             .wildcard
             .iter()
-            .map(|(rest, routes)| (Pattern::Wildcard(rest.to_owned()), routes));
+            .map(|(rest, routes)| (Pattern::Wildcard(rest.into()), routes));
         let any = self.any.iter().map(|routes| (Pattern::Any, routes));
         let mut hosts: Vec<_> = exact.chain(wildcard).chain(any).collect();
         hosts.sort_by(|one, other| one.0.cmp(&other.0));
         let route = |pattern: &Pattern, entry: &Entry| Route {
             host: pattern.text(),
-            path: entry.path.clone(),
+            path: entry.path.to_string(),
             kind: entry.kind,
             backend: entry.backend.clone(),
         };
@@ -291,7 +293,7 @@ impl RouteTable {
         }
         let namespace = object.key().namespace;
         self.change_namespace(&namespace, |state| state.put(object));
-        touched.insert(namespace);
+        touched.insert(namespace.into());
     }
 
     fn remove(
@@ -302,11 +304,11 @@ impl RouteTable {
         classes_changed: &mut bool,
     ) {
         if kind == Kind::Class {
-            Arc::make_mut(&mut self.classes).remove(&key.name);
+            Arc::make_mut(&mut self.classes).remove(key.name.as_str());
             *classes_changed = true;
         } else if self.namespaces.get(&key.namespace).is_some() {
             self.change_namespace(&key.namespace, |state| state.remove(kind, &key.name));
-            touched.insert(key.namespace.clone());
+            touched.insert(key.namespace.to_string());
         }
     }
 
@@ -353,7 +355,7 @@ impl RouteTable {
                     routes,
                     ..(**state).clone()
                 };
-                self.namespaces.put(name, Arc::new(state));
+                self.namespaces.put(name.as_str(), Arc::new(state));
             }
         }
         for (pattern, namespaces) in hosts {
@@ -383,9 +385,9 @@ impl RouteTable {
         routes.settle();
         let routes = (!routes.namespaces.is_empty()).then(|| Arc::new(routes));
         match (pattern, routes) {
-            (Pattern::Exact(host), Some(routes)) => self.exact.put(host, routes),
+            (Pattern::Exact(host), Some(routes)) => self.exact.put(host.clone(), routes),
             (Pattern::Exact(host), None) => self.exact.remove(host),
-            (Pattern::Wildcard(rest), Some(routes)) => self.wildcard.put(rest, routes),
+            (Pattern::Wildcard(rest), Some(routes)) => self.wildcard.put(rest.clone(), routes),
             (Pattern::Wildcard(rest), None) => self.wildcard.remove(rest),
             (Pattern::Any, routes) => self.any = routes,
         }
@@ -414,8 +416,8 @@ impl RouteTable {
 fn patterns_of(host: &str) -> [Pattern; 3] {
     let parent = host.split_once('.').map_or("", |(_, parent)| parent);
     [
-        Pattern::Exact(host.to_owned()),
-        Pattern::Wildcard(parent.to_owned()),
+        Pattern::Exact(host.to_smolstr()),
+        Pattern::Wildcard(parent.to_smolstr()),
         Pattern::Any,
     ]
 }

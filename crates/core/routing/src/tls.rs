@@ -37,7 +37,7 @@ fn claims(ingress: &Ingress) -> impl Iterator<Item = TlsClaim> {
         });
         named.map(|host| TlsClaim {
             host,
-            secret: ObjectKey::new(&ingress.key.namespace, &tls.secret),
+            secret: ObjectKey::new(ingress.key.namespace.clone(), &tls.secret),
             ingress: ingress.key.clone(),
         })
     })

@@ -116,7 +116,7 @@ pub fn default_backend() -> ServiceRef {
     ServiceRef {
         namespace: names::FOUROHFOUR_NAMESPACE.to_owned(),
         target: Target {
-            service: names::FOUROHFOUR_SERVICE.to_owned(),
+            service: names::FOUROHFOUR_SERVICE.into(),
             port: PortRef::Number(DEFAULT_BACKEND_PORT),
         },
     }

@@ -109,7 +109,7 @@ pub(crate) async fn exchange(
                 }
             },
             Err(error) => {
-                tracing::debug!(%endpoint, service = backend.service, %error, "endpoint passed over");
+                tracing::debug!(%endpoint, service = backend.service.as_str(), %error, "endpoint passed over");
                 failed(pool, endpoint, Some(Fault::Unreachable), tally);
                 error.into()
             }

@@ -234,7 +234,7 @@ static POLICY: LazyLock<IngressPolicy> = LazyLock::new(|| {
 /// The gateway's table as the other tools have made it.
 static OTHERS_TABLE: LazyLock<RouteTable> = LazyLock::new(|| {
     let target = Target {
-        service: "web".to_owned(),
+        service: "web".into(),
         port: PortRef::Number(80),
     };
     let settings = Settings {
@@ -283,16 +283,16 @@ fn service(namespace: &str) -> Vec<Object> {
         Object::Service(Service {
             key: key.clone(),
             ports: vec![ServicePort {
-                name: String::new(),
+                name: "".into(),
                 port: 80,
                 protocol: AppProtocol::Http1,
             }],
         }),
         Object::Slice(EndpointSlice {
             key,
-            service: "web".to_owned(),
+            service: "web".into(),
             ports: vec![SlicePort {
-                name: String::new(),
+                name: "".into(),
                 port: 8000,
             }],
             endpoints: vec![endpoint],

@@ -206,7 +206,7 @@ fn explained_route_is_the_one_that_is_taken() {
         ("org", "/"),
     ] {
         let taken = match table.decide(host, path) {
-            Decision::Backend(backend) | Decision::NoEndpoints(backend) => Some(backend.ingress.clone()),
+            Decision::Backend(backend) | Decision::NoEndpoints(backend) => Some(backend.ingress.to_string()),
             Decision::NotFound(_) | Decision::Moved(_) => None,
         };
         let explained = table.explain(host, path).route.map(|route| route.ingress);

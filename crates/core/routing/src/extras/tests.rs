@@ -46,7 +46,7 @@ fn ingress(name: &str, annotations: &[(&str, &str)], paths: &[(&str, &str)]) -> 
 fn service(name: &str, last: u8) -> Vec<Object> {
     let key = ObjectKey::new("tool-alpha", name);
     let port = |port| ServicePort {
-        name: format!("p{port}"),
+        name: format!("p{port}").into(),
         port,
         protocol: AppProtocol::Http1,
     };
@@ -76,7 +76,7 @@ fn table(objects: Vec<Object>) -> RouteTable {
 
 fn winner(table: &RouteTable, path: &str) -> String {
     match table.decide(HOST, path) {
-        Decision::Backend(backend) => backend.ingress.clone(),
+        Decision::Backend(backend) => backend.ingress.to_string(),
         _ => "-".to_owned(),
     }
 }

@@ -78,7 +78,7 @@ fn service_keeps_its_tcp_ports_and_an_external_one_has_none() {
         let ports = Service::read(&service).unwrap().ports;
         ports
             .into_iter()
-            .map(|port| (port.name, port.port))
+            .map(|port| (port.name.to_string(), port.port))
             .collect::<Vec<_>>()
     };
     assert_eq!(

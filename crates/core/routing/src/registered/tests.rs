@@ -30,9 +30,9 @@ fn target() -> Target {
 fn kubernetes(tool: &str, paths: &[(&str, &str)]) -> Vec<Change> {
     let key = ObjectKey::new(format!("tool-{tool}"), "web");
     let rules = paths.iter().map(|(host, path)| Rule {
-        host: (*host).to_owned(),
+        host: (*host).into(),
         paths: vec![Path {
-            path: (*path).to_owned(),
+            path: (*path).into(),
             kind: PathKind::Prefix,
             target: Some(target()),
         }],
@@ -50,7 +50,7 @@ fn kubernetes(tool: &str, paths: &[(&str, &str)]) -> Vec<Change> {
     let service = Service {
         key: key.clone(),
         ports: vec![ServicePort {
-            name: String::new(),
+            name: "".into(),
             port: 8000,
             protocol: AppProtocol::Http1,
         }],
@@ -59,7 +59,7 @@ fn kubernetes(tool: &str, paths: &[(&str, &str)]) -> Vec<Change> {
         key,
         service: "web".into(),
         ports: vec![SlicePort {
-            name: String::new(),
+            name: "".into(),
             port: 8080,
         }],
         endpoints: vec![Endpoint {

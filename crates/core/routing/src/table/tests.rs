@@ -379,7 +379,7 @@ fn snapshot_of_other_settings_or_version_is_not_taken() {
 }
 
 fn any_key() -> impl Strategy<Value = ObjectKey> {
-    ("tool-[ab]", "[xyz]").prop_map(|(namespace, name)| ObjectKey { namespace, name })
+    ("tool-[ab]", "[xyz]").prop_map(|(namespace, name)| ObjectKey::new(namespace, name))
 }
 
 fn any_path() -> impl Strategy<Value = Path> {
@@ -403,7 +403,7 @@ fn any_ingress() -> impl Strategy<Value = Object> {
             Object::Ingress(Ingress {
                 key,
                 created_seconds,
-                class: class.map(str::to_owned),
+                class: class.map(Into::into),
                 refused,
                 rules: rules
                     .into_iter()
@@ -501,4 +501,39 @@ proptest! {
         let table = served(vec![ingress("tool-a", "a", 1, &[("*.example.org", "/a", PathKind::Prefix)])]);
         let _ = table.decide(&host, &path);
     }
+}
+
+/// A table of ten thousand hosts is mostly such lists.
+#[test]
+fn what_is_kept_has_no_room_that_it_does_not_use() {
+    let mut ingress = ingress("tool-a", "a", 1, &[("a.o", "/", PathKind::Prefix)]);
+    ingress.rules.reserve(3);
+    ingress.rules[0].paths.reserve(3);
+    let mut service = service("tool-a", "a");
+    service.ports.reserve(3);
+    let mut slice = slice("tool-a", "a", "a", vec![endpoint(1, true, true, false)]);
+    slice.endpoints.reserve(3);
+    slice.ports.reserve(3);
+    let objects = [
+        Object::Service(service),
+        Object::Slice(slice),
+        Object::Ingress(ingress),
+    ];
+    let table = RouteTable::new(settings()).with(objects.map(Change::Put));
+
+    let state = table.namespace("tool-a").unwrap();
+    let (service, slice) = (state.services.get("a").unwrap(), state.slices.get("a").unwrap());
+    let ingress = state.ingresses.get("a").unwrap();
+    let Decision::Backend(backend) = table.decide("a.o", "/") else {
+        unreachable!("it is routed");
+    };
+    let rooms = [
+        (service.ports.capacity(), service.ports.len()),
+        (slice.ports.capacity(), slice.ports.len()),
+        (slice.endpoints.capacity(), slice.endpoints.len()),
+        (ingress.rules.capacity(), ingress.rules.len()),
+        (ingress.rules[0].paths.capacity(), ingress.rules[0].paths.len()),
+        (backend.endpoints.capacity(), backend.endpoints.len()),
+    ];
+    assert!(rooms.iter().all(|(room, used)| room == used), "{rooms:?}");
 }

@@ -51,11 +51,11 @@ async fn write_status(client: &Client, key: &ObjectKey, patch: &Patch<&serde_jso
             && (400..500).contains(&answer.code)
         {
             if answer.code != 404 {
-                tracing::warn!(namespace = key.namespace, ingress = key.name, %error, "status not written");
+                tracing::warn!(namespace = key.namespace.as_str(), ingress = key.name.as_str(), %error, "status not written");
             }
             return;
         }
-        tracing::debug!(namespace = key.namespace, ingress = key.name, %error, "status not written yet");
+        tracing::debug!(namespace = key.namespace.as_str(), ingress = key.name.as_str(), %error, "status not written yet");
         tokio::time::sleep(RETRY_PAUSE).await;
     }
 }

@@ -115,8 +115,8 @@ impl DataPlane {
             .is_some_and(|allowed| !allowed.holds(visitor));
         if is_denied || is_other {
             tracing::debug!(
-                namespace = backend.namespace,
-                ingress = backend.ingress,
+                namespace = backend.namespace.as_str(),
+                ingress = backend.ingress.as_str(),
                 "address not taken"
             );
             self.tally.happened(Event::Refused);

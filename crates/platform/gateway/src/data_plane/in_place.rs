@@ -96,7 +96,7 @@ impl DataPlane {
         let mut response = match answered {
             Ok(response) => response,
             Err(error) => {
-                tracing::debug!(service = backend.service, %error, "there is no page");
+                tracing::debug!(service = backend.service.as_str(), %error, "there is no page");
                 return None;
             }
         };

@@ -50,8 +50,8 @@ impl DataPlane {
     /// What is answered where the tool has all that it may have.
     fn full(&self, visit: &Visit, backend: &Backend, room: RoomSize) -> Response<ResponseBody> {
         tracing::debug!(
-            service = backend.service,
-            namespace = backend.namespace,
+            service = backend.service.as_str(),
+            namespace = backend.namespace.as_str(),
             "the tool is at its limit"
         );
         self.tally.happened(Event::Full);
@@ -122,7 +122,7 @@ impl DataPlane {
                 compress(response, reader, &rules.compression, &self.compressions)
             }
             Err(error) => {
-                tracing::debug!(service = backend.service, namespace = backend.namespace, %error, "no answer");
+                tracing::debug!(service = backend.service.as_str(), namespace = backend.namespace.as_str(), %error, "no answer");
                 if let Some(event) = event_of(&error) {
                     self.tally.happened(event);
                 }

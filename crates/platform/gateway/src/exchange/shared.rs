@@ -38,7 +38,7 @@ pub(super) async fn exchange(
             let place = match pool.lanes.place(endpoint).await {
                 Ok(place) => place,
                 Err(error) => {
-                    tracing::debug!(%endpoint, service = backend.service, %error, "endpoint passed over");
+                    tracing::debug!(%endpoint, service = backend.service.as_str(), %error, "endpoint passed over");
                     failed(pool, endpoint, Some(Fault::Unreachable), tally);
                     last = error.into();
                     break;

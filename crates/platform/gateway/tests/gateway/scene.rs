@@ -126,7 +126,7 @@ impl Scene {
             class: Some("toolforge".into()),
             refused: None,
             rules: vec![Rule {
-                host: Self::host(tool),
+                host: Self::host(tool).into(),
                 paths: vec![Path {
                     path: path.into(),
                     kind,

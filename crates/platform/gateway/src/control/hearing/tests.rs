@@ -79,7 +79,7 @@ impl Told {
         self.table
             .objects()
             .iter()
-            .map(|object| object.key().name)
+            .map(|object| object.key().name.to_string())
             .collect()
     }
 }

@@ -88,7 +88,7 @@ impl DataPlane {
         let body = RequestBody::default();
         let answer = exchange(&self.pool, &server, self.next_turn(), &asked, body, &self.tally).await;
         let answer = answer.map_err(|error| {
-            tracing::debug!(namespace = backend.namespace, %error, "auth-url does not answer");
+            tracing::debug!(namespace = backend.namespace.as_str(), %error, "auth-url does not answer");
             failed()
         })?;
         let cookies: Vec<_> = answer.headers().get_all(SET_COOKIE).iter().cloned().collect();
@@ -109,7 +109,7 @@ impl DataPlane {
             }
             StatusCode::FORBIDDEN => Err(page(StatusCode::FORBIDDEN)),
             status => {
-                tracing::debug!(namespace = backend.namespace, %status, "auth-url answers strangely");
+                tracing::debug!(namespace = backend.namespace.as_str(), %status, "auth-url answers strangely");
                 Err(failed())
             }
         }
