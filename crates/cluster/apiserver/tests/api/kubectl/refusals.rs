@@ -151,8 +151,10 @@ async fn says_plainly_what_is_not_offered() {
         ),
         ("top pod", "Metrics API not available"),
         ("top node", "Metrics API not available"),
-        ("autoscale deployment web --max=3", "(NotFound)"),
-        ("get hpa", "the server doesn't have a resource type \"hpa\""),
+        (
+            "get storageclasses",
+            "the server doesn't have a resource type \"storageclasses\"",
+        ),
     ] {
         let refused = kubectl.try_run(&line.split(' ').collect::<Vec<_>>()).await;
         assert!(
@@ -162,5 +164,14 @@ async fn says_plainly_what_is_not_offered() {
             refused.err
         );
     }
+    // What is there although nobody acts on it in this API alone.
+    kubectl
+        .line("autoscale deployment web --max=3 --cpu-percent=50")
+        .await;
+    let told = kubectl.line("get hpa web --no-headers").await;
+    assert!(
+        told.contains("Deployment/web") && told.contains("cpu: <unknown>/50%"),
+        "{told}"
+    );
     api.stop().await;
 }
