@@ -4,21 +4,34 @@
 //! made while it is being read. Labels and annotations of objects do not become labels of figures (as with
 //! kube-state-metrics, unless it is told otherwise), and Secrets are not looked at.
 
+mod autoscaler;
+mod claims;
 mod cluster;
+mod control;
 mod jobs;
 mod lines;
 mod network;
 mod page;
 mod pod;
+mod slices;
 mod table;
 mod workload;
 
 use std::sync::Arc;
 
+use k8s_openapi::api::admissionregistration::v1::{
+    MutatingWebhookConfiguration, ValidatingWebhookConfiguration,
+};
 use k8s_openapi::api::apps::v1::{Deployment, ReplicaSet, StatefulSet};
+use k8s_openapi::api::autoscaling::v2::HorizontalPodAutoscaler;
 use k8s_openapi::api::batch::v1::{CronJob, Job};
-use k8s_openapi::api::core::v1::{Endpoints, LimitRange, Namespace, Node, Pod, ResourceQuota, Service};
-use k8s_openapi::api::networking::v1::Ingress;
+use k8s_openapi::api::certificates::v1::CertificateSigningRequest;
+use k8s_openapi::api::coordination::v1::Lease;
+use k8s_openapi::api::core::v1::{
+    Endpoints, LimitRange, Namespace, Node, PersistentVolumeClaim, Pod, ResourceQuota, Service,
+};
+use k8s_openapi::api::discovery::v1::EndpointSlice;
+use k8s_openapi::api::networking::v1::{Ingress, IngressClass, NetworkPolicy};
 use k8s_openapi::api::policy::v1::PodDisruptionBudget;
 use kube::runtime::watcher;
 use kube::{Api, Client};
@@ -44,20 +57,29 @@ pub(crate) fn follow(client: &Client) -> (Arc<State>, impl Future<Output = ()> +
         )*};
     }
     follow! {
+        CertificateSigningRequest: "certificatesigningrequests",
         CronJob: "cronjobs",
         Deployment: "deployments",
+        EndpointSlice: "endpointslices",
         Endpoints: "endpoints",
+        HorizontalPodAutoscaler: "horizontalpodautoscalers",
         Ingress: "ingresses",
+        IngressClass: "ingressclasses",
         Job: "jobs",
+        Lease: "leases",
         LimitRange: "limitranges",
+        MutatingWebhookConfiguration: "mutatingwebhookconfigurations",
         Namespace: "namespaces",
+        NetworkPolicy: "networkpolicies",
         Node: "nodes",
+        PersistentVolumeClaim: "persistentvolumeclaims",
         PodDisruptionBudget: "poddisruptionbudgets",
         Pod: "pods",
         ReplicaSet: "replicasets",
         ResourceQuota: "resourcequotas",
         Service: "services",
         StatefulSet: "statefulsets",
+        ValidatingWebhookConfiguration: "validatingwebhookconfigurations",
     }
     let state = Arc::new(State { tables });
     let all = async {

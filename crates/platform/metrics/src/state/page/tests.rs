@@ -1,10 +1,19 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 
+use k8s_openapi::api::admissionregistration::v1::{
+    MutatingWebhookConfiguration, ValidatingWebhookConfiguration,
+};
 use k8s_openapi::api::apps::v1::{Deployment, ReplicaSet, StatefulSet};
+use k8s_openapi::api::autoscaling::v2::HorizontalPodAutoscaler;
 use k8s_openapi::api::batch::v1::{CronJob, Job};
-use k8s_openapi::api::core::v1::{Endpoints, LimitRange, Namespace, Node, Pod, ResourceQuota, Service};
-use k8s_openapi::api::networking::v1::Ingress;
+use k8s_openapi::api::certificates::v1::CertificateSigningRequest;
+use k8s_openapi::api::coordination::v1::Lease;
+use k8s_openapi::api::core::v1::{
+    Endpoints, LimitRange, Namespace, Node, PersistentVolumeClaim, Pod, ResourceQuota, Service,
+};
+use k8s_openapi::api::discovery::v1::EndpointSlice;
+use k8s_openapi::api::networking::v1::{Ingress, IngressClass, NetworkPolicy};
 use k8s_openapi::api::policy::v1::PodDisruptionBudget;
 use kube::runtime::watcher::Event;
 use serde_json::{Value, json};
@@ -139,6 +148,7 @@ fn everything() -> Vec<Arc<Table>> {
     };
     let template = json!({"metadata": {}, "spec": {"containers": []}});
     let condition = |kind: &str| json!([{"type": kind, "status": "True", "reason": "R"}]);
+    let webhooks = json!([{"name": "w", "clientConfig": {"service": {"name": "s", "namespace": "n"}}, "sideEffects": "None", "admissionReviewVersions": ["v1"]}]);
     let mut rich = pod("x");
     rich["metadata"] = meta.clone();
     rich["status"]["phase"] = json!("Failed");
@@ -245,6 +255,52 @@ fn everything() -> Vec<Arc<Table>> {
         table::<Endpoints>(
             "endpoints",
             &of(json!({"subsets": [{"addresses": [{"ip": "127.64.0.2"}], "ports": [{"port": 80}]}]})),
+        ),
+        table::<HorizontalPodAutoscaler>(
+            "horizontalpodautoscalers",
+            &of(
+                json!({"spec": {"scaleTargetRef": {"apiVersion": "apps/v1", "kind": "Deployment", "name": "x"}, "minReplicas": 1, "maxReplicas": 3,
+                "metrics": [{"type": "Resource", "resource": {"name": "cpu", "target": {"type": "Utilization", "averageUtilization": 50}}}]},
+            "status": {"currentReplicas": 1, "desiredReplicas": 2, "conditions": condition("AbleToScale"),
+                "currentMetrics": [{"type": "Resource", "resource": {"name": "cpu", "current": {"averageUtilization": 80, "averageValue": "40m"}}}]}}),
+            ),
+        ),
+        table::<EndpointSlice>(
+            "endpointslices",
+            &of(
+                json!({"addressType": "IPv4", "ports": [{"name": "http", "port": 80, "protocol": "TCP"}],
+            "endpoints": [{"addresses": ["127.64.0.2"], "hostname": "h", "nodeName": "one", "zone": "z", "targetRef": {"kind": "Pod", "name": "p", "namespace": "n"},
+                "conditions": {"ready": true, "serving": true, "terminating": false}}]}),
+            ),
+        ),
+        table::<NetworkPolicy>(
+            "networkpolicies",
+            &of(json!({"spec": {"podSelector": {}, "ingress": [{}]}})),
+        ),
+        table::<IngressClass>("ingressclasses", &of(json!({"spec": {"controller": "a.b/c"}}))),
+        table::<Lease>(
+            "leases",
+            &of(json!({"spec": {"holderIdentity": "h", "renewTime": "2026-01-02T03:04:05.000000Z"}})),
+        ),
+        table::<CertificateSigningRequest>(
+            "certificatesigningrequests",
+            &of(
+                json!({"spec": {"request": "", "signerName": "s"}, "status": {"certificate": "YWJj", "conditions": condition("Approved")}}),
+            ),
+        ),
+        table::<MutatingWebhookConfiguration>(
+            "mutatingwebhookconfigurations",
+            &of(json!({ "webhooks": webhooks })),
+        ),
+        table::<ValidatingWebhookConfiguration>(
+            "validatingwebhookconfigurations",
+            &of(json!({ "webhooks": webhooks })),
+        ),
+        table::<PersistentVolumeClaim>(
+            "persistentvolumeclaims",
+            &of(
+                json!({"spec": {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "1Gi"}}}, "status": {"phase": "Pending"}}),
+            ),
         ),
         table::<Ingress>(
             "ingresses",
