@@ -372,6 +372,16 @@ fn bent_objects(hello: &Maintainer<'_>) {
         (&"running".into(), &true.into()),
         "{status}"
     );
+    let history = hello.says(&["history"]).ok();
+    assert!(history.contains("did not come up"), "{history}");
+    // Of all that was tried here only one came up.
+    hello.says(&["rollback"]).ok();
+    let status = hello.status();
+    assert_eq!(
+        (&status["type"], &status["older_version_serves"]),
+        (&"static".into(), &false.into()),
+        "{status}"
+    );
     hello.stop();
 }
 

@@ -9,7 +9,7 @@ use serde_json::Value;
 
 use crate::settings::Settings;
 
-pub(crate) use store::{read, record};
+pub(crate) use store::{note, read, record};
 
 /// How many are kept.
 const MOST: usize = 10;
@@ -28,12 +28,16 @@ pub(crate) struct Entry {
     /// When it was applied last, RFC 3339.
     pub(crate) at: String,
     pub(crate) settings: Settings,
+    /// Whether it ever came up; nothing while nobody has seen how it went.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) came_up: Option<bool>,
 }
 
 /// The entries with this configuration as the newest. When it is that already, it keeps its number.
 pub(crate) fn with(entries: &[Entry], settings: &Settings, at: &str) -> Vec<Entry> {
     let newest = entries.last();
     let stays = newest.is_some_and(|newest| same(&newest.settings, settings));
+    let known = entries.iter().find(|entry| same(&entry.settings, settings));
     let mut kept: Vec<Entry> = entries
         .iter()
         .filter(|entry| !same(&entry.settings, settings))
@@ -43,14 +47,34 @@ pub(crate) fn with(entries: &[Entry], settings: &Settings, at: &str) -> Vec<Entr
         revision: newest.map_or(1, |newest| newest.revision + u64::from(!stays)),
         at: at.to_owned(),
         settings: settings.clone(),
+        came_up: known.and_then(|known| known.came_up),
     });
     let too_many = kept.len().saturating_sub(MOST);
     kept.split_off(too_many)
 }
 
-/// The last configuration that differs from this one.
+/// The entries with what has become of this configuration; none when that says nothing new. One that has come up once
+/// is a good one, whatever becomes of it later.
+pub(crate) fn seen(entries: &[Entry], settings: &Settings, came_up: bool) -> Option<Vec<Entry>> {
+    let at = entries
+        .iter()
+        .rposition(|entry| same(&entry.settings, settings))?;
+    if entries[at].came_up == Some(true) || entries[at].came_up == Some(came_up) {
+        return None;
+    }
+    let mut entries = entries.to_vec();
+    entries[at].came_up = Some(came_up);
+    Some(entries)
+}
+
+/// The last configuration that differs from this one; those that never came up only where there is no other.
 pub(crate) fn before<'a>(entries: &'a [Entry], current: &Settings) -> Option<&'a Entry> {
-    entries.iter().rev().find(|entry| !same(&entry.settings, current))
+    let mut others = entries
+        .iter()
+        .rev()
+        .filter(|entry| !same(&entry.settings, current));
+    let last = others.clone().next();
+    others.find(|entry| entry.came_up != Some(false)).or(last)
 }
 
 /// Whether two are the same to a visitor and to the quota.
@@ -195,6 +219,22 @@ mod tests {
     fn what_is_long_is_shortened_to_a_line() {
         assert_eq!(short("python3 -c\n'x'"), "python3 -c 'x'");
         assert_eq!(short(&"x".repeat(61)), format!("{}…", "x".repeat(60)));
+    }
+
+    #[test]
+    fn one_that_never_came_up_is_passed_over() {
+        let mut entries = after(&["1Gi", "2Gi", "3Gi"]);
+        entries = seen(&entries, &mem("1Gi"), true).unwrap();
+        entries = seen(&entries, &mem("2Gi"), false).unwrap();
+        assert_eq!(before(&entries, &mem("3Gi")).unwrap().revision, 1);
+        assert_eq!(before(&entries, &mem("1Gi")).unwrap().revision, 3);
+        // What came up once did not become bad, and what is applied again is what it was.
+        assert_eq!(seen(&entries, &mem("1Gi"), false), None);
+        let again = with(&entries, &mem("2Gi"), "then");
+        assert_eq!(again[2].came_up, Some(false));
+        assert!(seen(&again, &mem("2Gi"), true).is_some());
+        let only = seen(&after(&["1Gi"]), &mem("1Gi"), false).unwrap();
+        assert_eq!(before(&only, &mem("9Gi")).unwrap().revision, 1);
     }
 
     #[test]

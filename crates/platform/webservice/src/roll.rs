@@ -15,6 +15,9 @@ use crate::scene::is_going;
 /// told to end, in seconds. Gateways hear of it within milliseconds; clusters whose packets take other ways need
 /// about a second.
 pub(crate) const DRAIN_SECONDS: u32 = 2;
+/// The same where the gateway is on the machine of the Pods: it hears within milliseconds, and the least that can be
+/// said is a second.
+const DRAIN_SECONDS_NEAR: u32 = 1;
 
 /// How old and new Pods follow each other.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -176,9 +179,10 @@ fn free(quota: &ResourceQuota) -> Vec<(String, Quantity)> {
 }
 
 /// Has a Pod wait before its process is told to end, so that no visitor is cut off.
-pub(crate) fn drain(deployment: &mut Value) {
+pub(crate) fn drain(deployment: &mut Value, near: bool) {
+    let seconds = if near { DRAIN_SECONDS_NEAR } else { DRAIN_SECONDS };
     if let Some(container) = deployment.pointer_mut("/spec/template/spec/containers/0") {
-        container["lifecycle"] = json!({ "preStop": { "sleep": { "seconds": DRAIN_SECONDS } } });
+        container["lifecycle"] = json!({ "preStop": { "sleep": { "seconds": seconds } } });
     }
 }
 

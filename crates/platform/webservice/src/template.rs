@@ -95,7 +95,8 @@ fn templates_of(files: &HomeFiles) -> Result<Vec<(PathBuf, String)>, WebserviceE
 fn text_of(files: &HomeFiles, path: &Path) -> Result<Option<String>, WebserviceError> {
     files.read(path).map_err(|error| {
         WebserviceError::Precondition(format!(
-            "Your template file ({}) cannot be read: {error}; make it a text file that your tool may read",
+            "Your template file ({}) cannot be read: {error}; make it a text file that your tool may read, in a folder that \
+             it may enter",
             shown(path)
         ))
     })

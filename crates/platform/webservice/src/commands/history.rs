@@ -28,7 +28,11 @@ pub(super) async fn run(session: &Session, output: OutputArgs) -> Result<(), Web
             entry.revision,
             to_the_second(&entry.at),
             entry.settings.kind.as_deref().unwrap_or("-"),
-            said(&entry.settings).join(", ")
+            said(&entry.settings)
+                .into_iter()
+                .chain((entry.came_up == Some(false)).then(|| "did not come up".to_owned()))
+                .collect::<Vec<_>>()
+                .join(", ")
         );
     }
     Ok(())

@@ -19,6 +19,7 @@ use crate::{
     cli::{FollowArgs, StartArgs},
     environment,
     error::WebserviceError,
+    exit::Exit,
     history,
     objects::{self, BUILDSERVICE, Wanted},
     platform::Platform,
@@ -71,6 +72,11 @@ pub(super) async fn bring(
         history::record(session, &resolved.settings),
         serve(session, platform, doing, follow)
     );
+    if !follow.no_wait
+        && let Some(came_up) = came_up(&served)
+    {
+        history::note(session, &resolved.settings, came_up).await;
+    }
     served?;
     if placed.has_old {
         Box::pin(adopt::clear(session)).await?;
@@ -79,6 +85,18 @@ pub(super) async fn bring(
         Ok(())
     } else {
         takeover::finish(session, &placed.roll).await
+    }
+}
+
+/// What an end of following says of a configuration: nothing where it is not the reason.
+fn came_up(served: &Result<(), WebserviceError>) -> Option<bool> {
+    match served {
+        Ok(()) => Some(true),
+        Err(WebserviceError::DoesNotServe { exit, .. }) => match exit {
+            Exit::Url | Exit::Api | Exit::Time => None,
+            _ => Some(false),
+        },
+        Err(_) => None,
     }
 }
 
@@ -116,7 +134,8 @@ pub(super) async fn put(
         started_at: jiff::Timestamp::now().to_string(),
     };
     let mut deployment = objects::deployment(&wanted);
-    let prepared = Box::pin(takeover::prepare(session, &mut deployment)).await?;
+    let near = platform.gateway.is_some();
+    let prepared = Box::pin(takeover::prepare(session, &mut deployment, near)).await?;
     let applied = Box::pin(apply_all(session, platform, &deployment)).await;
     if applied.is_err() && prepared.is_new {
         // What was put in place before is of no use without the rest. That it stays would be no harm.

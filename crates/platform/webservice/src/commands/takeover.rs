@@ -24,12 +24,17 @@ use crate::{
 const DOING: &str = "asking whether the new version may run";
 
 /// Fits the Deployment to what is there, and says so when there will be a gap. Asks first whether the new Pods
-/// would be let in at all: what serves must not go for something that never comes.
-pub(super) async fn prepare(session: &Session, deployment: &mut Value) -> Result<Prepared, WebserviceError> {
+/// would be let in at all: what serves must not go for something that never comes. `near`: the gateway is on the
+/// machine of the Pods.
+pub(super) async fn prepare(
+    session: &Session,
+    deployment: &mut Value,
+    near: bool,
+) -> Result<Prepared, WebserviceError> {
     let (version, scene) = futures::join!(session.client.apiserver_version(), look(session));
     // Without a version it is left out: it is better to lose a request than not to start.
     if version.is_ok_and(|version| knows_pause(&version.major, &version.minor)) {
-        drain(deployment);
+        drain(deployment, near);
     }
     let scene = scene?;
     let old: Vec<&Pod> = scene.own_pods().collect();

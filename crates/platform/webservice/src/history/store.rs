@@ -1,10 +1,10 @@
 //! Keeps the history in a `ConfigMap` of the tool's namespace; it outlives the webservice.
 
 use k8s_openapi::api::core::v1::ConfigMap;
-use kube::{Api, ResourceExt as _, api::PostParams};
+use kube::{ResourceExt as _, api::PostParams};
 use toolforge_model::labels;
 
-use super::{Entry, with};
+use super::{Entry, seen, with};
 use crate::{error::WebserviceError, session::Session, settings::Settings};
 
 /// The `ConfigMap`.
@@ -29,10 +29,20 @@ pub(crate) async fn read(session: &Session) -> Result<Vec<Entry>, WebserviceErro
 
 /// Records what was applied. What runs, runs, so that this does not work is only told.
 pub(crate) async fn record(session: &Session, settings: &Settings) {
-    let maps = session.api::<ConfigMap>();
+    let now = jiff::Timestamp::now().to_string();
+    change(session, |entries| Some(with(entries, settings, &now))).await;
+}
+
+/// Notes whether it came up.
+pub(crate) async fn note(session: &Session, settings: &Settings, came_up: bool) {
+    change(session, |entries| seen(entries, settings, came_up)).await;
+}
+
+/// Writes what becomes of the entries, if that is something new.
+async fn change(session: &Session, changed: impl Fn(&[Entry]) -> Option<Vec<Entry>>) {
     let mut last = None;
     for _ in 0..TRIES {
-        match record_once(&maps, session, settings).await {
+        match change_once(session, &changed).await {
             Ok(()) => return,
             // Others wrote in between: they are read again.
             Err(kube::Error::Api(status)) if status.code == 409 => last = Some(kube::Error::Api(status)),
@@ -47,13 +57,18 @@ pub(crate) async fn record(session: &Session, settings: &Settings) {
     }
 }
 
-async fn record_once(maps: &Api<ConfigMap>, session: &Session, settings: &Settings) -> kube::Result<()> {
-    let now = jiff::Timestamp::now().to_string();
+async fn change_once(
+    session: &Session,
+    changed: impl Fn(&[Entry]) -> Option<Vec<Entry>>,
+) -> kube::Result<()> {
+    let maps = session.api::<ConfigMap>();
     let found = maps.get_opt(CONFIG_MAP).await?;
     let is_new = found.is_none();
     let mut map = found.unwrap_or_default();
     // One that cannot be read is begun anew: nobody can go back to what is in it.
-    let entries = with(&entries(&map).unwrap_or_default(), settings, &now);
+    let Some(entries) = changed(&entries(&map).unwrap_or_default()) else {
+        return Ok(());
+    };
     let text = serde_json::to_string_pretty(&entries).map_err(kube::Error::SerdeError)?;
     map.data.get_or_insert_default().insert(KEY.to_owned(), text);
     map.labels_mut().insert(
