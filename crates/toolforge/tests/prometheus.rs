@@ -79,6 +79,7 @@ fn prometheus_reaches_everything_understands_every_rule_and_raises_alerts() {
     let _visits = Visits::begin(visitor, vec![scratch.url("hello"), scratch.url("nobody")]);
 
     let folder = configuration(&scratch);
+    it_may_read_figures_and_nothing_else(&scratch, &folder);
     server::without_waiting(&folder);
     let prometheus = Server::start(&folder, scratch.visitor(&[]));
     every_target_is_up(&prometheus);
@@ -116,6 +117,41 @@ fn configuration(scratch: &Scratch) -> PathBuf {
     assert_eq!(mode & 0o777, 0o600);
     promtool(&["check", "config", "prometheus.yml"], &folder);
     folder
+}
+
+fn it_may_read_figures_and_nothing_else(scratch: &Scratch, folder: &Path) {
+    let ask = |words: &[&str]| {
+        let mut kubectl = Command::new("kubectl");
+        kubectl
+            .args(["--kubeconfig", "/dev/null", "--server"])
+            .arg(format!("https://127.0.0.1:{}", scratch.port("--api-port")))
+            .args([
+                "--certificate-authority",
+                "ca.crt",
+                "--client-certificate",
+                "client.crt",
+            ])
+            .args(["--client-key", "client.key"])
+            .args(words)
+            .env("KUBECACHEDIR", scratch.path().join("prometheus-cache"))
+            .current_dir(folder);
+        Outcome::of(&mut kubectl)
+    };
+    let figures = ask(&["get", "--raw", "/metrics"]).ok();
+    assert!(figures.contains("apiserver_request_total"), "{figures}");
+    // By the first one one would get into containers.
+    for words in [
+        ["get", "--raw", "/api/v1/nodes/localhost/proxy/metrics"].as_slice(),
+        &["get", "--raw", "/api/v1/namespaces/tool-hello/pods"],
+        &["get", "secrets", "-n", "toolforge-system"],
+        &["delete", "pod", "any", "-n", "toolforge-system"],
+    ] {
+        let refused = ask(words);
+        assert!(
+            refused.code != 0 && refused.stderr.contains("Forbidden"),
+            "{words:?}: {refused:?}"
+        );
+    }
 }
 
 fn promtool(arguments: &[&str], folder: &Path) {
