@@ -65,6 +65,9 @@ pub(crate) enum Command {
         #[arg(value_enum, value_name = "SHELL")]
         shell: clap_complete::Shell,
     },
+    /// Print docs/metrics-reference.md: every figure that the components tell
+    #[command(hide = true)]
+    MetricsReference,
     /// Write the manual pages of this command and of webservice into a folder
     Man {
         /// The folder, such as /usr/local/share/man/man1

@@ -8,6 +8,7 @@ use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use toolforge_admission::{Registration, keep_configurations};
 use toolforge_certificates::Authorities;
+use toolforge_figures::Process;
 use toolforge_model::Domain;
 use toolforge_pki::Identity;
 use toolforge_serve::Presented;
@@ -55,7 +56,10 @@ pub(crate) fn admission(arguments: &AdmissionArgs) -> anyhow::Result<ExitCode> {
         // None: it was told to stop before there was one.
         match certificate {
             Some(certificate) => {
-                Ok(toolforge_admission::run(client, listener, certificate, policies, stop).await?)
+                Ok(
+                    toolforge_admission::run(client, listener, certificate, policies, Process::Own, stop)
+                        .await?,
+                )
             }
             None => Ok(()),
         }
@@ -140,6 +144,7 @@ pub(crate) fn metrics(arguments: &MetricsArgs) -> anyhow::Result<ExitCode> {
         let config = toolforge_metrics::Config {
             listener: listen(address).await?,
             certificate: Presented::files(&files.tls_cert, &files.tls_key, stop.clone())?,
+            process: Process::Own,
         };
         Ok(toolforge_metrics::run(client, config, stop).await?)
     })

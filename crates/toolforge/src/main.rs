@@ -21,6 +21,7 @@ mod outcome;
 mod paper;
 mod policy;
 mod prometheus;
+mod reference;
 mod rules;
 mod settings;
 mod supervisor;
@@ -77,6 +78,10 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Fourohfour(arguments) => component::fourohfour(&arguments),
         Command::K8sStatus(arguments) => component::k8s_status(arguments),
         Command::Completion { shell } => Ok(paper::print_completion(shell)),
+        Command::MetricsReference => {
+            print!("{}", reference::page());
+            Ok(ExitCode::SUCCESS)
+        }
         Command::Man { folder } => paper::write_pages(&folder),
         Command::Prometheus(arguments) => prometheus::run(&arguments),
         Command::Metrics(arguments) => component::metrics(&arguments),

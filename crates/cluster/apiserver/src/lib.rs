@@ -48,5 +48,6 @@ mod world;
 
 pub use audit::{AuditError, AuditLog};
 pub use error::ApiError;
+pub use metrics::FAMILIES;
 pub use server::{ApiServer, Config};
 pub use upkeep::{Inspected, Restored, UpkeepError, inspect_backup, restore_backup, rotate_key};

@@ -3,7 +3,7 @@
 //! The gate counts requests, the admission chain its webhooks; what is stored and what the process takes is looked up
 //! when somebody asks. The number of series is bounded, whatever clients ask for.
 
-mod process;
+mod families;
 mod running;
 mod storage;
 
@@ -12,11 +12,7 @@ use std::sync::atomic::AtomicUsize;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
-use axum::body::Body;
 use axum::response::Response;
-use http::HeaderValue;
-use http::header::CONTENT_TYPE;
-use prometheus_client::encoding::text::encode;
 use prometheus_client::encoding::{EncodeLabelSet, LabelSetEncoder};
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
@@ -24,14 +20,14 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::Registry;
 use toolforge_chain::WebhookCall;
+use toolforge_figures::{Process, register};
 
 use crate::definitions::Kinds;
 use crate::request::RequestInfo;
 use crate::store::Store;
+pub use families::FAMILIES;
 pub(crate) use running::Running;
 
-/// The form of the answer.
-const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 /// Combinations of verb, resource and code that are counted apart; what comes later is counted as `other`.
 const MAX_SERIES: usize = 2000;
 /// Webhooks that are counted apart.
@@ -127,28 +123,12 @@ impl Metrics {
         let durations: Histograms<Subject> = Family::new_with_constructor(|| Histogram::new(REQUEST_SECONDS));
         let long_running = Family::default();
         let webhooks: Histograms<Called> = Family::new_with_constructor(|| Histogram::new(WEBHOOK_SECONDS));
-        registry.register(
-            "apiserver_request",
-            "Requests answered, by what they were about and the code of the answer",
-            requests.clone(),
-        );
-        registry.register(
-            "apiserver_request_duration_seconds",
-            "Seconds until a request was answered; streams are not among them",
-            durations.clone(),
-        );
-        registry.register(
-            "apiserver_longrunning_requests",
-            "Watches and other streams that are open",
-            long_running.clone(),
-        );
-        registry.register(
-            "apiserver_admission_webhook_admission_duration_seconds",
-            "Seconds until an admission webhook answered",
-            webhooks.clone(),
-        );
+        register(&mut registry, &families::REQUESTS, requests.clone());
+        register(&mut registry, &families::DURATIONS, durations.clone());
+        register(&mut registry, &families::LONG_RUNNING, long_running.clone());
+        register(&mut registry, &families::WEBHOOKS, webhooks.clone());
         registry.register_collector(Box::new(storage::Stored { store, kinds }));
-        registry.register_collector(Box::new(process::Process));
+        Process::Own.register(&mut registry);
         Self {
             registry,
             requests,
@@ -162,14 +142,7 @@ impl Metrics {
 
     /// The answer to `/metrics`.
     pub(crate) fn answer(&self) -> Response {
-        let mut text = String::new();
-        // Writing into a String cannot fail.
-        let _ = encode(&mut text, &self.registry);
-        let mut response = Response::new(Body::from(text));
-        response
-            .headers_mut()
-            .insert(CONTENT_TYPE, HeaderValue::from_static(OPEN_METRICS));
-        response
+        toolforge_figures::answer(&self.registry)
     }
 
     /// Counts a request that has been answered; a stream only begins with its answer, and counts until it ends.

@@ -8,7 +8,6 @@ use std::{
 };
 
 use futures::{Stream, StreamExt as _};
-use jiff::Timestamp;
 use k8s_openapi::api::core::v1::Pod;
 use kube::{
     Api, Client,
@@ -129,7 +128,6 @@ pub(crate) async fn run_on<R: Runtime>(
         node: name.clone(),
         machine: machine.clone(),
         controllers: protect.controllers,
-        started: Timestamp::now(),
     };
     let pods = Pods::new(shared, Network::of(config.pod_network), shutdown.clone());
     let (served, (), (), (), ()) = tokio::join!(

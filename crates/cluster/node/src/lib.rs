@@ -41,5 +41,6 @@ pub use runtime::{
     ContainerId, ContainerPlace, CreateError, CreateRequest, Exit, Mount, MountSource, OutputSink,
     ProbeOutcome, Runtime, StartError, Stop,
 };
+pub use server::FAMILIES;
 pub use session::{Input, Output, Resizer, Session};
 pub use usage::{Allowance, Memory, Reading, Throttling, Usage};

@@ -18,6 +18,7 @@ use axum::{
     routing::get,
 };
 pub(crate) use door::Door;
+pub use figures::FAMILIES;
 pub(crate) use figures::Meter;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;

@@ -8,6 +8,7 @@ use tokio::{
     net::TcpListener,
     sync::{oneshot, watch},
 };
+use toolforge_figures::Process;
 use toolforge_pki::KeyKind;
 use toolforge_policy::psp::ToolClass;
 
@@ -130,6 +131,8 @@ pub struct Config {
     pub election: Option<Election>,
     /// Where health, readiness and metrics are answered, over plain HTTP; none means nowhere.
     pub listener: Option<TcpListener>,
+    /// Whether the metrics tell of the process.
+    pub process: Process,
     /// Told once, when every account of the directory has been looked at for the first time.
     pub on_first_pass: Option<oneshot::Sender<Summary>>,
     /// Told how far that is.
@@ -153,6 +156,7 @@ impl Config {
             lifecycle: Lifecycle::default(),
             election: None,
             listener: None,
+            process: Process::Own,
             on_first_pass: None,
             progress: None,
         }

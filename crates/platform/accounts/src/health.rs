@@ -7,7 +7,7 @@ use std::{sync::Arc, time::Duration};
 use axum::{
     Router,
     extract::State,
-    http::{StatusCode, header::CONTENT_TYPE},
+    http::StatusCode,
     response::{IntoResponse, Response},
     routing::get,
 };
@@ -18,6 +18,7 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 
+use toolforge_figures::Process;
 use toolforge_model::Chain;
 
 use crate::{
@@ -25,8 +26,6 @@ use crate::{
     report::{Ask, Report},
 };
 
-/// The form of the figures.
-const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 /// Connections at once: Prometheus and the kubelet have one each.
 const CONNECTIONS: usize = 64;
 /// A loop that has not answered by then does not turn: it never waits for anything but news.
@@ -58,9 +57,9 @@ enum Answer {
 }
 
 impl Health {
-    pub(crate) fn new() -> Arc<Self> {
+    pub(crate) fn new(process: Process) -> Arc<Self> {
         Arc::new(Self {
-            metrics: Arc::new(Metrics::new()),
+            metrics: Arc::new(Metrics::new(process)),
             stage: Mutex::new(Stage::Starting),
         })
     }
@@ -136,10 +135,7 @@ async fn metrics(State(health): State<Arc<Health>>) -> Response {
         Answer::Turns(report) => Some(report),
         Answer::NoLoop | Answer::Silent => None,
     };
-    match health.metrics.text(report.as_ref()) {
-        Ok(text) => ([(CONTENT_TYPE, OPEN_METRICS)], text).into_response(),
-        Err(_) => StatusCode::INTERNAL_SERVER_ERROR.into_response(),
-    }
+    toolforge_figures::answer(health.metrics.registry(report.as_ref()))
 }
 
 fn unavailable(why: &str) -> Response {

@@ -78,6 +78,7 @@ pub use ldap::{
     AttributeSettings, Attributes, ChangeSettings, Changes, DirectorySettings, DirectorySettingsError,
     LdapAccess, LdapFailure, News, Pace, Place, PlaceSettings, Shape, follow_directory, read_directory,
 };
+pub use metrics::FAMILIES;
 pub use overrides::{Overrides, OverridesError};
 pub use overview::{Line, OverviewError, State, list};
 pub use plan::{Action, ObjectKey, plan};

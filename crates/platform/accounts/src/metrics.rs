@@ -4,21 +4,25 @@
 //! that its dashboards and alerts go on working. Every label has values from a fixed list.
 
 use std::{
-    fmt,
     sync::atomic::AtomicI64,
     time::{Duration, SystemTime},
 };
 
 use prometheus_client::{
-    encoding::{EncodeLabelSet, text::encode},
+    encoding::EncodeLabelSet,
     metrics::{counter::Counter, family::Family, gauge::Gauge, histogram::Histogram},
-    registry::{Registry, Unit},
+    registry::Registry,
 };
+
+use toolforge_figures::{Process, register};
 
 use crate::{account::Account, cause::Cause, report::Report};
 
+mod families;
 #[cfg(test)]
 mod tests;
+
+pub use families::FAMILIES;
 
 /// Upper bounds in seconds: a turn that finds nothing to do takes less than a millisecond, one that makes a tool some tens.
 const TURN_SECONDS: [f64; 11] = [
@@ -91,7 +95,7 @@ pub(crate) struct Metrics {
 }
 
 impl Metrics {
-    pub(crate) fn new() -> Self {
+    pub(crate) fn new(process: Process) -> Self {
         let mut metrics = Self {
             registry: Registry::default(),
             runs: Histogram::new(RUN_SECONDS),
@@ -118,79 +122,31 @@ impl Metrics {
         for cause in Cause::ALL {
             drop(metrics.failures.get_or_create(&Failed { cause: cause.label() }));
         }
-        metrics.register_original();
-        metrics.register_own();
+        metrics.register(process);
         metrics
     }
 
-    fn register_original(&mut self) {
-        let registry = self.registry.sub_registry_with_prefix("maintain_kubeusers");
-        registry.register_with_unit(
-            "run",
-            "Time that a look at all accounts took",
-            Unit::Seconds,
-            self.runs.clone(),
-        );
-        registry.register(
-            "run_finished",
-            "When the last look at all accounts ended, in seconds since 1970",
-            self.run_finished.clone(),
-        );
-        let counters = [
-            (
-                "accounts_created",
-                "Accounts that got their first credentials",
-                &self.created,
-            ),
-            (
-                "accounts_renewed",
-                "Accounts that got new credentials",
-                &self.renewed,
-            ),
-            ("accounts_disabled", "Accounts that were locked", &self.disabled),
-            ("accounts_removed", "Accounts that were removed", &self.removed),
-        ];
-        for (name, help, counter) in counters {
-            registry.register(name, help, counter.clone());
-        }
-    }
-
-    fn register_own(&mut self) {
-        let registry = self.registry.sub_registry_with_prefix("toolforge_accounts");
-        registry.register("accounts", "Accounts by how they stand", self.accounts.clone());
-        registry.register(
-            "queue_length",
-            "Accounts that are due, that have their turn, and that wait for their time",
-            self.queue.clone(),
-        );
-        registry.register_with_unit("turn", "Time that a turn took", Unit::Seconds, self.turns.clone());
-        registry.register(
-            "turn_failures",
-            "Turns that failed, by what was in the way",
-            self.failures.clone(),
-        );
-        registry.register(
-            "leading",
-            "Whether this replica is the one that acts",
-            self.leading.clone(),
-        );
-        registry.register(
-            "directory_connected",
-            "Whether the directory was read when it was last tried",
+    fn register(&mut self, process: Process) {
+        let registry = &mut self.registry;
+        register(registry, &families::RUNS, self.runs.clone());
+        register(registry, &families::RUN_FINISHED, self.run_finished.clone());
+        register(registry, &families::CREATED, self.created.clone());
+        register(registry, &families::RENEWED, self.renewed.clone());
+        register(registry, &families::DISABLED, self.disabled.clone());
+        register(registry, &families::REMOVED, self.removed.clone());
+        register(registry, &families::ACCOUNTS, self.accounts.clone());
+        register(registry, &families::QUEUE, self.queue.clone());
+        register(registry, &families::TURNS, self.turns.clone());
+        register(registry, &families::FAILURES, self.failures.clone());
+        register(registry, &families::LEADING, self.leading.clone());
+        register(
+            registry,
+            &families::DIRECTORY_CONNECTED,
             self.directory_connected.clone(),
         );
-        registry.register_with_unit(
-            "directory_read_timestamp",
-            "When the directory was last read",
-            Unit::Seconds,
-            self.directory_read.clone(),
-        );
-        registry.register_with_unit(
-            "soonest_credential_expiry_timestamp",
-            "When the first credentials of an active account end",
-            Unit::Seconds,
-            self.soonest_expiry.clone(),
-        );
+        register(registry, &families::DIRECTORY_READ, self.directory_read.clone());
+        register(registry, &families::SOONEST_EXPIRY, self.soonest_expiry.clone());
+        process.register(registry);
     }
 
     fn counts(&self, done: Done) -> &Counts {
@@ -228,8 +184,8 @@ impl Metrics {
             .inc();
     }
 
-    /// All figures as text; without a report, which only the leader has, those of others are not there.
-    pub(crate) fn text(&self, report: Option<&Report>) -> Result<String, fmt::Error> {
+    /// All figures; without a report, which only the leader has, those of others are not there.
+    pub(crate) fn registry(&self, report: Option<&Report>) -> &Registry {
         self.leading.set(i64::from(report.is_some()));
         // What a replica knew when it led is no more.
         self.accounts.clear();
@@ -237,9 +193,7 @@ impl Metrics {
         if let Some(report) = report {
             self.take(report);
         }
-        let mut text = String::new();
-        encode(&mut text, &self.registry)?;
-        Ok(text)
+        &self.registry
     }
 
     fn take(&self, report: &Report) {

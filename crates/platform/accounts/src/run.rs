@@ -48,7 +48,7 @@ pub async fn run(
     shutdown: CancellationToken,
 ) -> Result<(), AccountsError> {
     let servers = Servers::new(config.ldap.clone()).map_err(AccountsError::Directory)?;
-    let health = Health::new();
+    let health = Health::new(config.process);
     let mut background = JoinSet::new();
     if let Some(listener) = config.listener.take() {
         background.spawn(health::serve(listener, health.clone(), shutdown.clone()));

@@ -47,7 +47,14 @@ impl Guards {
             let down = Router::new().fallback(async || StatusCode::INTERNAL_SERVER_ERROR);
             let client = kube::Client::new(down, "default");
             let grants = Grants::fixed(client.clone(), grants);
-            (Accounts::fixed(client, Arc::new(Metrics::new()), known), grants)
+            (
+                Accounts::fixed(
+                    client,
+                    Arc::new(Metrics::new(toolforge_figures::Process::Shared)),
+                    known,
+                ),
+                grants,
+            )
         });
         Ok(Self {
             runtime,

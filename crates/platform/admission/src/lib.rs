@@ -25,6 +25,7 @@ mod webhooks;
 
 pub use certificate::{AUTHORITIES, AUTHORITY_KEY, DEFAULT_SIGNER, serving};
 pub use error::AdmissionError;
+pub use metrics::FAMILIES;
 pub use registration::{Registration, keep_configurations};
 pub use rights::{authority_rules, certificate_rules, service_rules};
 pub use server::run;

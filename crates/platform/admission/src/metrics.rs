@@ -1,20 +1,21 @@
 //! `/metrics`: how much the guards are asked, what they answer, how long they take, and until when the certificate is
 //! good. Every label has values from a fixed list: whoever asks cannot make series.
 
-use std::fmt;
 use std::sync::atomic::AtomicI64;
 use std::time::{Duration, SystemTime};
 
 use prometheus_client::encoding::EncodeLabelSet;
-use prometheus_client::encoding::text::encode;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
-use prometheus_client::registry::{Registry, Unit};
+use prometheus_client::registry::Registry;
+use toolforge_figures::{Process, register};
 
-/// The form of the answer.
-pub(crate) const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+mod families;
+
+pub use families::FAMILIES;
+
 /// Upper bounds in seconds: a verdict takes microseconds, a look at the API milliseconds, and after ten seconds nobody
 /// waits any longer.
 const SECONDS: [f64; 12] = [
@@ -57,9 +58,9 @@ pub(crate) struct Metrics {
 }
 
 impl Metrics {
-    pub(crate) fn new() -> Self {
+    pub(crate) fn new(process: Process) -> Self {
         let mut metrics = Self {
-            registry: Registry::with_prefix("toolforge_admission"),
+            registry: Registry::default(),
             reviews: Family::default(),
             durations: Family::new_with_constructor(|| Histogram::new(SECONDS)),
             unreadable: Family::default(),
@@ -67,29 +68,16 @@ impl Metrics {
             certificate_expiry: Gauge::default(),
         };
         let registry = &mut metrics.registry;
-        registry.register("reviews", "Reviews that were answered", metrics.reviews.clone());
-        registry.register_with_unit(
-            "review_duration",
-            "Time from a read review to its answer",
-            Unit::Seconds,
-            metrics.durations.clone(),
-        );
-        registry.register(
-            "unreadable_requests",
-            "Requests that were no review, and were answered with an HTTP error",
-            metrics.unreadable.clone(),
-        );
-        registry.register(
-            "account_lookups",
-            "Looks at the API for the account of a tool that was not known yet",
-            metrics.look_ups.clone(),
-        );
-        registry.register_with_unit(
-            "certificate_expiry_timestamp",
-            "When the certificate that is presented ends",
-            Unit::Seconds,
+        register(registry, &families::REVIEWS, metrics.reviews.clone());
+        register(registry, &families::DURATIONS, metrics.durations.clone());
+        register(registry, &families::UNREADABLE, metrics.unreadable.clone());
+        register(registry, &families::LOOK_UPS, metrics.look_ups.clone());
+        register(
+            registry,
+            &families::CERTIFICATE_ENDS,
             metrics.certificate_expiry.clone(),
         );
+        process.register(registry);
         metrics
     }
 
@@ -108,29 +96,49 @@ impl Metrics {
         self.look_ups.get_or_create(&Found { result }).inc();
     }
 
-    /// The counters as text, with the end of the certificate that is presented now.
-    pub(crate) fn text(&self, certificate_ends: Option<SystemTime>) -> Result<String, fmt::Error> {
+    /// The counters, with the end of the certificate that is presented now.
+    pub(crate) fn registry(&self, certificate_ends: Option<SystemTime>) -> &Registry {
         let ends = certificate_ends.and_then(|ends| ends.duration_since(SystemTime::UNIX_EPOCH).ok());
         let ends = ends.and_then(|since| i64::try_from(since.as_secs()).ok());
         self.certificate_expiry.set(ends.unwrap_or_default());
-        let mut text = String::new();
-        encode(&mut text, &self.registry)?;
-        Ok(text)
+        &self.registry
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use prometheus_client::encoding::text::encode;
+    use toolforge_figures::PROCESS;
+
     use super::*;
 
     #[test]
     fn the_end_of_the_certificate_is_told_as_it_is_now() {
-        let metrics = Metrics::new();
+        let metrics = Metrics::new(Process::Own);
         for seconds in [1_900_000_000, 1_800_000_000] {
             let ends = SystemTime::UNIX_EPOCH + Duration::from_secs(seconds);
-            let text = metrics.text(Some(ends)).unwrap();
+            let mut text = String::new();
+            encode(&mut text, metrics.registry(Some(ends))).unwrap();
             let line = format!("toolforge_admission_certificate_expiry_timestamp_seconds {seconds}\n");
             assert!(text.contains(&line), "{text}");
         }
+    }
+    #[test]
+    fn all_that_is_told_is_declared() {
+        let metrics = Metrics::new(Process::Own);
+        metrics.answered(
+            &Reviewed {
+                guard: "ingress",
+                operation: "CREATE",
+                verdict: "allowed",
+            },
+            Duration::ZERO,
+        );
+        metrics.unreadable("too_large");
+        metrics.looked_up("found");
+        let mut text = String::new();
+        encode(&mut text, metrics.registry(None)).unwrap();
+        let undeclared = toolforge_exposition::undeclared(&text, &[FAMILIES, PROCESS].concat());
+        assert!(undeclared.is_empty(), "{undeclared:?}");
     }
 }

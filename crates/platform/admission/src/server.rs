@@ -5,12 +5,13 @@ use std::time::{Instant, SystemTime};
 
 use axum::Router;
 use axum::extract::{Request, State};
-use axum::http::{StatusCode, header::CONTENT_TYPE};
+use axum::http::StatusCode;
 use axum::response::{IntoResponse, Json, Response};
 use axum::routing::{get, post};
 use kube::Client;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
+use toolforge_figures::Process;
 use toolforge_policy::Policies;
 use toolforge_serve::Presented;
 
@@ -19,7 +20,7 @@ use crate::body::Room;
 use crate::error::AdmissionError;
 use crate::grants::Grants;
 use crate::guard::Guard;
-use crate::metrics::{Metrics, OPEN_METRICS, Reviewed};
+use crate::metrics::{Metrics, Reviewed};
 use crate::pods::Known;
 use crate::review::Review;
 
@@ -39,6 +40,7 @@ struct Shared {
 /// Answers admission reviews on `listener` until `shutdown`.
 ///
 /// The client must be allowed to get, list and watch namespaces, roles, their bindings, and Pod security policies.
+/// `process` says whether the metrics tell of the process.
 ///
 /// # Errors
 /// When the listener fails.
@@ -47,9 +49,10 @@ pub async fn run(
     listener: TcpListener,
     certificate: Presented,
     policies: Policies,
+    process: Process,
     shutdown: CancellationToken,
 ) -> Result<(), AdmissionError> {
-    let metrics = Arc::new(Metrics::new());
+    let metrics = Arc::new(Metrics::new(process));
     let shared = Arc::new(Shared {
         policies,
         grants: Grants::follow(&client, &shutdown),
@@ -149,8 +152,5 @@ async fn ready(State(shared): State<Arc<Shared>>) -> Response {
 }
 
 async fn metrics(State(shared): State<Arc<Shared>>) -> Response {
-    match shared.metrics.text(shared.certificate.not_after()) {
-        Ok(text) => ([(CONTENT_TYPE, OPEN_METRICS)], text).into_response(),
-        Err(_) => StatusCode::INTERNAL_SERVER_ERROR.into_response(),
-    }
+    toolforge_figures::answer(shared.metrics.registry(shared.certificate.not_after()))
 }

@@ -12,6 +12,7 @@ use tokio::{
     sync::{oneshot, watch},
 };
 use tokio_util::sync::CancellationToken;
+use toolforge_figures::Process;
 use toolforge_model::{Domain, names};
 use toolforge_pki::Identity;
 use toolforge_policy::IngressPolicy;
@@ -39,6 +40,8 @@ pub struct Config {
     pub public_https_port: u16,
     /// The listener for health and figures, plain HTTP; `None` tells nobody.
     pub status: Option<TcpListener>,
+    /// Whether the figures tell of the process.
+    pub process: Process,
     /// The certificate for `*.DOMAIN`, which is shown wherever there is no other.
     pub identity: Identity,
     /// Where that was read, to be read again when it changes; `None` where it does not come from files.

@@ -51,7 +51,7 @@ pub use data_plane::{DataPlane, DataPlaneSettings, Shared};
 pub use drain::Drain;
 pub use rules::Rules;
 pub use run::{GatewayError, run};
-pub use seen::access_log::LogFormat;
+pub use seen::{FAMILIES, access_log::LogFormat};
 pub use settings::{
     AccessLogSettings, CertificatesSettings, GatewaySettings, GatewaySettingsError, LegacyRedirectSettings,
     MaintenanceSettings, ProxyProtocolSettings, RateLimitSettings, ToolLimitsSettings,

@@ -72,7 +72,14 @@ pub async fn run(
         .await
         .map_err(GatewayError::AccessLog)?;
     if let Some(listener) = config.status.take() {
-        let seen = Seen::new(&health, &tallies, &shared, outside.seen(), &certificates);
+        let seen = Seen::new(
+            &health,
+            &tallies,
+            &shared,
+            outside.seen(),
+            &certificates,
+            config.process,
+        );
         behind.show(listener, seen, succession.relieved);
     }
     let heard = Heard {

@@ -4,6 +4,7 @@
 //! the tallies up. Nothing here decides what a visitor gets.
 
 pub(crate) mod access_log;
+mod families;
 pub(crate) mod health;
 mod metrics;
 mod overview;
@@ -11,4 +12,5 @@ mod pages;
 pub(crate) mod record;
 pub(crate) mod tally;
 
+pub use families::FAMILIES;
 pub(crate) use pages::{Seen, serve};

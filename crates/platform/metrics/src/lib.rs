@@ -8,6 +8,7 @@
 mod api;
 mod auth;
 mod error;
+mod own;
 mod rights;
 mod run;
 mod seen;
@@ -16,5 +17,6 @@ mod state;
 mod usage;
 
 pub use error::MetricsError;
+pub use own::FAMILIES;
 pub use rights::{NAMESPACE, SERVICE, api_service, service_rules};
 pub use run::{Config, run};

@@ -10,10 +10,12 @@ use kube::Client;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
+use toolforge_figures::Process;
 use toolforge_serve::Presented;
 
 use crate::auth::{self, Door, Trust};
 use crate::error::MetricsError;
+use crate::own;
 use crate::seen::Seen;
 use crate::state::{self, State};
 use crate::{api, usage};
@@ -28,6 +30,8 @@ pub struct Config {
     pub listener: TcpListener,
     /// Its certificate, for `metrics.toolforge-system.svc`.
     pub certificate: Presented,
+    /// Whether the figures tell of the process.
+    pub process: Process,
 }
 
 /// Serves until `shutdown`.
@@ -40,7 +44,7 @@ pub async fn run(client: Client, config: Config, shutdown: CancellationToken) ->
     let seen = Arc::new(Seen::default());
     let following = usage::follow(client.clone(), seen.clone());
     tokio::spawn(shutdown.clone().run_until_cancelled_owned(following));
-    let (state, following) = state::follow(&client);
+    let (state, following) = state::follow(&client, own::registry(&seen.looks, config.process));
     tokio::spawn(shutdown.clone().run_until_cancelled_owned(following));
     let mut trust = auth::follow(client.clone(), shutdown.clone());
     let socket = config.listener.into_std()?;

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, HashMap};
 use k8s_openapi::api::core::v1::{Node, Pod};
 use parking_lot::RwLock;
 
+use crate::own::Looks;
 use crate::usage::NodeUsage;
 
 /// Namespace and name.
@@ -19,6 +20,8 @@ pub(crate) struct Seen {
     pub(crate) nodes: RwLock<BTreeMap<String, BTreeMap<String, String>>>,
     /// What was scraped, by node.
     pub(crate) usage: RwLock<HashMap<String, NodeUsage>>,
+    /// How looks at nodes ended.
+    pub(crate) looks: Looks,
 }
 
 /// A Pod that runs.

@@ -37,16 +37,22 @@ use kube::runtime::watcher;
 use kube::{Api, Client};
 
 pub(crate) use page::page;
+use prometheus_client::registry::Registry;
 use table::{Rendered, Table};
 
 /// The objects of every kind, rendered.
 #[derive(Debug)]
 pub(crate) struct State {
     tables: Vec<Arc<Table>>,
+    /// What the component tells of itself.
+    own: Registry,
 }
 
 /// What there is to follow, and a future that follows it until it is dropped.
-pub(crate) fn follow(client: &Client) -> (Arc<State>, impl Future<Output = ()> + Send + use<>) {
+pub(crate) fn follow(
+    client: &Client,
+    own: Registry,
+) -> (Arc<State>, impl Future<Output = ()> + Send + use<>) {
     let mut tables = Vec::new();
     let mut following: Vec<futures::future::BoxFuture<'static, ()>> = Vec::new();
     macro_rules! follow {
@@ -81,7 +87,7 @@ pub(crate) fn follow(client: &Client) -> (Arc<State>, impl Future<Output = ()> +
         StatefulSet: "statefulsets",
         ValidatingWebhookConfiguration: "validatingwebhookconfigurations",
     }
-    let state = Arc::new(State { tables });
+    let state = Arc::new(State { tables, own });
     let all = async {
         futures::future::join_all(following).await;
     };

@@ -51,6 +51,7 @@ pub(crate) fn serve(arguments: GatewayArgs) -> anyhow::Result<ExitCode> {
         };
         let mut config = toolforge_gateway::Config {
             status,
+            process: toolforge_figures::Process::Own,
             domain,
             http,
             https: sockets.listen(arguments.https).await?,

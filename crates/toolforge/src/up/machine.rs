@@ -16,6 +16,7 @@ use tokio::{
 use toolforge_admission::{ClientConfigBase, Registration};
 use toolforge_apiserver::{ApiServer, AuditLog};
 use toolforge_certificates::Authorities;
+use toolforge_figures::Process;
 use toolforge_gateway::{Drain, PlainHttp, Succession};
 use toolforge_model::Domain;
 use toolforge_pki::{Authority, Identity};
@@ -94,7 +95,7 @@ impl Machine<'_> {
         let url = format!("https://{}", listener.local_addr()?);
         let own = client.clone();
         parts.start("admission webhooks", Stop::Last, |stop| {
-            toolforge_admission::run(client, listener, certificate, policies, stop)
+            toolforge_admission::run(client, listener, certificate, policies, Process::Shared, stop)
         });
         let base = ClientConfigBase::Url(url);
         let pods_everywhere = self.request.policies.pod_everywhere;
@@ -163,6 +164,7 @@ impl Machine<'_> {
         let config = toolforge_metrics::Config {
             listener,
             certificate: toolforge_serve::Presented::of(&identity)?,
+            process: Process::Shared,
         };
         parts.start("metrics", Stop::First, |stop| {
             toolforge_metrics::run(client, config, stop)
@@ -249,6 +251,7 @@ impl Machine<'_> {
             https,
             workers: toolforge_gateway::one_for_each_processor(),
             status: Some(status),
+            process: Process::Shared,
             public_https_port: settings.ports.https,
             identity: self.web.issue_server(&names)?,
             identity_files: None,
@@ -469,6 +472,7 @@ impl Machine<'_> {
         )?;
         let mut config = toolforge_accounts::Config::new(ldap, settings.homes.clone(), layout.user_homes());
         config.server = Some(self.api_url());
+        config.process = Process::Shared;
         config.ca_pem = Some(self.cluster.certificate_pem().to_owned());
         config.tool_class = self.request.policies.pod.clone();
         if let Some(file) = self.request.overrides.clone() {

@@ -5,10 +5,11 @@ use std::sync::Arc;
 
 use prometheus_client::collector::Collector;
 use prometheus_client::encoding::{DescriptorEncoder, EncodeMetric as _};
-use prometheus_client::metrics::MetricType;
 use prometheus_client::metrics::gauge::ConstGauge;
+use toolforge_figures::describe;
 use toolforge_kinds::Storage;
 
+use super::families;
 use crate::definitions::Kinds;
 use crate::store::{Resource, Store};
 
@@ -32,24 +33,14 @@ impl Stored {
 
 impl Collector for Stored {
     fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> Result<(), std::fmt::Error> {
-        let mut objects = encoder.encode_descriptor(
-            "apiserver_storage_objects",
-            "Objects that are stored, by resource",
-            None,
-            MetricType::Gauge,
-        )?;
+        let mut objects = describe(&mut encoder, &families::OBJECTS)?;
         for resource in self.resources() {
             let count = self.store.list(resource, None).objects.len();
             let labels = [("resource", resource.qualified())];
             let gauge = ConstGauge::new(i64::try_from(count).unwrap_or(i64::MAX));
             gauge.encode(objects.encode_family(&labels)?)?;
         }
-        let revision = encoder.encode_descriptor(
-            "apiserver_storage_revision",
-            "The revision of the latest write",
-            None,
-            MetricType::Gauge,
-        )?;
+        let revision = describe(&mut encoder, &families::REVISION)?;
         ConstGauge::new(i64::try_from(self.store.revision()).unwrap_or(i64::MAX)).encode(revision)
     }
 }

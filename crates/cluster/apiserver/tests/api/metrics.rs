@@ -39,6 +39,9 @@ async fn requests_streams_objects_and_the_process_are_counted() {
         !text.contains("nothing"),
         "names that clients make up are no series"
     );
+    let declared = [toolforge_apiserver::FAMILIES, toolforge_figures::PROCESS].concat();
+    let undeclared = toolforge_exposition::undeclared(&text, &declared);
+    assert!(undeclared.is_empty(), "{undeclared:?}");
     drop(watch);
     assert_eq!(get(&api.server.client("ada", &[]), "/metrics").await, Err(403));
     let monitor = api.server.client("prometheus", &["system:monitoring"]);

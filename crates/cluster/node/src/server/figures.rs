@@ -8,6 +8,8 @@ mod own;
 mod resource;
 mod summary;
 
+pub use own::FAMILIES;
+
 use std::sync::Arc;
 
 use axum::{
@@ -33,7 +35,6 @@ pub(crate) struct Meter {
     pub(crate) node: String,
     pub(crate) machine: Machine,
     pub(crate) controllers: Controllers,
-    pub(crate) started: Timestamp,
 }
 
 /// All of one moment.

@@ -80,7 +80,6 @@ async fn open() -> Open {
         node: "one".to_owned(),
         machine: crate::machine::Machine::detect(),
         controllers: protection.controllers,
-        started: jiff::Timestamp::now(),
     };
     let paths = Server::new(
         Arc::new(runtime.expect("runtime")),

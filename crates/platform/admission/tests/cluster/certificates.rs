@@ -96,6 +96,7 @@ impl Front {
             listener,
             certificate,
             policies,
+            toolforge_figures::Process::Shared,
             stop,
         ));
         self.servers.lock().unwrap().push(address);

@@ -42,7 +42,15 @@ impl Guards {
         let address = listener.local_addr().unwrap();
         let shutdown = CancellationToken::new();
         let kube = kube::Client::new(api, "default");
-        tokio::spawn(run(kube, listener, certificate, policies, shutdown.clone()));
+        let process = toolforge_figures::Process::Own;
+        tokio::spawn(run(
+            kube,
+            listener,
+            certificate,
+            policies,
+            process,
+            shutdown.clone(),
+        ));
         let tls = toolforge_pki::client_config(authority.certificate_pem(), None).unwrap();
         let client = reqwest::Client::builder().use_preconfigured_tls(tls.clone());
         Self {

@@ -5,14 +5,16 @@ use std::{fmt, time::SystemTime};
 
 use prometheus_client::{
     collector::Collector,
-    encoding::{DescriptorEncoder, EncodeMetric as _, text::encode},
+    encoding::{DescriptorEncoder, EncodeMetric as _},
     metrics::{counter::ConstCounter, gauge::ConstGauge},
-    registry::{Registry, Unit},
+    registry::Registry,
 };
 
+use toolforge_figures::describe;
 use toolforge_registrations::Event as Registering;
 
 use super::{
+    families,
     health::KINDS,
     pages::Seen,
     tally::{ANSWER_SECONDS, Counts, Event, Requests},
@@ -20,16 +22,12 @@ use super::{
 
 const CLASSES: [&str; 5] = ["1xx", "2xx", "3xx", "4xx", "5xx"];
 
-/// All figures as text.
-///
-/// # Errors
-/// Never, as it is written into memory.
-pub(super) fn text(seen: &Seen) -> Result<String, fmt::Error> {
+/// The figures, to be told.
+pub(super) fn registry(seen: &Seen) -> Registry {
     let mut registry = Registry::default();
     registry.register_collector(Box::new(Reading(seen.clone())));
-    let mut text = String::new();
-    encode(&mut text, &registry)?;
-    Ok(text)
+    seen.process.register(&mut registry);
+    registry
 }
 
 /// The figures at the time when they are asked for.
@@ -68,8 +66,7 @@ fn by_namespace(counts: &Counts) -> Vec<(&str, &Requests)> {
 
 fn requests(encoder: &mut DescriptorEncoder<'_>, counts: &Counts) -> fmt::Result {
     let all = by_namespace(counts);
-    let help = "Requests by the namespace that they went to, none for those that belong to no tool, and by status class";
-    let mut family = encoder.encode_descriptor("toolforge_gateway_requests", help, None, kind::COUNTER)?;
+    let mut family = describe(encoder, &families::REQUESTS)?;
     for (namespace, requests) in &all {
         for (class, count) in CLASSES
             .iter()
@@ -80,20 +77,12 @@ fn requests(encoder: &mut DescriptorEncoder<'_>, counts: &Counts) -> fmt::Result
             ConstCounter::new(count).encode(family.encode_family(&labels)?)?;
         }
     }
-    let help = "Time until the heads of answers came";
-    let mut family = encoder.encode_descriptor(
-        "toolforge_gateway_request_time",
-        help,
-        Some(&Unit::Seconds),
-        kind::COUNTER,
-    )?;
+    let mut family = describe(encoder, &families::REQUEST_TIME)?;
     for (namespace, requests) in &all {
         let labels = [("namespace", *namespace)];
         ConstCounter::new(requests.time.as_secs_f64()).encode(family.encode_family(&labels)?)?;
     }
-    let help = "Bytes of the bodies that visitors got";
-    let mut family =
-        encoder.encode_descriptor("toolforge_gateway_sent", help, Some(&Unit::Bytes), kind::COUNTER)?;
+    let mut family = describe(encoder, &families::SENT)?;
     for (namespace, requests) in &all {
         let labels = [("namespace", *namespace)];
         ConstCounter::new(requests.sent_bytes).encode(family.encode_family(&labels)?)?;
@@ -102,13 +91,7 @@ fn requests(encoder: &mut DescriptorEncoder<'_>, counts: &Counts) -> fmt::Result
 }
 
 fn answer_time(encoder: &mut DescriptorEncoder<'_>, counts: &Counts) -> fmt::Result {
-    let help = "Time until the head of a tool's answer came, over all tools";
-    let mut family = encoder.encode_descriptor(
-        "toolforge_gateway_answer",
-        help,
-        Some(&Unit::Seconds),
-        kind::HISTOGRAM,
-    )?;
+    let mut family = describe(encoder, &families::ANSWER)?;
     let bounds = ANSWER_SECONDS.iter().copied().chain([f64::INFINITY]);
     let buckets: Vec<_> = bounds.zip(counts.within).collect();
     let count = counts.within.iter().sum();
@@ -121,8 +104,7 @@ fn answer_time(encoder: &mut DescriptorEncoder<'_>, counts: &Counts) -> fmt::Res
 }
 
 fn events(encoder: &mut DescriptorEncoder<'_>, counts: &Counts) -> fmt::Result {
-    let help = "What happened besides answers of tools";
-    let mut family = encoder.encode_descriptor("toolforge_gateway_events", help, None, kind::COUNTER)?;
+    let mut family = describe(encoder, &families::EVENTS)?;
     for (event, count) in Event::ALL.iter().zip(counts.events) {
         ConstCounter::new(count).encode(family.encode_family(&[("event", event.label())])?)?;
     }
@@ -132,59 +114,35 @@ fn events(encoder: &mut DescriptorEncoder<'_>, counts: &Counts) -> fmt::Result {
 fn connections(encoder: &mut DescriptorEncoder<'_>, seen: &Seen) -> fmt::Result {
     let count = |of: fn(&super::tally::Tally) -> i64| seen.tallies.iter().map(|tally| of(tally)).sum::<i64>();
     let figures = [
-        (
-            "toolforge_gateway_connections",
-            "Connections of visitors that are open",
-            count(|tally| tally.connections.count()),
-        ),
-        (
-            "toolforge_gateway_upgraded_connections",
-            "Connections that became something else, such as WebSockets",
-            count(|tally| tally.tunnels.count()),
-        ),
-        (
-            "toolforge_gateway_access_log_lines_dropped",
-            "Lines that the access log's disk was too slow for",
-            seen.lines_dropped(),
-        ),
+        (families::CONNECTIONS, count(|tally| tally.connections.count())),
+        (families::UPGRADED, count(|tally| tally.tunnels.count())),
+        (families::LINES_DROPPED, seen.lines_dropped()),
     ];
-    for (name, help, value) in figures {
-        ConstGauge::new(value).encode(encoder.encode_descriptor(name, help, None, kind::GAUGE)?)?;
+    for (family, value) in figures {
+        ConstGauge::new(value).encode(describe(encoder, &family)?)?;
     }
     Ok(())
 }
 
 fn table(encoder: &mut DescriptorEncoder<'_>, seen: &Seen) -> fmt::Result {
-    let help = "Whether the API says what becomes of these objects; without it the last table is served";
-    let mut family = encoder.encode_descriptor("toolforge_gateway_api_heard", help, None, kind::GAUGE)?;
+    let mut family = describe(encoder, &families::API_HEARD)?;
     for (object, name) in KINDS {
         let is_heard = i64::from(seen.health.is_heard(object));
         ConstGauge::new(is_heard).encode(family.encode_family(&[("resource", name)])?)?;
     }
     let hosts = i64::try_from(seen.table.load().host_count()).unwrap_or(i64::MAX);
-    let help = "Hosts and patterns of hosts that something is served for";
-    ConstGauge::new(hosts).encode(encoder.encode_descriptor(
-        "toolforge_gateway_hosts",
-        help,
-        None,
-        kind::GAUGE,
-    )?)?;
-    let help = "When the routing table last changed; 0 while it is that of an earlier run";
-    let name = "toolforge_gateway_table_changed_timestamp";
-    let family = encoder.encode_descriptor(name, help, Some(&Unit::Seconds), kind::GAUGE)?;
+    ConstGauge::new(hosts).encode(describe(encoder, &families::HOSTS)?)?;
+    let family = describe(encoder, &families::TABLE_CHANGED)?;
     ConstGauge::new(seen.health.changed_seconds()).encode(family)
 }
 
 fn registrations(encoder: &mut DescriptorEncoder<'_>, seen: &toolforge_registrations::Seen) -> fmt::Result {
-    let help = "Registered webservices outside of Kubernetes, by what their checks have found";
-    let mut family = encoder.encode_descriptor("toolforge_gateway_registrations", help, None, kind::GAUGE)?;
+    let mut family = describe(encoder, &families::REGISTRATIONS)?;
     for (state, count) in ["unchecked", "alive", "dead"].iter().zip(seen.counts()) {
         let count = i64::try_from(count).unwrap_or(i64::MAX);
         ConstGauge::new(count).encode(family.encode_family(&[("state", *state)])?)?;
     }
-    let help = "What happened where webservices register, and to their registrations";
-    let name = "toolforge_gateway_registration_events";
-    let mut family = encoder.encode_descriptor(name, help, None, kind::COUNTER)?;
+    let mut family = describe(encoder, &families::REGISTERING)?;
     for event in Registering::ALL {
         let count = ConstCounter::new(seen.figures().count(event));
         count.encode(family.encode_family(&[("event", event.label())])?)?;
@@ -193,9 +151,7 @@ fn registrations(encoder: &mut DescriptorEncoder<'_>, seen: &toolforge_registrat
 }
 
 fn certificates(encoder: &mut DescriptorEncoder<'_>, seen: &Seen) -> fmt::Result {
-    let help = "When the certificate ends that ends first, by where they are from";
-    let name = "toolforge_gateway_certificate_expiry_timestamp";
-    let mut family = encoder.encode_descriptor(name, help, Some(&Unit::Seconds), kind::GAUGE)?;
+    let mut family = describe(encoder, &families::CERTIFICATE_ENDS)?;
     for ends in seen.certificates.ends() {
         let first = ends
             .first
@@ -205,11 +161,4 @@ fn certificates(encoder: &mut DescriptorEncoder<'_>, seen: &Seen) -> fmt::Result
         ConstGauge::new(seconds).encode(family.encode_family(&[("source", ends.source)])?)?;
     }
     Ok(())
-}
-
-mod kind {
-    use prometheus_client::metrics::MetricType;
-    pub(super) const COUNTER: MetricType = MetricType::Counter;
-    pub(super) const GAUGE: MetricType = MetricType::Gauge;
-    pub(super) const HISTOGRAM: MetricType = MetricType::Histogram;
 }

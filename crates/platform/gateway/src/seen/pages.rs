@@ -7,21 +7,20 @@ use arc_swap::{ArcSwap, ArcSwapOption};
 use axum::{
     Router,
     extract::State,
-    http::{StatusCode, header::CONTENT_TYPE},
+    http::StatusCode,
     response::{IntoResponse, Response},
     routing::get,
 };
 use jiff::Timestamp;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
+use toolforge_figures::Process;
 use toolforge_routing::RouteTable;
 
 use crate::{Shared, certificates::Certificates};
 
 use super::{access_log::AccessLog, health::Health, metrics, overview::overview, tally::Tally};
 
-/// The form of the figures.
-const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 /// Connections at once: Prometheus and the kubelet have one each.
 const CONNECTIONS: usize = 64;
 
@@ -35,6 +34,7 @@ pub(crate) struct Seen {
     /// Where webservices may register.
     pub(crate) registrations: Option<toolforge_registrations::Seen>,
     pub(crate) certificates: Arc<Certificates>,
+    pub(crate) process: Process,
     pub(crate) started: Timestamp,
 }
 
@@ -46,6 +46,7 @@ impl Seen {
         shared: &Shared,
         registrations: Option<toolforge_registrations::Seen>,
         certificates: &Arc<Certificates>,
+        process: Process,
     ) -> Self {
         Self {
             health: health.clone(),
@@ -54,6 +55,7 @@ impl Seen {
             access_log: shared.access_log.clone(),
             registrations,
             certificates: certificates.clone(),
+            process,
             started: Timestamp::now(),
         }
     }
@@ -95,8 +97,5 @@ async fn ready(State(seen): State<Seen>) -> Response {
 }
 
 async fn figures(State(seen): State<Seen>) -> Response {
-    match metrics::text(&seen) {
-        Ok(text) => ([(CONTENT_TYPE, OPEN_METRICS)], text).into_response(),
-        Err(error) => (StatusCode::INTERNAL_SERVER_ERROR, error.to_string()).into_response(),
-    }
+    toolforge_figures::answer(&metrics::registry(&seen))
 }

@@ -65,6 +65,7 @@ impl Gateway {
             policy: IngressPolicy::new(vec![DOMAIN.parse().unwrap()], "toolforge", []).unwrap(),
             http: None,
             status: None,
+            process: toolforge_figures::Process::Own,
             workers: NonZeroUsize::MIN.saturating_add(1),
             https,
             public_https_port: address.port(),

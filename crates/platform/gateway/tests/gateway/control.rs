@@ -47,6 +47,7 @@ impl Gateway {
             http: None,
             workers: NonZeroUsize::MIN.saturating_add(1),
             status: Some(status),
+            process: toolforge_figures::Process::Own,
             https,
             public_https_port: address.port(),
             identity: authority.issue_server(&[&format!("*.{DOMAIN}")]).unwrap(),

@@ -58,6 +58,7 @@ impl Gateway {
             http: None,
             workers: NonZeroUsize::MIN,
             status: Some(status),
+            process: toolforge_figures::Process::Own,
             https,
             public_https_port: addresses[0].port(),
             identity: web.issue_server(&names).unwrap(),

@@ -9,11 +9,13 @@ use axum::http::header;
 use axum::response::{IntoResponse as _, Response};
 use bytes::Bytes;
 use futures::stream;
-use toolforge_exposition::{Kind, MEDIA_TYPE, Page};
+use prometheus_client::encoding::prometheus_text::encode;
+use toolforge_exposition::{MEDIA_TYPE, Page};
 
 use super::State;
 use super::lines::Family;
 use super::table::Row;
+use crate::own::OBJECTS;
 
 /// Pieces of the page are about so many bytes: a slow reader holds one of them.
 const PIECE_BYTES: usize = 256 << 10;
@@ -95,16 +97,14 @@ impl Work {
 /// What the component says of itself.
 fn own(state: &State) -> String {
     let mut page = Page::default();
-    let name = "toolforge_metrics_objects";
-    page.family(
-        name,
-        Kind::Gauge,
-        "Objects whose state is told here, by resource.",
-    );
+    page.family(OBJECTS.name, OBJECTS.kind, OBJECTS.help);
     for table in &state.tables {
-        page.sample(name, &[("resource", table.plural())], table.rows().len());
+        page.sample(OBJECTS.name, &[("resource", table.plural())], table.rows().len());
     }
-    page.into_text()
+    let mut text = page.into_text();
+    // Writing into a String cannot fail.
+    let _ = encode(&mut text, &state.own);
+    text
 }
 
 #[cfg(test)]

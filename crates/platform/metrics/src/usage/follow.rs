@@ -147,6 +147,7 @@ async fn look(client: Client, node: String, seen: Arc<Seen>, started: Arc<Notify
             Ok(Err(error)) => Some(format!("it {error}")),
             Err(_) => Some("it takes too long to answer".to_owned()),
         };
+        seen.looks.ended(problem.is_none());
         if let Some(problem) = &problem
             && !complained
         {

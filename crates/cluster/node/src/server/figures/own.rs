@@ -2,9 +2,28 @@
 
 use std::collections::BTreeSet;
 
-use toolforge_exposition::{Kind, Page};
+use toolforge_exposition::{Declared, Label, Page};
 
-use super::{Scene, seconds};
+use super::Scene;
+
+const NODE: Declared = Declared::gauge(
+    "kubelet_node_name",
+    "The node's name. The count is always 1",
+    &[Label::new("node", "one for each node")],
+);
+const CONTAINERS: Declared = Declared::gauge(
+    "kubelet_running_containers",
+    "Number of containers currently running",
+    &[Label::new("container_state", "`running`")],
+);
+const PODS: Declared = Declared::gauge(
+    "kubelet_running_pods",
+    "Number of pods that have a running pod sandbox",
+    &[],
+);
+
+/// What the node tells of itself; the process is the API's to tell of, with which it is started.
+pub const FAMILIES: &[Declared] = &[NODE, CONTAINERS, PODS];
 
 pub(super) fn page(scene: &Scene) -> String {
     let mut page = Page::default();
@@ -13,30 +32,11 @@ pub(super) fn page(scene: &Scene) -> String {
         .iter()
         .map(|reading| reading.place.pod_uid.as_str())
         .collect();
-    page.family(
-        "kubelet_node_name",
-        Kind::Gauge,
-        "[ALPHA] The node's name. The count is always 1.",
-    );
-    page.sample("kubelet_node_name", &[("node", scene.meter.node.as_str())], 1);
-    page.family(
-        "kubelet_running_containers",
-        Kind::Gauge,
-        "[ALPHA] Number of containers currently running",
-    );
+    page.family(NODE.name, NODE.kind, NODE.help);
+    page.sample(NODE.name, &[("node", scene.meter.node.as_str())], 1);
+    page.family(CONTAINERS.name, CONTAINERS.kind, CONTAINERS.help);
     let running = [("container_state", "running")];
-    page.sample("kubelet_running_containers", &running, scene.readings.len());
-    page.single(
-        "kubelet_running_pods",
-        Kind::Gauge,
-        "[ALPHA] Number of pods that have a running pod sandbox",
-        pods.len(),
-    );
-    page.single(
-        "process_start_time_seconds",
-        Kind::Gauge,
-        "Start time of the node in seconds since 1970.",
-        seconds(scene.meter.started),
-    );
+    page.sample(CONTAINERS.name, &running, scene.readings.len());
+    page.single(PODS.name, PODS.kind, PODS.help, pods.len());
     page.into_text()
 }

@@ -53,7 +53,6 @@ fn scene() -> Scene {
             node: "one".to_owned(),
             machine: Machine::detect(),
             controllers: Controllers::none(),
-            started: Timestamp::UNIX_EPOCH,
         }),
         load: Load {
             cpu: Duration::from_secs(100),
@@ -131,6 +130,8 @@ fn the_summary_and_the_own_page_count_pods() {
     );
     assert_eq!(summary["pods"][0]["memory"]["workingSetBytes"], 400);
     let page = own::page(&scene());
+    let undeclared = toolforge_exposition::undeclared(&page, FAMILIES);
+    assert!(undeclared.is_empty(), "{undeclared:?}");
     assert_eq!(find(&page, "kubelet_running_pods", &[])[0].value, 2.0);
     assert_eq!(find(&page, "kubelet_running_containers", &[])[0].value, 3.0);
 }

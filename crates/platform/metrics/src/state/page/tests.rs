@@ -16,8 +16,10 @@ use k8s_openapi::api::discovery::v1::EndpointSlice;
 use k8s_openapi::api::networking::v1::{Ingress, IngressClass, NetworkPolicy};
 use k8s_openapi::api::policy::v1::PodDisruptionBudget;
 use kube::runtime::watcher::Event;
+use prometheus_client::registry::Registry;
 use serde_json::{Value, json};
-use toolforge_exposition::samples;
+use toolforge_exposition::{samples, undeclared};
+use toolforge_figures::{PROCESS, Process};
 
 use super::*;
 use crate::state::table::{Follower, Rendered, Table};
@@ -57,7 +59,10 @@ where
 
 fn whole(tables: Vec<Arc<Table>>) -> String {
     let mut text = String::new();
-    for piece in pieces(&State { tables }) {
+    for piece in pieces(&State {
+        tables,
+        own: Registry::default(),
+    }) {
         text.push_str(std::str::from_utf8(&piece).expect("text"));
     }
     text
@@ -351,10 +356,26 @@ fn every_family_is_there_once_with_lines_of_its_own_and_is_documented() {
 }
 
 #[test]
+fn what_the_component_tells_of_itself_is_declared() {
+    let looks = crate::own::Looks::default();
+    looks.ended(false);
+    let state = State {
+        tables: vec![table::<Pod>("pods", &[])],
+        own: crate::own::registry(&looks, Process::Own),
+    };
+    let text = own(&state);
+    let undeclared = undeclared(&text, &[crate::FAMILIES, PROCESS].concat());
+    assert!(undeclared.is_empty(), "{undeclared:?}");
+    let line = "toolforge_metrics_node_looks_total{result=\"failed\"} 1\n";
+    assert!(text.contains(line) && !text.contains("# EOF"), "{text}");
+}
+
+#[test]
 fn a_page_comes_in_pieces_of_bounded_size() {
     let pods: Vec<Value> = (0..300).map(|number| pod(&format!("pod-{number}"))).collect();
     let state = State {
         tables: vec![table::<Pod>("pods", &pods)],
+        own: Registry::default(),
     };
     let sizes: Vec<usize> = pieces(&state).map(|piece| piece.len()).collect();
     assert!(sizes.len() > 3, "{sizes:?}");
