@@ -9,6 +9,7 @@ mod answer;
 mod change;
 mod connection;
 mod entry;
+mod figures;
 mod filter;
 mod following;
 #[cfg(fuzzing)]
@@ -28,6 +29,7 @@ mod sync;
 mod tree;
 
 pub use entry::{Attribute, Entry};
+pub use figures::FAMILIES;
 pub use journal::Damaged;
 pub use name::{Dn, NameError, escape_value};
 pub use server::{Config, Directory, DirectoryError};

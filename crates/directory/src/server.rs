@@ -3,11 +3,20 @@
 //! The roof program calls `open` and `run`. Writes go through one queue, are applied to a copy, stored, and
 //! only then shown and announced; so whoever reads sees only what is on disk.
 
-use std::{collections::HashMap, fmt, fmt::Write as _, io, path::PathBuf, sync::Arc, time::Duration};
+use std::{
+    collections::HashMap,
+    fmt,
+    fmt::Write as _,
+    io,
+    path::PathBuf,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use jiff::Timestamp;
 use ldap3_proto::proto::LdapResultCode;
 use parking_lot::RwLock;
+use prometheus_client::registry::Registry;
 use tokio::{
     net::{TcpListener, TcpStream},
     sync::{Semaphore, broadcast, mpsc, oneshot},
@@ -20,6 +29,7 @@ use crate::{
     change::Write,
     connection,
     entry::Entry,
+    figures::Figures,
     journal::{self, Damaged},
     ldif::{self, LdifError, Record},
     name::{Dn, NameError},
@@ -122,12 +132,18 @@ pub(crate) struct Shared {
     changes: broadcast::Sender<Arc<Changed>>,
     orders: mpsc::Sender<Order>,
     pub(crate) accounts: Accounts,
+    pub(crate) figures: Figures,
 }
 
 impl Shared {
     /// The tree as it is on disk.
     pub(crate) fn tree(&self) -> Arc<Tree> {
         self.tree.read().clone()
+    }
+
+    /// How many are told of changes as they come.
+    pub(crate) fn followers(&self) -> usize {
+        self.changes.receiver_count()
     }
 
     /// The tree, and every change after it: none is missed, none comes twice.
@@ -205,6 +221,7 @@ impl Directory {
             changes: broadcast::channel(CHANGES_KEPT).0,
             orders,
             accounts,
+            figures: Figures::new(),
         };
         let mut tls = config.tls;
         tls.alpn_protocols.clear();
@@ -214,6 +231,11 @@ impl Directory {
             writer: parking_lot::Mutex::new(Some((store, waiting))),
             tls: TlsAcceptor::from(Arc::new(tls)),
         })
+    }
+
+    /// What the directory tells of itself, to be told by whoever runs it.
+    pub fn registry(&self) -> Registry {
+        self.shared.figures.registry(&self.shared)
     }
 
     /// Serves LDAP over TLS, from the first byte or after `StartTLS`, until `shutdown`; writes that were begun are finished. Once per directory.
@@ -268,8 +290,15 @@ async fn serve(tls: TlsAcceptor, stream: TcpStream, shared: Arc<Shared>, shutdow
             None => Ok(None),
         }
     };
-    match tokio::time::timeout(HANDSHAKE, begin).await {
-        Ok(Ok(Some(stream))) => connection::run(stream, shared, shutdown).await,
+    let handshake = tokio::time::timeout(HANDSHAKE, begin).await;
+    if !matches!(handshake, Ok(Ok(Some(_)))) {
+        shared.figures.handshake_failed();
+    }
+    match handshake {
+        Ok(Ok(Some(stream))) => {
+            let _connected = shared.figures.connected();
+            connection::run(stream, shared.clone(), shutdown).await;
+        }
         Ok(Ok(None)) => tracing::debug!("a client of the directory left without TLS"),
         Ok(Err(error)) => tracing::debug!(%error, "a client of the directory failed its TLS handshake"),
         Err(_) => tracing::debug!("a client of the directory took too long for its TLS handshake"),
@@ -410,7 +439,10 @@ async fn write_batch(shared: &Shared, store: Store, batch: Vec<Order>) -> Option
     let (store, changes, stored) = if changes.is_empty() {
         (Some(store), changes, Ok(()))
     } else {
-        append(store, &tree, changes).await
+        let began = Instant::now();
+        let appended = append(store, &tree, changes).await;
+        shared.figures.stored(appended.2.is_ok(), began.elapsed());
+        appended
     };
     let failure = stored.err().map(|error| {
         tracing::error!(%error, file = %path.display(), "the directory's files cannot be written");

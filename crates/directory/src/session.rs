@@ -365,6 +365,7 @@ impl Session {
     }
 
     async fn send(&self, msgid: i32, op: LdapOp, ctrl: Vec<LdapControl>) -> bool {
+        self.shared.figures.sent(&op);
         self.out.send(LdapMsg { msgid, op, ctrl }).await.is_ok()
     }
 }

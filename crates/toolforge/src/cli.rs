@@ -390,6 +390,16 @@ pub(crate) struct BalanceArgs {
     /// What to balance: YAML, read again when it changes
     #[arg(long, value_name = "FILE")]
     pub(crate) settings: PathBuf,
+    #[command(flatten)]
+    pub(crate) status: StatusArgs,
+}
+
+/// Where a component tells its figures that has no other door for operators.
+#[derive(Debug, Clone, Copy, Args)]
+pub(crate) struct StatusArgs {
+    /// Where to answer for health and metrics, over plain HTTP
+    #[arg(long, value_name = "ADDRESS:PORT")]
+    pub(crate) status: Option<SocketAddr>,
 }
 
 #[derive(Debug, Args)]
@@ -416,6 +426,8 @@ pub(crate) struct K8sStatusArgs {
     /// Where the requests of the last day are kept over a restart; without it the charts begin anew
     #[arg(long, value_name = "FILE")]
     pub(crate) traffic_file: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) status: StatusArgs,
 }
 
 /// Links out of the status pages.
@@ -448,4 +460,6 @@ pub(crate) struct FourohfourArgs {
     /// The domain under which tools are served
     #[arg(long)]
     pub(crate) domain: String,
+    #[command(flatten)]
+    pub(crate) status: StatusArgs,
 }

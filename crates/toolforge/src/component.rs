@@ -8,7 +8,7 @@ use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use toolforge_admission::{Registration, keep_configurations};
 use toolforge_certificates::Authorities;
-use toolforge_figures::Process;
+use toolforge_figures::{Door, Process};
 use toolforge_model::Domain;
 use toolforge_pki::Identity;
 use toolforge_serve::Presented;
@@ -16,7 +16,7 @@ use toolforge_serve::Presented;
 use crate::{
     cli::{
         AdmissionArgs, BalanceArgs, CertificateArgs, ClusterArgs, FourohfourArgs, IssuedArgs, K8sStatusArgs,
-        MetricsArgs,
+        MetricsArgs, StatusArgs,
     },
     client,
     followed::FollowedFile,
@@ -108,17 +108,21 @@ pub(crate) fn balance(arguments: BalanceArgs) -> anyhow::Result<ExitCode> {
     let settings = FollowedFile::balancer(arguments.settings);
     // What is wrong with it is said before anything begins.
     settings.read()?;
-    until_signal(|stop| async move { Ok(toolforge_balancer::run(settings.follow()?, stop).await?) })
+    let status = arguments.status;
+    until_signal(|stop| async move {
+        let door = door(status).await?;
+        Ok(toolforge_balancer::run(settings.follow()?, door, stop).await?)
+    })
 }
 
 pub(crate) fn fourohfour(arguments: &FourohfourArgs) -> anyhow::Result<ExitCode> {
     let config = toolforge_status::Config {
         domain: domain_of(&arguments.domain)?,
     };
-    let address = arguments.listen;
+    let (address, status) = (arguments.listen, arguments.status);
     run(&arguments.cluster, move |client, stop| async move {
-        let listener = listen(address).await?;
-        Ok(toolforge_status::run_fourohfour(client, listener, config, stop).await?)
+        let (listener, door) = (listen(address).await?, door(status).await?);
+        Ok(toolforge_status::run_fourohfour(client, listener, config, door, stop).await?)
     })
 }
 
@@ -131,10 +135,10 @@ pub(crate) fn k8s_status(arguments: K8sStatusArgs) -> anyhow::Result<ExitCode> {
         gateways: arguments.gateways,
         traffic_file: arguments.traffic_file,
     };
-    let address = arguments.listen;
+    let (address, status) = (arguments.listen, arguments.status);
     run(&arguments.cluster, move |client, stop| async move {
-        let listener = listen(address).await?;
-        Ok(toolforge_status::run_board(client, listener, config, stop).await?)
+        let (listener, door) = (listen(address).await?, door(status).await?);
+        Ok(toolforge_status::run_board(client, listener, config, door, stop).await?)
     })
 }
 
@@ -193,6 +197,17 @@ pub(crate) async fn listen(address: SocketAddr) -> anyhow::Result<TcpListener> {
     TcpListener::bind(address)
         .await
         .with_context(|| format!("cannot listen on {address}"))
+}
+
+/// Where figures are told of a component and of its process.
+async fn door(StatusArgs { status }: StatusArgs) -> anyhow::Result<Option<Door>> {
+    let Some(address) = status else {
+        return Ok(None);
+    };
+    Ok(Some(Door {
+        listener: listen(address).await?,
+        process: Process::Own,
+    }))
 }
 
 fn domain_of(text: &str) -> anyhow::Result<Domain> {

@@ -36,6 +36,21 @@ const COMPONENTS: &[Component] = &[
         families: toolforge_admission::FAMILIES,
     },
     Component {
+        name: "Pages for what is not there",
+        place: "`/metrics` of `toolforge fourohfour --status ADDRESS:PORT`. Plain HTTP.",
+        families: toolforge_status::FOUROHFOUR_FAMILIES,
+    },
+    Component {
+        name: "Status pages",
+        place: "`/metrics` of `toolforge k8s-status --status ADDRESS:PORT`. Plain HTTP.",
+        families: toolforge_status::BOARD_FAMILIES,
+    },
+    Component {
+        name: "Balancer",
+        place: "`/metrics` of `toolforge balance --status ADDRESS:PORT`. Plain HTTP.",
+        families: toolforge_balancer::FAMILIES,
+    },
+    Component {
         name: "Metrics server",
         place: "`/metrics` over HTTPS, behind the state of objects, whose families are in [metrics.md](metrics.md#state-of-objects). For \
                 whom the API allows to get `/metrics`.",
@@ -45,6 +60,16 @@ const COMPONENTS: &[Component] = &[
         name: "API of the built-in Kubernetes",
         place: "`/metrics` of the API, for who may get it, such as the group `system:monitoring`.",
         families: toolforge_apiserver::FAMILIES,
+    },
+    Component {
+        name: "Controllers and scheduler of the built-in Kubernetes",
+        place: "`/metrics` over plain HTTP at a port of loopback, see `prometheus/targets.json` in the data folder of `toolforge up`.",
+        families: toolforge_controllers::FAMILIES,
+    },
+    Component {
+        name: "Directory",
+        place: "`/metrics` over plain HTTP at a port of loopback, see `prometheus/targets.json` in the data folder of `toolforge up`.",
+        families: toolforge_directory::FAMILIES,
     },
     Component {
         name: "Built-in node",
@@ -58,6 +83,8 @@ const HEAD: &str = "# Metrics, one by one
 
 What every component tells at its `/metrics`, for Prometheus. This page is generated from the program: `toolforge metrics-reference`. How Prometheus \
 reaches it all, and what to do with it, says [metrics.md](metrics.md).
+
+On one machine every component tells its figures: `toolforge up` writes where into `prometheus/targets.json` of the data folder.
 
 The number of series is bounded: values of labels are from fixed lists, or from objects that exist, and none is made up by visitors.
 ";

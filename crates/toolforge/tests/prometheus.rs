@@ -33,12 +33,16 @@ use visits::Visits;
 const PROGRAM: &str = env!("CARGO_BIN_EXE_toolforge");
 
 /// What tells figures on one machine.
-const JOBS: [&str; 7] = [
+const JOBS: [&str; 11] = [
     "accounts",
     "admission",
     "apiserver",
     "cadvisor",
+    "controllers",
+    "directory",
+    "fourohfour",
     "gateway",
+    "k8s-status",
     "metrics",
     "nodes",
 ];

@@ -8,6 +8,6 @@ mod door;
 mod process;
 mod registry;
 
-pub use door::{answer, serve};
+pub use door::{Door, answer};
 pub use process::{PROCESS, Process};
 pub use registry::{describe, register};

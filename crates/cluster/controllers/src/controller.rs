@@ -3,13 +3,14 @@
 use std::fmt::Display;
 use std::hash::Hash;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tracing::{debug, warn};
 
+use crate::figures::Figures;
 use crate::queue::Queue;
 
 /// Keys of one controller that are worked on at the same time: enough to hide the latency of a slow webhook, few enough
@@ -82,7 +83,7 @@ pub(crate) trait Controller: Send + Sync + 'static {
 }
 
 /// Runs `controller` until `shutdown`; work that has begun is finished first.
-pub(crate) async fn work<C: Controller>(controller: Arc<C>, shutdown: CancellationToken) {
+pub(crate) async fn work<C: Controller>(controller: Arc<C>, figures: Figures, shutdown: CancellationToken) {
     let places = Arc::new(Semaphore::new(AT_ONCE));
     let tasks = TaskTracker::new();
     loop {
@@ -93,9 +94,9 @@ pub(crate) async fn work<C: Controller>(controller: Arc<C>, shutdown: Cancellati
         let Some((place, key)) = shutdown.run_until_cancelled(next).await else {
             break;
         };
-        let controller = Arc::clone(&controller);
+        let (controller, figures) = (Arc::clone(&controller), figures.clone());
         tasks.spawn(async move {
-            work_once(&*controller, &key).await;
+            work_once(&*controller, &key, &figures).await;
             drop(place);
         });
     }
@@ -103,8 +104,16 @@ pub(crate) async fn work<C: Controller>(controller: Arc<C>, shutdown: Cancellati
     tasks.wait().await;
 }
 
-async fn work_once<C: Controller>(controller: &C, key: &C::Key) {
-    match controller.reconcile(key).await {
+async fn work_once<C: Controller>(controller: &C, key: &C::Key, figures: &Figures) {
+    let began = Instant::now();
+    let outcome = controller.reconcile(key).await;
+    let result = match &outcome {
+        Ok(_) => "done",
+        Err(failure) if failure.is_stale() => "stale",
+        Err(_) => "failed",
+    };
+    figures.worked(C::NAME, result, began.elapsed());
+    match outcome {
         Ok(again) => {
             controller.queue().done(key);
             if let Some(delay) = again {

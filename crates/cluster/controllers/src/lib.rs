@@ -17,6 +17,7 @@ mod custom_kinds;
 mod deployment;
 mod endpoints;
 mod events;
+mod figures;
 mod garbage;
 mod job;
 mod kept;
@@ -45,4 +46,5 @@ mod ttl;
 mod watch;
 mod world;
 
-pub use run::{ControllersError, run};
+pub use figures::{FAMILIES, Figures};
+pub use run::{ControllersError, run, run_counted};

@@ -32,6 +32,19 @@ struct Inner<K> {
     /// Tells keys apart that are due at the same time.
     turn: u64,
     failures: HashMap<K, u32>,
+    adds: u64,
+    retries: u64,
+}
+
+/// What has become of a queue's keys.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Counts {
+    /// Keys that wait for their turn now.
+    pub(crate) depth: usize,
+    /// Keys that were queued.
+    pub(crate) adds: u64,
+    /// Keys whose work failed.
+    pub(crate) retries: u64,
 }
 
 /// When a key is due, and a number that no other has.
@@ -50,6 +63,8 @@ impl<K: Clone + Eq + Hash> Queue<K> {
                 in_time: BTreeMap::new(),
                 turn: 0,
                 failures: HashMap::new(),
+                adds: 0,
+                retries: 0,
             }),
             wake: Notify::new(),
         }
@@ -90,6 +105,16 @@ impl<K: Clone + Eq + Hash> Queue<K> {
         }
     }
 
+    /// What has become of its keys.
+    pub(crate) fn counts(&self) -> Counts {
+        let inner = self.inner.lock();
+        Counts {
+            depth: inner.ready.len(),
+            adds: inner.adds,
+            retries: inner.retries,
+        }
+    }
+
     /// The work on `key` succeeded.
     pub(crate) fn done(&self, key: &K) {
         let mut inner = self.inner.lock();
@@ -102,6 +127,7 @@ impl<K: Clone + Eq + Hash> Queue<K> {
     /// The work on `key` failed: it comes back after a pause that doubles each time. Returns the pause.
     pub(crate) fn failed(&self, key: &K) -> Duration {
         let mut inner = self.inner.lock();
+        inner.retries += 1;
         let count = inner.failures.entry(key.clone()).or_insert(0);
         *count = count.saturating_add(1);
         let pause = pause_after(*count);
@@ -119,6 +145,7 @@ impl<K: Clone + Eq + Hash> Inner<K> {
         if self.working.contains(&key) {
             self.again.insert(key);
         } else if self.queued.insert(key.clone()) {
+            self.adds += 1;
             self.ready.push_back(key);
         }
     }

@@ -19,6 +19,7 @@ use crate::deployment::controller::Deployments;
 use crate::endpoints::controller::ServiceEndpoints;
 use crate::endpoints::mirroring::MirroredEndpoints;
 use crate::events::Recorder;
+use crate::figures::Figures;
 use crate::garbage::controller::Garbage;
 use crate::job::controller::Jobs;
 use crate::job::orphans::OrphanedPods;
@@ -56,6 +57,16 @@ pub async fn run(
     authority: Arc<Authority>,
     shutdown: CancellationToken,
 ) -> Result<(), ControllersError> {
+    run_counted(client, authority, Figures::default(), shutdown).await
+}
+
+/// The same, with figures that somebody tells.
+pub async fn run_counted(
+    client: Client,
+    authority: Arc<Authority>,
+    figures: Figures,
+    shutdown: CancellationToken,
+) -> Result<(), ControllersError> {
     let Some(world) = shutdown.run_until_cancelled(discover(&client)).await else {
         return Ok(());
     };
@@ -63,6 +74,7 @@ pub async fn run(
     let (recorder, writer) = Recorder::new(client);
     let staff = Staff {
         tasks: TaskTracker::new(),
+        figures,
         shutdown: shutdown.clone(),
     };
     staff.tasks.spawn(writer.run(shutdown.clone()));
@@ -103,14 +115,16 @@ pub async fn run(
 
 struct Staff {
     tasks: TaskTracker,
+    figures: Figures,
     shutdown: CancellationToken,
 }
 
 impl Staff {
     /// Prepares `controller`; the returned function sets it to work, once all caches are filled.
     fn hire<C: Controller>(&self, controller: Arc<C>) -> Box<dyn FnOnce() + Send + 'static> {
-        let (tasks, shutdown) = (self.tasks.clone(), self.shutdown.clone());
-        Box::new(move || drop(tasks.spawn(work(controller, shutdown))))
+        self.figures.watch(&controller);
+        let (tasks, figures, shutdown) = (self.tasks.clone(), self.figures.clone(), self.shutdown.clone());
+        Box::new(move || drop(tasks.spawn(work(controller, figures, shutdown))))
     }
 }
 

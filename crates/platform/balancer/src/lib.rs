@@ -6,6 +6,7 @@
 
 mod carry;
 mod check;
+mod figures;
 mod limits;
 mod pool;
 mod run;
@@ -13,6 +14,7 @@ mod settings;
 mod target;
 mod targets;
 
+pub use figures::FAMILIES;
 pub use run::{Balancer, BalancerError, run};
 pub use settings::{
     Algorithm, Balance, BalancerSettings, BalancerSettingsError, CheckKind, CheckSettings, ProxyProtocol,

@@ -6,6 +6,7 @@ use parking_lot::Mutex;
 use tokio::{sync::Notify, time::timeout_at};
 
 use crate::{
+    figures::TargetFigures,
     settings::ServiceSettings,
     targets::{Choice, Targets},
 };
@@ -126,6 +127,12 @@ impl Pool {
                 return Err(Refused::Waited);
             }
         }
+    }
+
+    /// How its targets are, and how many connections wait.
+    pub(crate) fn figures(&self) -> (Vec<TargetFigures>, usize) {
+        let state = self.state.lock();
+        (state.targets.figures(), state.waiting)
     }
 
     /// Notes that a target did not take a connection: it is out, and its check looks at it at once.

@@ -2,16 +2,19 @@
 
 use std::{collections::HashMap, io, net::SocketAddr, sync::Arc};
 
+use prometheus_client::registry::Registry;
 use tokio::{
     net::TcpListener,
     sync::watch,
     time::{sleep, timeout},
 };
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
+use toolforge_figures::Door;
 
 use crate::{
     carry::carry,
     check,
+    figures::Figures,
     limits::{ACCEPT_PAUSE, DRAIN},
     pool::Pool,
     settings::{Balance, ServiceSettings},
@@ -31,6 +34,7 @@ pub struct BalancerError {
 pub struct Balancer {
     settings: watch::Receiver<Arc<Balance>>,
     services: HashMap<SocketAddr, Service>,
+    figures: Figures,
 }
 
 #[derive(Debug)]
@@ -67,12 +71,12 @@ impl Service {
     }
 
     /// Takes connections and asks targets.
-    fn start(&mut self, connections: &Connections) {
+    fn start(&mut self, connections: &Connections, figures: &Figures) {
         if let Some(listener) = self.listener.take() {
             tokio::spawn(accept(
                 listener,
                 self.pool.clone(),
-                connections.clone(),
+                (connections.clone(), figures.clone()),
                 self.stop.clone(),
             ));
             check::start(&self.pool, &self.stop_checks);
@@ -116,7 +120,24 @@ impl Balancer {
         for service in &balance.services {
             services.insert(service.listen, Service::bind(service.clone()).await?);
         }
-        Ok(Self { settings, services })
+        let balancer = Self {
+            settings,
+            services,
+            figures: Figures::default(),
+        };
+        balancer.watch();
+        Ok(balancer)
+    }
+
+    /// What the balancer tells of itself, to be told by whoever runs it.
+    pub fn registry(&self) -> Registry {
+        self.figures.registry()
+    }
+
+    fn watch(&self) {
+        let services = self.services.values();
+        self.figures
+            .watch(services.map(|service| service.pool.clone()).collect());
     }
 
     /// Where the service of this name listens.
@@ -137,7 +158,7 @@ impl Balancer {
         };
         loop {
             for service in self.services.values_mut() {
-                service.start(&connections);
+                service.start(&connections, &self.figures);
             }
             tokio::select! {
                 () = shutdown.cancelled() => break,
@@ -147,6 +168,7 @@ impl Balancer {
                 }
             }
             self.change().await;
+            self.watch();
         }
         for service in self.services.values() {
             service.end();
@@ -188,19 +210,32 @@ impl Balancer {
     }
 }
 
-/// Listens and balances until `shutdown`.
+/// Listens and balances until `shutdown`. `door` is where figures are told; `None` tells nobody.
 ///
 /// # Errors
 /// When one of the addresses cannot be listened on. Nothing that happens later ends the balancer.
 pub async fn run(
     settings: watch::Receiver<Arc<Balance>>,
+    door: Option<Door>,
     shutdown: CancellationToken,
 ) -> Result<(), BalancerError> {
-    Balancer::bind(settings).await?.run(shutdown).await;
+    let balancer = Balancer::bind(settings).await?;
+    // Figures are told until the last connection has ended.
+    let told = CancellationToken::new();
+    if let Some(door) = door {
+        tokio::spawn(door.serve(balancer.registry(), told.clone()));
+    }
+    balancer.run(shutdown).await;
+    told.cancel();
     Ok(())
 }
 
-async fn accept(listener: TcpListener, pool: Arc<Pool>, connections: Connections, stop: CancellationToken) {
+async fn accept(
+    listener: TcpListener,
+    pool: Arc<Pool>,
+    (connections, figures): (Connections, Figures),
+    stop: CancellationToken,
+) {
     loop {
         let accepted = tokio::select! {
             () = stop.cancelled() => return,
@@ -208,13 +243,14 @@ async fn accept(listener: TcpListener, pool: Arc<Pool>, connections: Connections
         };
         match accepted {
             Ok((stream, peer)) => {
-                let (pool, cut) = (pool.clone(), connections.cut.clone());
+                let (pool, cut, figures) = (pool.clone(), connections.cut.clone(), figures.clone());
                 connections.tracker.spawn(async move {
                     let service = pool.service();
                     let carried = tokio::select! {
                         () = cut.cancelled() => return,
                         carried = carry(pool, stream, peer) => carried,
                     };
+                    figures.ended(&service.name, &carried);
                     if let Err(error) = carried {
                         tracing::debug!(service = service.name, %error, "a connection ended");
                     }

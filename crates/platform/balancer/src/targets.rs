@@ -3,6 +3,7 @@
 use std::{collections::HashMap, net::SocketAddr, sync::Arc, time::Instant};
 
 use crate::{
+    figures::TargetFigures,
     settings::{Algorithm, ServiceSettings, TargetSettings},
     target::Health,
 };
@@ -92,6 +93,18 @@ impl Targets {
                 self.connections.remove(&address);
             }
         }
+    }
+
+    /// How each target is.
+    pub(crate) fn figures(&self) -> Vec<TargetFigures> {
+        let targets = self.service.targets.iter();
+        targets
+            .map(|target| TargetFigures {
+                address: target.address,
+                is_up: self.is_up(target.address),
+                connections: self.connections(target.address),
+            })
+            .collect()
     }
 
     fn is_up(&self, address: SocketAddr) -> bool {

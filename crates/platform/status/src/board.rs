@@ -9,6 +9,7 @@
 mod chart;
 mod config;
 mod copies;
+mod figures;
 mod follow;
 mod glance;
 mod pages;
@@ -26,4 +27,5 @@ mod world;
 mod example;
 
 pub use config::{BoardConfig, FiguresUrl, FiguresUrlError, Link, LinkError};
+pub use figures::BOARD_FAMILIES;
 pub use server::{BoardError, run_board};

@@ -4,6 +4,7 @@
 //! last list it has seen, so that it goes on answering when the API is gone. It must not tell a visitor anything that
 //! is not public: which tools there are, and who maintains them.
 
+mod figures;
 mod known;
 mod near;
 mod page;
@@ -11,6 +12,7 @@ mod render;
 mod server;
 mod tools;
 
+pub use figures::FOUROHFOUR_FAMILIES;
 pub use page::{Page, Subject, Visit, page};
 pub use server::{Config, FourohfourError, run_fourohfour};
 pub use tools::Tools;

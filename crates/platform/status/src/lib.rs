@@ -5,5 +5,9 @@ mod accept;
 mod board;
 mod fourohfour;
 
-pub use board::{BoardConfig, BoardError, FiguresUrl, FiguresUrlError, Link, LinkError, run_board};
-pub use fourohfour::{Config, FourohfourError, Page, Subject, Tools, Visit, page, run_fourohfour};
+pub use board::{
+    BOARD_FAMILIES, BoardConfig, BoardError, FiguresUrl, FiguresUrlError, Link, LinkError, run_board,
+};
+pub use fourohfour::{
+    Config, FOUROHFOUR_FAMILIES, FourohfourError, Page, Subject, Tools, Visit, page, run_fourohfour,
+};

@@ -52,6 +52,7 @@ impl Pages {
             kube::Client::new(api, "default"),
             listener,
             config,
+            None,
             shutdown.clone(),
         ));
         Self {

@@ -9,6 +9,7 @@ use std::{
 
 use anyhow::{Context as _, anyhow};
 use kube::Client;
+use prometheus_client::registry::Registry;
 use tokio::{
     net::TcpListener,
     sync::{oneshot, watch},
@@ -16,7 +17,7 @@ use tokio::{
 use toolforge_admission::{ClientConfigBase, Registration};
 use toolforge_apiserver::{ApiServer, AuditLog};
 use toolforge_certificates::Authorities;
-use toolforge_figures::Process;
+use toolforge_figures::{Door, Process};
 use toolforge_gateway::{Drain, PlainHttp, Succession};
 use toolforge_model::Domain;
 use toolforge_pki::{Authority, Identity};
@@ -72,8 +73,14 @@ impl Machine<'_> {
     }
 
     /// The LDAP directory.
-    pub(super) fn start_directory(&self, parts: &mut Parts, listener: TcpListener) -> anyhow::Result<()> {
+    pub(super) fn start_directory(
+        &self,
+        parts: &mut Parts,
+        listener: TcpListener,
+        door: Door,
+    ) -> anyhow::Result<()> {
         let directory = Arc::new(self.directory()?);
+        tell(parts, "directory's figures", door, directory.registry());
         parts.start("directory", Stop::Last, |stop| async move {
             directory.run(listener, stop).await;
             Ok::<(), Infallible>(())
@@ -121,11 +128,13 @@ impl Machine<'_> {
     }
 
     /// The built-in cluster's controllers, over the in-process transport.
-    pub(super) fn start_controllers(&self, parts: &mut Parts, api: &ApiServer) {
+    pub(super) fn start_controllers(&self, parts: &mut Parts, api: &ApiServer, door: Door) {
+        let figures = toolforge_controllers::Figures::default();
+        tell(parts, "controllers' figures", door, figures.registry());
         let client = api.client("system:kube-controller-manager", &[]);
         let signer = Arc::clone(&self.cluster);
         parts.start("controllers", Stop::First, |stop| {
-            toolforge_controllers::run(client, signer, stop)
+            toolforge_controllers::run_counted(client, signer, figures, stop)
         });
     }
 
@@ -174,13 +183,18 @@ impl Machine<'_> {
     }
 
     /// The pages that answer for what is not there.
-    pub(super) async fn start_pages(&self, parts: &mut Parts, listener: TcpListener) -> anyhow::Result<()> {
+    pub(super) async fn start_pages(
+        &self,
+        parts: &mut Parts,
+        listener: TcpListener,
+        door: Door,
+    ) -> anyhow::Result<()> {
         let client = self.client("toolforge:fourohfour").await?;
         let config = toolforge_status::Config {
             domain: self.domain()?,
         };
         parts.start("fourohfour pages", Stop::First, |stop| {
-            toolforge_status::run_fourohfour(client, listener, config, stop)
+            toolforge_status::run_fourohfour(client, listener, config, Some(door), stop)
         });
         Ok(())
     }
@@ -200,11 +214,19 @@ impl Machine<'_> {
             .context("no port is free on 127.0.0.1")
     }
 
+    /// Where the figures are told of a component that has no other door; the process is the API's to tell of.
+    pub(super) async fn inner_door(&self) -> anyhow::Result<Door> {
+        Ok(Door {
+            listener: self.inner_listener().await?,
+            process: Process::Shared,
+        })
+    }
+
     /// The pages of k8s-status.
     pub(super) async fn start_board(
         &self,
         parts: &mut Parts,
-        listener: TcpListener,
+        (listener, door): (TcpListener, Door),
         gateway: SocketAddr,
     ) -> anyhow::Result<()> {
         let client = self.client("toolforge:k8s-status").await?;
@@ -217,7 +239,7 @@ impl Machine<'_> {
             traffic_file: Some(self.request.layout.traffic()),
         };
         parts.start("status pages", Stop::First, |stop| {
-            toolforge_status::run_board(client, listener, config, stop)
+            toolforge_status::run_board(client, listener, config, Some(door), stop)
         });
         Ok(())
     }
@@ -482,6 +504,14 @@ impl Machine<'_> {
         config.on_first_pass = Some(first_pass);
         Ok(config)
     }
+}
+
+/// Tells a component's figures for as long as the platform runs.
+fn tell(parts: &mut Parts, name: &'static str, door: Door, registry: Registry) {
+    parts.start(name, Stop::Last, |stop| async move {
+        door.serve(registry, stop).await;
+        Ok::<(), Infallible>(())
+    });
 }
 
 /// A port of this machine that is not kept for the next run.

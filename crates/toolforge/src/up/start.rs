@@ -4,10 +4,11 @@
 //! would on any cluster. Only what belongs to the built-in cluster (its controllers, and the objects that it
 //! must hold first) uses the in-process transport.
 
-use std::{path::PathBuf, sync::Arc, time::Instant};
+use std::{net::SocketAddr, path::PathBuf, sync::Arc, time::Instant};
 
 use tokio_util::sync::CancellationToken;
 use toolforge_accounts::Overrides;
+use toolforge_figures::Door;
 use toolforge_gateway::Rules;
 use toolforge_pki::Authority;
 use toolforge_policy::{Policies, PolicySettings};
@@ -78,6 +79,26 @@ pub(super) async fn everything(request: Request) -> anyhow::Result<()> {
     Ok(())
 }
 
+/// Where the figures are told of components that have no other door.
+struct Doors {
+    directory: Door,
+    controllers: Door,
+    pages: Door,
+    board: Door,
+}
+
+impl Doors {
+    /// Their addresses, by what Prometheus calls the job.
+    fn addresses(&self) -> std::io::Result<[(&'static str, SocketAddr); 4]> {
+        Ok([
+            ("directory", self.directory.listener.local_addr()?),
+            ("controllers", self.controllers.listener.local_addr()?),
+            ("fourohfour", self.pages.listener.local_addr()?),
+            ("k8s-status", self.board.listener.local_addr()?),
+        ])
+    }
+}
+
 async fn start(parts: &mut Parts, request: &Request) -> anyhow::Result<Network> {
     let Request { layout, settings, .. } = request;
     let progress = Progress::start();
@@ -105,7 +126,14 @@ async fn start(parts: &mut Parts, request: &Request) -> anyhow::Result<Network> 
     let (api_address, node_address) = (listeners.api.local_addr()?, listeners.node.local_addr()?);
     let guards_address = listeners.admission.local_addr()?;
     let api = machine.start_api(parts, listeners.api).await?;
-    machine.start_directory(parts, listeners.ldap)?;
+    let doors = Doors {
+        directory: machine.inner_door().await?,
+        controllers: machine.inner_door().await?,
+        pages: machine.inner_door().await?,
+        board: machine.inner_door().await?,
+    };
+    let door_addresses = doors.addresses()?;
+    machine.start_directory(parts, listeners.ldap, doors.directory)?;
     progress.step("settling roles and configuration");
     let admin = api.client("admin", &["system:masters"]);
     let public = machine.public();
@@ -123,31 +151,35 @@ async fn start(parts: &mut Parts, request: &Request) -> anyhow::Result<Network> 
     let board_ingress = objects::k8s_status_ingress(&public.domain, &public.policy.ingress_class);
     objects::apply(&admin, &[board_ingress]).await?;
     progress.step("starting controllers, node and metrics");
-    machine.start_controllers(parts, &api);
+    machine.start_controllers(parts, &api, doors.controllers);
     let missing = machine.start_node(parts, listeners.node).await?;
     let metrics = machine.start_metrics(parts, &admin).await?;
     let accounts = machine.inner_listener().await?;
-    let inner = [
+    let mut inner = vec![
         status.local_addr()?,
         board.local_addr()?,
         metrics,
         accounts.local_addr()?,
     ];
-    targets::write(
-        &layout.targets(),
-        &[
-            Target::secure("apiserver", api_address),
-            Target::secure("nodes", node_address),
-            Target::secure("cadvisor", node_address).at("/metrics/cadvisor"),
-            Target::secure("metrics", metrics),
-            Target::secure("admission", guards_address),
-            Target::plain("gateway", status.local_addr()?),
-            Target::plain("accounts", accounts.local_addr()?),
-        ],
-    )?;
+    inner.extend(door_addresses.map(|(_, address)| address));
+    let mut told = vec![
+        Target::secure("apiserver", api_address),
+        Target::secure("nodes", node_address),
+        Target::secure("cadvisor", node_address).at("/metrics/cadvisor"),
+        Target::secure("metrics", metrics),
+        Target::secure("admission", guards_address),
+        Target::plain("gateway", status.local_addr()?),
+        Target::plain("accounts", accounts.local_addr()?),
+    ];
+    told.extend(door_addresses.map(|(job, address)| Target::plain(job, address)));
+    targets::write(&layout.targets(), &told)?;
     progress.step("starting gateway and pages");
-    machine.start_pages(parts, listeners.fourohfour).await?;
-    machine.start_board(parts, board, status.local_addr()?).await?;
+    machine
+        .start_pages(parts, listeners.fourohfour, doors.pages)
+        .await?;
+    machine
+        .start_board(parts, (board, doors.board), status.local_addr()?)
+        .await?;
     machine
         .start_gateway(parts, listeners.https, listeners.http, (status, &inner))
         .await?;

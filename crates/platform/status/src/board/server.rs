@@ -16,11 +16,13 @@ use jiff::Timestamp;
 use kube::Client;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
+use toolforge_figures::Door;
 
 use crate::accept;
 use crate::board::{
     config::BoardConfig,
     copies::{Basis, Copies},
+    figures::Figures,
     follow::{self, Shared},
     pages::{self, Form, Moment, Page, Seen},
     pulse::{self, Pulse, SILENCE},
@@ -55,6 +57,7 @@ struct Board {
     pulse: Pulse,
     config: Arc<BoardConfig>,
     copies: Arc<Copies>,
+    figures: Figures,
     stop: CancellationToken,
 }
 
@@ -95,11 +98,12 @@ impl Board {
 /// Serves the pages in plain HTTP on `listener`, for the gateway, until `shutdown`.
 ///
 /// The client needs the rights of `tool-observer` (facts section 3.3) and no others: to list and watch what is shown, but
-/// no Secrets.
+/// no Secrets. `door` is where figures are told; `None` tells nobody.
 pub async fn run_board(
     client: Client,
     listener: TcpListener,
     config: BoardConfig,
+    door: Option<Door>,
     shutdown: CancellationToken,
 ) -> Result<(), BoardError> {
     let (shared, pulse) = (Shared::new(), Pulse::default());
@@ -121,7 +125,12 @@ pub async fn run_board(
         }
     };
     tokio::spawn(shutdown.clone().run_until_cancelled_owned(followed));
+    let figures = Figures::new();
+    if let Some(door) = door {
+        tokio::spawn(door.serve(figures.registry(&pulse), shutdown.clone()));
+    }
     let board = Board {
+        figures,
         shared,
         pulse,
         config: Arc::new(config),
@@ -170,7 +179,9 @@ async fn answer(State(board): State<Board>, method: Method, uri: Uri, headers: H
         _ => accept::Form::wanted(accepted) == accept::Form::Json,
     };
     let form = if json { Form::Json } else { Form::Html };
-    let (status, body) = board.page(route.as_ref().map(|(route, _)| route), form).await;
+    let (route, began) = (route.as_ref().map(|(route, _)| route), Instant::now());
+    let (status, body) = board.page(route, form).await;
+    board.figures.shown(route, began.elapsed());
     let content_type = if json {
         "application/json"
     } else {
@@ -205,8 +216,9 @@ async fn live(
     let scope = Route::of(&looked.path, "").and_then(|(route, _)| route.scope().map(ToOwned::to_owned));
     let seen = board.shared.read().revision(scope.as_deref());
     let changes = board.shared.changes();
-    let state = (board, changes, scope, seen);
-    let events = stream::unfold(state, async |(board, mut changes, scope, seen)| {
+    let viewer = board.figures.viewer();
+    let state = (board, changes, scope, seen, viewer);
+    let events = stream::unfold(state, async |(board, mut changes, scope, seen, viewer)| {
         let news = async {
             tokio::time::sleep(LIVE_PAUSE).await;
             loop {
@@ -225,7 +237,7 @@ async fn live(
             () = board.stop.cancelled() => return None,
         };
         let event = Event::default().data(revision.to_string());
-        Some((Ok(event), (board, changes, scope, revision)))
+        Some((Ok(event), (board, changes, scope, revision, viewer)))
     });
     Sse::new(events).keep_alive(KeepAlive::default())
 }

@@ -14,8 +14,10 @@ use kube::runtime::{WatchStreamExt, watcher};
 use kube::{Api, Client};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
+use toolforge_figures::Door;
 use toolforge_model::{Domain, host_name, labels};
 
+use super::figures::Figures;
 use super::known::{Follower, Known};
 use super::page::{Visit, page};
 use super::render::render;
@@ -58,15 +60,17 @@ pub enum FourohfourError {
 struct Shared {
     domain: Domain,
     known: Arc<Known>,
+    figures: Figures,
 }
 
 /// Serves the pages in plain HTTP on `listener`, for the gateway, until `shutdown`.
 ///
-/// The client must be allowed to list and watch namespaces.
+/// The client must be allowed to list and watch namespaces. `door` is where figures are told; `None` tells nobody.
 pub async fn run_fourohfour(
     client: Client,
     listener: TcpListener,
     config: Config,
+    door: Option<Door>,
     shutdown: CancellationToken,
 ) -> Result<(), FourohfourError> {
     let known = Arc::new(Known::default());
@@ -75,9 +79,14 @@ pub async fn run_fourohfour(
             .clone()
             .run_until_cancelled_owned(follow(client, Arc::clone(&known))),
     );
+    let figures = Figures::default();
+    if let Some(door) = door {
+        tokio::spawn(door.serve(figures.registry(&known), shutdown.clone()));
+    }
     let router = Router::new().fallback(answer).with_state(Arc::new(Shared {
         domain: config.domain,
         known,
+        figures,
     }));
     toolforge_serve::serve(listener, None, router, shutdown).await?;
     Ok(())
@@ -119,6 +128,7 @@ async fn answer(State(shared): State<Arc<Shared>>, uri: Uri, headers: HeaderMap)
     let form = Form::wanted(text(header::ACCEPT).unwrap_or_default());
     let mut response = Response::new(Body::from(render(&page, form)));
     *response.status_mut() = StatusCode::from_u16(page.status).unwrap_or(StatusCode::NOT_FOUND);
+    shared.figures.answered(response.status().as_u16());
     let own = response.headers_mut();
     own.reserve(HEADERS.len() + 1);
     own.insert(

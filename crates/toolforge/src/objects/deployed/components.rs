@@ -96,8 +96,8 @@ pub(super) fn fourohfour(domain: &str) -> Component {
     Component {
         name: FOUROHFOUR_SERVICE,
         namespace: FOUROHFOUR_NAMESPACE,
-        arguments: strings(&["--domain", domain]),
-        ports: vec![("http", FOUROHFOUR_PORT)],
+        arguments: strings(&["--domain", domain, "--status", &format!("0.0.0.0:{METRICS}")]),
+        ports: vec![("http", FOUROHFOUR_PORT), ("metrics", METRICS)],
         health: Health {
             scheme: "HTTP",
             port: "http",
@@ -106,7 +106,7 @@ pub(super) fn fourohfour(domain: &str) -> Component {
             start_tens: 12,
         },
         volumes: Vec::new(),
-        service: Some(json!({ "ports": [port("http", FOUROHFOUR_PORT)] })),
+        service: Some(json!({ "ports": [port("http", FOUROHFOUR_PORT), port("metrics", METRICS)] })),
         root_with: None,
         needs: ("20m", "32Mi", "128Mi"),
         priority_class: None,
@@ -116,11 +116,12 @@ pub(super) fn fourohfour(domain: &str) -> Component {
 pub(super) fn k8s_status(domain: &str) -> Component {
     // Without an address of its own, the name leads to every gateway.
     let figures = format!("http://gateway-figures.{SERVICE_NAMESPACE}.svc:{METRICS}/metrics");
+    let status = format!("0.0.0.0:{METRICS}");
     Component {
         name: K8S_STATUS_TOOL,
         namespace: K8S_STATUS_NAMESPACE,
-        arguments: strings(&["--domain", domain, "--gateway", &figures]),
-        ports: vec![("http", K8S_STATUS_PORT)],
+        arguments: strings(&["--domain", domain, "--gateway", &figures, "--status", &status]),
+        ports: vec![("http", K8S_STATUS_PORT), ("metrics", METRICS)],
         health: Health {
             scheme: "HTTP",
             port: "http",
@@ -129,7 +130,7 @@ pub(super) fn k8s_status(domain: &str) -> Component {
             start_tens: 12,
         },
         volumes: Vec::new(),
-        service: Some(json!({ "ports": [port("http", K8S_STATUS_PORT)] })),
+        service: Some(json!({ "ports": [port("http", K8S_STATUS_PORT), port("metrics", METRICS)] })),
         root_with: None,
         needs: ("100m", "128Mi", "512Mi"),
         priority_class: None,
