@@ -117,7 +117,7 @@ const EMBEDDED: &[(&str, &str)] = &[
 ];
 
 /// Names whose case differs between the files, which follow the Go field, and JSON.
-const RENAMED: &[(&str, &str)] = &[("Webhooks", "webhooks"), ("aPIGroup", "apiGroup")];
+const RENAMED: &[(&str, &str)] = &[("Webhooks", "webhooks"), ("aPIGroup", "apiGroup"), ("uID", "uid")];
 
 /// Fields that the Kubernetes of our schemas (1.37) no longer has: an alpha field of 1.35, taken back since.
 const TAKEN_BACK: &[(&str, &str)] = &[("core.v1.PodSpec", "workloadRef")];
