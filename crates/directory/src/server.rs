@@ -191,8 +191,8 @@ impl fmt::Debug for Directory {
 }
 
 impl Directory {
-    /// Opens the directory: its file where there is one, else the initial LDIF, else an empty directory with
-    /// the folders for people and tools.
+    /// Opens the directory: its file where there is one, else the initial LDIF, if any, with those of the folders for
+    /// people and tools that it does not have.
     ///
     /// # Errors
     /// When the file or the LDIF is not right, with line and field, or the disk does not do its part.
@@ -319,11 +319,18 @@ fn load(store: &mut Store, base: &Dn, initial: Option<&str>) -> Result<Tree, Dir
         (None, Some(text)) => text.as_bytes(),
         (None, None) => skeleton.as_bytes(),
     };
-    let ldif_error = |source| DirectoryError::Ldif { origin, source };
-    let mut records = match ldif::read(text) {
-        Ok(records) => records,
-        Err(error) => return Err(ldif_error(error)),
+    let ldif_error = |source| DirectoryError::Ldif {
+        origin: origin.clone(),
+        source,
     };
+    let mut records = ldif::read(text).map_err(ldif_error)?;
+    if stored.is_none() {
+        // Whoever looks for tools and people looks into these.
+        let folders = ldif::read(skeleton.as_bytes()).map_err(ldif_error)?;
+        let missing = |folder: &Record| records.iter().all(|there| there.entry.dn != folder.entry.dn);
+        let missing: Vec<Record> = folders.into_iter().filter(missing).collect();
+        records.extend(missing);
+    }
     // A journal without its file belongs to nothing: the file is written first.
     let journaled = if stored.is_some() {
         journaled(store)?
@@ -366,7 +373,7 @@ fn take_in(records: &mut Vec<Record>, journaled: Vec<Entry>) {
     records.extend(there.map(|entry| Record { line: 0, entry }));
 }
 
-/// What a directory without any content begins with.
+/// The folders that a directory begins with.
 fn skeleton(base: &Dn) -> String {
     let folders = [
         format!("ou=people,{base}"),

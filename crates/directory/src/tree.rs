@@ -110,7 +110,7 @@ impl Tree {
                 line,
                 "dn",
                 rule,
-                "correct the name, or set the base with --ldap-base",
+                "correct the name, or set the base with --base",
             ));
         }
         if entry.dn != self.base && !self.entries.contains_key(entry.dn.parent_key().unwrap_or("")) {

@@ -142,3 +142,23 @@ fn a_bad_ldif_is_refused_with_its_line() {
     assert!(text.contains("line 2"), "{text}");
     assert!(!folder.path().join("directory.ldif").exists());
 }
+
+#[tokio::test]
+async fn an_ldif_without_the_folders_for_tools_gets_them() {
+    let served = serve_in(
+        tempfile::tempdir().unwrap(),
+        Some("dn: dc=toolforge,dc=org\nobjectClass: domain\ndc: toolforge\n"),
+    )
+    .await;
+    let mut ldap = served.bound("reader").await;
+    for folder in ["ou=people", "ou=servicegroups", "ou=people,ou=servicegroups"] {
+        let name = format!("{folder},{BASE}");
+        let (found, _) = ldap
+            .search(&name, ldap3::Scope::Base, "(objectClass=*)", vec!["ou"])
+            .await
+            .unwrap()
+            .success()
+            .unwrap();
+        assert_eq!(found.len(), 1, "{name}");
+    }
+}
