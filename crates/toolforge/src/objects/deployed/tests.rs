@@ -123,7 +123,9 @@ fn probes_and_services_lead_to_ports_of_the_container() {
             "gateway",
             "gateway-figures",
             "fourohfour",
+            "fourohfour-figures",
             "k8s-status",
+            "k8s-status-figures",
             "accounts-figures"
         ]
     );
