@@ -261,7 +261,13 @@ fn top_agrees_with_the_machines_own_figures() {
 }
 
 fn nodes_and_rights(scratch: &Scratch) {
-    let nodes = rows(&scratch.kubectl(&["top", "nodes", "--no-headers"]).ok());
+    // A node has no start from which it could be measured, so its first figures come after two looks.
+    let nodes = eventually("figures of the node", || {
+        let top = scratch.kubectl(&["top", "nodes", "--no-headers"]);
+        (top.code == 0)
+            .then(|| rows(&top.stdout))
+            .ok_or_else(|| top.stderr.clone())
+    });
     assert_eq!(nodes[0][0], "localhost");
     assert!(
         number(&nodes[0][1], "m") > 0.0 && number(&nodes[0][3], "Mi") > 64.0,
