@@ -29,10 +29,11 @@ macro_rules! rules {
 }
 
 /// The rules.
-const RULES: [(&str, &str); 7] = rules![
+const RULES: [(&str, &str); 8] = rules![
     "accounts.yaml",
     "admission.yaml",
     "cluster.yaml",
+    "components.yaml",
     "gateway.yaml",
     "records.yaml",
     "targets.yaml",

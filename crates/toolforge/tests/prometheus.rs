@@ -47,11 +47,13 @@ const JOBS: [&str; 11] = [
     "nodes",
 ];
 /// Series that rules name and a healthy platform of a minute's age does not tell.
-const ABSENT_WHILE_WELL: [&str; 2] = [
+const ABSENT_WHILE_WELL: [&str; 3] = [
     // Told from the first one on.
     "toolforge_admission_unreadable_requests_total",
     // Told where webservices can register (`--register-port`).
     "toolforge_gateway_registration_events_total",
+    // Of `toolforge balance`, which one machine has no need of.
+    "toolforge_balancer_target_up",
 ];
 /// Records that have no value as long as there is nothing of their kind.
 const EMPTY_WHILE_WELL: [&str; 0] = [];
