@@ -31,18 +31,19 @@ pub(crate) struct Bucket {
 pub(crate) struct Traffic {
     /// Whether any gateway has told figures.
     pub(crate) known: bool,
-    counters: HashMap<Series, u64>,
+    gateways: HashMap<String, Gateway>,
     namespaces: BTreeMap<String, VecDeque<Bucket>>,
     /// All of them together.
     all: VecDeque<Bucket>,
 }
 
-/// One counter of one gateway.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-struct Series {
-    gateway: String,
-    namespace: String,
-    code: String,
+/// What a gateway told when it was last asked.
+#[derive(Debug)]
+struct Gateway {
+    /// When that was, in seconds since 1970.
+    told: i64,
+    /// By namespace and code.
+    counters: HashMap<(String, String), u64>,
 }
 
 /// A counter's value as a gateway told it.
@@ -56,26 +57,33 @@ pub(crate) struct Sample {
 impl Traffic {
     /// Takes in what a gateway told at a time, in seconds since 1970.
     pub(crate) fn take(&mut self, gateway: &str, samples: Vec<Sample>, now: i64) {
-        // What a gateway counted before it was first asked belongs to times that nobody knows.
-        let first = !self.counters.keys().any(|series| series.gateway == gateway);
-        for sample in samples {
-            let series = Series {
-                gateway: gateway.to_owned(),
-                namespace: sample.namespace,
-                code: sample.code,
-            };
-            let before = self.counters.insert(series.clone(), sample.value);
-            let more = match before {
-                Some(before) if sample.value >= before => sample.value - before,
-                None if first => 0,
-                // It was started anew, or this counter is new.
-                _ => sample.value,
+        let before = self.gateways.remove(gateway);
+        // What it does not tell any more is forgotten: it was started anew.
+        let mut counters = HashMap::with_capacity(samples.len());
+        for Sample {
+            namespace,
+            code,
+            value,
+        } in samples
+        {
+            let series = (namespace, code);
+            let more = match &before {
+                // What a gateway counted before it was first asked belongs to times that nobody knows.
+                None => 0,
+                Some(before) => match before.counters.get(&series) {
+                    Some(known) if value >= *known => value - known,
+                    // It was started anew, or this counter is new.
+                    _ => value,
+                },
             };
             if more > 0 {
-                let errors = if series.code.starts_with('5') { more } else { 0 };
-                self.add(&series.namespace, now, more, errors);
+                let errors = if series.1.starts_with('5') { more } else { 0 };
+                self.add(&series.0, now, more, errors);
             }
+            counters.insert(series, value);
         }
+        self.gateways
+            .insert(gateway.to_owned(), Gateway { told: now, counters });
         self.known = true;
         self.forget(now);
     }
@@ -94,6 +102,7 @@ impl Traffic {
 
     fn forget(&mut self, now: i64) {
         let oldest = now - BUCKETS * BUCKET_SECONDS;
+        self.gateways.retain(|_, gateway| gateway.told >= oldest);
         let forget = |buckets: &mut VecDeque<Bucket>| {
             while buckets.front().is_some_and(|bucket| bucket.start < oldest) {
                 buckets.pop_front();
@@ -169,12 +178,21 @@ mod tests {
         let mut traffic = Traffic::default();
         traffic.take("a", sample("2xx", 1000), 6000);
         assert_eq!(sums(&traffic, 6000), (0, 0), "counted before anybody asked");
-        traffic.take("a", sample("2xx", 1010), 6060);
-        traffic.take("a", sample("5xx", 3), 6060);
+        traffic.take("a", [sample("2xx", 1010), sample("5xx", 3)].concat(), 6060);
         assert_eq!(sums(&traffic, 6060), (13, 3));
         traffic.take("a", sample("2xx", 4), 6120);
         assert_eq!(sums(&traffic, 6120), (17, 3), "the gateway was started anew");
         assert_eq!(traffic.day(None, 6120).last().unwrap().requests, 17);
+    }
+
+    #[test]
+    fn counters_that_nobody_tells_are_forgotten() {
+        let mut traffic = Traffic::default();
+        traffic.take("a", [sample("2xx", 1), sample("5xx", 1)].concat(), 0);
+        traffic.take("a", sample("2xx", 1), 60);
+        assert_eq!(traffic.gateways["a"].counters.len(), 1);
+        traffic.take("b", sample("2xx", 1), 120 + BUCKETS * BUCKET_SECONDS);
+        assert!(!traffic.gateways.contains_key("a"), "silent for a day");
     }
 
     #[test]
