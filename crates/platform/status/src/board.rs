@@ -12,6 +12,7 @@ mod copies;
 mod figures;
 mod follow;
 mod glance;
+mod load;
 mod pages;
 mod pulse;
 mod route;

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use jiff::Timestamp;
 use kube::Client;
 use serde::{Deserialize, Serialize};
 use toolforge_model::Quantity;
@@ -93,7 +94,12 @@ pub(crate) async fn follow(client: Client, shared: Shared) {
     loop {
         turns.tick().await;
         match measured(&client).await {
-            Ok(usage) => shared.change(Place::Figures, |world| world.usage = usage),
+            Ok(usage) => shared.change(Place::Figures, |world| {
+                world.usage = usage;
+                if let Some(used) = world.in_use() {
+                    world.load.take(Timestamp::now().as_second(), used);
+                }
+            }),
             // Many clusters do not measure; the pages say so.
             Err(error) => tracing::debug!(error = %error, "usage cannot be read"),
         }

@@ -8,8 +8,9 @@ use crate::board::seen::{
 };
 use crate::board::{
     glance::{Glance, Glances},
+    load::Load,
     traffic::Traffic,
-    usage::Usage,
+    usage::{Amount, Usage},
 };
 
 /// The objects of one kind: by namespace (empty for those that have none), then by name.
@@ -32,6 +33,7 @@ pub(crate) struct World {
     pub(crate) jobs: Shelf<WorkloadSeen>,
     pub(crate) cron_jobs: Shelf<WorkloadSeen>,
     pub(crate) usage: Usage,
+    pub(crate) load: Load,
     pub(crate) traffic: Traffic,
     /// Version of the cluster, when it has told it.
     pub(crate) version: Option<String>,
@@ -109,6 +111,27 @@ impl World {
     /// Nodes, by name.
     pub(crate) fn nodes(&self) -> impl Iterator<Item = &NodeSeen> {
         on(&self.nodes, "")
+    }
+
+    /// The nodes that run tools (facts section 10); all where every one is of the control plane.
+    pub(crate) fn workers(&self) -> Vec<&NodeSeen> {
+        let workers: Vec<_> = self.nodes().filter(|node| node.role != "control").collect();
+        if workers.is_empty() {
+            self.nodes().collect()
+        } else {
+            workers
+        }
+    }
+
+    /// What of them is in use, where any of them is measured.
+    pub(crate) fn in_use(&self) -> Option<Amount> {
+        let workers = self.workers().into_iter();
+        workers
+            .filter_map(|node| self.usage.of_node(&node.meta.name))
+            .reduce(|one, other| Amount {
+                cpu_millis: one.cpu_millis.saturating_add(other.cpu_millis),
+                memory_bytes: one.memory_bytes.saturating_add(other.memory_bytes),
+            })
     }
 
     /// Namespaces, by name.

@@ -5,7 +5,7 @@ use serde::Serialize;
 use toolforge_model::ToolName;
 
 use super::{Frame, Seen};
-use crate::board::{chart, text, verdict::Standing, world::all};
+use crate::board::{chart, seen::NodeSeen, text, usage::Amount, verdict::Standing, world::all};
 
 /// How many tools in trouble are listed; a page that lists a thousand helps nobody.
 const LISTED: usize = 100;
@@ -45,6 +45,9 @@ struct Gauge {
     #[serde(skip)]
     total_text: String,
     percent: Option<i64>,
+    /// Of the last day.
+    #[serde(skip)]
+    chart: Option<String>,
 }
 
 #[derive(Serialize)]
@@ -128,36 +131,33 @@ fn roles(seen: Seen<'_>) -> Vec<(String, usize)> {
 
 /// Used and allocatable CPU and memory of the nodes that run tools (facts section 10).
 fn gauges(seen: Seen<'_>) -> (Gauge, Gauge) {
-    let world = seen.world;
-    let workers: Vec<_> = match world
-        .nodes()
-        .filter(|node| node.role != "control")
-        .collect::<Vec<_>>()
-    {
-        none if none.is_empty() => world.nodes().collect(),
-        workers => workers,
+    let workers = seen.world.workers();
+    let used = seen.world.in_use();
+    let bars = seen.world.load.day(seen.moment.now.as_second());
+    let gauge = |what: &str, part: fn(&Amount) -> i64, total: i64, text: fn(i64) -> String| {
+        let used = used.as_ref().map(part);
+        let bars: Vec<_> = bars.iter().map(|bar| bar.as_ref().map(part)).collect();
+        Gauge {
+            used,
+            used_text: text(used.unwrap_or_default()),
+            total_text: text(total),
+            percent: used.filter(|_| total > 0).map(|used| used * 100 / total.max(1)),
+            total,
+            chart: chart::level(what, &bars, total),
+        }
     };
-    let used: Vec<_> = workers
-        .iter()
-        .filter_map(|node| world.usage.of_node(&node.meta.name))
-        .collect();
-    let known = !used.is_empty();
-    let gauge = |used: i64, total: i64, text: fn(i64) -> String| Gauge {
-        used: known.then_some(used),
-        used_text: text(used),
-        total_text: text(total),
-        percent: (known && total > 0).then(|| used * 100 / total.max(1)),
-        total,
-    };
+    let total = |part: fn(&NodeSeen) -> i64| workers.iter().map(|node| part(node)).sum();
     (
         gauge(
-            used.iter().map(|used| used.cpu_millis).sum(),
-            workers.iter().map(|node| node.cpu_millis).sum(),
+            "CPU",
+            |used| used.cpu_millis,
+            total(|node| node.cpu_millis),
             text::cpus,
         ),
         gauge(
-            used.iter().map(|used| used.memory_bytes).sum(),
-            workers.iter().map(|node| node.memory_bytes).sum(),
+            "Memory",
+            |used| used.memory_bytes,
+            total(|node| node.memory_bytes),
             text::bytes,
         ),
     )
