@@ -409,6 +409,26 @@ fn recorded(mut record: Record, response: Response<ResponseBody>) -> Response<Re
 }
 
 fn new_request_id() -> HeaderValue {
-    let id = format!("{:032x}", rand::random::<u128>());
-    HeaderValue::from_str(&id).unwrap_or(HeaderValue::from_static("0"))
+    let digit = |half: u8| if half < 10 { b'0' + half } else { b'a' + half - 10 };
+    let mut text = [0; 32];
+    for (pair, byte) in text.chunks_exact_mut(2).zip(rand::random::<[u8; 16]>()) {
+        pair.copy_from_slice(&[digit(byte >> 4), digit(byte & 15)]);
+    }
+    HeaderValue::from_bytes(&text).unwrap_or(HeaderValue::from_static("0"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::new_request_id;
+
+    #[test]
+    fn request_ids_are_128_bits_in_hexadecimal() {
+        let ids: Vec<_> = (0..64).map(|_| new_request_id()).collect();
+        let mut digits: Vec<u8> = ids.iter().flat_map(|id| id.as_bytes().to_owned()).collect();
+        assert_eq!(digits.len(), 64 * 32);
+        digits.sort_unstable();
+        digits.dedup();
+        assert_eq!(digits, b"0123456789abcdef");
+        assert_ne!(ids[0], ids[1]);
+    }
 }

@@ -1,10 +1,12 @@
 //! HTTP/1.1 with a visitor: requests are read one after the other, and answered.
 
 use std::{
+    cell::RefCell,
     future::{Future, poll_fn},
     io,
     pin::Pin,
     task::{Context, Poll, ready},
+    time::{SystemTime, UNIX_EPOCH},
 };
 
 use bytes::{Buf as _, Bytes};
@@ -485,8 +487,20 @@ fn note(error: &SendError) {
     }
 }
 
-/// The time of day as `Date` has it.
+/// The time of day as `Date` has it, written once a second.
 fn now() -> HeaderValue {
-    let text = httpdate::fmt_http_date(std::time::SystemTime::now());
-    HeaderValue::from_str(&text).unwrap_or(HeaderValue::from_static("Thu, 01 Jan 1970 00:00:00 GMT"))
+    const EPOCH: &str = "Thu, 01 Jan 1970 00:00:00 GMT";
+    thread_local! {
+        static WRITTEN: RefCell<(u64, HeaderValue)> = const { RefCell::new((0, HeaderValue::from_static(EPOCH))) };
+    }
+    let now = SystemTime::now();
+    let second = now.duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
+    WRITTEN.with_borrow_mut(|(of, text)| {
+        if *of != second {
+            let date = HeaderValue::from_str(&httpdate::fmt_http_date(now));
+            *text = date.unwrap_or(HeaderValue::from_static(EPOCH));
+            *of = second;
+        }
+        text.clone()
+    })
 }
