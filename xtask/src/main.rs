@@ -35,7 +35,7 @@ enum Chore {
     Check,
     /// Look at the shape of the house alone: layers, lint opt-in, file sizes, names
     Tidy,
-    /// Measure; NAME is `start`, `api`, `admission`, `accounts` or `gateway`, `cargo xtask bench NAME --help` tells the rest
+    /// Measure; NAME is `start`, `api`, `admission`, `accounts`, `gateway` or `status`, `cargo xtask bench NAME --help` tells the rest
     #[command(disable_help_flag = true)]
     Bench {
         /// What to measure, and how

@@ -313,11 +313,9 @@ fn load(store: &mut Store, base: &Dn, initial: Option<&str>) -> Result<Tree, Dir
         (Some(_), _) => path.display().to_string(),
         _ => "the initial LDIF".to_owned(),
     };
-    let skeleton = skeleton(base);
-    let text = match (&stored, initial) {
-        (Some(bytes), _) => bytes.as_slice(),
-        (None, Some(text)) => text.as_bytes(),
-        (None, None) => skeleton.as_bytes(),
+    let text = match &stored {
+        Some(bytes) => bytes.as_slice(),
+        None => initial.unwrap_or_default().as_bytes(),
     };
     let ldif_error = |source| DirectoryError::Ldif {
         origin: origin.clone(),
@@ -326,7 +324,7 @@ fn load(store: &mut Store, base: &Dn, initial: Option<&str>) -> Result<Tree, Dir
     let mut records = ldif::read(text).map_err(ldif_error)?;
     if stored.is_none() {
         // Whoever looks for tools and people looks into these.
-        let folders = ldif::read(skeleton.as_bytes()).map_err(ldif_error)?;
+        let folders = ldif::read(skeleton(base).as_bytes()).map_err(ldif_error)?;
         let missing = |folder: &Record| records.iter().all(|there| there.entry.dn != folder.entry.dn);
         let missing: Vec<Record> = folders.into_iter().filter(missing).collect();
         records.extend(missing);
