@@ -73,8 +73,8 @@ const COMPONENTS: &[Component] = &[
     },
     Component {
         name: "Built-in node",
-        place: "`/api/v1/nodes/NODE/proxy/metrics` of the API, for who may get `nodes/proxy`. What containers use is at `metrics/cadvisor` below \
-                it, see [metrics.md](metrics.md#usage-of-containers).",
+        place: "`/api/v1/nodes/NODE/proxy/metrics` of the API, for who may get `nodes/proxy`; `/metrics` at the node's own port, for who may get \
+                `nodes/metrics`. What containers use is at `metrics/cadvisor` below it, see [metrics.md](metrics.md#usage-of-containers).",
         families: toolforge_node::FAMILIES,
     },
 ];
