@@ -5,6 +5,7 @@
 
 mod decode;
 mod shape;
+mod table;
 
 use serde_json::Value;
 

@@ -1,11 +1,10 @@
-//! The compact form of the schemas: about half a megabyte for all kinds, made once, when it is first asked for.
+//! The compact form of the schemas, made of a table when it is first asked for.
 
 use std::collections::HashMap;
-use std::sync::OnceLock;
+use std::sync::LazyLock;
 
-use serde_json::{Map, Value};
-
-use crate::definitions::{Definitions, Place, definitions, reference};
+use super::table;
+use crate::definitions::Place;
 
 /// The type of a value.
 #[derive(Debug, Clone, PartialEq)]
@@ -44,9 +43,9 @@ pub(crate) enum Shape {
 #[derive(Debug)]
 pub(crate) struct Struct {
     /// Name of the Go type, such as `PodSpec`.
-    pub(crate) name: Box<str>,
+    pub(crate) name: &'static str,
     /// Field names and types, sorted by name.
-    fields: Box<[(Box<str>, Shape)]>,
+    pub(super) fields: Box<[(&'static str, Shape)]>,
 }
 
 impl Struct {
@@ -54,7 +53,7 @@ impl Struct {
     pub(crate) fn field(&self, name: &str) -> Option<&Shape> {
         let index = self
             .fields
-            .binary_search_by(|(field, _)| field.as_ref().cmp(name))
+            .binary_search_by(|(field, _)| (*field).cmp(name))
             .ok()?;
         Some(&self.fields[index].1)
     }
@@ -63,8 +62,8 @@ impl Struct {
 /// All structures.
 #[derive(Debug)]
 pub(crate) struct Shapes {
-    structs: Vec<Struct>,
-    roots: HashMap<Place, usize>,
+    pub(super) structs: Vec<Struct>,
+    pub(super) roots: HashMap<Place, usize>,
 }
 
 impl Shapes {
@@ -82,107 +81,6 @@ impl Shapes {
 
 /// The structures of all kinds.
 pub(crate) fn shapes() -> &'static Shapes {
-    static SHAPES: OnceLock<Shapes> = OnceLock::new();
-    SHAPES.get_or_init(|| build(&definitions(|_, _| true)))
-}
-
-fn build(definitions: &Definitions) -> Shapes {
-    let names: Vec<&String> = definitions.schemas.keys().collect();
-    let index: HashMap<&str, usize> = names
-        .iter()
-        .enumerate()
-        .map(|(at, name)| (name.as_str(), at))
-        .collect();
-    let structs = definitions
-        .schemas
-        .iter()
-        .map(|(name, schema)| Struct {
-            name: last_part(name).into(),
-            fields: fields(
-                schema.get("properties").and_then(Value::as_object),
-                definitions,
-                &index,
-            ),
-        })
-        .collect();
-    let roots = definitions
-        .roots
-        .iter()
-        .filter_map(|(place, name)| Some((*place, *index.get(name.as_str())?)))
-        .collect();
-    Shapes { structs, roots }
-}
-
-fn fields(
-    properties: Option<&Map<String, Value>>,
-    definitions: &Definitions,
-    index: &HashMap<&str, usize>,
-) -> Box<[(Box<str>, Shape)]> {
-    let mut fields: Vec<(Box<str>, Shape)> = properties
-        .into_iter()
-        .flatten()
-        .map(|(name, schema)| (name.as_str().into(), shape(schema, definitions, index)))
-        .collect();
-    fields.sort_by(|(a, _), (b, _)| a.cmp(b));
-    fields.into_boxed_slice()
-}
-
-fn shape(schema: &Value, definitions: &Definitions, index: &HashMap<&str, usize>) -> Shape {
-    if let Some(name) = reference(schema) {
-        return named_shape(name, definitions, index);
-    }
-    let kind = schema.get("type").and_then(Value::as_str).unwrap_or_default();
-    let format = schema.get("format").and_then(Value::as_str).unwrap_or_default();
-    match (kind, format) {
-        ("string", "byte") => Shape::Bytes,
-        ("string", "date-time") => Shape::Time,
-        ("string", _) => Shape::Text,
-        ("boolean", _) => Shape::Flag,
-        ("integer", "int64") => Shape::Integer(64),
-        ("integer", _) => Shape::Integer(32),
-        ("number", _) => Shape::Number,
-        ("array", _) => Shape::List(Box::new(
-            schema
-                .get("items")
-                .map_or(Shape::Any, |items| shape(items, definitions, index)),
-        )),
-        ("object", _) => match schema.get("additionalProperties") {
-            Some(values) => Shape::Map(Box::new(shape(values, definitions, index))),
-            None => Shape::AnyObject,
-        },
-        _ => Shape::Any,
-    }
-}
-
-fn named_shape(name: &str, definitions: &Definitions, index: &HashMap<&str, usize>) -> Shape {
-    match last_part(name) {
-        "Quantity" => return Shape::Quantity,
-        "IntOrString" => return Shape::IntOrString,
-        "Time" | "MicroTime" => return Shape::Time,
-        "JSON" => return Shape::Any,
-        "JSONSchemaPropsOrArray" | "JSONSchemaPropsOrBool" | "JSONSchemaPropsOrStringArray" => {
-            let inner = name.rsplit_once("Or").and_then(|(inner, _)| index.get(inner));
-            return inner.map_or(Shape::Any, |at| Shape::StructOr(*at));
-        }
-        _ => {}
-    }
-    let Some(schema) = definitions.schemas.get(name) else {
-        return Shape::Any;
-    };
-    match index.get(name) {
-        Some(at) if schema.get("properties").is_some() => Shape::Struct(*at),
-        // An object without fields of its own, such as FieldsV1, RawExtension, or a plain empty struct.
-        _ if is_open(name) => shape(schema, definitions, index),
-        Some(at) if schema.get("type").and_then(Value::as_str) == Some("object") => Shape::Struct(*at),
-        _ => shape(schema, definitions, index),
-    }
-}
-
-/// Types that hold whatever they are given.
-fn is_open(name: &str) -> bool {
-    matches!(last_part(name), "FieldsV1" | "RawExtension")
-}
-
-fn last_part(name: &str) -> &str {
-    name.rsplit('.').next().unwrap_or(name)
+    static SHAPES: LazyLock<Shapes> = LazyLock::new(|| table::read(table::TABLE));
+    &SHAPES
 }
