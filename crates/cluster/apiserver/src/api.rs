@@ -12,6 +12,7 @@ use crate::aggregation::Aggregation;
 use crate::allocate::Allocator;
 use crate::audit::AuditLog;
 use crate::authz::Access;
+use crate::conversion::Conversion;
 use crate::definitions::Kinds;
 use crate::metrics::Metrics;
 use crate::nodes::Nodes;
@@ -38,6 +39,8 @@ pub(crate) struct Api {
     /// Set when the roof has opened one.
     pub(crate) audit: OnceLock<Arc<AuditLog>>,
     pub(crate) chain: Chain,
+    /// Who converts the versions of users' kinds.
+    pub(crate) conversion: Arc<Conversion>,
     /// Lists that are kept compressed.
     pub(crate) lists: CompressedLists,
     /// Ends watches and log streams.
@@ -66,10 +69,13 @@ impl Api {
         tokens: Tokens,
     ) -> Self {
         let metrics = Arc::new(Metrics::new(store.clone(), kinds.clone()));
-        let world = StoredWorld {
+        let mut world = StoredWorld {
             store: store.clone(),
             kinds: kinds.clone(),
+            conversion: None,
         };
+        let conversion = Arc::new(Conversion::new(Arc::new(world.clone())));
+        world.conversion = Some(conversion.clone());
         let chain = Chain::new(Arc::new(world)).observed_by(metrics.clone());
         Self {
             store,
@@ -82,6 +88,7 @@ impl Api {
             metrics,
             audit: OnceLock::new(),
             chain,
+            conversion,
             lists: CompressedLists::default(),
             closing: CancellationToken::new(),
             quota_locks: (0..LOCKS).map(|_| Mutex::new(())).collect(),

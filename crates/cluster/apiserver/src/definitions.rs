@@ -17,6 +17,7 @@ use tokio_util::sync::CancellationToken;
 use toolforge_kinds::{CustomKind, Definition, Kind, version_order};
 use toolforge_patch::CustomType;
 
+use crate::conversion::Hook;
 use crate::store::{Effect, Event, Observer, Resource, Stored};
 pub(crate) use chore::{keep_current, prepare};
 use document::Document;
@@ -36,6 +37,10 @@ pub(crate) fn resource() -> Option<Resource> {
 #[derive(Debug)]
 pub(crate) struct Custom {
     pub(crate) kind: Arc<CustomKind>,
+    /// The version in which its objects are stored.
+    pub(crate) storage: Arc<CustomKind>,
+    /// Who converts between the versions, where it is not by name alone.
+    pub(crate) hook: Option<Arc<Hook>>,
     pub(crate) merge: CustomType,
     /// Objects written after this revision are stored as this edition shows them.
     pub(crate) since: u64,
@@ -207,10 +212,13 @@ fn is_established(definition: &Value) -> bool {
 
 fn serve(object: &Stored, edition: (String, i64, Value)) -> Option<Served> {
     let definition = Definition::of(&object.value())?;
+    let hook = Hook::of(&object.value());
     let versions = definition.versions.into_iter().map(|kind| {
         Arc::new(Custom {
             merge: CustomType::of_schema(&kind.published),
             kind,
+            storage: Arc::clone(&definition.storage),
+            hook: hook.clone(),
             since: object.revision,
             definition: definition.name.clone(),
             retired: CancellationToken::new(),

@@ -19,6 +19,7 @@ mod bootstrap;
 mod builtin;
 mod certificate_requests;
 mod connect;
+mod conversion;
 mod definitions;
 mod dial;
 mod discovery;

@@ -18,6 +18,7 @@ mod rounds;
 mod rules;
 mod scale;
 mod update;
+mod versions;
 
 use std::sync::Arc;
 
@@ -217,7 +218,7 @@ async fn route(
         };
     };
     match (subresource, verb) {
-        (Subresource::Scale, "get") => scale::read(call, name),
+        (Subresource::Scale, "get") => scale::read(call, name).await,
         (Subresource::Scale, "update") => scale::update(call, name, media_type, bytes).await,
         (Subresource::Scale, "patch") => scale::patch(call, name, media_type, bytes).await,
         (Subresource::Log, "get") => log::answer(call, name).await,

@@ -160,19 +160,32 @@ impl Watch {
     }
 
     /// Lines of some of the first objects, and at their end the bookmark that says so.
-    fn initial(&mut self) -> Option<Bytes> {
+    async fn initial(&mut self) -> Result<Option<Bytes>, Status> {
         let mut chunk = BytesMut::new();
-        while chunk.len() < CHUNK_BYTES
-            && let Some(stored) = self.first.next()
-        {
-            if let Some(line) = self.lines.added(&stored) {
-                chunk.extend_from_slice(&line);
+        while chunk.len() < CHUNK_BYTES && !self.first.as_slice().is_empty() {
+            for stored in self.next_first().await? {
+                if let Some(line) = self.lines.added(&stored) {
+                    chunk.extend_from_slice(&line);
+                }
             }
         }
         if self.first.as_slice().is_empty() && std::mem::take(&mut self.marks_end) {
             chunk.extend_from_slice(&self.lines.bookmark(self.revision, true));
         }
-        (!chunk.is_empty()).then(|| chunk.freeze())
+        Ok((!chunk.is_empty()).then(|| chunk.freeze()))
+    }
+
+    /// The next of the first objects, a chunk of them at most.
+    async fn next_first(&mut self) -> Result<Vec<Arc<Stored>>, Status> {
+        let (mut some, mut bytes) = (Vec::new(), 0);
+        while bytes < CHUNK_BYTES
+            && let Some(stored) = self.first.next()
+        {
+            bytes += stored.json.len();
+            some.push(stored);
+        }
+        let call = self.call.clone();
+        until_closing(&call, call.all_as_asked(some)).await
     }
 
     fn into_stream(self) -> impl Stream<Item = Result<Bytes, std::convert::Infallible>> {
@@ -184,8 +197,13 @@ impl Watch {
 
     /// The next bytes to send; `None` at the end.
     async fn next(&mut self) -> Option<Bytes> {
-        if let Some(lines) = self.initial() {
-            return Some(lines);
+        if self.done {
+            return None;
+        }
+        match self.initial().await {
+            Ok(None) => {}
+            Ok(lines) => return lines,
+            Err(status) => return Some(self.refuse(&status)),
         }
         loop {
             if self.done {
@@ -193,15 +211,8 @@ impl Watch {
             }
             // Marked before reading: an event between the two wakes us again.
             self.changed.mark_unchanged();
-            match self.some_events() {
-                Err(Compacted) => {
-                    self.done = true;
-                    return Some(lines::error(&Status::expired(format!(
-                        "too old resource version: {} ({})",
-                        self.revision,
-                        self.call.api.store.revision()
-                    ))));
-                }
+            match self.some_events().await {
+                Err(status) => return Some(self.refuse(&status)),
                 Ok(Some(chunk)) => return Some(chunk),
                 Ok(None) => {}
             }
@@ -211,20 +222,38 @@ impl Watch {
         }
     }
 
+    /// The last line, which says why there are no more.
+    fn refuse(&mut self, status: &Status) -> Bytes {
+        self.done = true;
+        lines::error(status)
+    }
+
     /// Lines of the next events; none when there is nothing to show up to now.
-    fn some_events(&mut self) -> Result<Option<Bytes>, Compacted> {
-        let store = self.call.api.store.clone();
+    async fn some_events(&mut self) -> Result<Option<Bytes>, Status> {
         loop {
-            let (events, until) =
-                store.some_events_after(self.call.resource(), self.revision, CHUNK_BYTES)?;
+            let store = &self.call.api.store;
+            let (events, until) = store
+                .some_events_after(self.call.resource(), self.revision, CHUNK_BYTES)
+                .map_err(|Compacted| self.too_old())?;
             self.revision = self.revision.max(until);
             if events.is_empty() {
                 return Ok(None);
             }
-            if let Some(chunk) = self.render(&events) {
+            let call = self.call.clone();
+            let shown = call.events_as_asked(events, self.lines.selects());
+            let shown = until_closing(&call, shown).await?;
+            if let Some(chunk) = self.render(&shown) {
                 return Ok(Some(chunk));
             }
         }
+    }
+
+    fn too_old(&self) -> Status {
+        Status::expired(format!(
+            "too old resource version: {} ({})",
+            self.revision,
+            self.call.api.store.revision()
+        ))
     }
 
     fn render(&mut self, events: &[Arc<Event>]) -> Option<Bytes> {
@@ -279,6 +308,16 @@ impl Watch {
         self.told = visible;
         Some(self.lines.bookmark(visible, false))
     }
+}
+
+/// What a webhook has to be asked for ends with the API; built-in kinds are there at once.
+async fn until_closing<T>(call: &Call, asked: impl Future<Output = Result<T, Status>>) -> Result<T, Status> {
+    if !call.asks_webhook() {
+        return asked.await;
+    }
+    let closed = || Status::timeout("the API ends", 0);
+    let asked = call.api.closing.run_until_cancelled(asked).await;
+    asked.unwrap_or_else(|| Err(closed()))
 }
 
 /// Waits until the kind is not served any more as it was; built-in kinds always are.

@@ -3,12 +3,13 @@
 //! The API server asks [`Chain::mutate`] before it validates an object and [`Chain::validate`] before it stores it. In
 //! the chain stand the life cycle of namespaces, service accounts, mutating webhooks, limit ranges, pod security levels, validating webhooks and quota. The
 //! verdicts of the built-in links are pure functions over objects that a [`World`] gives; only the webhook client
-//! talks to the network. The chain never writes an object, and knows nothing of who may do what by RBAC.
+//! talks to the network; it also asks those who convert users' kinds ([`Converter`]). The chain never writes an object, and knows nothing of who may do what by RBAC.
 
 mod amounts;
 mod annotations;
 mod attributes;
 mod chain;
+mod conversion;
 mod lifecycle;
 mod limits;
 mod observer;
@@ -24,6 +25,7 @@ pub use amounts::Amounts;
 pub use annotations::Annotations;
 pub use attributes::{Attributes, Operation, User};
 pub use chain::Chain;
+pub use conversion::{ConversionError, ConversionWebhook, Converter};
 pub use observer::{Observer, WebhookCall};
 pub use quota::usage_of;
 pub use selector::selects;

@@ -15,6 +15,8 @@ mod pool;
 mod review;
 mod target;
 
+pub(crate) use call::{CallError, Callee, Caller};
+pub(crate) use definition::ClientConfig;
 pub(crate) use dispatch::Dispatcher;
 pub(crate) use mutation::Mutation;
 pub use target::{NoAddress, addresses_behind};

@@ -2,8 +2,9 @@
 
 use std::sync::Arc;
 
+use futures::future::{BoxFuture, ready};
 use serde_json::Value;
-use toolforge_kinds::Kind;
+use toolforge_kinds::{Kind, Status};
 
 /// The stored objects, as they are now. The API server implements it over its store; answers must be current, for
 /// quota is counted from them.
@@ -26,5 +27,15 @@ pub trait World: Send + Sync {
     fn changed(&self, group: &str, plural: &str) -> Option<u64> {
         let _ = (group, plural);
         None
+    }
+
+    /// An object of one version of a kind as an object of another; users' kinds may have webhooks for it.
+    fn convert<'a>(
+        &'a self,
+        from: &'a Kind,
+        to: &'a Kind,
+        object: Value,
+    ) -> BoxFuture<'a, Result<Value, Status>> {
+        Box::pin(ready(Ok(toolforge_kinds::convert(from, to, object))))
     }
 }

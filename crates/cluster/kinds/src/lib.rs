@@ -36,5 +36,5 @@ pub use registry::{all, by_kind, by_resource};
 pub use schema::{Mistyped, check_types, decode, decode_through, prune, strict_error, unknown_fields};
 pub use status::Status;
 pub use table::{IncludeObject, scale_table, table};
-pub use validation::{validate_create, validate_update};
+pub use validation::{validate_annotations, validate_create, validate_labels, validate_update};
 pub use warnings::warnings;

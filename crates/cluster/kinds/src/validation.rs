@@ -58,6 +58,20 @@ pub fn validate_create(kind: &'static Kind, object: &Value) -> Vec<FieldError> {
     errors
 }
 
+/// What is wrong with the labels of an object, by themselves.
+pub fn validate_labels(labels: &Value) -> Vec<FieldError> {
+    let mut errors = Errors::new();
+    labels::labels(Some(labels), "metadata.labels", &mut errors);
+    errors
+}
+
+/// What is wrong with the annotations of an object, by themselves.
+pub fn validate_annotations(annotations: &Value) -> Vec<FieldError> {
+    let mut errors = Errors::new();
+    labels::annotations(Some(annotations), "metadata.annotations", &mut errors);
+    errors
+}
+
 /// What is wrong with a change through a door; empty when nothing is.
 pub fn validate_update(
     kind: &'static Kind,

@@ -1,5 +1,7 @@
 //! One object as an answer, in the form that the client asked for.
 
+use std::sync::Arc;
+
 use axum::response::Response;
 use bytes::Bytes;
 use http::StatusCode;
@@ -27,13 +29,14 @@ pub(crate) fn value(call: &Call, stored: &Stored) -> Value {
     call.shown(stored)
 }
 
-/// An object.
-pub(crate) fn object(call: &Call, code: StatusCode, stored: &Stored) -> Result<Response, Status> {
+/// An object that was read from the store or written to it.
+pub(crate) async fn object(call: &Call, code: StatusCode, stored: &Arc<Stored>) -> Result<Response, Status> {
+    let stored = call.as_asked(stored).await?;
     match call.form {
-        Form::Object | Form::GroupDiscovery => Ok(respond::bytes(code, bytes(call, stored))),
+        Form::Object | Form::GroupDiscovery => Ok(respond::bytes(code, bytes(call, &stored))),
         Form::Table => {
-            let object = value(call, stored);
-            let table = table(call, &[&object], &revision(stored))?;
+            let object = value(call, &stored);
+            let table = table(call, &[&object], &revision(&stored))?;
             Ok(respond::json(code, &table))
         }
         Form::Metadata => Ok(respond::bytes(code, partial_json(&stored.json))),

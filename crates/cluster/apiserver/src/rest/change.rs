@@ -35,14 +35,18 @@ pub(crate) async fn change(
     let mut rounds = Rounds::of(call, name);
     loop {
         let current = rounds.next().await?;
-        let old = answer::value(call, &current);
+        let shown = call.as_asked(&current).await?;
+        let old = answer::value(call, &shown);
         let (admitted, warnings) = admit(call, name, edit, &request, &old).await?;
         if metadata::is_same(&old, &admitted.object) {
             return Ok((current, warnings));
         }
+        let converted = call.converted_to_stored(&admitted.object).await?;
         // Held until the write is visible or has failed.
         let _quota = request.within_quota(&admitted.object, Some(&old)).await?;
-        let replacement = replacement(call, &current, admitted.object);
+        let goes = metadata::may_go(&admitted.object);
+        let value = converted.unwrap_or_else(|| call.to_stored(admitted.object));
+        let replacement = replacement(&current, value, goes);
         if call.dry_run {
             return Ok((draft(&current, replacement.value), warnings));
         }
@@ -179,13 +183,12 @@ fn scales(call: &Call, new: &Value, old: &Value) -> Option<(Value, Value)> {
 }
 
 /// The write that takes the object from its current state to the new one, or ends it.
-fn replacement(call: &Call, current: &Stored, new: Value) -> Change {
-    let goes = metadata::may_go(&new);
+fn replacement(current: &Stored, value: Value, goes: bool) -> Change {
     Change {
         key: current.key.clone(),
         expected: Expected::Revision(current.revision),
         effect: if goes { Effect::Removed } else { Effect::Put },
-        value: call.to_stored(new),
+        value,
         guards: Vec::new(),
     }
 }

@@ -22,8 +22,11 @@ pub(crate) async fn answer(call: &Call, media_type: &str, bytes: &[u8]) -> Resul
     let options = Options::read(call, media_type, bytes)?;
     let selector = Selector::read(call.fields(), &call.query)?;
     let listing = call.api.store.list(call.resource(), call.namespace.as_deref());
-    let found = listing
-        .objects
+    let mut objects = listing.objects;
+    if !selector.is_everything() {
+        objects = call.all_as_asked(objects).await?;
+    }
+    let found = objects
         .into_iter()
         .filter(|stored| selector.matches_stored(call.fields(), stored));
     let deletions = stream::iter(found).map(|stored| delete_one(call, stored, &options));
@@ -43,7 +46,10 @@ async fn delete_one(call: &Call, stored: Arc<Stored>, options: &Options) -> Resu
         ..call.clone()
     };
     match delete_object(&one, &stored.key.name, options).await {
-        Ok((Deleted::Gone(last) | Deleted::Waiting(last), _)) => Ok(Some(answer::bytes(call, &last))),
+        Ok((Deleted::Gone(last) | Deleted::Waiting(last), _)) => {
+            let shown = call.as_asked(&last).await?;
+            Ok(Some(answer::bytes(call, &shown)))
+        }
         Err(status) if status.code == 404 => Ok(None),
         Err(status) => Err(status),
     }

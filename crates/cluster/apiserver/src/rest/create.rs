@@ -31,7 +31,7 @@ pub(crate) async fn answer(call: &Call, media_type: &str, bytes: &[u8]) -> Resul
     }
     let (stored, mut warnings) = create_object(call, decoded.object, Tracking::Here).await?;
     warnings.splice(0..0, decoded.warnings);
-    let mut response = answer::object(call, StatusCode::CREATED, &stored)?;
+    let mut response = answer::object(call, StatusCode::CREATED, &stored).await?;
     respond::warn(&mut response, &warnings);
     Ok(response)
 }
@@ -102,9 +102,10 @@ async fn attempt(call: &Call, mut object: Value, tracking: Tracking) -> Result<A
     )?;
     warnings.extend(toolforge_kinds::warnings(call.kind, &object));
     warnings.extend(request.validate(Some(&object), None).await?);
-    let quota = request.within_quota(&object, None).await?;
     let key = call.key(&name);
-    let value = call.to_stored(object);
+    let converted = call.converted_to_stored(&object).await?;
+    let quota = request.within_quota(&object, None).await?;
+    let value = converted.unwrap_or_else(|| call.to_stored(object));
     if call.dry_run {
         if call.api.store.get(&key).is_some() {
             return Ok(Err((name.clone(), CommitError::Exists)));

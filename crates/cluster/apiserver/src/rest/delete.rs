@@ -175,7 +175,9 @@ pub(crate) async fn answer(
         Deleted::Gone(stored) if !ANSWERED_WITH_OBJECT.contains(&call.kind.kind) => {
             respond::json(StatusCode::OK, &success(call.kind, name, &stored.value()))
         }
-        Deleted::Gone(stored) | Deleted::Waiting(stored) => answer::object(call, StatusCode::OK, &stored)?,
+        Deleted::Gone(stored) | Deleted::Waiting(stored) => {
+            answer::object(call, StatusCode::OK, &stored).await?
+        }
     };
     respond::warn(&mut response, &warnings);
     Ok(response)
@@ -208,7 +210,8 @@ pub(crate) async fn delete_object(
     loop {
         let current = rounds.next().await?;
         check_preconditions(call.kind, name, &current.value(), &options)?;
-        let mut warnings = request.delete(&answer::value(call, &current)).await?;
+        let shown = call.as_asked(&current).await?;
+        let mut warnings = request.delete(&answer::value(call, &shown)).await?;
         warnings.extend(warning.map(str::to_owned));
         match attempt(call, &options, &current).await {
             Ok(deleted) => return Ok((deleted, warnings)),

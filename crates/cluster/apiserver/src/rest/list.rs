@@ -58,6 +58,8 @@ pub(crate) async fn answer(call: &Call) -> Result<Response, Status> {
     };
     let mut objects = listing.objects;
     if !selector.is_everything() {
+        // What is selected is what the client would see.
+        objects = call.all_as_asked(objects).await?;
         objects.retain(|stored| selector.matches_stored(call.fields(), stored));
     }
     let mut metadata = json!({ "resourceVersion": listing.revision.to_string() });
@@ -74,7 +76,9 @@ pub(crate) async fn answer(call: &Call) -> Result<Response, Status> {
         }
     }
     let is_whole = selector.is_everything() && position.is_now() && limit.is_none();
-    let whole = is_whole.then_some(listing.changed);
+    // What a webhook makes of objects may change while they do not.
+    let whole = (is_whole && !call.asks_webhook()).then_some(listing.changed);
+    let objects = call.all_as_asked(objects).await?;
     render(call, &metadata, objects, whole).await
 }
 

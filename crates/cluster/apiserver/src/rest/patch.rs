@@ -171,7 +171,7 @@ async fn edit(call: &Call, name: &str, patch: &Patch, twice: &[String]) -> Resul
     };
     let (stored, mut warnings) = change(call, name, &edit).await?;
     warnings.splice(0..0, told.into_inner());
-    let mut response = answer::object(call, StatusCode::OK, &stored)?;
+    let mut response = answer::object(call, StatusCode::OK, &stored).await?;
     respond::warn(&mut response, &warnings);
     Ok(response)
 }
@@ -223,7 +223,7 @@ async fn apply(call: &Call, name: &str, mut applied: Value) -> Result<Response, 
         let object = merge(None)?;
         match create_object(call, object, Tracking::Done).await {
             Ok((stored, warnings)) => {
-                let mut response = answer::object(call, StatusCode::CREATED, &stored)?;
+                let mut response = answer::object(call, StatusCode::CREATED, &stored).await?;
                 respond::warn(&mut response, &warnings);
                 return Ok(response);
             }
@@ -245,7 +245,7 @@ async fn apply(call: &Call, name: &str, mut applied: Value) -> Result<Response, 
         options: "PatchOptions",
     };
     let (stored, warnings) = change(call, name, &edit).await?;
-    let mut response = answer::object(call, StatusCode::OK, &stored)?;
+    let mut response = answer::object(call, StatusCode::OK, &stored).await?;
     respond::warn(&mut response, &warnings);
     Ok(response)
 }

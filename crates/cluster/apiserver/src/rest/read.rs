@@ -16,5 +16,5 @@ pub(crate) async fn answer(call: &Call, name: &str) -> Result<Response, Status> 
         .store
         .get(&call.key(name))
         .ok_or_else(|| Status::not_found(call.kind, name))?;
-    answer::object(call, StatusCode::OK, &stored)
+    answer::object(call, StatusCode::OK, &stored).await
 }

@@ -12,7 +12,7 @@ use toolforge_patch::TypeRef;
 
 use super::Call;
 use crate::definitions::{self, Custom};
-use crate::store::{Key, Stored};
+use crate::store::Key;
 use crate::{fail, metadata};
 
 /// The fields that selectors know of a kind.
@@ -130,34 +130,6 @@ impl Call {
         match self.custom() {
             Some(custom) => custom.scale_to(object, wanted),
             None => scale::apply(object, wanted),
-        }
-    }
-
-    /// The object as it is stored.
-    pub(crate) fn to_stored(&self, object: Value) -> Value {
-        if self.stored == self.kind {
-            object
-        } else {
-            toolforge_kinds::convert(self.kind, self.stored, object)
-        }
-    }
-
-    /// Whether the stored bytes are what the client shall see.
-    pub(super) fn shows_as_stored(&self, stored: &Stored) -> bool {
-        self.stored == self.kind
-            && self
-                .custom
-                .as_ref()
-                .is_none_or(|custom| stored.revision > custom.since)
-    }
-
-    /// The stored object as the client shall see it.
-    pub(super) fn shown(&self, stored: &Stored) -> Value {
-        let object = Value::clone(&stored.value());
-        match self.custom() {
-            _ if self.shows_as_stored(stored) => object,
-            Some(custom) => custom.present(object),
-            None => toolforge_kinds::convert(self.stored, self.kind, object),
         }
     }
 

@@ -1,5 +1,7 @@
 //! The subresource `scale`: replicas in the same form for every kind that has them.
 
+use std::sync::Arc;
+
 use axum::response::Response;
 use http::StatusCode;
 use jiff::Timestamp;
@@ -15,18 +17,19 @@ use crate::store::Stored;
 use crate::{body, respond};
 
 /// Answers with the Scale of an object.
-pub(crate) fn read(call: &Call, name: &str) -> Result<Response, Status> {
+pub(crate) async fn read(call: &Call, name: &str) -> Result<Response, Status> {
     let stored = call
         .api
         .store
         .get(&call.key(name))
         .ok_or_else(|| Status::not_found(call.kind, name))?;
-    show(call, &stored)
+    show(call, &stored).await
 }
 
-fn show(call: &Call, stored: &Stored) -> Result<Response, Status> {
+async fn show(call: &Call, stored: &Arc<Stored>) -> Result<Response, Status> {
+    let shown = call.as_asked(stored).await?;
     let scale = call
-        .scale_of(&answer::value(call, stored))
+        .scale_of(&answer::value(call, &shown))
         .ok_or_else(Status::no_such_path)?;
     let shown = match call.form {
         Form::Table => {
@@ -94,5 +97,5 @@ async fn write(
         options: "UpdateOptions",
     };
     let (stored, _) = change(call, name, &edit).await?;
-    show(call, &stored)
+    show(call, &stored).await
 }

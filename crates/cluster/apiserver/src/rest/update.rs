@@ -27,7 +27,7 @@ pub(crate) async fn answer(
     };
     let (stored, mut warnings) = change(call, name, &edit).await?;
     warnings.splice(0..0, decoded.warnings);
-    let mut response = answer::object(call, StatusCode::OK, &stored)?;
+    let mut response = answer::object(call, StatusCode::OK, &stored).await?;
     respond::warn(&mut response, &warnings);
     Ok(response)
 }

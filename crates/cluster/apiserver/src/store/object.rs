@@ -8,6 +8,7 @@ use std::sync::{Arc, Weak};
 use bytes::Bytes;
 use parking_lot::Mutex;
 use serde_json::Value;
+use toolforge_kinds::Kind;
 
 use super::event::{LINE_END, begin_line};
 use super::key::Key;
@@ -27,6 +28,8 @@ pub(crate) struct Stored {
     pub(crate) json: Bytes,
     /// The line of a watch that the JSON is a part of, and its word: the event of the write keeps no copy.
     line: Option<(&'static str, Bytes)>,
+    /// The kind that it was converted to, where it is not as it is stored.
+    pub(crate) shown_as: Option<&'static Kind>,
     value: Mutex<Weak<Value>>,
 }
 
@@ -38,6 +41,7 @@ impl Stored {
             revision,
             json,
             line: None,
+            shown_as: None,
             value: Mutex::new(Weak::new()),
         }
     }
@@ -62,6 +66,15 @@ impl Stored {
         Self::written(key, 0, value, json.into(), None)
     }
 
+    /// A stored object as an object of another version of its kind.
+    pub(crate) fn converted(key: Key, revision: u64, value: Value, kind: &'static Kind) -> Self {
+        Self {
+            revision,
+            shown_as: Some(kind),
+            ..Self::draft(key, value)
+        }
+    }
+
     fn written(
         key: Key,
         revision: u64,
@@ -77,6 +90,7 @@ impl Stored {
             revision,
             json,
             line,
+            shown_as: None,
             value: known,
         }
     }

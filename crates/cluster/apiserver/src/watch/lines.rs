@@ -37,6 +37,11 @@ impl Lines {
         self.namespace.as_deref()
     }
 
+    /// Whether what was there before an event decides on what is shown of it.
+    pub(crate) fn selects(&self) -> bool {
+        !self.selector.is_everything()
+    }
+
     fn passes(&self, stored: &Stored) -> bool {
         self.selector.matches_stored(self.call.fields(), stored)
     }
@@ -56,7 +61,7 @@ impl Lines {
             return None;
         }
         if self.selector.is_everything() {
-            return Some(if self.is_plain && event.revision() > self.call.since() {
+            return Some(if self.is_plain && self.call.shows_as_stored(&event.object) {
                 event.line()
             } else {
                 self.line(event.word(), &event.object)

@@ -2,6 +2,7 @@
 
 mod compressed;
 mod controller;
+pub(crate) mod conversion;
 mod definitions;
 mod objects;
 

@@ -421,3 +421,25 @@ async fn a_question_that_is_cut_off_is_asked_once_more_on_a_new_connection() {
     assert_eq!(webhook.heard().len(), 4);
     api.stop().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_webhook_for_another_version_sees_and_patches_what_is_converted() {
+    let api = Harness::start().await;
+    let (_converter, config, _converting) = custom::conversion::Webhook::start().await;
+    custom::define(&api, custom::conversion::sites(&config)).await;
+    let rules = json!({"rules": [{"apiGroups": [custom::GROUP], "apiVersions": ["v1"], "operations": ["CREATE"], "resources": ["sites"]}]});
+    let patch = json!([{"op": "replace", "path": "/spec/port", "value": 9}]);
+    let patches = move |_: &Value| json!({"allowed": true, "patchType": "JSONPatch", "patch": STANDARD.encode(patch.to_string())});
+    let (webhook, _running) = Webhook::register_as(&api, &rules, 1, Box::new(patches)).await;
+    let two = custom::conversion::of(api.admin(), "v2");
+    let object = custom::conversion::site("v2", "a", &json!({"hostPort": "a.org:8"}));
+    let made = two.create(&PostParams::default(), &object).await.unwrap();
+    assert_eq!(made.data["spec"]["hostPort"], "a.org:9");
+    let questions = webhook.questions.lock().unwrap().clone();
+    assert_eq!(questions[0]["kind"]["version"], "v1");
+    assert_eq!(
+        questions[0]["object"]["spec"],
+        json!({"host": "a.org", "port": 8})
+    );
+    api.stop().await;
+}

@@ -10,7 +10,7 @@ use http::{Method, Request, StatusCode, header};
 use http_body_util::{BodyExt as _, Full, LengthLimitError, Limited};
 use parking_lot::Mutex;
 
-use super::definition::Webhook;
+use super::definition::{ClientConfig, Webhook};
 use super::pool::{Connection, Pool};
 use super::review::AnswerError;
 use super::target::TargetError;
@@ -51,18 +51,37 @@ pub(crate) enum CallError {
     TooSlow,
     #[error("{0}")]
     Answer(#[from] AnswerError),
-    #[error("failed to call webhook: Post {url:?}: {source}")]
+    #[error("Post {url:?}: {source}")]
     Post { url: String, source: Box<CallError> },
 }
 
+/// Whom to call, and how long to wait for the answer.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Callee<'a> {
+    /// The object that defines the webhook, and its name there: connections are kept by them.
+    pub(crate) name: (&'a str, &'a str),
+    pub(crate) config: &'a ClientConfig,
+    pub(crate) timeout_seconds: u64,
+}
+
+impl<'a> From<&'a Webhook> for Callee<'a> {
+    fn from(webhook: &'a Webhook) -> Self {
+        Self {
+            name: (&webhook.configuration, &webhook.name),
+            config: &webhook.client_config,
+            timeout_seconds: webhook.timeout_seconds(),
+        }
+    }
+}
+
 /// Calls webhooks, over connections that are kept.
-pub(super) struct Caller {
+pub(crate) struct Caller {
     world: Arc<dyn World>,
     pools: Mutex<HashMap<(String, String), Arc<Pool>>>,
 }
 
 impl Caller {
-    pub(super) fn new(world: Arc<dyn World>) -> Self {
+    pub(crate) fn new(world: Arc<dyn World>) -> Self {
         Self {
             world,
             pools: Mutex::new(HashMap::new()),
@@ -70,9 +89,9 @@ impl Caller {
     }
 
     /// Sends a review, and gives the bytes of the answer.
-    pub(super) async fn call(&self, webhook: &Webhook, review: Bytes) -> Result<Bytes, CallError> {
-        let pool = self.pool(webhook)?;
-        let seconds = webhook.timeout_seconds();
+    pub(crate) async fn call(&self, callee: Callee<'_>, review: Bytes) -> Result<Bytes, CallError> {
+        let pool = self.pool(callee)?;
+        let seconds = callee.timeout_seconds;
         let deadline = Duration::from_secs(seconds);
         let answer = match tokio::time::timeout(deadline, self.post(&pool, seconds, review)).await {
             Ok(answer) => answer,
@@ -84,16 +103,13 @@ impl Caller {
         })
     }
 
-    fn pool(&self, webhook: &Webhook) -> Result<Arc<Pool>, CallError> {
-        let key = (webhook.configuration.clone(), webhook.name.clone());
+    fn pool(&self, callee: Callee<'_>) -> Result<Arc<Pool>, CallError> {
+        let key = (callee.name.0.to_owned(), callee.name.1.to_owned());
         let mut pools = self.pools.lock();
-        if let Some(pool) = pools
-            .get(&key)
-            .filter(|pool| pool.config == webhook.client_config)
-        {
+        if let Some(pool) = pools.get(&key).filter(|pool| pool.config == *callee.config) {
             return Ok(Arc::clone(pool));
         }
-        let pool = Arc::new(Pool::new(&webhook.client_config)?);
+        let pool = Arc::new(Pool::new(callee.config)?);
         if pools.len() >= MAX_POOLS {
             pools.clear();
         }

@@ -65,7 +65,11 @@ pub(super) fn unreachable(webhook: &str, error: &CallError) -> Status {
 
 /// What is logged, and shown where it matters.
 pub(super) fn failed(webhook: &str, error: &CallError) -> String {
-    format!("failed calling webhook {webhook:?}: {error}")
+    let step = match error {
+        CallError::Post { .. } => "failed to call webhook: ",
+        _ => "",
+    };
+    format!("failed calling webhook {webhook:?}: {step}{error}")
 }
 
 /// The request will not be stored, and the webhook does not promise to leave the world alone then.

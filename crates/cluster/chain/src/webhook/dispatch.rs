@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use futures::future::join_all;
 use serde_json::{Value, json};
-use toolforge_kinds::{Kind, Status, convert};
+use toolforge_kinds::{Kind, Status};
 use uuid::Uuid;
 
 use super::call::{CallError, Caller};
@@ -146,7 +146,9 @@ impl Dispatcher {
         let Some(answer) = answer else { return Ok(()) };
         let before = mutation.state();
         if let Some(patch) = answer.patch {
-            let patched = patched(webhook, attributes, kind, mutation.object(), &patch)?;
+            let patched = self
+                .patched(webhook, attributes, kind, mutation.object(), &patch)
+                .await?;
             mutation.replace(patched);
         }
         let told = json!({
@@ -172,7 +174,9 @@ impl Dispatcher {
         turn: Turn,
     ) -> Result<Option<Answer>, Status> {
         let uid = Uuid::new_v4().to_string();
-        let question = review::question(&uid, attributes, kind, object, old);
+        let shown = self.as_kind(attributes, kind, object).await?;
+        let shown_old = self.as_kind(attributes, kind, old).await?;
+        let question = review::question(&uid, attributes, kind, shown, shown_old);
         if webhook.has_conditions() {
             match self.conditions.check(webhook, &question) {
                 Verdict::Ask => {}
@@ -184,7 +188,10 @@ impl Dispatcher {
             return Err(denial::no_dry_run(&webhook.name));
         }
         let begun = Instant::now();
-        let called = self.caller.call(webhook, Bytes::from(question.to_string())).await;
+        let called = self
+            .caller
+            .call(webhook.into(), Bytes::from(question.to_string()))
+            .await;
         let answer = called.and_then(|bytes| review::answer(&bytes, &uid, phase).map_err(CallError::Answer));
         self.tell(webhook, phase, attributes, answer.as_ref(), begun.elapsed());
         for (name, value) in answer.iter().flat_map(|answer| &answer.annotations) {
@@ -235,42 +242,67 @@ impl Dispatcher {
     }
 }
 
-/// The object with a webhook's patch.
-fn patched(
-    webhook: &Webhook,
-    attributes: &Attributes,
-    kind: &Kind,
-    object: Option<&Value>,
-    patch: &Value,
-) -> Result<Value, Status> {
-    let name = &webhook.name;
-    let object = object.ok_or_else(|| {
-        Status::internal(format!(
-            "admission webhook {name:?} attempted to modify the object, which is not supported for this operation"
-        ))
-    })?;
-    let views = kind != attributes.kind && attributes.subresource.is_none();
-    let patched = if views {
-        let shown = convert(attributes.kind, kind, object.clone());
-        toolforge_patch::json_patch(&shown, patch).map(|patched| convert(kind, attributes.kind, patched))
-    } else {
-        toolforge_patch::json_patch(object, patch)
-    };
-    let patched = patched.map_err(|error| {
-        Status::internal(format!(
-            "admission webhook {name:?} sent a patch that fails: {error}"
-        ))
-    })?;
-    match IDENTITY
-        .iter()
-        .find(|field| patched.pointer(field) != object.pointer(field))
-    {
-        None => Ok(patched),
-        Some(field) => {
-            let field = field[1..].replace('/', ".");
-            Err(Status::internal(format!(
-                "admission webhook {name:?} changed {field}, which no webhook may"
-            )))
+impl Dispatcher {
+    /// An object of the request as the kind that a webhook wants; null where there is none.
+    async fn as_kind(
+        &self,
+        attributes: &Attributes,
+        kind: &Kind,
+        object: Option<&Value>,
+    ) -> Result<Value, Status> {
+        let object = object.cloned().unwrap_or_default();
+        if object.is_null() || !is_seen_as(attributes, kind) {
+            return Ok(object);
+        }
+        let converted = self.world.convert(attributes.kind, kind, object).await;
+        converted.map_err(|status| Status::internal(status.message))
+    }
+
+    /// The object with a webhook's patch, which is for the object as the webhook's kind.
+    async fn patched(
+        &self,
+        webhook: &Webhook,
+        attributes: &Attributes,
+        kind: &Kind,
+        object: Option<&Value>,
+        patch: &Value,
+    ) -> Result<Value, Status> {
+        let name = &webhook.name;
+        let object = object.ok_or_else(|| {
+            Status::internal(format!(
+                "admission webhook {name:?} attempted to modify the object, which is not supported for this operation"
+            ))
+        })?;
+        let shown = self.as_kind(attributes, kind, Some(object)).await?;
+        let mut patched = toolforge_patch::json_patch(&shown, patch).map_err(|error| {
+            Status::internal(format!(
+                "admission webhook {name:?} sent a patch that fails: {error}"
+            ))
+        })?;
+        if is_seen_as(attributes, kind) {
+            let converted = self.world.convert(kind, attributes.kind, patched).await;
+            patched = converted.map_err(|status| Status::internal(status.message))?;
+        }
+        match IDENTITY
+            .iter()
+            .find(|field| patched.pointer(field) != object.pointer(field))
+        {
+            None => Ok(patched),
+            Some(field) => {
+                let field = field[1..].replace('/', ".");
+                Err(Status::internal(format!(
+                    "admission webhook {name:?} changed {field}, which no webhook may"
+                )))
+            }
         }
     }
+}
+
+/// Whether the webhook sees the objects of a request as another kind; a `Scale` is the same of every version.
+fn is_seen_as(attributes: &Attributes, kind: &Kind) -> bool {
+    let is_whole = attributes.subresource.as_deref().is_none_or(|name| {
+        let found = attributes.kind.subresource(name);
+        found.is_some_and(|found| found.object(attributes.kind).2 == attributes.kind.kind)
+    });
+    is_whole && kind != attributes.kind
 }

@@ -6,7 +6,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde::Deserialize;
 use serde_json::{Value, json};
-use toolforge_kinds::{Kind, convert};
+use toolforge_kinds::Kind;
 
 use super::definition::Phase;
 use crate::attributes::Attributes;
@@ -14,14 +14,8 @@ use crate::attributes::Attributes;
 /// The version that is spoken.
 const API_VERSION: &str = "admission.k8s.io/v1";
 
-/// The question about a write, with the object as a `kind` that the webhook wants.
-pub(super) fn question(
-    uid: &str,
-    attributes: &Attributes,
-    kind: &Kind,
-    object: Option<&Value>,
-    old: Option<&Value>,
-) -> Value {
+/// The question about a write, with the objects as the `kind` that the webhook wants; null where there is none.
+pub(super) fn question(uid: &str, attributes: &Attributes, kind: &Kind, object: Value, old: Value) -> Value {
     let subresource = attributes.subresource.as_deref().unwrap_or_default();
     let mut request = json!({
         "uid": uid,
@@ -31,11 +25,11 @@ pub(super) fn question(
         "requestResource": resource_of(attributes.kind),
         "operation": attributes.operation.name(),
         "userInfo": user_of(attributes),
-        "object": as_kind(attributes.kind, kind, subresource, object),
-        "oldObject": as_kind(attributes.kind, kind, subresource, old),
         "dryRun": attributes.dry_run,
         "options": attributes.options,
     });
+    request["object"] = object;
+    request["oldObject"] = old;
     for (field, value) in [
         ("subResource", subresource),
         ("requestSubResource", subresource),
@@ -73,14 +67,6 @@ fn user_of(attributes: &Attributes) -> Value {
         info["extra"] = json!(user.extra);
     }
     info
-}
-
-fn as_kind(from: &Kind, to: &Kind, subresource: &str, object: Option<&Value>) -> Value {
-    match object {
-        None => Value::Null,
-        Some(object) if from == to || !subresource.is_empty() => object.clone(),
-        Some(object) => convert(from, to, object.clone()),
-    }
 }
 
 /// A webhook's answer.

@@ -22,6 +22,8 @@ pub struct Definition {
     pub versions: Vec<Arc<CustomKind>>,
     /// The kind as which objects are stored.
     pub stored: &'static Kind,
+    /// The version in which objects are stored, which need not be served.
+    pub storage: Arc<CustomKind>,
 }
 
 /// One version of a custom kind.
@@ -67,10 +69,15 @@ impl Definition {
             .filter_map(|version| custom_kind(spec, version, stored).map(Arc::new))
             .collect();
         versions.sort_by_key(|version| version_order(version.kind.version));
+        let storage = match versions.iter().find(|version| version.kind == stored) {
+            Some(served) => Arc::clone(served),
+            None => Arc::new(custom_kind(spec, stored_version, stored)?),
+        };
         Some(Self {
             name: text_at(object, &["metadata", "name"]).to_owned(),
             versions,
             stored,
+            storage,
         })
     }
 }

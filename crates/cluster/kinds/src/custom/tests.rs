@@ -367,10 +367,39 @@ fn definitions_are_checked() {
         refused(&|object| object["spec"]["versions"][0]["schema"] = json!(null)),
         "spec.versions[0].schema.openAPIV3Schema: Required value: schemas are required"
     );
-    assert_eq!(
-        refused(&|object| object["spec"]["conversion"] = json!({"strategy": "Webhook"})),
-        r#"spec.conversion.strategy: Unsupported value: "Webhook": supported values: "None""#
-    );
+    for (conversion, expected) in [
+        (
+            json!({"strategy": "Other"}),
+            r#"spec.conversion.strategy: Unsupported value: "Other": supported values: "None", "Webhook""#,
+        ),
+        (
+            json!({"strategy": "Webhook"}),
+            "spec.conversion.webhookClientConfig: Required value: required when strategy is set to Webhook",
+        ),
+        (
+            json!({"strategy": "None", "webhook": {"conversionReviewVersions": ["v1"]}}),
+            "spec.conversion.conversionReviewVersions: Forbidden: should not be set when strategy is not set to Webhook",
+        ),
+        (
+            json!({"strategy": "Webhook", "webhook": {"conversionReviewVersions": ["v1"], "clientConfig": {}}}),
+            "spec.conversion.webhookClientConfig: Required value: exactly one of url or service is required",
+        ),
+        (
+            json!({"strategy": "Webhook", "webhook": {"conversionReviewVersions": ["v7"],
+                "clientConfig": {"url": "https://a.b/c"}}}),
+            r#"spec.conversion.conversionReviewVersions: Invalid value: ["v7"]: must include at least one of v1, v1beta1"#,
+        ),
+        (
+            json!({"strategy": "Webhook", "webhook": {"conversionReviewVersions": ["v1"],
+                "clientConfig": {"url": "https://a.b/c", "caBundle": "YWJj"}}}),
+            r#"spec.conversion.webhookClientConfig.caBundle: Invalid value: "YWJj": unable to load root certificates: unable to parse bytes as PEM block"#,
+        ),
+    ] {
+        assert_eq!(
+            refused(&|object| object["spec"]["conversion"] = conversion.clone()),
+            expected
+        );
+    }
 }
 
 /// The first problem of a definition that was changed so.

@@ -1,5 +1,6 @@
 //! `CustomResourceDefinition`s: names, versions, subresources, columns. Schemas are in `structural`.
 
+mod conversion;
 mod structural;
 
 use std::collections::HashSet;
@@ -48,7 +49,7 @@ pub(super) fn validate(object: &Value, errors: &mut Errors) {
         required(names, "spec.names", field, errors);
     }
     names_of(names, "spec.names", errors);
-    conversion(spec, errors);
+    conversion::validate(&spec["conversion"], errors);
     if spec.flag("preserveUnknownFields") {
         let detail = "must be set to false in order to set x-kubernetes-preserve-unknown-fields in schemas";
         errors.push(FieldError::invalid("spec.preserveUnknownFields", true, detail));
@@ -219,24 +220,6 @@ fn names_of(names: &Value, path: &str, errors: &mut Errors) {
             kind,
             "kind and listKind may not be the same",
         ));
-    }
-}
-
-/// Versions are converted by their names alone: nobody is asked.
-fn conversion(spec: &Value, errors: &mut Errors) {
-    let conversion = &spec["conversion"];
-    match conversion.text("strategy") {
-        "None" if conversion.has("webhook") => errors.push(FieldError::forbidden(
-            "spec.conversion.webhook",
-            "should not be set when strategy is not set to Webhook",
-        )),
-        "None" => {}
-        "" => errors.push(FieldError::required("spec.conversion.strategy", "")),
-        other => errors.push(FieldError::not_supported(
-            "spec.conversion.strategy",
-            other,
-            &["None"],
-        )),
     }
 }
 

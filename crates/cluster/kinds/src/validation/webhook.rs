@@ -168,7 +168,8 @@ fn plural_name(key: &str) -> &'static str {
     }
 }
 
-fn client(client: &Value, path: &str, errors: &mut Errors) {
+/// Where a webhook listens.
+pub(super) fn client(client: &Value, path: &str, errors: &mut Errors) {
     match (client.get("url").and_then(Value::as_str), client.get("service")) {
         (None, None) | (Some(_), Some(_)) => {
             errors.push(FieldError::required(

@@ -216,12 +216,11 @@ async fn a_bad_definition_is_refused_in_the_words_of_kubernetes() {
     assert_eq!(code, 422);
     assert!(message.contains("spec.versions[0].schema.openAPIV3Schema.properties[spec].properties[color].type: Required value: must not be empty for specified object fields"), "{message}");
     let mut hooked = crates();
-    hooked["spec"]["conversion"] = json!({"strategy": "Webhook", "webhook": {"conversionReviewVersions": ["v1"], "clientConfig": {"url": "https://a.b/c"}}});
+    hooked["spec"]["conversion"] = json!({"strategy": "Webhook", "webhook": {"conversionReviewVersions": ["v1"], "clientConfig": {"url": "http://a.b/c"}}});
     let hooked: CustomResourceDefinition = serde_json::from_value(hooked).unwrap();
     let (_, message) = refusal(all.create(&PostParams::default(), &hooked).await.unwrap_err());
     assert!(
-        message
-            .contains(r#"spec.conversion.strategy: Unsupported value: "Webhook": supported values: "None""#),
+        message.contains(r#"spec.conversion.webhookClientConfig.url: Invalid value: "http://a.b/c": 'https' is the only allowed URL scheme"#),
         "{message}"
     );
 }

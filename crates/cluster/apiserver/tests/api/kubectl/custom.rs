@@ -1,6 +1,7 @@
 //! Kinds that users define, as people use them.
 
 use super::{Kubectl, start};
+use crate::custom::conversion::{Webhook, sites};
 use crate::custom::crates;
 
 const OBJECT: &str = "
@@ -143,5 +144,44 @@ async fn objects_are_patched_scaled_applied_and_deleted() {
         "{}",
         gone.err
     );
+    api.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn versions_that_a_webhook_converts_are_used_side_by_side() {
+    let (api, kubectl) = start().await;
+    let (_webhook, config, _running) = Webhook::start().await;
+    kubectl
+        .run_with(&["apply", "-f", "-"], &sites(&config).to_string())
+        .await;
+    kubectl
+        .line("wait --for=condition=Established crd/sites.stable.example.org --timeout=60s")
+        .await;
+    let object = |port: u16| {
+        format!(
+            "apiVersion: stable.example.org/v2\nkind: Site\nmetadata: {{name: a}}\nspec: {{hostPort: 'a.org:{port}'}}\n"
+        )
+    };
+    for (flags, port) in [
+        (&["apply", "-f", "-"][..], 1),
+        (&["apply", "-f", "-"], 2),
+        (&["apply", "--server-side", "--force-conflicts", "-f", "-"], 3),
+    ] {
+        kubectl.run_with(flags, &object(port)).await;
+        let two = kubectl.line("get sites.v2.stable.example.org a").await;
+        assert!(two.contains(&format!("a.org:{port}")), "{two}");
+        let one = kubectl
+            .line("get sites.v1.stable.example.org a -o jsonpath={.spec.port}")
+            .await;
+        assert_eq!(one, port.to_string());
+    }
+    let same = kubectl.run_with(&["diff", "-f", "-"], &object(3)).await;
+    assert_eq!(same, "");
+    kubectl
+        .line("annotate sites.v2.stable.example.org a made-by=hand")
+        .await;
+    kubectl
+        .line("delete sites.v2.stable.example.org a --timeout=60s")
+        .await;
     api.stop().await;
 }

@@ -30,8 +30,8 @@ fn a_question_has_everything_that_webhooks_look_at() {
         "u",
         &attributes,
         attributes.kind,
-        Some(&json!({"a": 1})),
-        Some(&json!({"a": 0})),
+        json!({"a": 1}),
+        json!({"a": 0}),
     );
     assert_eq!(
         review,
@@ -60,7 +60,7 @@ fn a_question_has_everything_that_webhooks_look_at() {
 #[test]
 fn through_a_subresource_goes_an_object_of_its_own_kind() {
     let attributes = attributes(Some("scale"));
-    let review = question("u", &attributes, attributes.kind, None, None);
+    let review = question("u", &attributes, attributes.kind, Value::Null, Value::Null);
     assert_eq!(
         review["request"]["kind"],
         json!({"group": "autoscaling", "version": "v1", "kind": "Scale"})
