@@ -345,6 +345,9 @@ pub(crate) struct GatewayArgs {
     /// The HTTPS port as visitors see it
     #[arg(long, value_name = "PORT", default_value_t = 443)]
     pub(crate) public_port: u16,
+    /// Where visitors reach the gateway, for the status of Ingresses that are served [default: nothing is written there]
+    #[arg(long, value_name = "ADDRESS|HOST")]
+    pub(crate) publish: Option<toolforge_gateway::Published>,
     #[command(flatten)]
     pub(crate) certificate: Option<CertificateArgs>,
     #[command(flatten)]

@@ -13,6 +13,7 @@ mod inputs;
 mod kubernetes;
 mod namespace;
 mod path;
+mod reception;
 mod registered;
 mod shared_map;
 mod small_map;
@@ -28,6 +29,7 @@ pub use inputs::{
     Path, PathKind, PortRef, Rule, Service, ServicePort, ServiceRef, Settings, SlicePort, Target,
 };
 pub use kubernetes::Unreadable;
+pub use reception::{Lost, Reception};
 pub use registered::{PatternError, Registered, RegisteredRoute, check_pattern};
 pub use snapshot::{Snapshot, SnapshotError};
 pub use table::{Decision, Route, RouteTable};

@@ -259,10 +259,18 @@ pub(crate) fn is_served(
     settings: &Settings,
     classes: &BTreeMap<String, IngressClass>,
 ) -> bool {
+    ingress.refused.is_none() && is_ours(ingress, settings, classes)
+}
+
+/// Whether the class of an Ingress is ours.
+pub(crate) fn is_ours(
+    ingress: &Ingress,
+    settings: &Settings,
+    classes: &BTreeMap<String, IngressClass>,
+) -> bool {
     let is_ours = |class: &IngressClass| class.controller == settings.controller;
-    let class_is_ours = match &ingress.class {
+    match &ingress.class {
         Some(name) => *name == settings.ingress_class || classes.get(name.as_str()).is_some_and(is_ours),
         None => classes.values().any(|class| class.is_default && is_ours(class)),
-    };
-    class_is_ours && ingress.refused.is_none()
+    }
 }

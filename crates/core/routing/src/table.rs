@@ -164,11 +164,6 @@ impl RouteTable {
             .map(|ingress| &**ingress)
     }
 
-    /// Whether this Ingress is routed: its class is ours, and it was not refused.
-    pub fn serves(&self, ingress: &Ingress) -> bool {
-        is_served(ingress, &self.settings, &self.classes)
-    }
-
     /// The registered webservices, by namespace and name.
     pub fn registered(&self) -> impl Iterator<Item = &Registered> {
         let states = self.namespaces.iter().map(|(_, state)| state);
@@ -245,6 +240,23 @@ impl RouteTable {
         paths
             .map(|path| if path.is_empty() { "/" } else { path })
             .collect()
+    }
+
+    /// Whether this Ingress is routed: its class is ours, and it was not refused.
+    pub(crate) fn serves(&self, ingress: &Ingress) -> bool {
+        is_served(ingress, &self.settings, &self.classes)
+    }
+
+    /// The claims to a host pattern that count, as they are asked.
+    pub(crate) fn claims(&self, pattern: &Pattern) -> impl Iterator<Item = &Entry> {
+        let routes = self.host(pattern).into_iter();
+        routes.flat_map(|routes| routes.entries.iter().map(|entry| &**entry))
+    }
+
+    /// The namespaces with a claim to a host pattern.
+    pub(crate) fn claimants(&self, pattern: &Pattern) -> impl Iterator<Item = &str> {
+        let routes = self.host(pattern).into_iter();
+        routes.flat_map(|routes| routes.namespaces.keys().map(|name| &**name))
     }
 
     /// What a namespace holds.

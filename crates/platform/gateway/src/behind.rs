@@ -1,7 +1,7 @@
 //! What goes on behind the data path: files and the API are followed, the table is kept, and figures are shown.
 //!
 //! It all goes on until the last request has been answered, but for what another gateway does as soon as this one takes
-//! no more connections: keeping the table, and writing statuses.
+//! no more connections: keeping the table, and telling maintainers of Ingresses what became of them.
 
 use std::{io, path::PathBuf, sync::Arc};
 
@@ -18,7 +18,7 @@ use toolforge_routing::RouteTable;
 use crate::{
     CertificateFiles, Published, Rules, Shared,
     certificates::{Certificates, Following},
-    control::{Control, follow, keep, write_statuses},
+    control::{Control, follow, keep, tell},
     outside::{Outside, Routed},
     seen::{Seen, health::Health, serve as serve_pages},
 };
@@ -87,7 +87,7 @@ impl Behind {
         });
     }
 
-    /// Follows the API, keeps the table, and writes statuses where somewhere is published.
+    /// Follows the API, keeps the table, and tells maintainers of Ingresses what became of them.
     pub(crate) fn follow_api(
         &mut self,
         client: kube::Client,
@@ -99,11 +99,9 @@ impl Behind {
         let (changed, news) = watch::channel(());
         let keeping = keep(last_table, heard.table.clone(), news, self.stopping.clone());
         self.tasks.spawn(keeping);
-        let (unpublished, to_publish) = mpsc::unbounded_channel();
-        if let Some(published) = published.clone() {
-            let writing = write_statuses(client.clone(), published, to_publish, self.stopping.clone());
-            self.tasks.spawn(writing);
-        }
+        let (replies, owed) = mpsc::unbounded_channel();
+        let telling = tell(client.clone(), published.clone(), owed, self.stopping.clone());
+        self.tasks.spawn(telling);
         let control = Control {
             table: heard.table,
             health: heard.health,
@@ -112,7 +110,7 @@ impl Behind {
             certificates: heard.certificates,
             registered: heard.registered,
             changed,
-            unpublished,
+            replies,
         };
         self.tasks.spawn(follow(client, control, self.ended.clone()));
     }

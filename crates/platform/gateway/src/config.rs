@@ -4,6 +4,7 @@ use std::{
     net::{IpAddr, SocketAddr},
     num::NonZeroUsize,
     path::PathBuf,
+    str::FromStr,
     sync::Arc,
 };
 
@@ -13,7 +14,7 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 use toolforge_figures::Process;
-use toolforge_model::{Domain, names};
+use toolforge_model::{Domain, DomainError, names};
 use toolforge_pki::Identity;
 use toolforge_policy::IngressPolicy;
 use toolforge_routing::{PortRef, ServiceRef, Target};
@@ -107,6 +108,19 @@ pub enum Published {
     Ip(IpAddr),
     /// At a host name.
     Hostname(String),
+}
+
+impl FromStr for Published {
+    type Err = DomainError;
+
+    /// Reads an address, or else a host name.
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        if let Ok(address) = text.parse() {
+            return Ok(Self::Ip(address));
+        }
+        let name: Domain = text.parse()?;
+        Ok(Self::Hostname(name.to_string()))
+    }
 }
 
 /// As many threads as there are processors for this process.

@@ -4,16 +4,17 @@
 
 mod hearing;
 mod last_table;
+mod replies;
 mod secrets;
-mod status;
+mod telling;
 mod watch;
 
-use std::sync::Arc;
+use std::{collections::BTreeSet, sync::Arc};
 
 use arc_swap::ArcSwap;
 use futures::StreamExt as _;
 pub(crate) use last_table::{keep, load};
-pub(crate) use status::write_statuses;
+pub(crate) use telling::tell;
 use tokio::sync::{mpsc, watch as channel};
 use tokio_util::sync::CancellationToken;
 use toolforge_policy::IngressPolicy;
@@ -26,6 +27,7 @@ use crate::{
     seen::health::Health,
 };
 use hearing::{Event, Hearing};
+use replies::Reply;
 use secrets::{SecretEvent, Secrets};
 
 /// The most events that become one change of the table: a bound for memory, reached only while lists come in.
@@ -44,8 +46,8 @@ pub(crate) struct Control {
     pub(crate) registered: Option<Routed>,
     /// Told after every change of the table.
     pub(crate) changed: channel::Sender<()>,
-    /// Takes the Ingresses whose status does not yet say where they are served.
-    pub(crate) unpublished: mpsc::UnboundedSender<ObjectKey>,
+    /// Takes what the maintainers of Ingresses are to be told.
+    pub(crate) replies: mpsc::UnboundedSender<Reply>,
 }
 
 /// Follows the API until `shutdown`.
@@ -58,7 +60,7 @@ pub(crate) async fn follow(client: kube::Client, control: Control, shutdown: Can
         certificates,
         mut registered,
         changed,
-        unpublished,
+        replies,
     } = control;
     let mut events = watch::events(&client, &policy, published.as_ref(), &health).ready_chunks(BATCH);
     let mut of_secrets = watch::secrets(&client, &health).ready_chunks(BATCH);
@@ -73,16 +75,19 @@ pub(crate) async fn follow(client: kube::Client, control: Control, shutdown: Can
                 let listed: Vec<_> = batch.iter().filter_map(Event::whole_list).collect();
                 let changes: Vec<_> = batch.into_iter().flat_map(|event| hearing.hear(event)).collect();
                 let claims_change = changes.iter().any(changes_claims);
+                let mut affected = affected_by(&table.load(), &changes);
                 if !changes.is_empty() {
+                    let scope = scope_of(&changes);
                     table.store(Arc::new(table.load().with(changes)));
                     health.changed();
                     changed.send_replace(());
+                    affected.extend(affected_by(&table.load(), &scope));
                 }
                 // Only now, so that whoever is told that the gateway is ready finds it so.
                 for kind in listed {
                     health.listed(kind);
                 }
-                ask_for_statuses(&table.load(), &mut hearing, &unpublished);
+                reply(&table.load(), affected, &mut hearing, &replies);
                 secrets.remember(hearing.api_has_memory()) || claims_change
             }
             registered = next(&mut registered) => {
@@ -140,14 +145,34 @@ fn show(table: &RouteTable, secrets: &mut Secrets, certificates: &Certificates) 
     }
 }
 
-/// Has the status written of every served Ingress that lacks it. One that is not served yet may be later, when its
-/// class comes.
-fn ask_for_statuses(table: &RouteTable, hearing: &mut Hearing, writer: &mpsc::UnboundedSender<ObjectKey>) {
-    for key in hearing.unpublished() {
-        if table.ingress(&key).is_some_and(|ingress| table.serves(ingress)) {
-            hearing.asked(&key);
-            // The writer ends only with the gateway.
-            let _ = writer.send(key);
+/// The Ingresses that may be received otherwise before changes, or after them.
+fn affected_by(table: &RouteTable, changes: &[Change]) -> BTreeSet<ObjectKey> {
+    let affected = changes.iter().flat_map(|change| table.affected_by(change));
+    affected.collect()
+}
+
+/// The changes as far as it matters whom they affect.
+fn scope_of(changes: &[Change]) -> Vec<Change> {
+    let scope = changes.iter().map(|change| match change {
+        Change::Put(object) => Change::Remove(object.kind(), object.key()),
+        Change::Remove(kind, key) => Change::Remove(*kind, key.clone()),
+        Change::Replace(kind, _) => Change::Replace(*kind, Vec::new()),
+    });
+    scope.collect()
+}
+
+/// Has the maintainers of these Ingresses told what became of them.
+fn reply(
+    table: &RouteTable,
+    affected: BTreeSet<ObjectKey>,
+    hearing: &mut Hearing,
+    writer: &mpsc::UnboundedSender<Reply>,
+) {
+    for key in affected {
+        let reception = table.reception(&key);
+        if let Some(reply) = hearing.replies.owed(key, reception.as_ref()) {
+            // The writer ends before the gateway only when nobody is to be told any more.
+            let _ = writer.send(reply);
         }
     }
 }

@@ -63,7 +63,7 @@ pub(crate) fn serve(arguments: GatewayArgs) -> anyhow::Result<ExitCode> {
             identity_files: Some(identity_files),
             default_backend: toolforge_gateway::default_backend(),
             policy,
-            published: None,
+            published: arguments.publish,
             content_security_policy_report_only: None,
             rules: settings.map(FollowedFile::follow).transpose()?,
             last_table: arguments.table,

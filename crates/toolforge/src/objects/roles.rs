@@ -113,6 +113,8 @@ fn gateway() -> Vec<Value> {
             &["ingresses/status"],
             &["get", "update", "patch"],
         ),
+        // Why an Ingress is not served.
+        rule(&[""], &["events"], &["create"]),
     ]
 }
 

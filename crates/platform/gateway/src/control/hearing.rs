@@ -7,6 +7,8 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use toolforge_routing::{Change, Kind, Object, ObjectKey};
 
+use super::replies::{Replies, StatusIs};
+
 /// Something that the API said.
 #[derive(Clone, Debug)]
 pub(crate) enum Event {
@@ -38,11 +40,11 @@ impl Event {
     }
 }
 
-/// An object, and whether its status says already where it is served.
+/// An object, and for an Ingress what its status says.
 #[derive(Clone, Debug)]
 pub(crate) struct Heard {
     pub(crate) object: Object,
-    pub(crate) is_published: bool,
+    pub(crate) status: StatusIs,
 }
 
 type Objects = BTreeMap<ObjectKey, Object>;
@@ -56,8 +58,8 @@ pub(crate) struct Hearing {
     listing: HashMap<Kind, Objects>,
     /// Whole lists that are not taken over yet, kept up to date by what is heard after them.
     set_aside: HashMap<Kind, Objects>,
-    /// Ingresses with a status that is not as it should be, and whether somebody was asked to mend it.
-    unpublished: BTreeMap<ObjectKey, bool>,
+    /// What maintainers of Ingresses were told, and have still to be told.
+    pub(crate) replies: Replies,
 }
 
 impl Hearing {
@@ -72,7 +74,7 @@ impl Hearing {
             tool_namespaces: BTreeSet::new(),
             listing: HashMap::new(),
             set_aside: HashMap::new(),
-            unpublished: BTreeMap::new(),
+            replies: Replies::default(),
         }
     }
 
@@ -119,30 +121,9 @@ impl Hearing {
         !self.tool_namespaces.is_empty()
     }
 
-    /// The Ingresses whose status is not as it should be, and which nobody was asked to mend.
-    pub(crate) fn unpublished(&self) -> Vec<ObjectKey> {
-        self.unpublished
-            .iter()
-            .filter(|(_, asked)| !**asked)
-            .map(|(key, _)| key.clone())
-            .collect()
-    }
-
-    /// Notes that somebody was asked.
-    pub(crate) fn asked(&mut self, key: &ObjectKey) {
-        if let Some(asked) = self.unpublished.get_mut(key) {
-            *asked = true;
-        }
-    }
-
     fn note(&mut self, heard: &Heard) {
-        if heard.object.kind() != Kind::Ingress {
-            return;
-        }
-        if heard.is_published {
-            self.unpublished.remove(&heard.object.key());
-        } else {
-            self.unpublished.insert(heard.object.key(), false);
+        if heard.object.kind() == Kind::Ingress {
+            self.replies.hear(heard.object.key(), heard.status);
         }
     }
 
@@ -157,7 +138,7 @@ impl Hearing {
 
     fn gone(&mut self, kind: Kind, key: ObjectKey) -> Vec<Change> {
         if kind == Kind::Ingress {
-            self.unpublished.remove(&key);
+            self.replies.forget(&key);
         }
         if let Some(list) = self.set_aside.get_mut(&kind) {
             list.remove(&key);

@@ -22,6 +22,7 @@ use toolforge_routing::{EndpointSlice, Ingress, IngressClass, Kind, Object, Obje
 
 use super::{
     hearing::{Event, Heard},
+    replies::StatusIs,
     secrets::{SecretEvent, TLS_TYPE, read_secret},
 };
 use crate::{Published, seen::health::Health};
@@ -47,10 +48,11 @@ pub(crate) fn events(
                 "an Ingress is not routed"
             );
         }
-        let is_published = desired.as_ref().is_none_or(|desired| status_is(object, desired));
         Ok(Heard {
             object: Object::Ingress(Ingress::read(object, refused)?),
-            is_published,
+            status: desired
+                .as_ref()
+                .map_or(StatusIs::NoMatter, |desired| status(object, desired)),
         })
     });
     let services = objects(client, health, Kind::Service, |object: &ApiService| {
@@ -99,7 +101,8 @@ pub(crate) fn desired_status(published: &Published) -> IngressLoadBalancerIngres
     }
 }
 
-fn status_is(object: &ApiIngress, desired: &IngressLoadBalancerIngress) -> bool {
+/// What the status of an Ingress says, compared with what it should say when it is served.
+pub(crate) fn status(object: &ApiIngress, desired: &IngressLoadBalancerIngress) -> StatusIs {
     let status = object
         .status
         .as_ref()
@@ -107,13 +110,17 @@ fn status_is(object: &ApiIngress, desired: &IngressLoadBalancerIngress) -> bool 
     let entries = status
         .and_then(|status| status.ingress.as_deref())
         .unwrap_or_default();
-    matches!(entries, [only] if only.ip == desired.ip && only.hostname == desired.hostname)
+    match entries {
+        [] => StatusIs::Empty,
+        [only] if only.ip == desired.ip && only.hostname == desired.hostname => StatusIs::Ours,
+        _ => StatusIs::Other,
+    }
 }
 
 fn plain(object: Object) -> Heard {
     Heard {
         object,
-        is_published: true,
+        status: StatusIs::NoMatter,
     }
 }
 

@@ -1,5 +1,7 @@
 //! The gateway before a real API: what is created there is served, and what was served stays so without it.
 
+mod received;
+
 use std::{net::SocketAddr, num::NonZeroUsize, path::PathBuf};
 
 use k8s_openapi::api::{
@@ -36,6 +38,11 @@ struct Gateway {
 
 impl Gateway {
     async fn new(client: Client, last_table: PathBuf) -> Self {
+        Self::under(DOMAIN, client, last_table).await
+    }
+
+    /// One whose policy lets tools have hosts of this domain.
+    async fn under(domain: &str, client: Client, last_table: PathBuf) -> Self {
         let authority = Authority::create("web authority").unwrap();
         let https = listener().await;
         let address = https.local_addr().unwrap();
@@ -43,7 +50,7 @@ impl Gateway {
         let status_address = status.local_addr().unwrap();
         let config = Config {
             domain: DOMAIN.parse().unwrap(),
-            policy: IngressPolicy::new(vec![DOMAIN.parse().unwrap()], "toolforge", []).unwrap(),
+            policy: IngressPolicy::new(vec![domain.parse().unwrap()], "toolforge", []).unwrap(),
             http: None,
             workers: NonZeroUsize::MIN.saturating_add(1),
             status: Some(status),

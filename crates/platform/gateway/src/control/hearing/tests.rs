@@ -3,11 +3,11 @@
 use std::collections::BTreeMap;
 
 use toolforge_routing::{
-    Change, EndpointSlice, Ingress, Kind, Object, ObjectKey, PortRef, RouteTable, ServiceRef, Settings,
-    Target,
+    Change, EndpointSlice, Ingress, Kind, Object, ObjectKey, PortRef, Reception, RouteTable, ServiceRef,
+    Settings, Target,
 };
 
-use super::{Event, Heard, Hearing};
+use super::{Event, Heard, Hearing, StatusIs};
 
 fn ingress(name: &str) -> Object {
     Object::Ingress(Ingress {
@@ -34,7 +34,7 @@ fn slice(name: &str) -> Object {
 fn heard(object: Object) -> Heard {
     Heard {
         object,
-        is_published: true,
+        status: StatusIs::Ours,
     }
 }
 
@@ -133,19 +133,22 @@ fn objects_vanish_with_their_last_ingress_event() {
 }
 
 #[test]
-fn status_is_asked_for_once_until_the_ingress_changes() {
+fn status_is_owed_until_it_is_heard_and_never_to_one_that_is_gone() {
     let mut told = Told::new(Vec::new());
-    let key = ObjectKey::new("tool-a", "a");
-    let unpublished = || Heard {
-        object: ingress("a"),
-        is_published: false,
+    let key = ingress("a").key();
+    let empty = || Heard {
+        status: StatusIs::Empty,
+        ..heard(ingress("a"))
     };
-    told.tell([Event::Put(unpublished())]);
-    assert_eq!(told.hearing.unpublished(), std::slice::from_ref(&key));
-    told.hearing.asked(&key);
-    assert!(told.hearing.unpublished().is_empty());
-    told.tell([Event::Put(unpublished())]);
-    assert_eq!(told.hearing.unpublished(), [key]);
+    let served = Reception::Routed(Vec::new());
+    let owed = |told: &mut Told| told.hearing.replies.owed(key.clone(), Some(&served)).is_some();
+    told.tell([Event::Put(empty())]);
+    assert!(owed(&mut told));
+    assert!(!owed(&mut told), "it was asked for");
+    told.tell([Event::Put(empty())]);
+    assert!(owed(&mut told));
     told.tell([Event::Put(heard(ingress("a")))]);
-    assert!(told.hearing.unpublished().is_empty());
+    assert!(!owed(&mut told));
+    told.tell([Event::Put(empty()), Event::Gone(Kind::Ingress, key.clone())]);
+    assert!(!owed(&mut told), "it is gone");
 }

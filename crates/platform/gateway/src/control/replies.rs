@@ -1,0 +1,188 @@
+//! What the maintainers of Ingresses are owed: a status that is true, and a reason where something is not served. Pure.
+//!
+//! **Invariant:** nothing is said twice. A reason is said when it is another one than was said last; a status is asked
+//! for once, until the Ingress is heard of again.
+
+use std::{collections::BTreeMap, fmt::Write as _};
+
+use toolforge_routing::{Lost, ObjectKey, Reception};
+
+/// How many paths a reason names; more are counted.
+const NAMED_PATHS: usize = 5;
+
+/// What the status of an Ingress says of where it is served.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum StatusIs {
+    /// Where this gateway is.
+    Ours,
+    /// Nothing.
+    Empty,
+    /// Something else.
+    Other,
+    /// Nothing is written into statuses.
+    NoMatter,
+}
+
+/// What a status is to say.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Wanted {
+    /// Where this gateway is.
+    Published,
+    /// Nothing.
+    Withdrawn,
+}
+
+/// Why something is not served.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Reason {
+    /// In one word, as Events have it.
+    pub(crate) word: &'static str,
+    /// For the maintainer.
+    pub(crate) text: String,
+}
+
+/// What is to be told of an Ingress.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Reply {
+    pub(crate) key: ObjectKey,
+    pub(crate) status: Option<Wanted>,
+    pub(crate) reason: Option<Reason>,
+}
+
+impl Reply {
+    /// The two as one: what is newer counts, but for a reason that it does not repeat, since it has been given.
+    pub(crate) fn followed_by(self, newer: Self) -> Self {
+        let still_holds = newer.status != Some(Wanted::Published);
+        Self {
+            status: newer.status.or(self.status),
+            reason: newer.reason.or(self.reason.filter(|_| still_holds)),
+            key: newer.key,
+        }
+    }
+}
+
+/// What was told and what is known, by Ingress.
+#[derive(Debug, Default)]
+pub(crate) struct Replies {
+    /// The statuses that are not ours.
+    statuses: BTreeMap<ObjectKey, StatusIs>,
+    /// What was asked for since the Ingress was heard of.
+    asked: BTreeMap<ObjectKey, Wanted>,
+    /// Why something is not served, as it was said last.
+    said: BTreeMap<ObjectKey, Reason>,
+}
+
+impl Replies {
+    /// Notes what the status of an Ingress says.
+    pub(crate) fn hear(&mut self, key: ObjectKey, status: StatusIs) {
+        self.asked.remove(&key);
+        if status == StatusIs::Ours {
+            self.statuses.remove(&key);
+        } else {
+            self.statuses.insert(key, status);
+        }
+    }
+
+    /// The Ingress is gone.
+    pub(crate) fn forget(&mut self, key: &ObjectKey) {
+        self.statuses.remove(key);
+        self.asked.remove(key);
+        self.said.remove(key);
+    }
+
+    /// What is to be told of an Ingress that is received so.
+    pub(crate) fn owed(&mut self, key: ObjectKey, reception: Option<&Reception>) -> Option<Reply> {
+        let (status, reason) = match reception {
+            None | Some(Reception::Foreign) => {
+                self.said.remove(&key);
+                return None;
+            }
+            Some(Reception::Routed(lost)) => (Wanted::Published, partly(lost)),
+            Some(Reception::Refused(why)) => (Wanted::Withdrawn, Some(refused(why))),
+            Some(Reception::Outdone(lost)) => (Wanted::Withdrawn, Some(outdone(lost))),
+        };
+        let reply = Reply {
+            status: self.status_owed(&key, status),
+            reason: self.reason_owed(&key, reason),
+            key,
+        };
+        (reply.status.is_some() || reply.reason.is_some()).then_some(reply)
+    }
+
+    fn status_owed(&mut self, key: &ObjectKey, wanted: Wanted) -> Option<Wanted> {
+        let is = self.statuses.get(key).copied().unwrap_or(StatusIs::Ours);
+        let is_right = match wanted {
+            Wanted::Published => matches!(is, StatusIs::Ours | StatusIs::NoMatter),
+            Wanted::Withdrawn => matches!(is, StatusIs::Empty | StatusIs::NoMatter),
+        };
+        let is_owed = !is_right && self.asked.get(key) != Some(&wanted);
+        if is_owed {
+            self.asked.insert(key.clone(), wanted);
+        }
+        is_owed.then_some(wanted)
+    }
+
+    fn reason_owed(&mut self, key: &ObjectKey, reason: Option<Reason>) -> Option<Reason> {
+        let Some(reason) = reason else {
+            self.said.remove(key);
+            return None;
+        };
+        if self.said.get(key) == Some(&reason) {
+            return None;
+        }
+        self.said.insert(key.clone(), reason.clone());
+        Some(reason)
+    }
+}
+
+fn refused(why: &str) -> Reason {
+    Reason {
+        word: "NotServed",
+        text: format!("Not served, and its status is withdrawn. {why}"),
+    }
+}
+
+fn outdone(lost: &[Lost]) -> Reason {
+    Reason {
+        word: "NotServed",
+        text: format!(
+            "Not served, since older Ingresses have all of its paths: {}. Of two Ingresses with the same path the older one has it; change the \
+             paths, or delete the other Ingress",
+            holders(lost)
+        ),
+    }
+}
+
+fn partly(lost: &[Lost]) -> Option<Reason> {
+    let text = || {
+        format!(
+            "Not all of it is served, since older Ingresses have some of its paths: {}. Of two Ingresses with the same path the older one has \
+             it; leave these out here, or there",
+            holders(lost)
+        )
+    };
+    (!lost.is_empty()).then(|| Reason {
+        word: "PartlyServed",
+        text: text(),
+    })
+}
+
+/// Each path, and who has it.
+fn holders(lost: &[Lost]) -> String {
+    let mut text = String::new();
+    for Lost { host, path, to } in lost.iter().take(NAMED_PATHS) {
+        let separator = if text.is_empty() { "" } else { ", " };
+        let _ = write!(
+            text,
+            "{separator}{host}{path} is that of {} in {}",
+            to.name, to.namespace
+        );
+    }
+    if let Some(more @ 1..) = lost.len().checked_sub(NAMED_PATHS) {
+        let _ = write!(text, ", and {more} more");
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests;
