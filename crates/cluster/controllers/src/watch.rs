@@ -27,14 +27,14 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 /// Keeps `cache` equal to what `api` has, until `shutdown`.
 pub(crate) async fn follow<K>(api: Api<K>, cache: Arc<Cache<K>>, shutdown: CancellationToken)
 where
-    K: Resource + Clone + DeserializeOwned + Debug,
+    K: Resource + Clone + DeserializeOwned + Debug + Send + 'static,
 {
     shutdown.run_until_cancelled(follow_forever(&api, &cache)).await;
 }
 
 async fn follow_forever<K>(api: &Api<K>, cache: &Cache<K>)
 where
-    K: Resource + Clone + DeserializeOwned + Debug,
+    K: Resource + Clone + DeserializeOwned + Debug + Send + 'static,
 {
     let mut version = None;
     let mut pause = FIRST_PAUSE;
@@ -85,15 +85,14 @@ async fn watch<K>(
     version: Option<String>,
 ) -> Result<Option<String>, kube::Error>
 where
-    K: Resource + Clone + DeserializeOwned + Debug,
+    K: Resource + Clone + DeserializeOwned + Debug + Send + 'static,
 {
     let mut first = version.is_none().then(|| First(BTreeMap::new()));
     let parameters = match &first {
         Some(_) => WatchParams::default().initial_events(),
         None => WatchParams::default(),
     };
-    let stream = api.watch(&parameters, version.as_deref().unwrap_or("0")).await?;
-    let mut stream = std::pin::pin!(stream);
+    let mut stream = toolforge_watch::watch_once(api, &parameters, version.as_deref().unwrap_or("0")).await?;
     let mut version = version;
     while let Some(event) = stream.next().await {
         match event {

@@ -11,10 +11,7 @@ use futures::{Stream, StreamExt as _};
 use k8s_openapi::api::core::v1::Pod;
 use kube::{
     Api, Client,
-    runtime::{
-        WatchStreamExt as _,
-        watcher::{self, Event, watcher},
-    },
+    runtime::watcher::{self, Event},
 };
 use tokio::{
     sync::watch,
@@ -165,7 +162,7 @@ pub(crate) async fn run_on<R: Runtime>(
 
 fn watch_pods(client: Client, node: &str) -> impl Stream<Item = watcher::Result<Event<Pod>>> + use<> {
     let mine = watcher::Config::default().fields(&format!("spec.nodeName={node}"));
-    watcher(Api::<Pod>::all(client), mine).default_backoff()
+    toolforge_watch::watch(Api::<Pod>::all(client), mine)
 }
 
 /// A Pod's task.

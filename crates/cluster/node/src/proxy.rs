@@ -12,10 +12,7 @@ use futures::{StreamExt as _, TryStreamExt as _};
 use k8s_openapi::api::{core::v1::Service, discovery::v1::EndpointSlice};
 use kube::{
     Api, Client, Resource,
-    runtime::{
-        WatchStreamExt as _,
-        watcher::{self, Event, watcher},
-    },
+    runtime::watcher::{self, Event},
 };
 use serde::de::DeserializeOwned;
 use tokio::time::sleep;
@@ -115,7 +112,7 @@ fn follow<K>(client: Client) -> futures::stream::BoxStream<'static, Event<K>>
 where
     K: Resource<DynamicType = ()> + Clone + Debug + DeserializeOwned + Send + 'static,
 {
-    let events = watcher(Api::<K>::all(client), watcher::Config::default()).default_backoff();
+    let events = toolforge_watch::watch(Api::<K>::all(client), watcher::Config::default());
     events
         .inspect_err(|error| tracing::debug!(%error, "a watch for Services is interrupted"))
         .filter_map(|event| futures::future::ready(event.ok()))

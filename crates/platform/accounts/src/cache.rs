@@ -9,7 +9,6 @@
 
 use std::{
     collections::{BTreeMap, HashMap, HashSet},
-    pin::pin,
     sync::Arc,
 };
 
@@ -22,10 +21,7 @@ use k8s_openapi::api::{
 use kube::{
     Api, Client,
     api::{ApiResource, DynamicObject, GroupVersionKind, ListParams},
-    runtime::{
-        WatchStreamExt as _,
-        watcher::{self, Event},
-    },
+    runtime::watcher::{self, Event},
 };
 use parking_lot::RwLock;
 use serde_json::Value;
@@ -261,8 +257,7 @@ pub(crate) async fn keep(
 ) {
     let resource = owned.resource();
     let api: Api<DynamicObject> = Api::all_with(client, &resource);
-    let events = watcher::watcher(api, watcher::Config::default().labels(&selector())).default_backoff();
-    let mut events = pin!(events);
+    let mut events = toolforge_watch::watch(api, watcher::Config::default().labels(&selector()));
     let mut seen = HashSet::new();
     let mut complete = false;
     while let Some(event) = events.next().await {

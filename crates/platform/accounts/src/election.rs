@@ -13,11 +13,7 @@ use std::{future::Future, pin::pin, time::Duration};
 use futures::{Stream, StreamExt as _};
 use jiff::Timestamp;
 use k8s_openapi::api::coordination::v1::Lease;
-use kube::{
-    Api, Client,
-    api::PostParams,
-    runtime::{WatchStreamExt as _, watcher},
-};
+use kube::{Api, Client, api::PostParams};
 use tokio::time::{Instant, sleep_until, timeout, timeout_at};
 use tokio_util::sync::CancellationToken;
 
@@ -307,12 +303,10 @@ impl Term<'_> {
 }
 
 fn watch(api: &Api<Lease>, name: &str) -> impl Stream<Item = Option<Lease>> {
-    watcher::watch_object(api.clone(), name)
-        .default_backoff()
-        .filter_map(async |seen| {
-            seen.inspect_err(
-                |error| tracing::warn!(error = %Chain(error), "the watch of the lease is interrupted"),
-            )
-            .ok()
-        })
+    toolforge_watch::watch_object(api.clone(), name).filter_map(async |seen| {
+        seen.inspect_err(
+            |error| tracing::warn!(error = %Chain(error), "the watch of the lease is interrupted"),
+        )
+        .ok()
+    })
 }

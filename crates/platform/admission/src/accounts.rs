@@ -6,7 +6,7 @@ use std::time::Duration;
 use futures::{FutureExt, StreamExt};
 use k8s_openapi::api::core::v1::Namespace;
 use kube::runtime::reflector::{self, ObjectRef, Store};
-use kube::runtime::{WatchStreamExt, watcher};
+use kube::runtime::watcher;
 use kube::{Api, Client};
 use tokio_util::sync::CancellationToken;
 use toolforge_model::{ToolAccount, labels};
@@ -33,7 +33,7 @@ impl Accounts {
         let (known, writer) = reflector::store();
         let ours =
             watcher::Config::default().labels(&format!("{}={}", labels::TENANCY, labels::TENANCY_TOOL));
-        let events = watcher(api.clone(), ours).default_backoff();
+        let events = toolforge_watch::watch(api.clone(), ours);
         let follow = reflector::reflector(writer, events).for_each(|event| async move {
             if let Err(error) = event {
                 tracing::warn!(error = %error, "the namespaces of tools cannot be watched; trying again");

@@ -17,7 +17,6 @@ use k8s_openapi::api::admissionregistration::v1::{
 };
 use kube::api::{ApiResource, DynamicObject, Patch, PatchParams};
 use kube::runtime::watcher::{self, Event};
-use kube::runtime::{WatchStreamExt, watcher as watch_objects};
 use kube::{Api, Client};
 use serde_json::{Value, json};
 use tokio::sync::watch;
@@ -140,9 +139,7 @@ fn events(
     which: usize,
 ) -> impl Stream<Item = (usize, Result<Event<DynamicObject>, watcher::Error>)> + use<> {
     let mine = watcher::Config::default().fields(&format!("metadata.name={CONFIGURATION_NAME}"));
-    watch_objects(api.clone(), mine)
-        .default_backoff()
-        .map(move |event| (which, event))
+    toolforge_watch::watch(api.clone(), mine).map(move |event| (which, event))
 }
 
 impl Keeper {

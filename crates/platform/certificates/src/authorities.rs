@@ -2,12 +2,10 @@
 //! `kube-root-ca.crt`, which Kubernetes keeps in every namespace.
 
 use std::path::{Path, PathBuf};
-use std::pin::pin;
 
 use futures::StreamExt;
 use k8s_openapi::api::core::v1::ConfigMap;
 use kube::runtime::watcher::{self, Event};
-use kube::runtime::{WatchStreamExt, watcher as watch_objects};
 use kube::{Api, Client};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
@@ -117,7 +115,7 @@ async fn follow_config_map(
     known: watch::Sender<Option<String>>,
 ) {
     let mine = watcher::Config::default().fields(&format!("metadata.name={name}"));
-    let mut events = pin!(watch_objects(api, mine).default_backoff());
+    let mut events = toolforge_watch::watch(api, mine);
     let mut there = false;
     while let Some(event) = events.next().await {
         match event {

@@ -11,10 +11,7 @@ use k8s_openapi::{
     NamespaceResourceScope,
     api::core::v1::{ConfigMap, Secret},
 };
-use kube::{
-    Api, Client, Resource,
-    runtime::{WatchStreamExt as _, watcher},
-};
+use kube::{Api, Client, Resource};
 use parking_lot::Mutex;
 use serde::de::DeserializeOwned;
 use tokio::sync::watch;
@@ -94,7 +91,7 @@ where
     table.retain(|_, followed| followed.strong_count() > 0);
     let api: Api<K> = Api::namespaced(client.clone(), namespace);
     let (tell, latest) = watch::channel(None);
-    let seen = watcher::watch_object(api, name).default_backoff();
+    let seen = toolforge_watch::watch_object(api, name);
     let task = tokio::spawn(async move {
         let mut seen = std::pin::pin!(seen.inspect_err(
             |error| tracing::debug!(%error, "the watch for an object of a volume is interrupted")

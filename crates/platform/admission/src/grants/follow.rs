@@ -2,13 +2,11 @@
 
 use std::collections::HashSet;
 use std::fmt::Debug;
-use std::pin::pin;
 use std::sync::{Arc, PoisonError, RwLock};
 
 use futures::StreamExt;
 use k8s_openapi::api::rbac::v1::{ClusterRole, ClusterRoleBinding, Role, RoleBinding};
 use kube::api::{ApiResource, DynamicObject, GroupVersionKind};
-use kube::runtime::WatchStreamExt;
 use kube::runtime::watcher::{self, Event};
 use kube::{Api, Client, Resource, ResourceExt};
 use serde::de::DeserializeOwned;
@@ -144,7 +142,7 @@ impl Start {
     {
         let (index, listed) = (Arc::clone(&self.index), self.listed.clone());
         let follow = async move {
-            let mut events = pin!(watcher::watcher(api, watcher::Config::default()).default_backoff());
+            let mut events = toolforge_watch::watch(api, watcher::Config::default());
             let mut known: HashSet<Place> = HashSet::new();
             let mut seen: HashSet<Place> = HashSet::new();
             let mut complete = false;

@@ -11,10 +11,7 @@ use k8s_openapi::api::{
     discovery::v1::EndpointSlice as ApiSlice,
     networking::v1::{Ingress as ApiIngress, IngressClass as ApiClass, IngressLoadBalancerIngress},
 };
-use kube::{
-    Api, Client, Resource, ResourceExt as _,
-    runtime::{WatchStreamExt as _, watcher},
-};
+use kube::{Api, Client, Resource, ResourceExt as _, runtime::watcher};
 use serde::de::DeserializeOwned;
 use toolforge_model::labels;
 use toolforge_policy::{IngressPolicy, admit_ingress};
@@ -196,19 +193,17 @@ where
     K: Resource<DynamicType = ()> + Clone + Debug + DeserializeOwned + Send + 'static,
 {
     let what = K::plural(&());
-    watcher(Api::<K>::all(client.clone()), config)
-        .default_backoff()
-        .filter_map(move |event| {
-            hears(event.is_ok());
-            let event = match event {
-                Ok(event) => Some(event),
-                Err(error) => {
-                    tracing::debug!(%what, %error, "a watch broke and begins anew");
-                    None
-                }
-            };
-            async move { event }
-        })
+    toolforge_watch::watch(Api::<K>::all(client.clone()), config).filter_map(move |event| {
+        hears(event.is_ok());
+        let event = match event {
+            Ok(event) => Some(event),
+            Err(error) => {
+                tracing::debug!(%what, %error, "a watch broke and begins anew");
+                None
+            }
+        };
+        async move { event }
+    })
 }
 
 fn key<K: Resource<DynamicType = ()>>(object: &K) -> ObjectKey {

@@ -6,8 +6,7 @@ use std::time::Duration;
 
 use futures::StreamExt as _;
 use k8s_openapi::api::core::v1::{Node, Pod};
-use kube::runtime::WatchStreamExt as _;
-use kube::runtime::watcher::{self, Event, watcher};
+use kube::runtime::watcher::{self, Event};
 use kube::{Api, Client};
 use tokio::sync::Notify;
 use tokio::time::{Instant, sleep_until, timeout};
@@ -100,7 +99,7 @@ pub(crate) async fn each<K>(api: Api<K>, config: watcher::Config, what: &str, mu
 where
     K: kube::Resource + Clone + serde::de::DeserializeOwned + std::fmt::Debug + Send + 'static,
 {
-    let mut events = std::pin::pin!(watcher(api, config).default_backoff());
+    let mut events = toolforge_watch::watch(api, config);
     let mut complained = false;
     while let Some(event) = events.next().await {
         match event {

@@ -10,10 +10,7 @@ use k8s_openapi::api::{
     core::v1::{Event, Namespace, Node, Pod, ResourceQuota, Service},
     networking::v1::Ingress,
 };
-use kube::runtime::{
-    WatchStreamExt as _,
-    watcher::{self, Event as Change, watcher},
-};
+use kube::runtime::watcher::{self, Event as Change};
 use kube::{Api, Client, Resource, ResourceExt as _};
 use serde::de::DeserializeOwned;
 use tokio::{sync::watch, task::JoinSet};
@@ -106,7 +103,7 @@ async fn follow_kind<K, T>(
     K::DynamicType: Default + Clone,
     T: From<K>,
 {
-    let mut changes = watcher(api, watcher::Config::default()).default_backoff().boxed();
+    let mut changes = toolforge_watch::watch(api, watcher::Config::default());
     let mut incoming = Shelf::new();
     while let Some(change) = changes.next().await {
         match change {

@@ -10,7 +10,7 @@ use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, Uri, header};
 use axum::response::{IntoResponse, Response};
 use futures::StreamExt;
 use k8s_openapi::api::core::v1::Namespace;
-use kube::runtime::{WatchStreamExt, watcher};
+use kube::runtime::watcher;
 use kube::{Api, Client};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
@@ -95,9 +95,7 @@ pub async fn run_fourohfour(
 /// Keeps the list of tools; while the API is gone the last one stays.
 async fn follow(client: Client, known: Arc<Known>) {
     let ours = watcher::Config::default().labels(&format!("{}={}", labels::TENANCY, labels::TENANCY_TOOL));
-    let mut events = watcher(Api::<Namespace>::all(client), ours)
-        .default_backoff()
-        .boxed();
+    let mut events = toolforge_watch::watch(Api::<Namespace>::all(client), ours);
     let mut follower = Follower::new(known);
     while let Some(event) = events.next().await {
         match event {

@@ -8,7 +8,6 @@ use k8s_openapi::api::{apps::v1::Deployment, core::v1::Pod};
 use kube::{
     Api, ResourceExt as _,
     api::{DeleteParams, ListParams, PostParams},
-    runtime::{WatchStreamExt as _, watcher::watch_object},
 };
 use toolforge_model::labels;
 
@@ -118,7 +117,7 @@ async fn inside_of(pods: &Api<Pod>, name: &str, asked: &[String]) -> Result<u8, 
 }
 
 async fn until_ready(pods: &Api<Pod>, name: &str) -> Result<(), WebserviceError> {
-    let mut changes = watch_object(pods.clone(), name).default_backoff().boxed();
+    let mut changes = toolforge_watch::watch_object(pods.clone(), name);
     let mut quiet = std::pin::pin!(tokio::time::sleep(QUIET));
     let (mut last, mut told) = (String::new(), None);
     loop {
@@ -165,7 +164,7 @@ async fn take_away(pods: &Api<Pod>, name: &str) {
             Err(kube::Error::Api(status)) if status.code == 404 => return true,
             Err(_) => return false,
         }
-        let mut changes = watch_object(pods.clone(), name).default_backoff().boxed();
+        let mut changes = toolforge_watch::watch_object(pods.clone(), name);
         while let Some(change) = changes.next().await {
             if matches!(change, Ok(None)) {
                 break;

@@ -15,10 +15,7 @@ use k8s_openapi::{
 use kube::{
     Resource,
     api::{DeleteParams, ListParams, PropagationPolicy},
-    runtime::{
-        WatchStreamExt as _,
-        watcher::{self, Event, watcher},
-    },
+    runtime::watcher::{self, Event},
 };
 use serde::de::DeserializeOwned;
 
@@ -146,7 +143,7 @@ async fn until_gone(session: &Session, pods: &BTreeSet<Option<String>>) {
 
 async fn until_none_of(session: &Session, selector: &str, meant: &BTreeSet<Option<String>>) {
     let config = watcher::Config::default().labels(selector);
-    let mut events = watcher(session.api::<Pod>(), config).default_backoff().boxed();
+    let mut events = toolforge_watch::watch(session.api::<Pod>(), config);
     let (mut pods, mut complete) = (BTreeSet::new(), false);
     while let Some(event) = events.next().await {
         match event {

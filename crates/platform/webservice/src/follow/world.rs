@@ -12,10 +12,7 @@ use k8s_openapi::{
 };
 use kube::{
     Resource,
-    runtime::{
-        WatchStreamExt as _,
-        watcher::{self, Event, watcher},
-    },
+    runtime::watcher::{self, Event},
 };
 use serde::de::DeserializeOwned;
 
@@ -104,7 +101,7 @@ where
 {
     fn watch(session: &Session, config: watcher::Config) -> Self {
         Self {
-            stream: watcher(session.api::<K>(), config).default_backoff().boxed(),
+            stream: toolforge_watch::watch(session.api::<K>(), config),
             objects: Vec::new(),
             complete: false,
             trouble: None,

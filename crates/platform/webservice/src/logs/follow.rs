@@ -6,10 +6,7 @@ use futures::{StreamExt as _, TryStreamExt as _};
 use k8s_openapi::api::core::v1::Pod;
 use kube::{
     Api, ResourceExt as _,
-    runtime::{
-        WatchStreamExt as _,
-        watcher::{self, Event, watcher},
-    },
+    runtime::watcher::{self, Event},
 };
 use tokio::sync::{mpsc, watch};
 
@@ -47,7 +44,7 @@ pub(crate) async fn follow<W: Write>(
         by_name: HashMap::new(),
     };
     let config = watcher::Config::default().labels(&selector());
-    let mut events = watcher(api.clone(), config).default_backoff().boxed();
+    let mut events = toolforge_watch::watch(api.clone(), config);
     loop {
         tokio::select! {
             told = said.recv() => {

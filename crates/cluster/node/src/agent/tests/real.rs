@@ -67,9 +67,7 @@ async fn volumes_are_filled_follow_their_objects_and_go_with_their_pod() {
         )
         .await;
     let events: Api<Told> = Api::namespaced(cluster.admin(), "default");
-    let mut told = std::pin::pin!(
-        watcher(events, watcher::Config::default().fields("reason=FailedMount")).default_backoff()
-    );
+    let mut told = toolforge_watch::watch(events, watcher::Config::default().fields("reason=FailedMount"));
     let told = async {
         while let Some(event) = told.next().await {
             if let Ok(Event::Apply(event) | Event::InitApply(event)) = event {
