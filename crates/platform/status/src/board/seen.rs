@@ -7,6 +7,7 @@ mod network;
 mod node;
 mod pod;
 mod quota;
+mod texts;
 mod workload;
 
 pub(crate) use event::EventSeen;
@@ -15,6 +16,7 @@ pub(crate) use network::{IngressSeen, ServiceSeen};
 pub(crate) use node::{ConditionSeen, NodeSeen};
 pub(crate) use pod::{ContainerState, PodSeen, Role};
 pub(crate) use quota::QuotaSeen;
+pub(crate) use texts::Texts;
 pub(crate) use workload::{WorkloadKind, WorkloadSeen};
 
 use serde::Serialize;

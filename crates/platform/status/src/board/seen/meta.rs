@@ -6,6 +6,8 @@ use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use serde::Serialize;
 
+use super::Texts;
+
 /// Annotations that repeat whole objects, values of environment variables included.
 const REPEATS_OBJECT: [&str; 1] = ["kubectl.kubernetes.io/last-applied-configuration"];
 
@@ -22,14 +24,13 @@ pub(crate) struct Meta {
     /// Kind and name of what it belongs to.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) owner: Option<String>,
-    pub(crate) labels: BTreeMap<String, String>,
-    pub(crate) annotations: BTreeMap<String, String>,
+    pub(crate) labels: Texts,
+    pub(crate) annotations: Texts,
 }
 
 impl From<ObjectMeta> for Meta {
     fn from(meta: ObjectMeta) -> Self {
-        let mut annotations = meta.annotations.unwrap_or_default();
-        annotations.retain(|key, _| !REPEATS_OBJECT.contains(&key.as_str()));
+        let annotations = meta.annotations.into_iter().flatten();
         let owner = meta.owner_references.unwrap_or_default().into_iter().next();
         Self {
             name: meta.name.unwrap_or_default(),
@@ -37,8 +38,10 @@ impl From<ObjectMeta> for Meta {
             created: meta.creation_timestamp.map(|time| time.0),
             deleting: meta.deletion_timestamp.is_some(),
             owner: owner.map(|owner| format!("{}/{}", owner.kind, owner.name)),
-            labels: meta.labels.unwrap_or_default(),
-            annotations,
+            labels: meta.labels.into(),
+            annotations: annotations
+                .filter(|(key, _)| !REPEATS_OBJECT.contains(&key.as_str()))
+                .collect(),
         }
     }
 }
@@ -49,6 +52,6 @@ impl Meta {
         !selector.is_empty()
             && selector
                 .iter()
-                .all(|(key, value)| self.labels.get(key) == Some(value))
+                .all(|(key, value)| self.labels.get(key) == Some(value.as_str()))
     }
 }

@@ -124,7 +124,8 @@ impl From<Node> for NodeSeen {
 fn role(meta: &Meta) -> String {
     let roles: Vec<&str> = meta
         .labels
-        .keys()
+        .iter()
+        .map(|(label, _)| label)
         .filter_map(|key| key.strip_prefix(ROLE))
         .collect();
     match roles.as_slice() {

@@ -8,9 +8,9 @@ use k8s_openapi::api::core::v1::{
 };
 use serde::Serialize;
 
-use super::{ConditionSeen, Meta};
+use super::{ConditionSeen, Meta, Texts};
 
-/// One Pod.
+/// One Pod. Its lists are slices: a list that is made of another one keeps its room, which is that of what the API tells.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct PodSeen {
@@ -25,10 +25,10 @@ pub(crate) struct PodSeen {
     /// Why it has not been given a node, or was ended.
     pub(crate) reason: String,
     pub(crate) message: String,
-    pub(crate) containers: Vec<ContainerSeen>,
-    pub(crate) conditions: Vec<ConditionSeen>,
+    pub(crate) containers: Box<[ContainerSeen]>,
+    pub(crate) conditions: Box<[ConditionSeen]>,
     /// Name and kind of source; of Secrets their names only.
-    pub(crate) volumes: Vec<(String, String)>,
+    pub(crate) volumes: Box<[(String, String)]>,
 }
 
 /// What a container is for.
@@ -53,11 +53,11 @@ pub(crate) struct ContainerSeen {
     pub(crate) state: ContainerState,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) last_state: Option<ContainerState>,
-    pub(crate) requests: BTreeMap<String, String>,
-    pub(crate) limits: BTreeMap<String, String>,
+    pub(crate) requests: Texts,
+    pub(crate) limits: Texts,
     /// Names of its environment variables; their values are nobody's business.
-    pub(crate) environment: Vec<String>,
-    pub(crate) mounts: Vec<String>,
+    pub(crate) environment: Box<[String]>,
+    pub(crate) mounts: Box<[String]>,
 }
 
 /// What a container does, or did.
@@ -93,7 +93,7 @@ impl From<Pod> for PodSeen {
         .flatten()
         .map(|status| (status.name.clone(), status))
         .collect();
-        let conditions: Vec<ConditionSeen> = status
+        let conditions: Box<[ConditionSeen]> = status
             .conditions
             .unwrap_or_default()
             .into_iter()
@@ -128,7 +128,7 @@ impl From<Pod> for PodSeen {
     }
 }
 
-fn containers(spec: PodSpec, told: &mut BTreeMap<String, ContainerStatus>) -> Vec<ContainerSeen> {
+fn containers(spec: PodSpec, told: &mut BTreeMap<String, ContainerStatus>) -> Box<[ContainerSeen]> {
     let init = spec.init_containers.unwrap_or_default().into_iter();
     let ephemeral = spec
         .ephemeral_containers
@@ -213,12 +213,10 @@ fn seen(container: Container, role: Role, status: Option<ContainerStatus>) -> Co
     }
 }
 
-type Amounts = BTreeMap<String, String>;
-
-fn amounts(resources: ResourceRequirements) -> (Amounts, Amounts) {
+fn amounts(resources: ResourceRequirements) -> (Texts, Texts) {
     let plain = |all: Option<BTreeMap<String, k8s_openapi::apimachinery::pkg::api::resource::Quantity>>| {
-        all.unwrap_or_default()
-            .into_iter()
+        all.into_iter()
+            .flatten()
             .map(|(name, quantity)| (name, quantity.0))
             .collect()
     };
