@@ -85,6 +85,8 @@ pub struct Mount {
     pub read_only: bool,
     /// Whether that holds for what the machine has mounted below the source as well.
     pub recursive_read_only: bool,
+    /// Whether the container does without where it cannot be mounted.
+    pub optional: bool,
 }
 
 /// Where a mount comes from.

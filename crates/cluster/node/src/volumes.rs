@@ -13,6 +13,7 @@ mod keeper;
 mod mounts;
 mod objects;
 mod payload;
+mod termination;
 mod token;
 mod writer;
 
@@ -20,6 +21,7 @@ pub(crate) use folders::VolumeFolders;
 pub(crate) use keeper::{Keep, keep};
 pub(crate) use mounts::mounts;
 pub(crate) use objects::Objects;
+pub(crate) use termination::TerminationMessage;
 
 use k8s_openapi::api::core::v1::{Pod, Volume};
 

@@ -14,7 +14,7 @@ use crate::{
     environment::{self, Facts, Sources, Wanted},
     life::Happened,
     runtime::{ContainerId, ContainerPlace, CreateError, CreateRequest, Runtime, Stop},
-    volumes,
+    volumes::{self, TerminationMessage},
 };
 
 /// The policy of containers whose log is told when they fail.
@@ -34,7 +34,7 @@ pub(super) struct Launch {
 pub(super) async fn launch<R: Runtime>(shared: Arc<Shared<R>>, launch: Launch, tell: mpsc::Sender<Happened>) {
     let index = launch.index;
     let falls_back = launch.container.termination_message_policy.as_deref() == Some(FALLBACK);
-    let (id, place) = match create(&shared, launch).await {
+    let Created { id, place, words } = match create(&shared, launch).await {
         Ok(created) => created,
         Err(CreateError(message)) => return say(&tell, Happened::NotCreated { index, message }).await,
     };
@@ -60,11 +60,10 @@ pub(super) async fn launch<R: Runtime>(shared: Arc<Shared<R>>, launch: Launch, t
         shared.runtime.stop(&id, Stop::Force);
     }
     let exit = shared.runtime.wait(&id).await;
-    let message = if falls_back && exit.code != 0 {
-        last_words::of(&shared.logs, &place).await
-    } else {
-        None
-    };
+    let mut message = words.and_then(|words| words.read());
+    if message.is_none() && falls_back && exit.code != 0 {
+        message = last_words::of(&shared.logs, &place).await;
+    }
     say(&tell, Happened::Ended { index, exit, message }).await;
 }
 
@@ -73,10 +72,15 @@ async fn say(tell: &mpsc::Sender<Happened>, happened: Happened) {
     let _ = tell.send(happened).await;
 }
 
-async fn create<R: Runtime>(
-    shared: &Shared<R>,
-    launch: Launch,
-) -> Result<(ContainerId, ContainerPlace), CreateError> {
+/// A container that can be started.
+struct Created {
+    id: ContainerId,
+    place: ContainerPlace,
+    /// Where it leaves its last words.
+    words: Option<TerminationMessage>,
+}
+
+async fn create<R: Runtime>(shared: &Shared<R>, launch: Launch) -> Result<Created, CreateError> {
     let Launch {
         pod,
         container,
@@ -101,7 +105,9 @@ async fn create<R: Runtime>(
         machine: shared.machine,
     };
     let environment = environment::resolve(&container, facts, &sources)?;
-    let mounts = volumes::mounts(&pod, &container, &environment, &shared.folders)?;
+    let mut mounts = volumes::mounts(&pod, &container, &environment, &shared.folders)?;
+    let words = TerminationMessage::make(&shared.folders, &pod, &container, &place, &mounts);
+    mounts.extend(words.as_ref().map(TerminationMessage::mount));
     let output = shared.logs.create(&place);
     let output = output.map_err(|error| CreateError(format!("its log cannot be created: {error}")))?;
     let spec = pod.spec.as_ref();
@@ -124,7 +130,11 @@ async fn create<R: Runtime>(
     if created.is_err() {
         shared.logs.discard(&place);
     }
-    Ok((created?, place))
+    Ok(Created {
+        id: created?,
+        place,
+        words,
+    })
 }
 
 async fn read(client: &Client, namespace: &str, wanted: &Wanted) -> Result<Sources, CreateError> {

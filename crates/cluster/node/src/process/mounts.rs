@@ -16,7 +16,7 @@ use std::{
     io,
     os::{
         fd::{AsRawFd as _, OwnedFd},
-        unix::fs::DirBuilderExt as _,
+        unix::fs::{DirBuilderExt as _, OpenOptionsExt as _},
     },
     path::{Path, PathBuf},
 };
@@ -34,6 +34,10 @@ use crate::{
 use scene::Scene;
 
 pub(crate) use source::{open_safely, real_path};
+
+/// Where containers leave their last words unless they say otherwise. With an empty file of the machine there, which is
+/// nobody's to read or write, a container's own costs one mount, and not one for each device.
+const MESSAGE_PLACE: &str = "/dev/termination-log";
 
 /// The calling thread's own mount namespace.
 const OWN: &str = "/proc/thread-self/ns/mnt";
@@ -75,6 +79,7 @@ impl Namespaces {
                 OwnedFd::from(File::open(&memory_at)?),
             ))
         })?;
+        make_place(Path::new(MESSAGE_PLACE));
         Ok(Self {
             base,
             memory,
@@ -132,7 +137,13 @@ impl Namespaces {
             let mut scene = Scene::new(user);
             let placed = in_order(mounts)
                 .into_iter()
-                .try_for_each(|mount| scene.place(mount).map_err(|why| refusal(mount, &why)));
+                .try_for_each(|mount| match scene.place(mount) {
+                    Err(why) if mount.optional => {
+                        tracing::debug!(place = %mount.path.display(), why, "left out");
+                        Ok(())
+                    }
+                    placed => placed.map_err(|why| refusal(mount, &why)),
+                });
             // Other Pods' Secrets are nothing to see for whoever can read everything.
             unmount(&self.memory_at, UnmountFlags::DETACH)?;
             let namespace = OwnedFd::from(File::open(OWN)?);
@@ -150,6 +161,21 @@ impl Namespaces {
             enter(&self.base)?;
             act()
         })
+    }
+}
+
+/// Makes an empty file to mount on, where there is nothing.
+fn make_place(file: &Path) {
+    let made = fs::OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .mode(0o0)
+        .open(file);
+    if let Err(error) = made.map(drop)
+        && error.kind() != io::ErrorKind::AlreadyExists
+    {
+        // Then the folder is mirrored, like any other.
+        tracing::debug!(place = %file.display(), %error, "no place for termination messages");
     }
 }
 

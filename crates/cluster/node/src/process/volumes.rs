@@ -4,7 +4,9 @@ use crate::runtime::{CreateError, Mount, MountSource};
 
 /// The mounts that have to be made; refuses them where that is not possible.
 pub(super) fn to_mount(mounts: Vec<Mount>, possible: bool) -> Result<Vec<Mount>, CreateError> {
-    let needed = mounts.into_iter().filter(|mount| !is_there(mount, possible));
+    let needed = mounts
+        .into_iter()
+        .filter(|mount| !is_there(mount, possible) && (possible || !mount.optional));
     needed
         .map(|mount| if possible { Ok(mount) } else { Err(refusal(&mount)) })
         .collect()
@@ -49,6 +51,7 @@ mod tests {
             path: at.into(),
             read_only: false,
             recursive_read_only: false,
+            optional: false,
         }
     }
 
@@ -70,6 +73,14 @@ mod tests {
         let folder = mount(MountSource::Folder("/x".into()), "/data");
         let all = vec![host("/tmp", "/data"), read_only, folder];
         assert_eq!(to_mount(all.clone(), true), Ok(all));
+    }
+
+    #[test]
+    fn what_is_optional_is_left_out_where_nothing_can_be_mounted() {
+        let mut words = mount(MountSource::Folder("/x".into()), "/dev/termination-log");
+        words.optional = true;
+        assert_eq!(to_mount(vec![words.clone()], true), Ok(vec![words.clone()]));
+        assert_eq!(to_mount(vec![words], false), Ok(vec![]));
     }
 
     #[test]

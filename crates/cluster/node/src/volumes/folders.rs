@@ -16,6 +16,8 @@ use crate::process::Namespaces;
 
 /// What scratch space is open to: whoever its Pod runs as.
 const SCRATCH_MODE: u32 = 0o777;
+/// Where a Pod's containers leave their last words: no name of a volume begins with a dot.
+const MESSAGES: &str = ".messages";
 /// What a Pod's own group adds to it.
 const GROUP_MODE: u32 = 0o2770;
 
@@ -87,6 +89,17 @@ impl VolumeFolders {
         let shared = group.map_or(0, |_| GROUP_MODE);
         chown(&folder, None, group)?;
         fs::set_permissions(&folder, fs::Permissions::from_mode(SCRATCH_MODE | shared))
+    }
+
+    /// Makes the folder for the last words of a Pod's containers, which no volume can be named as; `None` where containers
+    /// can have nothing mounted.
+    pub(super) fn make_for_messages(&self, uid: &str) -> io::Result<Option<PathBuf>> {
+        if !self.can_mount() {
+            return Ok(None);
+        }
+        let folder = self.disk.join(below(uid, "messages")?.with_file_name(MESSAGES));
+        make(&folder)?;
+        Ok(Some(folder))
     }
 
     /// Takes away all volumes of a Pod. Blocks for as long as the files in them take.

@@ -74,6 +74,7 @@ fn one(
             mount.recursive_read_only.as_deref(),
             Some("Enabled" | "IfPossible")
         ),
+        optional: false,
     })
 }
 

@@ -129,6 +129,59 @@ async fn a_container_that_fails_leaves_the_end_of_its_log() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn containers_leave_their_last_words_in_files_of_their_own() {
+    if !detect_protection().own_uid {
+        println!("skipped: mounting needs root");
+        return;
+    }
+    let cluster = Cluster::start(10).await;
+    let node = cluster.real().await;
+    // What one writes no other sees; a link in its place cannot be made, and the end of a long file is told.
+    let first =
+        "echo done > /dev/termination-log; ln -sf /etc/shadow /dev/termination-log; test -s /etc/passwd";
+    let second = "test -s /no-such/words && exit 9; head -c 5000 /dev/zero | tr '\\0' x > /no-such/words; echo end >> /no-such/words; echo log; exit 3";
+    let third = "test -s /dev/termination-log && exit 9; echo the reason; exit 4";
+    let container = |name: &str, script: &str| {
+        json!({"name": name, "image": "i", "command": ["sh", "-c", script],
+            "securityContext": {"runAsUser": 51_234}, "terminationMessagePolicy": "FallbackToLogsOnError"})
+    };
+    let mut elsewhere = container("b", second);
+    elsewhere["terminationMessagePath"] = json!("/no-such/words");
+    cluster
+        .create(json!({"restartPolicy": "Never", "containers": [container("a", first), elsewhere, container("c", third)]}))
+        .await;
+    let ends = |pod: Option<&Pod>| -> Vec<(i32, String)> {
+        let statuses = pod
+            .and_then(|pod| pod.status.clone())
+            .and_then(|status| status.container_statuses);
+        let ended = statuses
+            .into_iter()
+            .flatten()
+            .filter_map(|one| one.state?.terminated);
+        ended
+            .map(|end| (end.exit_code, end.message.unwrap_or_default()))
+            .collect()
+    };
+    let pod = cluster.until("all ends", |pod| ends(pod).len() == 3).await;
+    let ends = ends(pod.as_ref());
+    assert_eq!(ends[0], (0, "done\n".to_owned()));
+    assert_eq!((ends[1].0, ends[1].1.len()), (3, 4096));
+    assert!(ends[1].1.ends_with("xxend\n"));
+    assert_eq!(ends[2], (4, "the reason\n".to_owned()));
+    assert!(!Path::new("/no-such").exists());
+    let pods = cluster.pods();
+    pods.delete("p", &DeleteParams::default()).await.expect("deleted");
+    cluster.until("no Pod", |pod| pod.is_none()).await;
+    let disk = cluster.folder.path().join("node/volumes/disk");
+    assert_eq!(
+        std::fs::read_dir(&disk).expect("volumes").count(),
+        0,
+        "nothing is left"
+    );
+    node.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn an_ephemeral_container_looks_into_a_running_pod() {
     let cluster = Cluster::start(9).await;
     let node = cluster.real().await;

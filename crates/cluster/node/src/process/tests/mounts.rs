@@ -21,6 +21,7 @@ fn mount(source: MountSource, at: &str) -> Mount {
         path: at.into(),
         read_only: false,
         recursive_read_only: false,
+        optional: false,
     }
 }
 
