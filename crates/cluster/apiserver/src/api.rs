@@ -72,6 +72,7 @@ impl Api {
         let mut world = StoredWorld {
             store: store.clone(),
             kinds: kinds.clone(),
+            access: access.clone(),
             conversion: None,
         };
         let conversion = Arc::new(Conversion::new(Arc::new(world.clone())));

@@ -4,9 +4,11 @@ use std::sync::Arc;
 
 use futures::future::BoxFuture;
 use serde_json::Value;
-use toolforge_chain::World;
+use toolforge_chain::{Decision, Question, World};
 use toolforge_kinds::{Kind, Status};
 
+use crate::authn::User;
+use crate::authz::{Access, Attributes};
 use crate::conversion::Conversion;
 use crate::definitions::Kinds;
 use crate::store::{Key, Resource, Store};
@@ -16,6 +18,7 @@ use crate::store::{Key, Resource, Store};
 pub(crate) struct StoredWorld {
     pub(crate) store: Arc<Store>,
     pub(crate) kinds: Arc<Kinds>,
+    pub(crate) access: Arc<Access>,
     /// Who converts users' kinds; whoever looks for Services only has no need of it.
     pub(crate) conversion: Option<Arc<Conversion>>,
 }
@@ -46,6 +49,21 @@ impl World for StoredWorld {
         Some(self.store.changed(Resource::find(group, plural)?))
     }
 
+    fn decide(&self, user: &toolforge_chain::User, question: &Question) -> Decision {
+        let user = User {
+            name: user.name.clone(),
+            uid: user.uid.clone(),
+            groups: user.groups.clone(),
+            extra: user.extra.clone().into_iter().collect(),
+        };
+        let decision = self.access.decide(&user, &asked(question), &self.store);
+        Decision {
+            allowed: decision.is_allowed(),
+            reason: decision.reason().to_owned(),
+            error: String::new(),
+        }
+    }
+
     fn convert<'a>(
         &'a self,
         from: &'a Kind,
@@ -66,5 +84,27 @@ impl World for StoredWorld {
                 .next()
                 .ok_or_else(|| Status::internal("the conversion has lost the object"))
         })
+    }
+}
+
+/// A question of an expression as one of a request.
+fn asked(question: &Question) -> Attributes {
+    if let Some(path) = &question.path {
+        return Attributes {
+            verb: question.verb.clone(),
+            path: Some(path.clone()),
+            ..Attributes::default()
+        };
+    }
+    Attributes {
+        verb: question.verb.clone(),
+        group: question.group.clone(),
+        version: "*".to_owned(),
+        resource: question.resource.clone(),
+        subresource: question.subresource.clone(),
+        namespace: question.namespace.clone(),
+        name: question.name.clone(),
+        field_selector: Some(question.field_selector.clone()).filter(|selector| !selector.is_empty()),
+        path: None,
     }
 }

@@ -101,6 +101,9 @@ impl Evaluation {
             (Value::Optional(Some(inner)), true) => Ok(Value::Bool(at(inner, &key).is_ok())),
             (Value::Optional(None), true) => Ok(Value::Bool(false)),
             (Value::Optional(_), false) => at_optionally(&of, &key),
+            (Value::Asking(asking), false) if &**field == "requestResource" => {
+                Ok(Value::Asking(Arc::new(asking.about_request())))
+            }
             (Value::Map(map), true) => Ok(Value::Bool(map.contains_key(&Key::Text(field.clone())))),
             (Value::Map(_), false) => at(&of, &key),
             (other, _) => Err(EvaluateError::NoSuchOverload(format!(

@@ -1,6 +1,7 @@
 //! The functions and methods that expressions may call: CEL's own, and those that Kubernetes adds
 //! (<https://kubernetes.io/docs/reference/using-api/cel/#kubernetes-cel-libraries>).
 
+mod authority;
 mod convert;
 mod list;
 mod named;
@@ -76,16 +77,21 @@ const FUNCTIONS: &[&str] = &[
 /// Names that are called on a value.
 const METHODS: &[&str] = &[
     "add",
+    "allowed",
     "asApproximateFloat",
     "asInteger",
     "charAt",
+    "check",
     "compareTo",
     "contains",
     "containsCIDR",
     "containsIP",
     "distinct",
     "endsWith",
+    "error",
+    "errored",
     "family",
+    "fieldSelector",
     "find",
     "findAll",
     "first",
@@ -107,6 +113,7 @@ const METHODS: &[&str] = &[
     "getQuery",
     "getScheme",
     "getSeconds",
+    "group",
     "hasValue",
     "indexOf",
     "ip",
@@ -120,6 +127,7 @@ const METHODS: &[&str] = &[
     "isSorted",
     "isUnspecified",
     "join",
+    "labelSelector",
     "last",
     "lastIndexOf",
     "lowerAscii",
@@ -129,12 +137,18 @@ const METHODS: &[&str] = &[
     "max",
     "min",
     "minor",
+    "name",
+    "namespace",
     "or",
     "orValue",
     "patch",
+    "path",
     "prefixLength",
+    "reason",
     "replace",
+    "resource",
     "reverse",
+    "serviceAccount",
     "sign",
     "size",
     "slice",
@@ -143,6 +157,7 @@ const METHODS: &[&str] = &[
     "startsWith",
     "string",
     "sub",
+    "subresource",
     "substring",
     "sum",
     "trim",
@@ -177,6 +192,7 @@ const LIBRARIES: &[Library] = &[
     quantity::call,
     network::call,
     named::call,
+    authority::call,
 ];
 
 /// Calls a function; the target of a method is the first of the values.

@@ -10,6 +10,7 @@
 //! Written here rather than taken from a crate because none of them can be bounded. It has no message types (struct
 //! literals are refused), and leaves types unchecked until evaluation.
 
+mod authorizer;
 mod budget;
 mod evaluate;
 mod functions;
@@ -21,5 +22,6 @@ mod syntax;
 mod token;
 mod value;
 
+pub use authorizer::{Asking, Authorizer, Decision, Question};
 pub use program::{CompileError, EvaluateError, Program};
 pub use value::{Key, Value};

@@ -10,6 +10,8 @@ use base64::engine::general_purpose::STANDARD;
 use jiff::{SignedDuration, Timestamp};
 use toolforge_model::Quantity;
 
+use crate::authorizer::{Asking, Decision};
+
 /// A value. Copies share what is inside.
 #[derive(Debug, Clone)]
 pub enum Value {
@@ -51,6 +53,10 @@ pub enum Value {
     Semver(Arc<semver::Version>),
     /// A named format, such as `dns1123Label`.
     Format(&'static str),
+    /// A question about rights.
+    Asking(Arc<Asking>),
+    /// An answer to one.
+    Decision(Arc<Decision>),
 }
 
 /// A key of a map. Whole numbers with and without sign are one kind.
@@ -110,7 +116,7 @@ impl Value {
             Self::Ip(address) => Json::from(address.to_string()),
             Self::Cidr(address, bits) => Json::from(format!("{address}/{bits}")),
             Self::Semver(version) => Json::from(version.to_string()),
-            Self::Type(_) | Self::Format(_) => return None,
+            Self::Type(_) | Self::Format(_) | Self::Asking(_) | Self::Decision(_) => return None,
         })
     }
 
@@ -156,6 +162,8 @@ impl Value {
             Self::Cidr(..) => "net.CIDR",
             Self::Semver(_) => "kubernetes.Semver",
             Self::Format(_) => "kubernetes.NamedFormat",
+            Self::Asking(asking) => asking.type_name(),
+            Self::Decision(_) => "kubernetes.authorization.Decision",
         }
     }
 
@@ -253,6 +261,7 @@ impl PartialEq for Value {
             (Self::Type(a), Self::Type(b)) | (Self::Format(a), Self::Format(b)) => a == b,
             (Self::Optional(a), Self::Optional(b)) => a == b,
             (Self::Url(a), Self::Url(b)) => a == b,
+            (Self::Decision(a), Self::Decision(b)) => a == b,
             (Self::Ip(a), Self::Ip(b)) => a == b,
             (Self::Cidr(a, bits), Self::Cidr(b, other)) => a == b && bits == other,
             _ => compare(self, other) == Some(Ordering::Equal),

@@ -16,6 +16,7 @@ mod observer;
 mod pod;
 mod pod_security;
 mod quota;
+mod rights;
 mod selector;
 mod service_account;
 mod webhook;
@@ -29,6 +30,7 @@ pub use conversion::{ConversionError, ConversionWebhook, Converter};
 pub use observer::{Observer, WebhookCall};
 pub use quota::usage_of;
 pub use selector::selects;
+pub use toolforge_cel::{Decision, Question};
 #[cfg(fuzzing)]
 pub use webhook::fuzzing;
 pub use webhook::{NoAddress, addresses_behind};

@@ -4,7 +4,10 @@ use std::sync::Arc;
 
 use futures::future::{BoxFuture, ready};
 use serde_json::Value;
+use toolforge_cel::{Decision, Question};
 use toolforge_kinds::{Kind, Status};
+
+use crate::attributes::User;
 
 /// The stored objects, as they are now. The API server implements it over its store; answers must be current, for
 /// quota is counted from them.
@@ -27,6 +30,12 @@ pub trait World: Send + Sync {
     fn changed(&self, group: &str, plural: &str) -> Option<u64> {
         let _ = (group, plural);
         None
+    }
+
+    /// Whether a user may do what a question asks about; nobody may anything where nobody knows.
+    fn decide(&self, user: &User, question: &Question) -> Decision {
+        let _ = (user, question);
+        Decision::default()
     }
 
     /// An object of one version of a kind as an object of another; users' kinds may have webhooks for it.

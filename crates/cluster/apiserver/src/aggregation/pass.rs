@@ -62,6 +62,7 @@ pub(super) fn world(api: &Api) -> StoredWorld {
     StoredWorld {
         store: api.store.clone(),
         kinds: api.kinds.clone(),
+        access: api.access.clone(),
         conversion: None,
     }
 }

@@ -9,6 +9,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::core::v1::{ConfigMap, Pod};
+use k8s_openapi::api::rbac::v1::{ClusterRole, ClusterRoleBinding};
 use kube::api::{Api, DeleteParams, DynamicObject, EvictParams, Patch, PatchParams, PostParams};
 use kube::core::ApiResource;
 use serde_json::{Value, json};
@@ -442,4 +443,65 @@ async fn a_webhook_for_another_version_sees_and_patches_what_is_converted() {
         json!({"host": "a.org", "port": 8})
     );
     api.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn conditions_ask_what_the_user_may_do() {
+    let api = Harness::start().await;
+    // Who may break the glass is not stopped, and nobody is while that account may read Secrets.
+    let conditions = json!([
+        {"name": "glass", "expression": "!authorizer.requestResource.check('breakglass').allowed()"},
+        {"name": "account", "expression": "!authorizer.serviceAccount('kube-system', 'reader').group('').resource('secrets').check('get').allowed()"},
+    ]);
+    let fields = json!({"matchConditions": conditions,
+        "rules": [{"apiGroups": [""], "apiVersions": ["v1"], "operations": ["CREATE"], "resources": ["configmaps"]}]});
+    let deny = |_: &Value| json!({"allowed": false});
+    let (webhook, _running) = Webhook::register_as(&api, &fields, 100, Box::new(deny)).await;
+    let roles: Api<ClusterRole> = Api::all(api.admin());
+    let bindings: Api<ClusterRoleBinding> = Api::all(api.admin());
+    for (name, verbs, resource) in [
+        ("ada", json!(["create"]), "configmaps"),
+        ("bob", json!(["create", "breakglass"]), "configmaps"),
+        ("reader", json!(["get"]), "secrets"),
+    ] {
+        let role = json!({"metadata": {"name": name}, "rules": [{"verbs": verbs, "apiGroups": [""], "resources": [resource]}]});
+        roles
+            .create(&PostParams::default(), &serde_json::from_value(role).unwrap())
+            .await
+            .unwrap();
+    }
+    for user in ["ada", "bob"] {
+        bind(&bindings, user, &json!({"kind": "User", "name": user})).await;
+    }
+    let create = async |user: &str, name: &str| {
+        let maps: Api<ConfigMap> = Api::namespaced(api.server.client(user, &[]), "default");
+        maps.create(&PostParams::default(), &config_map(name, &json!({})))
+            .await
+            .map(drop)
+            .map_err(custom::refusal)
+    };
+    let (code, message) = create("ada", "a").await.unwrap_err();
+    assert_eq!(code, 403, "{message}");
+    assert!(message.contains("denied the request"), "{message}");
+    create("bob", "b").await.unwrap();
+    assert_eq!(webhook.heard().len(), 1);
+    bind(
+        &bindings,
+        "reader",
+        &json!({"kind": "Group", "name": "system:serviceaccounts:kube-system"}),
+    )
+    .await;
+    create("ada", "a").await.unwrap();
+    assert_eq!(webhook.heard().len(), 1);
+    api.stop().await;
+}
+
+/// Binds a subject to the role of this name.
+async fn bind(bindings: &Api<ClusterRoleBinding>, name: &str, subject: &Value) {
+    let binding = json!({"metadata": {"name": name}, "subjects": [subject],
+        "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": name}});
+    bindings
+        .create(&PostParams::default(), &serde_json::from_value(binding).unwrap())
+        .await
+        .unwrap();
 }

@@ -1,7 +1,8 @@
 //! Match conditions: expressions that must all be true for a webhook to be asked.
 //!
-//! They see `object`, `oldObject` and `request`, which is the question to the webhook without the objects. One that is
-//! false ends the matter; one that cannot be evaluated is settled by the failure policy.
+//! They see `object`, `oldObject`, `request`, which is the question to the webhook without the objects, and `authorizer`,
+//! which knows what the user may do. One that is false ends the matter; one that cannot be evaluated is settled by the
+//! failure policy.
 //! Source: <https://kubernetes.io/docs/reference/access-authn-authz/extensible-admission-controllers/#matching-requests-matchconditions>.
 
 use std::collections::HashMap;
@@ -9,7 +10,7 @@ use std::sync::Arc;
 
 use parking_lot::Mutex;
 use serde_json::Value;
-use toolforge_cel::{CompileError, Program};
+use toolforge_cel::{self as cel, Asking, CompileError, Program};
 
 use super::definition::{FailurePolicy, Webhook};
 
@@ -34,8 +35,9 @@ type Compiled = Arc<Result<Program, CompileError>>;
 pub(super) struct Conditions(Mutex<HashMap<String, Compiled>>);
 
 impl Conditions {
-    /// Whether a webhook with conditions wants to be asked this question, an `AdmissionReview`.
-    pub(super) fn check(&self, webhook: &Webhook, review: &Value) -> Verdict {
+    /// Whether a webhook with conditions wants to be asked this question, an `AdmissionReview`; `rights` are those of the
+    /// user who makes the request.
+    pub(super) fn check(&self, webhook: &Webhook, review: &Value, rights: &Arc<Asking>) -> Verdict {
         let mut request = review.get("request").cloned().unwrap_or_default();
         let mut take = |field: &str| {
             request
@@ -44,10 +46,16 @@ impl Conditions {
                 .unwrap_or_default()
         };
         let (object, old) = (take("object"), take("oldObject"));
-        let variables = [("object", &object), ("oldObject", &old), ("request", &request)];
+        let variable = |name: &str| match name {
+            "object" => Some(cel::Value::from_json(&object)),
+            "oldObject" => Some(cel::Value::from_json(&old)),
+            "request" => Some(cel::Value::from_json(&request)),
+            "authorizer" => Some(cel::Value::Asking(rights.clone())),
+            _ => None,
+        };
         let mut problems = Vec::new();
         for condition in webhook.match_conditions.iter().flatten() {
-            match self.evaluate(&condition.expression, &variables) {
+            match self.evaluate(&condition.expression, &variable) {
                 Ok(true) => {}
                 Ok(false) => return Verdict::Skip,
                 Err(problem) => problems.push(problem),
@@ -61,16 +69,23 @@ impl Conditions {
         }
     }
 
-    fn evaluate(&self, source: &str, variables: &[(&str, &Value)]) -> Result<bool, String> {
+    fn evaluate(&self, source: &str, variable: &dyn Fn(&str) -> Option<cel::Value>) -> Result<bool, String> {
         let failed = |problem: String| format!("expression '{source}' resulted in error: {problem}");
         let program = self.program(source);
         let program = program
             .as_ref()
             .as_ref()
             .map_err(|problem| failed(problem.to_string()))?;
-        match program.evaluate(variables) {
-            Ok(Value::Bool(found)) => Ok(found),
-            Ok(other) => Err(failed(format!("{other} is neither true nor false"))),
+        let variables: Vec<(&str, cel::Value)> = program
+            .variables()
+            .filter_map(|name| Some((name, variable(name)?)))
+            .collect();
+        match program.evaluate_values(&variables) {
+            Ok(cel::Value::Bool(found)) => Ok(found),
+            Ok(other) => {
+                let shown = other.to_json().unwrap_or_default();
+                Err(failed(format!("{shown} is neither true nor false")))
+            }
             Err(problem) => Err(failed(problem.to_string())),
         }
     }
@@ -93,6 +108,7 @@ impl Conditions {
 mod tests {
     use serde::Deserialize as _;
     use serde_json::json;
+    use toolforge_cel::{Authorizer, Decision, Question};
 
     use super::*;
 
@@ -107,7 +123,24 @@ mod tests {
         let webhook = Webhook::deserialize(&webhook).unwrap();
         let review = json!({"request": {"operation": "CREATE", "userInfo": {"username": "ada"},
             "object": {"metadata": {"name": "new"}, "data": {"color": "blue"}}, "oldObject": null}});
-        Conditions::default().check(&webhook, &review)
+        Conditions::default().check(
+            &webhook,
+            &review,
+            &Arc::new(Asking::new(Arc::new(Cats), Question::default())),
+        )
+    }
+
+    /// Lets everybody get cats.
+    #[derive(Debug)]
+    struct Cats;
+
+    impl Authorizer for Cats {
+        fn decide(&self, question: &Question) -> Decision {
+            Decision {
+                allowed: question.verb == "get" && question.resource == "cats",
+                ..Decision::default()
+            }
+        }
     }
 
     #[test]
@@ -121,6 +154,14 @@ mod tests {
             (&["request.userInfo.username != 'ada'"], Verdict::Skip),
             (&["true", "request.operation == 'UPDATE'"], Verdict::Skip),
             (&["!has(request.object)"], Verdict::Ask),
+            (
+                &["authorizer.group('').resource('cats').check('get').allowed()"],
+                Verdict::Ask,
+            ),
+            (
+                &["authorizer.group('').resource('dogs').check('get').allowed()"],
+                Verdict::Skip,
+            ),
         ] {
             assert_eq!(verdict("Fail", expressions), expected, "{expressions:?}");
         }

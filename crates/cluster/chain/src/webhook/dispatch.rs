@@ -18,6 +18,7 @@ use super::mutation::Mutation;
 use super::review::{self, Answer};
 use crate::attributes::Attributes;
 use crate::observer::{Observer, WebhookCall};
+use crate::rights;
 use crate::world::World;
 
 /// What a webhook may not change: what the object is.
@@ -178,7 +179,8 @@ impl Dispatcher {
         let shown_old = self.as_kind(attributes, kind, old).await?;
         let question = review::question(&uid, attributes, kind, shown, shown_old);
         if webhook.has_conditions() {
-            match self.conditions.check(webhook, &question) {
+            let rights = rights::of_request(&self.world, attributes);
+            match self.conditions.check(webhook, &question, &rights) {
                 Verdict::Ask => {}
                 Verdict::Skip => return Ok(None),
                 Verdict::Refuse(why) => return Err(attributes.forbidden(object.or(old), &why)),

@@ -13,7 +13,7 @@ const REVIEW_VERSIONS: &[&str] = &["v1", "v1beta1"];
 /// Most conditions of one webhook.
 const MAX_CONDITIONS: usize = 64;
 /// What conditions may speak of.
-const CONDITION_VARIABLES: &[&str] = &["object", "oldObject", "request"];
+const CONDITION_VARIABLES: &[&str] = &["authorizer", "object", "oldObject", "request"];
 const OPERATIONS: &[&str] = &["*", "CONNECT", "CREATE", "DELETE", "UPDATE"];
 
 /// Every webhook of a configuration.
