@@ -1,7 +1,7 @@
 //! Bodies in Kubernetes' protobuf form, as JSON values.
 //!
-//! kubectl's own commands (`create configmap`, `auth can-i`, ...) send it and know no other way. Only reading: answers
-//! are JSON, which every client takes. Bytes from outside never panic here, and nesting is bounded.
+//! kubectl's own commands (`create configmap`, `auth can-i`, ...) send it and know no other way, and so do typed clients
+//! that are set up for it. Only reading: answers are JSON, which all of them take. Bytes from outside never panic here, and nesting is bounded.
 
 mod fields;
 mod table;
@@ -16,8 +16,12 @@ use table::{Shape, Type};
 
 /// What stands before every body of this form.
 const MAGIC: &[u8] = b"k8s\0";
-/// Nesting of messages at most: twice what the deepest kind has.
-const DEPTH: usize = 32;
+/// Nesting of messages at most: schemas, which nest as deep as they like, reach the bound of JSON first.
+const DEPTH: usize = 128;
+/// Nesting of JSON at most: the object could not be read again.
+const LEVELS: usize = 127;
+/// The message that definitions are made of.
+const SCHEMA: &str = "apiextensions.v1.JSONSchemaProps";
 
 /// Why a body cannot be read.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -61,7 +65,21 @@ pub(crate) fn decode(bytes: &[u8]) -> Result<Value, WireError> {
     object.insert("apiVersion".to_owned(), Value::String(version));
     object.insert("kind".to_owned(), Value::String(kind));
     fill(&mut object, types, raw, 0)?;
-    Ok(Value::Object(object))
+    let object = Value::Object(object);
+    if is_deeper(&object, LEVELS) {
+        return Err(WireError::Deep);
+    }
+    Ok(object)
+}
+
+fn is_deeper(value: &Value, levels: usize) -> bool {
+    let left = levels.checked_sub(1);
+    let inner = |value: &Value| left.is_none_or(|left| is_deeper(value, left));
+    match value {
+        Value::Array(list) => left.is_none() || list.iter().any(inner),
+        Value::Object(map) => left.is_none() || map.values().any(inner),
+        _ => false,
+    }
 }
 
 /// `rbac.authorization.k8s.io/v1 Role` is the message `rbac.v1.Role`.
@@ -100,7 +118,8 @@ fn fill(
             }
             Shape::One(kind) => {
                 let found = value(kind, field, depth)?;
-                if !is_unset(&known.name, &found) {
+                // Raw JSON is only there where somebody has set it, as the empty text that is a default.
+                if *kind == Type::Raw && !found.is_null() || !is_unset(&known.name, &found) {
                     object.insert(known.name.clone(), found);
                 }
             }
@@ -143,20 +162,61 @@ fn value(kind: &Type, field: Field<'_>, depth: usize) -> Result<Value, WireError
         Type::Bytes => Value::String(STANDARD.encode(field.bytes()?)),
         Type::Bool => Value::Bool(field.integer()? != 0),
         Type::Integer => Value::from(field.integer()?),
-        Type::Double => serde_json::Number::from_f64(field.double()?).map_or(Value::Null, Value::Number),
+        Type::Double => double(field.double()?),
         Type::Time { micros } => time(field.bytes()?, *micros)?,
         Type::Quantity => Value::String(first_text(field.bytes()?)?),
         Type::IntOrString => int_or_string(field.bytes()?)?,
         Type::Raw => raw(field.bytes()?)?,
         Type::Texts => texts(field.bytes()?)?,
-        Type::Message(name) => {
-            let types = table::message(name).ok_or_else(|| WireError::Unknown(name.clone()))?;
-            let mut object = Map::new();
-            fill(&mut object, types, field.bytes()?, depth + 1)?;
-            Value::Object(object)
+        Type::SchemaOrSchemas | Type::SchemaOrBool | Type::SchemaOrTexts => {
+            alternative(kind, field.bytes()?, depth)?
         }
+        Type::Message(name) => message(name, field.bytes()?, depth)?,
     })
 }
+
+fn message(name: &str, bytes: &[u8], depth: usize) -> Result<Value, WireError> {
+    let types = table::message(name).ok_or_else(|| WireError::Unknown(name.to_owned()))?;
+    let mut object = Map::new();
+    fill(&mut object, types, bytes, depth + 1)?;
+    Ok(Value::Object(object))
+}
+
+/// A schema, or what may stand in its place: a list that is not empty comes first, as in Go.
+fn alternative(kind: &Type, bytes: &[u8], depth: usize) -> Result<Value, WireError> {
+    let (mut schema, mut list, mut allows) = (None, Vec::new(), false);
+    for field in Fields::of(bytes) {
+        match (kind, field?) {
+            (Type::SchemaOrBool, (1, field)) => allows = field.integer()? != 0,
+            (Type::SchemaOrBool, (2, field)) | (_, (1, field)) => {
+                schema = Some(message(SCHEMA, field.bytes()?, depth)?);
+            }
+            (Type::SchemaOrSchemas, (2, field)) => list.push(message(SCHEMA, field.bytes()?, depth)?),
+            (Type::SchemaOrTexts, (2, field)) => list.push(Value::String(string(field.bytes()?)?)),
+            _ => {}
+        }
+    }
+    if !list.is_empty() {
+        return Ok(Value::Array(list));
+    }
+    Ok(match (schema, kind) {
+        (Some(schema), _) => schema,
+        (None, Type::SchemaOrBool) => Value::Bool(allows),
+        (None, _) => Value::Null,
+    })
+}
+
+/// Whole numbers are written as such, as Go does.
+fn double(number: f64) -> Value {
+    if number.fract() == 0.0 && number.abs() < WHOLE {
+        #[expect(clippy::cast_possible_truncation, reason = "a whole number of few digits")]
+        return Value::from(number as i64);
+    }
+    serde_json::Number::from_f64(number).map_or(Value::Null, Value::Number)
+}
+
+/// Below it every whole number has a double of its own.
+const WHOLE: f64 = 9_007_199_254_740_992.0;
 
 /// Seconds and nanoseconds since 1970; nothing at all is no time.
 fn time(bytes: &[u8], micros: bool) -> Result<Value, WireError> {
@@ -228,6 +288,9 @@ fn raw(bytes: &[u8]) -> Result<Value, WireError> {
 
 /// Fields whose zero is written although nobody set it: Go sends them always, and leaves them out of JSON.
 const ZERO_IS_UNSET: &[&str] = &[
+    "deprecated",
+    "exclusiveMaximum",
+    "exclusiveMinimum",
     "failureThreshold",
     "generation",
     "hostIPC",
@@ -235,12 +298,15 @@ const ZERO_IS_UNSET: &[&str] = &[
     "hostPID",
     "hostPort",
     "initialDelaySeconds",
+    "insecureSkipTLSVerify",
     "minReadySeconds",
     "nodePort",
+    "nullable",
     "observedGeneration",
     "paused",
     "periodSeconds",
     "port",
+    "preserveUnknownFields",
     "publishNotReadyAddresses",
     "readOnly",
     "stdin",
@@ -249,7 +315,10 @@ const ZERO_IS_UNSET: &[&str] = &[
     "targetPort",
     "timeoutSeconds",
     "tty",
+    "uniqueItems",
     "unschedulable",
+    "x-kubernetes-embedded-resource",
+    "x-kubernetes-int-or-string",
 ];
 
 /// Whether a value is what JSON would not show.

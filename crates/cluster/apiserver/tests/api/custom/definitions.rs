@@ -250,3 +250,81 @@ async fn definitions_in_groups_of_kubernetes_show_who_approved_them() {
     .await;
     api.stop().await;
 }
+
+/// A field of protobuf.
+fn field(tag: u8, bytes: &[u8]) -> Vec<u8> {
+    let mut field = vec![tag << 3 | 2, u8::try_from(bytes.len()).unwrap()];
+    field.extend_from_slice(bytes);
+    field
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn typed_clients_may_send_definitions_as_protobuf() {
+    let api = Harness::start().await;
+    let names: Vec<u8> = [(1, "pots"), (2, "pot"), (4, "Pot"), (5, "PotList")]
+        .iter()
+        .flat_map(|(tag, name)| field(*tag, name.as_bytes()))
+        .collect();
+    let schema = [field(5, b"object"), vec![0xB0, 2, 1]].concat();
+    let version = [
+        field(1, b"v1"),
+        vec![2 << 3, 1, 3 << 3, 1],
+        field(4, &field(1, &schema)),
+    ]
+    .concat();
+    let spec = [
+        field(1, GROUP.as_bytes()),
+        field(3, &names),
+        field(4, b"Namespaced"),
+        field(7, &version),
+    ]
+    .concat();
+    let object = [
+        field(1, &field(1, format!("pots.{GROUP}").as_bytes())),
+        field(2, &spec),
+    ]
+    .concat();
+    let about = [
+        field(1, b"apiextensions.k8s.io/v1"),
+        field(2, b"CustomResourceDefinition"),
+    ]
+    .concat();
+    let mut length = vec![];
+    let mut left = object.len();
+    while left > 0x7F {
+        length.push(u8::try_from(left & 0x7F).unwrap() | 0x80);
+        left >>= 7;
+    }
+    length.push(u8::try_from(left).unwrap());
+    let body = [
+        b"k8s\0".to_vec(),
+        field(1, &about),
+        vec![2 << 3 | 2],
+        length,
+        object,
+    ]
+    .concat();
+    let path = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions";
+    // What Go's typed clients say when they are set up for protobuf.
+    let request = http::Request::post(path)
+        .header("content-type", "application/vnd.kubernetes.protobuf")
+        .header("accept", "application/vnd.kubernetes.protobuf, */*")
+        .body(body)
+        .unwrap();
+    let made: Value = api.admin().request(request).await.unwrap();
+    let schema = &made["spec"]["versions"][0]["schema"]["openAPIV3Schema"];
+    assert_eq!(
+        *schema,
+        json!({"type": "object", "x-kubernetes-preserve-unknown-fields": true})
+    );
+    let all: Api<CustomResourceDefinition> = Api::all(api.admin());
+    let name = format!("pots.{GROUP}");
+    until(&all, &name, |found| {
+        found
+            .and_then(|found| condition(found, "Established").map(str::to_owned))
+            .as_deref()
+            == Some("True")
+    })
+    .await;
+    api.stop().await;
+}
