@@ -16,6 +16,9 @@ pub const HOME: &str = "toolforge.org/home";
 /// Namespace annotation: the tool's maintainers, a JSON list of [`crate::Maintainer`].
 pub const MAINTAINERS: &str = "toolforge.org/maintainers";
 
+/// Namespace annotation: why the tool has no access any more, `locked` or `removed`.
+pub const WITHDRAWN: &str = "toolforge.org/withdrawn";
+
 /// Label on objects and Pods of a tool: asks for the tool's environment (`HOME`, `TOOL_DATA_DIR`, mounts).
 pub const TOOLFORGE: &str = "toolforge";
 /// Value of [`TOOLFORGE`] that asks for it.

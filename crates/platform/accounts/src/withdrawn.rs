@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 
 /// Namespace annotation: why the tool has no access, `locked` or `removed`.
-pub(crate) const REASON: &str = "toolforge.org/withdrawn";
+pub(crate) const REASON: &str = toolforge_model::labels::WITHDRAWN;
 /// Namespace annotation: since when, RFC 3339.
 pub(crate) const SINCE: &str = "toolforge.org/withdrawn-since";
 /// Namespace annotation: the name of the file with its objects in the archive.

@@ -13,6 +13,7 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 use toolforge_policy::IngressPolicy;
+use toolforge_registrations::Tenants;
 use toolforge_routing::RouteTable;
 
 use crate::{
@@ -40,6 +41,8 @@ pub(crate) struct Heard {
     pub(crate) certificates: Arc<Certificates>,
     /// What has registered, where anything may.
     pub(crate) registered: Option<Routed>,
+    /// Told which tools there are.
+    pub(crate) tenants: watch::Sender<Arc<Tenants>>,
 }
 
 impl Behind {
@@ -109,6 +112,7 @@ impl Behind {
             published,
             certificates: heard.certificates,
             registered: heard.registered,
+            tenants: heard.tenants,
             changed,
             replies,
         };

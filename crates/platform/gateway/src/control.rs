@@ -18,6 +18,7 @@ pub(crate) use telling::tell;
 use tokio::sync::{mpsc, watch as channel};
 use tokio_util::sync::CancellationToken;
 use toolforge_policy::IngressPolicy;
+use toolforge_registrations::Tenants;
 use toolforge_routing::{Change, Kind, Object, ObjectKey, Registered, RouteTable};
 
 use crate::{
@@ -44,6 +45,8 @@ pub(crate) struct Control {
     pub(crate) certificates: Arc<Certificates>,
     /// What has registered, where anything may.
     pub(crate) registered: Option<Routed>,
+    /// Told which tools there are.
+    pub(crate) tenants: channel::Sender<Arc<Tenants>>,
     /// Told after every change of the table.
     pub(crate) changed: channel::Sender<()>,
     /// Takes what the maintainers of Ingresses are to be told.
@@ -59,6 +62,7 @@ pub(crate) async fn follow(client: kube::Client, control: Control, shutdown: Can
         published,
         certificates,
         mut registered,
+        tenants,
         changed,
         replies,
     } = control;
@@ -86,6 +90,9 @@ pub(crate) async fn follow(client: kube::Client, control: Control, shutdown: Can
                 // Only now, so that whoever is told that the gateway is ready finds it so.
                 for kind in listed {
                     health.listed(kind);
+                }
+                if let Some(known) = hearing.tenants() {
+                    tenants.send_replace(Arc::new(known));
                 }
                 reply(&table.load(), affected, &mut hearing, &replies);
                 secrets.remember(hearing.api_has_memory()) || claims_change

@@ -7,6 +7,7 @@ use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use toolforge_registrations::{
     Clock, Config as Registering, IDENT_PORT, Names, OpenError, RegistrationRules, Registrations, Seen,
+    Tenants,
 };
 use toolforge_routing::{Change, Kind, Object, Registered, RouteTable};
 
@@ -19,23 +20,29 @@ pub(crate) type Routed = watch::Receiver<Arc<Vec<Registered>>>;
 pub(crate) struct Outside {
     registrations: Option<(Registrations, watch::Sender<Arc<RegistrationRules>>)>,
     rules: Option<watch::Receiver<Arc<Rules>>>,
+    tenants: watch::Sender<Arc<Tenants>>,
 }
 
 impl Outside {
     /// What the configuration says of them.
     pub(crate) fn open(config: &mut Config, certificates: &Arc<Certificates>) -> Result<Self, GatewayError> {
         let rules = config.rules.clone();
+        let (tenants, known) = watch::channel(Arc::default());
         let registrations = match config.registrations.take() {
             Some(doors) => {
                 let first = rules.as_ref().map(|rules| rules.borrow().registrations.clone());
                 let (sender, followed) = watch::channel(first.unwrap_or_default());
-                let registering = registering(config, doors, certificates, followed)?;
+                let registering = registering(config, doors, certificates, (followed, known))?;
                 let opened = Registrations::open(registering).map_err(GatewayError::Registrations)?;
                 Some((opened, sender))
             }
             None => None,
         };
-        Ok(Self { registrations, rules })
+        Ok(Self {
+            registrations,
+            rules,
+            tenants,
+        })
     }
 
     /// What can be seen.
@@ -43,6 +50,11 @@ impl Outside {
         self.registrations
             .as_ref()
             .map(|(registrations, _)| registrations.seen())
+    }
+
+    /// Is told which tools there are.
+    pub(crate) fn tenants(&self) -> watch::Sender<Arc<Tenants>> {
+        self.tenants.clone()
     }
 
     /// What the table is to have, now and later.
@@ -79,7 +91,10 @@ fn registering(
     config: &Config,
     doors: RegistrationDoors,
     certificates: &Arc<Certificates>,
-    rules: watch::Receiver<Arc<RegistrationRules>>,
+    (rules, tenants): (
+        watch::Receiver<Arc<RegistrationRules>>,
+        watch::Receiver<Arc<Tenants>>,
+    ),
 ) -> Result<Registering, GatewayError> {
     let door = |error| GatewayError::Registrations(OpenError::Door(error));
     let mut own = doors.own;
@@ -107,6 +122,7 @@ fn registering(
         api,
         list: doors.list,
         rules,
+        tenants,
         own,
         ident_port: IDENT_PORT,
         clock: Clock::default(),

@@ -87,6 +87,7 @@ pub async fn run(
         table: shared.table.clone(),
         certificates,
         registered: outside.routed(),
+        tenants: outside.tenants(),
     };
     behind.follow_api(
         client,

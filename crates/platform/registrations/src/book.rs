@@ -1,6 +1,6 @@
 //! All registrations, and what becomes of them. Pure: whoever keeps it on disk and tells the table is `store`.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use toolforge_model::ToolName;
 
@@ -97,6 +97,12 @@ impl Book {
             self.tools.remove(tool);
         }
         removed
+    }
+
+    /// Takes out all that these tools have.
+    pub(crate) fn remove_all_of(&mut self, tools: &BTreeSet<ToolName>) -> Vec<Registration> {
+        let removed = tools.iter().filter_map(|tool| self.tools.remove(tool));
+        removed.flat_map(BTreeMap::into_values).collect()
     }
 
     /// Notes what a check of a server has found; the answer is its registration when its state is another now. What was

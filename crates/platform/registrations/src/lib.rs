@@ -29,6 +29,7 @@ mod run;
 mod settings;
 mod shown;
 mod store;
+mod tenants;
 
 pub use book::{Book, Full};
 pub use claim::{Claim, Names};
@@ -43,3 +44,4 @@ pub use registration::{Life, Registration, State};
 pub use run::{Config, OpenError, Registrations, Seen};
 pub use settings::{RegistrationRules, RegistrationSettings};
 pub use shown::Shown;
+pub use tenants::Tenants;

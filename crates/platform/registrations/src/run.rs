@@ -11,8 +11,10 @@ use tokio_util::sync::CancellationToken;
 use toolforge_routing::Registered;
 
 use crate::{
-    Book, Clock, Figures, FileError, Names, Registration, RegistrationRules, api, check::check_all, file,
-    lines, list, store::Store,
+    Book, Clock, Figures, FileError, Names, Registration, RegistrationRules, Tenants, api,
+    check::check_all,
+    file, lines, list,
+    store::{Followed, Store},
 };
 
 /// Everything that registrations need.
@@ -30,6 +32,8 @@ pub struct Config {
     pub list: Option<TcpListener>,
     /// What the operator allows, now and after each change.
     pub rules: watch::Receiver<Arc<RegistrationRules>>,
+    /// The tools that there are, now and after each change.
+    pub tenants: watch::Receiver<Arc<Tenants>>,
     /// Where the platform listens itself, besides these doors: nobody is led there.
     pub own: Vec<SocketAddr>,
     /// The port of ident: [`IDENT_PORT`](crate::IDENT_PORT).
@@ -66,6 +70,7 @@ struct Doors {
     api: Option<(TcpListener, Arc<rustls::ServerConfig>)>,
     list: Option<TcpListener>,
     rules: watch::Receiver<Arc<RegistrationRules>>,
+    tenants: watch::Receiver<Arc<Tenants>>,
     ident_port: u16,
 }
 
@@ -106,13 +111,25 @@ impl Registrations {
             own.push(door.local_addr().map_err(OpenError::Door)?);
         }
         let (sender, new) = mpsc::unbounded_channel();
-        let rules = config.rules.clone();
-        let store = Store::new(config.file, config.names, config.clock, rules, own, book, sender);
+        let followed = Followed {
+            rules: config.rules.clone(),
+            tenants: config.tenants.clone(),
+        };
+        let store = Store::new(
+            config.file,
+            config.names,
+            config.clock,
+            followed,
+            own,
+            book,
+            sender,
+        );
         let config = Doors {
             lines: config.lines,
             api: config.api,
             list: config.list,
             rules: config.rules,
+            tenants: config.tenants,
             ident_port: config.ident_port,
         };
         Ok(Self { config, store, new })
@@ -155,6 +172,7 @@ impl Registrations {
             tasks.spawn(list::serve(listener, store.clone(), shutdown.clone()));
         }
         tasks.spawn(follow_rules(store.clone(), config.rules, shutdown.clone()));
+        tasks.spawn(follow_tenants(store.clone(), config.tenants, shutdown.clone()));
         tasks.spawn(check_all(store, new, shutdown));
         tasks.join_all().await;
     }
@@ -172,5 +190,21 @@ async fn follow_rules(
         }
         rules.mark_unchanged();
         store.rules_changed();
+    }
+}
+
+/// Whose access is withdrawn loses its registrations, also where that was said before this began.
+async fn follow_tenants(
+    store: Arc<Store>,
+    mut tenants: watch::Receiver<Arc<Tenants>>,
+    shutdown: CancellationToken,
+) {
+    loop {
+        tenants.mark_unchanged();
+        store.tenants_changed().await;
+        tokio::select! {
+            () = shutdown.cancelled() => return,
+            changed = tenants.changed() => if changed.is_err() { return },
+        }
     }
 }

@@ -18,7 +18,7 @@ use toolforge_model::ToolName;
 use toolforge_routing::Registered;
 
 use crate::{
-    Book, Claim, Clock, Event, Figures, Full, Names, Registration, RegistrationRules, Shown,
+    Book, Claim, Clock, Event, Figures, Full, Names, Registration, RegistrationRules, Shown, Tenants,
     fault::Fault,
     file,
     lock::lock,
@@ -48,13 +48,20 @@ pub(crate) struct Wanted {
     pub(crate) check_path: Option<String>,
 }
 
+/// What others say, now and after each change.
+#[derive(Debug)]
+pub(crate) struct Followed {
+    pub(crate) rules: watch::Receiver<Arc<RegistrationRules>>,
+    pub(crate) tenants: watch::Receiver<Arc<Tenants>>,
+}
+
 #[derive(Debug)]
 pub(crate) struct Store {
     path: PathBuf,
     pub(crate) names: Names,
     pub(crate) clock: Clock,
     pub(crate) figures: Arc<Figures>,
-    rules: watch::Receiver<Arc<RegistrationRules>>,
+    followed: Followed,
     /// Where the platform itself listens.
     own: Vec<SocketAddr>,
     /// Held while the file is written.
@@ -70,7 +77,7 @@ impl Store {
         path: PathBuf,
         names: Names,
         clock: Clock,
-        rules: watch::Receiver<Arc<RegistrationRules>>,
+        followed: Followed,
         own: Vec<SocketAddr>,
         book: Book,
         new: mpsc::UnboundedSender<Registration>,
@@ -80,7 +87,7 @@ impl Store {
             names,
             clock,
             figures: Arc::default(),
-            rules,
+            followed,
             own,
             writing: AsyncMutex::default(),
             book: Mutex::new(book),
@@ -102,7 +109,7 @@ impl Store {
 
     /// What is asked of registrations now.
     pub(crate) fn rules(&self) -> Arc<RegistrationRules> {
-        self.rules.borrow().clone()
+        self.followed.rules.borrow().clone()
     }
 
     /// What the table is to have, now and after each change.
@@ -290,6 +297,27 @@ impl Store {
         self.publish();
     }
 
+    /// Goes by what is known of tools now: whose access is withdrawn loses its registrations.
+    pub(crate) async fn tenants_changed(self: &Arc<Self>) {
+        self.publish();
+        let withdrawn = self.followed.tenants.borrow().withdrawn.clone();
+        if !self.tools().iter().any(|tool| withdrawn.contains(tool)) {
+            return;
+        }
+        match self.change(move |book| book.remove_all_of(&withdrawn)).await {
+            Ok(removed) => {
+                for Registration { tool, claim, .. } in removed {
+                    self.figures.happened(Event::Unregistered);
+                    tracing::warn!(%tool, %claim, "unregistered: the tool's access is withdrawn");
+                }
+            }
+            // They are not served all the same.
+            Err(error) => {
+                tracing::warn!(%error, "registrations of tools without access could not be taken from the disk");
+            }
+        }
+    }
+
     /// Tells the table what it is to have.
     fn publish(&self) {
         let book = self.book.lock();
@@ -309,10 +337,15 @@ impl Store {
     /// Whether a registration may lead where it does, by the rules of now.
     pub(crate) fn judge(&self, registration: &Registration) -> Result<(), Fault> {
         let Registration {
-            destination, from, ..
+            destination,
+            from,
+            tool,
+            ..
         } = registration;
+        self.followed.tenants.borrow().judge(tool)?;
         let is_own = self.is_own(*destination);
-        self.rules
+        self.followed
+            .rules
             .borrow()
             .destinations
             .judge(*destination, *from, is_own)

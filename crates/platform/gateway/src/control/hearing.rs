@@ -5,6 +5,8 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
+use toolforge_model::ToolName;
+use toolforge_registrations::Tenants;
 use toolforge_routing::{Change, Kind, Object, ObjectKey};
 
 use super::replies::{Replies, StatusIs};
@@ -24,8 +26,10 @@ pub(crate) enum Event {
     Gone(Kind, ObjectKey),
     /// All namespaces are about to be listed.
     NamespacesBegin,
-    /// There is a tool's namespace.
-    ToolNamespace(String),
+    /// There is a tool's namespace, and whether it says that the tool's access is withdrawn.
+    ToolNamespace(String, bool),
+    /// That was all of them.
+    NamespacesDone,
     /// A namespace is gone.
     NamespaceGone(String),
 }
@@ -54,7 +58,11 @@ type Objects = BTreeMap<ObjectKey, Object>;
 pub(crate) struct Hearing {
     /// What is in the table.
     known: HashMap<Kind, BTreeSet<ObjectKey>>,
-    tool_namespaces: BTreeSet<String>,
+    /// By name, and whether the tool's access is withdrawn.
+    tool_namespaces: BTreeMap<String, bool>,
+    /// Whether all of them are known, and something of them has changed since that was told.
+    tenants_changed: bool,
+    lists_namespaces: bool,
     listing: HashMap<Kind, Objects>,
     /// Whole lists that are not taken over yet, kept up to date by what is heard after them.
     set_aside: HashMap<Kind, Objects>,
@@ -71,7 +79,9 @@ impl Hearing {
         }
         Self {
             known,
-            tool_namespaces: BTreeSet::new(),
+            tool_namespaces: BTreeMap::new(),
+            tenants_changed: false,
+            lists_namespaces: true,
             listing: HashMap::new(),
             set_aside: HashMap::new(),
             replies: Replies::default(),
@@ -103,14 +113,21 @@ impl Hearing {
             Event::Gone(kind, key) => self.gone(kind, key),
             Event::NamespacesBegin => {
                 self.tool_namespaces.clear();
+                self.lists_namespaces = true;
                 Vec::new()
             }
-            Event::ToolNamespace(name) => {
-                self.tool_namespaces.insert(name);
+            Event::NamespacesDone => {
+                self.lists_namespaces = false;
+                self.tenants_changed = true;
+                Vec::new()
+            }
+            Event::ToolNamespace(name, is_withdrawn) => {
+                let before = self.tool_namespaces.insert(name, is_withdrawn);
+                self.tenants_changed |= before != Some(is_withdrawn);
                 self.take_over()
             }
             Event::NamespaceGone(name) => {
-                self.tool_namespaces.remove(&name);
+                self.tenants_changed |= self.tool_namespaces.remove(&name).is_some();
                 Vec::new()
             }
         }
@@ -119,6 +136,24 @@ impl Hearing {
     /// Whether the API knows a tool's namespace: one that knows none may have lost its memory.
     pub(crate) fn api_has_memory(&self) -> bool {
         !self.tool_namespaces.is_empty()
+    }
+
+    /// The tools that there are, when all are known and something has changed since it was asked last.
+    pub(crate) fn tenants(&mut self) -> Option<Tenants> {
+        if self.lists_namespaces || !std::mem::take(&mut self.tenants_changed) {
+            return None;
+        }
+        let mut tenants = Tenants::default();
+        for (namespace, is_withdrawn) in &self.tool_namespaces {
+            let tool = ToolName::of_namespace(namespace);
+            let side = if *is_withdrawn {
+                &mut tenants.withdrawn
+            } else {
+                &mut tenants.active
+            };
+            side.extend(tool);
+        }
+        Some(tenants)
     }
 
     fn note(&mut self, heard: &Heard) {

@@ -155,9 +155,15 @@ fn namespaces(client: &Client) -> BoxStream<'static, Event> {
                 watcher::Event::Init => Some(Event::NamespacesBegin),
                 watcher::Event::InitApply(namespace) | watcher::Event::Apply(namespace) => {
                     let is_tools = is_of_a_tool(&namespace);
-                    is_tools.then(|| Event::ToolNamespace(namespace.name_any()))
+                    is_tools.then(|| {
+                        let annotations = namespace.annotations();
+                        Event::ToolNamespace(
+                            namespace.name_any(),
+                            annotations.contains_key(labels::WITHDRAWN),
+                        )
+                    })
                 }
-                watcher::Event::InitDone => None,
+                watcher::Event::InitDone => Some(Event::NamespacesDone),
                 watcher::Event::Delete(namespace) => Some(Event::NamespaceGone(namespace.name_any())),
             };
             async move { event }

@@ -25,7 +25,7 @@ use tokio_util::sync::CancellationToken;
 use toolforge_model::Problems;
 use toolforge_pki::Authority;
 use toolforge_registrations::{
-    Clock, Config, Names, RegistrationRules, RegistrationSettings, Registrations, Seen,
+    Clock, Config, Names, RegistrationRules, RegistrationSettings, Registrations, Seen, Tenants,
 };
 use toolforge_routing::Registered;
 
@@ -63,6 +63,7 @@ pub(crate) struct Scene {
     /// What ident was asked last.
     pub(crate) asked: watch::Receiver<String>,
     pub(crate) rules: watch::Sender<Arc<RegistrationRules>>,
+    pub(crate) tenants: watch::Sender<Arc<Tenants>>,
     pub(crate) routed: watch::Receiver<Arc<Vec<Registered>>>,
     pub(crate) seen: Seen,
     pub(crate) clock: Arc<AtomicI64>,
@@ -108,6 +109,7 @@ impl Scene {
         let addresses = [&lines, &api, &list].map(|listener| listener.local_addr().unwrap());
         let (ident, ident_port, asked) = start_ident().await;
         let (rules, followed) = watch::channel(rules(settings));
+        let (tenants, accounts) = watch::channel(Arc::default());
         let clock = Arc::new(AtomicI64::new(1_000_000));
         let told = clock.clone();
         let identity = authority.issue_server(&["127.0.0.1"]).unwrap();
@@ -122,6 +124,7 @@ impl Scene {
             api: Some((api, Arc::new(tls))),
             list: Some(list),
             rules: followed,
+            tenants: accounts,
             own: Vec::new(),
             ident_port,
             clock: Clock::new(move || told.load(Ordering::Relaxed)),
@@ -137,6 +140,7 @@ impl Scene {
             ident,
             asked,
             rules,
+            tenants,
             routed,
             seen,
             clock,

@@ -1,7 +1,8 @@
 //! Events in, changes out; and an API without memory.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
+use toolforge_model::ToolName;
 use toolforge_routing::{
     Change, EndpointSlice, Ingress, Kind, Object, ObjectKey, PortRef, Reception, RouteTable, ServiceRef,
     Settings, Target,
@@ -89,7 +90,10 @@ fn list_replaces_what_was_known_once_a_tools_namespace_is() {
     let mut told = Told::new(vec![ingress("old")]);
     told.tell(list(Kind::Ingress, vec![ingress("new")]));
     assert_eq!(told.names(), ["old"], "nothing is known of the API's memory yet");
-    told.tell([Event::NamespacesBegin, Event::ToolNamespace("tool-a".into())]);
+    told.tell([
+        Event::NamespacesBegin,
+        Event::ToolNamespace("tool-a".into(), false),
+    ]);
     assert_eq!(told.names(), ["new"]);
 }
 
@@ -106,7 +110,7 @@ fn api_without_memory_takes_nothing_away_and_may_add() {
     ]);
     told.tell([Event::Gone(Kind::Slice, ObjectKey::new("default", "passing"))]);
     assert_eq!(told.names(), ["added", "gone", "old"]);
-    told.tell([Event::ToolNamespace("tool-b".into())]);
+    told.tell([Event::ToolNamespace("tool-b".into(), false)]);
     assert_eq!(
         told.names(),
         ["added", "kubernetes"],
@@ -124,7 +128,7 @@ fn empty_table_takes_every_list_at_once() {
 #[test]
 fn objects_vanish_with_their_last_ingress_event() {
     let mut told = Told::new(Vec::new());
-    told.tell([Event::ToolNamespace("tool-a".into())]);
+    told.tell([Event::ToolNamespace("tool-a".into(), false)]);
     told.tell([Event::Put(heard(ingress("a"))), Event::Put(heard(ingress("b")))]);
     told.tell([Event::Gone(Kind::Ingress, ObjectKey::new("tool-a", "a"))]);
     assert_eq!(told.names(), ["b"]);
@@ -151,4 +155,39 @@ fn status_is_owed_until_it_is_heard_and_never_to_one_that_is_gone() {
     assert!(!owed(&mut told));
     told.tell([Event::Put(empty()), Event::Gone(Kind::Ingress, key.clone())]);
     assert!(!owed(&mut told), "it is gone");
+}
+
+#[test]
+fn tools_are_told_when_all_are_known_and_then_at_each_change() {
+    let mut told = Told::new(Vec::new());
+    let there = |name: &str, is_withdrawn| Event::ToolNamespace(name.to_owned(), is_withdrawn);
+    let mut tenants = |events: Vec<Event>| {
+        told.tell(events);
+        let known = told.hearing.tenants()?;
+        let names = |tools: &BTreeSet<ToolName>| tools.iter().map(ToString::to_string).collect::<Vec<_>>();
+        Some((names(&known.active), names(&known.withdrawn)))
+    };
+    let named = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>();
+    assert_eq!(
+        tenants(vec![
+            Event::NamespacesBegin,
+            there("tool-a", false),
+            there("tool-b", true)
+        ]),
+        None,
+        "there may be more"
+    );
+    assert_eq!(
+        tenants(vec![Event::NamespacesDone]),
+        Some((named(&["a"]), named(&["b"])))
+    );
+    assert_eq!(tenants(vec![there("tool-a", false)]), None, "nothing has changed");
+    assert_eq!(
+        tenants(vec![there("tool-a", true)]),
+        Some((named(&[]), named(&["a", "b"])))
+    );
+    assert_eq!(
+        tenants(vec![Event::NamespaceGone("tool-b".to_owned())]),
+        Some((named(&[]), named(&["a"])))
+    );
 }
