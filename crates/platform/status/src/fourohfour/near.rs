@@ -6,22 +6,25 @@ use toolforge_model::ToolName;
 const MOST_SUGGESTIONS: usize = 3;
 /// Up to this length in bytes one typing error is forgiven; in longer names two are.
 const SHORT: usize = 3;
+/// The most that are forgiven.
+const MOST_ERRORS: usize = 2;
 
 /// The names nearest to `asked`, nearest first. Every visit of an unknown tool looks at every name, so what cannot be near
-/// is passed over by its letters, which come with it, and its length.
+/// is passed over by its length and its letters, which come with it.
 pub(crate) fn near_misses<'a>(
     asked: &str,
     names: impl Iterator<Item = (Letters, &'a ToolName)>,
 ) -> Vec<&'a ToolName> {
-    let forgiven = if asked.len() <= SHORT { 1 } else { 2 };
+    let forgiven = if asked.len() <= SHORT { 1 } else { MOST_ERRORS };
     let letters = Letters::of(asked);
     let mut rows = Rows::default();
     let mut near: Vec<(usize, &ToolName)> = names
-        .filter(|(of_name, _)| letters.least_errors(*of_name) <= forgiven)
-        .map(|(_, name)| name)
-        .filter(|name| name.as_str().len().abs_diff(asked.len()) <= forgiven)
-        .map(|name| (rows.distance(asked.as_bytes(), name.as_str().as_bytes()), name))
-        .filter(|(distance, _)| *distance <= forgiven)
+        .filter(|(_, name)| name.as_str().len().abs_diff(asked.len()) <= forgiven)
+        .filter(|(of_name, _)| letters.may_be_near(*of_name))
+        .filter_map(|(_, name)| {
+            let distance = rows.distance_within(forgiven, asked.as_bytes(), name.as_str().as_bytes())?;
+            Some((distance, name))
+        })
         .collect();
     near.sort();
     near.into_iter()
@@ -30,21 +33,28 @@ pub(crate) fn near_misses<'a>(
         .collect()
 }
 
-/// Which bytes a name has, a bit each; some share one.
+/// Which bytes a name has, a bit each, and which it has at least twice, another bit each; some share theirs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Letters(u64);
 
 impl Letters {
+    /// How many bits there are of each kind.
+    const OF_A_KIND: u8 = 32;
+
     pub(crate) fn of(name: &str) -> Self {
-        Self(name.bytes().fold(0, |bits, byte| bits | 1 << (byte % 64)))
+        let (once, twice) = name.bytes().fold((0_u64, 0_u64), |(once, twice), byte| {
+            let bit = 1 << (byte % Self::OF_A_KIND);
+            (once | bit, twice | (once & bit))
+        });
+        Self(once | (twice << Self::OF_A_KIND))
     }
 
-    /// At least so many errors lie between two names: one brings at most one letter, and takes at most one away.
-    fn least_errors(self, other: Self) -> usize {
-        let missing = (self.0 & !other.0)
-            .count_ones()
-            .max((other.0 & !self.0).count_ones());
-        usize::try_from(missing).unwrap_or(usize::MAX)
+    /// Whether two names may be near: an error brings at most one bit, and takes at most one away. Asked about every name,
+    /// so that bits are not counted: each step takes the lowest one away, and none may be left.
+    fn may_be_near(self, other: Self) -> bool {
+        let all_forgiven =
+            |bits: u64| (0..MOST_ERRORS).fold(bits, |left, _| left & left.wrapping_sub(1)) == 0;
+        all_forgiven(self.0 & !other.0) && all_forgiven(other.0 & !self.0)
     }
 }
 
@@ -57,8 +67,9 @@ struct Rows {
 }
 
 impl Rows {
-    /// How many typing errors lie between two names: a byte too many, too few or wrong, or two neighbours swapped.
-    fn distance(&mut self, a: &[u8], b: &[u8]) -> usize {
+    /// How many typing errors lie between two names - a byte too many, too few or wrong, or two neighbours swapped -
+    /// if no more than `most` do.
+    fn distance_within(&mut self, most: usize, a: &[u8], b: &[u8]) -> Option<usize> {
         let Self {
             before_last,
             last,
@@ -72,17 +83,23 @@ impl Rows {
         row.resize(b.len() + 1, 0);
         for i in 1..=a.len() {
             row[0] = i;
+            let mut least = i;
             for j in 1..=b.len() {
                 let wrong = last[j - 1] + usize::from(a[i - 1] != b[j - 1]);
                 row[j] = wrong.min(last[j] + 1).min(row[j - 1] + 1);
                 if i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1] {
                     row[j] = row[j].min(before_last[j - 2] + 1);
                 }
+                least = least.min(row[j]);
+            }
+            // No row has less than the one before it; swaps, which come from two rows before, count one more than that.
+            if least > most {
+                return None;
             }
             std::mem::swap(before_last, last);
             std::mem::swap(last, row);
         }
-        last[b.len()]
+        Some(last[b.len()]).filter(|distance| *distance <= most)
     }
 }
 
@@ -91,10 +108,10 @@ mod tests {
     use proptest::prelude::*;
     use toolforge_model::ToolName;
 
-    use super::{Letters, Rows, near_misses};
+    use super::{Letters, MOST_ERRORS, Rows, near_misses};
 
     fn distance(a: &[u8], b: &[u8]) -> usize {
-        Rows::default().distance(a, b)
+        Rows::default().distance_within(usize::MAX, a, b).unwrap()
     }
 
     fn suggested(asked: &str, names: &[&str]) -> Vec<String> {
@@ -136,16 +153,24 @@ mod tests {
         }
 
         #[test]
-        fn letters_never_rule_out_what_is_near(a in "[a-z0-9-]{0,8}", b in "[a-z0-9-]{0,8}") {
-            let least = Letters::of(&a).least_errors(Letters::of(&b));
-            prop_assert!(least <= distance(a.as_bytes(), b.as_bytes()), "{} {}", a, b);
+        fn letters_never_rule_out_what_is_near(a in "[a-c0-9-]{0,8}", b in "[a-c0-9-]{0,8}") {
+            let near = distance(a.as_bytes(), b.as_bytes()) <= MOST_ERRORS;
+            prop_assert!(!near || Letters::of(&a).may_be_near(Letters::of(&b)), "{} {}", a, b);
+        }
+
+        #[test]
+        fn gives_up_on_those_that_are_too_far_only(a in "[a-c]{0,6}", b in "[a-c]{0,6}", most in 0_usize..4) {
+            let within = Rows::default().distance_within(most, a.as_bytes(), b.as_bytes());
+            let errors = distance(a.as_bytes(), b.as_bytes());
+            prop_assert_eq!(within, (errors <= most).then_some(errors));
         }
 
         #[test]
         fn rows_are_used_again(a in "[a-c]{0,6}", b in "[a-c]{0,6}", c in "[a-c]{0,6}") {
             let mut rows = Rows::default();
-            rows.distance(a.as_bytes(), b.as_bytes());
-            prop_assert_eq!(rows.distance(b.as_bytes(), c.as_bytes()), distance(b.as_bytes(), c.as_bytes()));
+            rows.distance_within(usize::MAX, a.as_bytes(), b.as_bytes());
+            let again = rows.distance_within(usize::MAX, b.as_bytes(), c.as_bytes());
+            prop_assert_eq!(again, Some(distance(b.as_bytes(), c.as_bytes())));
         }
     }
 }

@@ -1,18 +1,17 @@
 //! All tools, as visits ask for them: one by its name, and those whose names are near to another.
 
-use std::collections::BTreeMap;
-
 use toolforge_model::{Maintainer, ToolName};
 
 use super::near::{Letters, near_misses};
 
-/// All tools with their maintainers, sorted by name.
+/// All tools with their maintainers, sorted by name: in one piece, for every visit of an unknown tool reads through it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Tools(BTreeMap<ToolName, Tool>);
+pub struct Tools(Vec<Tool>);
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Tool {
-    /// Every visit of an unknown tool looks at those of all names, so they are not read out of the names each time.
+    name: ToolName,
+    /// Not read out of the name at each visit.
     letters: Letters,
     maintainers: Vec<Maintainer>,
 }
@@ -20,35 +19,52 @@ struct Tool {
 impl Tools {
     /// Who looks after a tool; nothing where there is no such tool.
     pub fn maintainers(&self, name: &ToolName) -> Option<&[Maintainer]> {
-        Some(&self.0.get(name)?.maintainers)
+        Some(&self.0[self.place(name.as_str()).ok()?].maintainers)
     }
 
     /// The tool with this name, in any form.
     pub(crate) fn named(&self, name: &str) -> Option<&ToolName> {
-        Some(self.0.get_key_value(name)?.0)
+        Some(&self.0[self.place(name).ok()?].name)
     }
 
     /// The tools whose names are nearest to this one, nearest first.
     pub(crate) fn near(&self, name: &str) -> Vec<&ToolName> {
-        near_misses(name, self.0.iter().map(|(name, tool)| (tool.letters, name)))
+        near_misses(name, self.0.iter().map(|tool| (tool.letters, &tool.name)))
     }
 
     /// Their names.
     pub fn names(&self) -> impl Iterator<Item = &ToolName> {
-        self.0.keys()
+        self.0.iter().map(|tool| &tool.name)
     }
 
     pub(crate) fn insert(&mut self, name: ToolName, maintainers: Vec<Maintainer>) {
+        let place = self.place(name.as_str());
         let letters = Letters::of(name.as_str());
-        self.0.insert(name, Tool { letters, maintainers });
+        let tool = Tool {
+            name,
+            letters,
+            maintainers,
+        };
+        match place {
+            Ok(there) => self.0[there] = tool,
+            // The API lists by name, so that this is the end while the list is read.
+            Err(between) => self.0.insert(between, tool),
+        }
     }
 
     pub(crate) fn remove(&mut self, name: &ToolName) {
-        self.0.remove(name);
+        if let Ok(there) = self.place(name.as_str()) {
+            self.0.remove(there);
+        }
     }
 
     pub(crate) fn clear(&mut self) {
         self.0.clear();
+    }
+
+    /// Where a tool is, or would be.
+    fn place(&self, name: &str) -> Result<usize, usize> {
+        self.0.binary_search_by(|tool| tool.name.as_str().cmp(name))
     }
 }
 
@@ -59,5 +75,26 @@ impl FromIterator<(ToolName, Vec<Maintainer>)> for Tools {
             tools.insert(name, maintainers);
         }
         tools
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Tools;
+
+    #[test]
+    fn each_tool_is_there_once_and_in_order() {
+        let names = |tools: &Tools| tools.names().map(ToString::to_string).collect::<Vec<_>>();
+        let mut tools: Tools = ["gamma", "alpha", "beta", "alpha"]
+            .map(|name| (name.parse().unwrap(), vec![]))
+            .into_iter()
+            .collect();
+        assert_eq!(names(&tools), ["alpha", "beta", "gamma"]);
+        for _ in 0..2 {
+            tools.remove(&"beta".parse().unwrap());
+            assert_eq!(names(&tools), ["alpha", "gamma"]);
+        }
+        assert_eq!(tools.maintainers(&"beta".parse().unwrap()), None);
+        assert!(tools.named("gamma").is_some());
     }
 }
