@@ -33,7 +33,8 @@ use crate::{
     contained::contains,
     desired::MANAGER,
     echoes::Echoes,
-    plan::{ObjectKey, bounded_too, is_quota},
+    namespace::NamespaceState,
+    plan::{ObjectKey, is_quota},
     reconcile::namespace_key,
     snapshot::Tool,
     standing,
@@ -159,6 +160,11 @@ impl Cache {
         self.ask(key, Kept::value)
     }
 
+    /// What a turn has to know of a namespace.
+    pub(crate) fn namespace(&self, name: &str) -> Option<NamespaceState> {
+        self.ask(&namespace_key(name), |found| NamespaceState::read(&found.text))
+    }
+
     /// Whether there is such an object.
     pub(crate) fn has(&self, key: &ObjectKey) -> bool {
         self.ask(key, |_| ()).is_some()
@@ -166,9 +172,10 @@ impl Cache {
 
     /// Whether an object is as it should be.
     pub(crate) fn is_as(&self, wanted: &Value) -> bool {
+        // A quota may not bound more than it should.
+        let whole = is_quota(wanted).then_some("hard");
         self.ask(&ObjectKey::of(wanted), |found| {
-            contains(&found.text, wanted)
-                && (!is_quota(wanted) || bounded_too(&found.value(), wanted).is_empty())
+            contains(&found.text, wanted, whole)
         })
         .unwrap_or_default()
     }

@@ -11,20 +11,41 @@ use serde_json::{Map, Value};
 #[cfg(test)]
 mod tests;
 
-/// Whether `text` has all of `wanted`: maps may have more keys, lists may not have more items.
-pub(crate) fn contains(text: &str, wanted: &Value) -> bool {
+/// Whether `text` has all of `wanted`: maps may have more keys, but for those that are called `whole`; lists may not have
+/// more items.
+pub(crate) fn contains(text: &str, wanted: &Value, whole: Option<&str>) -> bool {
     let mut reader = serde_json::Deserializer::from_str(text);
-    Wanted(wanted).deserialize(&mut reader).is_ok()
+    let wanted = Wanted {
+        value: wanted,
+        whole,
+        is_whole: false,
+    };
+    wanted.deserialize(&mut reader).is_ok()
 }
 
 /// Reads a value that has all of this one; any other is an error, which ends the reading.
-struct Wanted<'a>(&'a Value);
+struct Wanted<'a> {
+    value: &'a Value,
+    /// How maps are called that may have no more keys.
+    whole: Option<&'a str>,
+    /// Whether this is one of them.
+    is_whole: bool,
+}
 
 impl<'a> Wanted<'a> {
     fn is<E: Error>(&self, found: impl FnOnce(&'a Value) -> bool) -> Result<(), E> {
-        found(self.0)
+        found(self.value)
             .then_some(())
             .ok_or_else(|| E::custom("another value"))
+    }
+
+    /// What is wanted of something in this one.
+    fn inner(&self, value: &'a Value, name: Option<&str>) -> Self {
+        Self {
+            value,
+            whole: self.whole,
+            is_whole: name.is_some() && name == self.whole,
+        }
     }
 }
 
@@ -68,9 +89,9 @@ impl<'de> Visitor<'de> for Wanted<'_> {
     }
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut found: A) -> Result<(), A::Error> {
-        let wanted = self.0.as_array().ok_or_else(|| A::Error::custom("a list"))?;
+        let wanted = self.value.as_array().ok_or_else(|| A::Error::custom("a list"))?;
         for item in wanted {
-            let found = found.next_element_seed(Wanted(item))?;
+            let found = found.next_element_seed(self.inner(item, None))?;
             found.ok_or_else(|| A::Error::custom("an item too few"))?;
         }
         match found.next_element::<IgnoredAny>()? {
@@ -80,12 +101,14 @@ impl<'de> Visitor<'de> for Wanted<'_> {
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut found: A) -> Result<(), A::Error> {
-        let wanted = self.0.as_object().ok_or_else(|| A::Error::custom("a map"))?;
+        let wanted = self.value.as_object().ok_or_else(|| A::Error::custom("a map"))?;
         let mut left = wanted.len();
-        while let Some(value) = found.next_key_seed(Key(wanted))? {
-            if let Some(value) = value {
-                found.next_value_seed(Wanted(value))?;
+        while let Some(known) = found.next_key_seed(Key(wanted))? {
+            if let Some((name, value)) = known {
+                found.next_value_seed(self.inner(value, Some(name)))?;
                 left = left.saturating_sub(1);
+            } else if self.is_whole {
+                return Err(A::Error::custom("a key too many"));
             } else {
                 found.next_value::<IgnoredAny>()?;
             }
@@ -98,11 +121,11 @@ impl<'de> Visitor<'de> for Wanted<'_> {
     }
 }
 
-/// Reads a key; gives what is wanted of it, if anything.
+/// Reads a key; gives it with what is wanted of it, if anything.
 struct Key<'a>(&'a Map<String, Value>);
 
 impl<'de, 'a> DeserializeSeed<'de> for Key<'a> {
-    type Value = Option<&'a Value>;
+    type Value = Option<(&'a str, &'a Value)>;
 
     fn deserialize<D: Deserializer<'de>>(self, reader: D) -> Result<Self::Value, D::Error> {
         reader.deserialize_str(self)
@@ -110,13 +133,16 @@ impl<'de, 'a> DeserializeSeed<'de> for Key<'a> {
 }
 
 impl<'a> Visitor<'_> for Key<'a> {
-    type Value = Option<&'a Value>;
+    type Value = Option<(&'a str, &'a Value)>;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("a key")
     }
 
     fn visit_str<E: Error>(self, key: &str) -> Result<Self::Value, E> {
-        Ok(self.0.get(key))
+        Ok(self
+            .0
+            .get_key_value(key)
+            .map(|(key, value)| (key.as_str(), value)))
     }
 }

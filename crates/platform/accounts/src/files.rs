@@ -157,7 +157,9 @@ impl Folder {
         if FileType::from_raw_mode(stat.st_mode) != FileType::RegularFile {
             return Err(self.in_the_way(name, "not a plain file"));
         }
-        let mut bytes = Vec::new();
+        // Nearly always it is as large as it says, and one reading is all.
+        let size = u64::try_from(stat.st_size).unwrap_or_default();
+        let mut bytes = Vec::with_capacity(usize::try_from(size.min(limit_bytes) + 1).unwrap_or_default());
         let limited = std::fs::File::from(fd)
             .take(limit_bytes + 1)
             .read_to_end(&mut bytes);

@@ -39,6 +39,7 @@ mod ldap;
 mod ledger;
 mod mark;
 mod metrics;
+mod namespace;
 mod near;
 mod overrides;
 mod overview;

@@ -31,12 +31,13 @@ use crate::{
     kubeconfig::Access,
     mark,
     metrics::{Done, Metrics},
+    namespace::NamespaceState,
     overrides::Overrides,
     pace::Pace,
     plan::{Action, ObjectKey, plan},
     snapshot::{Admin, Tool, Unusable},
     stop::{self, StopError},
-    withdrawn::{self, Withdrawn},
+    withdrawn,
 };
 
 /// The least time between two renewals of one account, should a signer issue what has ended already.
@@ -177,16 +178,16 @@ impl From<FileError> for ReconcileError {
 pub(crate) async fn tool(context: &Context, tool: &Tool) -> Result<Outcome, ReconcileError> {
     let place = Place::new(&context.home_root, &tool.home, home::TOOL, tool.uid, tool.uid)?;
     let namespace = tool.name.namespace();
-    let known = context.cache.find(&namespace_key(namespace.as_str()));
+    let known = context.cache.namespace(namespace.as_str());
     let overrides = context.overrides.borrow().clone();
-    let withdrawn = known.as_ref().filter(|found| Withdrawn::is_said(found));
-    if known.is_none() || withdrawn.is_some() {
+    let is_withdrawn = known.as_ref().is_some_and(|known| known.is_withdrawn);
+    if known.is_none() || is_withdrawn {
         let (root, owned) = (context.home_root.clone(), tool.clone());
         let work = move || Ok(mark::remove(&root, &owned)?);
         context.files.run(&tool.home, work).await?;
     }
     let uid = match &known {
-        Some(found) => found["metadata"]["uid"].as_str().map(str::to_owned),
+        Some(known) => known.uid.clone(),
         // Its policy names it, so it comes before everything else is even known.
         None => context.apply(desired::namespace(tool)).await?.uid,
     };
@@ -194,7 +195,7 @@ pub(crate) async fn tool(context: &Context, tool: &Tool) -> Result<Outcome, Reco
     if known.is_none() {
         desired.retain(|object| object["kind"] != "Namespace");
     }
-    objects(context, desired, known.as_ref()).await?;
+    objects(context, desired, namespace.as_str(), known.as_ref()).await?;
     if overrides.network_policy(&tool.name).is_none() {
         drop_network_policy(context, namespace.as_str()).await?;
     }
@@ -213,8 +214,8 @@ pub(crate) async fn tool(context: &Context, tool: &Tool) -> Result<Outcome, Reco
         let marker = desired::tool_marker(tool, Timestamp::now(), ends);
         context.apply(marker).await?;
     }
-    if let Some(found) = withdrawn {
-        restore(context, tool, found).await?;
+    if is_withdrawn {
+        restore(context, tool).await?;
     }
     Ok(outcome)
 }
@@ -233,9 +234,15 @@ async fn drop_network_policy(context: &Context, namespace: &str) -> Result<(), R
 }
 
 /// Gives a tool back what it had before it was withdrawn; that it was is forgotten last.
-async fn restore(context: &Context, tool: &Tool, namespace: &Value) -> Result<(), ReconcileError> {
-    stop::start(&context.client, tool.name.namespace().as_str()).await?;
-    execute::merge(&context.client, &ObjectKey::of(namespace), &withdrawn::nothing()).await?;
+async fn restore(context: &Context, tool: &Tool) -> Result<(), ReconcileError> {
+    let namespace = tool.name.namespace();
+    stop::start(&context.client, namespace.as_str()).await?;
+    execute::merge(
+        &context.client,
+        &namespace_key(namespace.as_str()),
+        &withdrawn::nothing(),
+    )
+    .await?;
     let account = Account::Tool(tool.name.clone());
     tracing::info!(%account, "has its access again, and what it had");
     context.events.tell(
@@ -256,8 +263,14 @@ pub(crate) async fn admin(context: &Context, admin: &Admin) -> Result<Outcome, R
         admin.uid,
         admin.gid,
     )?;
-    let namespace = context.cache.find(&namespace_key(ADMIN_NAMESPACE));
-    objects(context, desired::desired_admin_objects(admin), namespace.as_ref()).await?;
+    let known = context.cache.namespace(ADMIN_NAMESPACE);
+    objects(
+        context,
+        desired::desired_admin_objects(admin),
+        ADMIN_NAMESPACE,
+        known.as_ref(),
+    )
+    .await?;
     let key = ObjectKey {
         kind: "ConfigMap".to_owned(),
         namespace: ADMIN_NAMESPACE.to_owned(),
@@ -276,15 +289,15 @@ pub(crate) async fn admin(context: &Context, admin: &Admin) -> Result<Outcome, R
     Ok(outcome)
 }
 
-/// Makes objects what they should be; `namespace` is the one that they are in, as far as the watch has told.
+/// Makes objects what they should be; `known` is the namespace that they are in, as far as the watch has told.
 async fn objects(
     context: &Context,
     desired: Vec<Value>,
-    namespace: Option<&Value>,
+    namespace: &str,
+    known: Option<&NamespaceState>,
 ) -> Result<(), ReconcileError> {
-    let leaving = namespace.filter(|found| found["metadata"]["deletionTimestamp"].is_string());
-    if let Some(found) = leaving {
-        return Err(ReconcileError::Leaving(ObjectKey::of(found).name));
+    if known.is_some_and(|known| known.is_leaving) {
+        return Err(ReconcileError::Leaving(namespace.to_owned()));
     }
     for object in desired {
         // Nearly always; the plan has to read what is there.

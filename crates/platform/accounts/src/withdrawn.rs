@@ -58,9 +58,8 @@ impl Withdrawn {
 
     /// Whether a namespace says anything about a withdrawal, readable or not.
     pub(crate) fn is_said(namespace: &Value) -> bool {
-        [REASON, SINCE, ARCHIVE]
-            .iter()
-            .any(|name| namespace["metadata"]["annotations"].get(*name).is_some())
+        let annotations = namespace["metadata"]["annotations"].as_object();
+        annotations.is_some_and(|annotations| annotations.keys().any(|name| is_about(name)))
     }
 
     /// A merge patch that says this.
@@ -71,6 +70,11 @@ impl Withdrawn {
             ARCHIVE: self.archive,
         } } })
     }
+}
+
+/// Whether an annotation of this name is about a withdrawal.
+pub(crate) fn is_about(annotation: &str) -> bool {
+    [REASON, SINCE, ARCHIVE].contains(&annotation)
 }
 
 /// A merge patch that takes all of it away.

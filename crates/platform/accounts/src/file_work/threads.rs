@@ -24,8 +24,13 @@ const MOST_IDLE: usize = 8;
 /// A piece of work. What it owns is dropped with it, also when it panics.
 pub(super) type Work = Box<dyn FnOnce() + Send>;
 
-/// Each thread that waits for work, by where it hears of it; the last that came is the first that goes.
-type Idle = Mutex<Vec<Sender<Work>>>;
+/// Where a thread hears of its next piece of work. It comes with the work, so that the thread can offer itself again, and
+/// whoever takes it out of the idle ones and drops it ends the thread.
+#[derive(Debug)]
+struct Door(Sender<(Work, Door)>);
+
+/// Each thread that waits for work; the last that came is the first that goes.
+type Idle = Mutex<Vec<Door>>;
 
 /// The threads. Those that wait end with the last copy of this, those that work when their work is done.
 #[derive(Clone, Debug, Default)]
@@ -39,10 +44,11 @@ impl Threads {
     /// # Errors
     /// When a new thread is needed, and there is none to be had.
     pub(super) fn run(&self, mut work: Work) -> io::Result<()> {
-        while let Some(thread) = self.take() {
-            match thread.send(work) {
+        while let Some(door) = self.take() {
+            let thread = door.0.clone();
+            match thread.send((work, door)) {
                 Ok(()) => return Ok(()),
-                Err(SendError(back)) => work = back,
+                Err(SendError((back, _))) => work = back,
             }
         }
         let idle = Arc::downgrade(&self.idle);
@@ -50,28 +56,30 @@ impl Threads {
         thread.spawn(move || serve(work, &idle)).map(|_| ())
     }
 
-    fn take(&self) -> Option<Sender<Work>> {
+    fn take(&self) -> Option<Door> {
         self.idle.lock().pop()
     }
 }
 
 /// The life of a thread: from one piece of work to the next, until nobody has more for it or enough others wait.
 fn serve(first: Work, idle: &Weak<Idle>) {
-    let mut work = first;
+    let (sender, next) = channel();
+    let (mut work, mut door) = (first, Door(sender));
     loop {
         // Who waits for the answer of work that panics sees that there is none.
         let _ = catch_unwind(AssertUnwindSafe(work));
-        let (sender, next) = channel();
         let Some(idle) = idle.upgrade() else { return };
-        let waits = {
+        {
             let mut idle = idle.lock();
-            let has_place = idle.len() < MOST_IDLE;
-            has_place.then(|| idle.push(sender)).is_some()
-        };
+            if idle.len() >= MOST_IDLE {
+                return;
+            }
+            idle.push(door);
+        }
         drop(idle);
         match next.recv() {
-            Ok(more) if waits => work = more,
-            _ => return,
+            Ok(more) => (work, door) = more,
+            Err(_) => return,
         }
     }
 }
