@@ -1,10 +1,11 @@
 //! `/metrics`: the state of the cluster's objects, with kube-state-metrics' names and labels.
 //!
-//! Each object is rendered once, when it changes, and what was rendered is kept: a page is put together from pieces, and
-//! made while it is being read. Labels and annotations of objects do not become labels of figures (as with
+//! Each object is rendered once, when it changes, and what was rendered is kept: a page is made of these pieces while it
+//! is being read. Labels and annotations of objects do not become labels of figures (as with
 //! kube-state-metrics, unless it is told otherwise), and Secrets are not looked at.
 
 mod autoscaler;
+mod block;
 mod claims;
 mod cluster;
 mod control;
