@@ -1,5 +1,7 @@
 //! The head of a message: found in a stream of bytes, then read.
 
+use std::mem::MaybeUninit;
+
 use bytes::Bytes;
 use http::{
     HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode, Uri, Version,
@@ -13,6 +15,9 @@ pub const HEAD_LIMIT_BYTES: usize = 64 * 1024;
 
 /// The most fields of a head. Browsers send some twenty.
 pub const HEADERS_LIMIT: usize = 128;
+
+/// What ends a head: the end of its last line, and an empty one.
+const END: &[u8] = b"\r\n\r\n";
 
 /// Why a head cannot be read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -47,25 +52,29 @@ impl EndOfHead {
     /// # Errors
     /// When it is too long, or a line of it ends with LF alone.
     pub fn find(&mut self, bytes: &[u8]) -> Result<Option<usize>, HeadError> {
-        while let Some(found) = memchr::memchr(b'\n', &bytes[self.seen..]) {
-            let line_feed = self.seen + found;
-            if line_feed == 0 || bytes[line_feed - 1] != b'\r' {
-                return Err(HeadError::BareLineFeed);
-            }
-            self.seen = line_feed + 1;
-            if self.seen > HEAD_LIMIT_BYTES {
-                return Err(HeadError::TooLong);
-            }
-            if bytes[..self.seen].ends_with(b"\r\n\r\n") {
-                return Ok(Some(self.seen));
-            }
+        // The end may have begun in what was seen.
+        let from = self.seen.saturating_sub(END.len() - 1);
+        let end = memchr::memmem::find(&bytes[from..], END).map(|found| from + found + END.len());
+        let head = &bytes[..end.unwrap_or(bytes.len())];
+        if has_bare_line_feed(head, self.seen) {
+            return Err(HeadError::BareLineFeed);
         }
-        self.seen = bytes.len();
-        if bytes.len() > HEAD_LIMIT_BYTES {
+        self.seen = head.len();
+        if head.len() > HEAD_LIMIT_BYTES {
             return Err(HeadError::TooLong);
         }
-        Ok(None)
+        Ok(end)
     }
+}
+
+/// Whether a line of the head ends with LF alone, at or after this place. They are counted rather than looked for: a loop
+/// that never ends early is done for many bytes at a time.
+fn has_bare_line_feed(head: &[u8], from: usize) -> bool {
+    let Some(before) = from.checked_sub(1) else {
+        return head.starts_with(b"\n") || has_bare_line_feed(head, 1);
+    };
+    let pairs = head.get(before..).unwrap_or_default().windows(2);
+    pairs.filter(|pair| pair[1] == b'\n' && pair[0] != b'\r').count() > 0
 }
 
 /// A request's head.
@@ -95,9 +104,9 @@ pub struct ReadResponse {
 /// # Errors
 /// When it is not one, or two servers could see different bodies after it.
 pub fn request(head: &Bytes) -> Result<ReadRequest, HeadError> {
-    let mut fields = [httparse::EMPTY_HEADER; HEADERS_LIMIT];
-    let mut parsed = httparse::Request::new(&mut fields);
-    match parsed.parse(head) {
+    let mut fields = [const { MaybeUninit::uninit() }; HEADERS_LIMIT];
+    let mut parsed = httparse::Request::new(&mut []);
+    match parsed.parse_with_uninit_headers(head, &mut fields) {
         Ok(httparse::Status::Complete(_)) => {}
         Ok(httparse::Status::Partial) => return Err(HeadError::Malformed),
         Err(httparse::Error::Version) => return Err(no_version(head)),
@@ -125,9 +134,10 @@ pub fn request(head: &Bytes) -> Result<ReadRequest, HeadError> {
 /// # Errors
 /// When it is not one, or the length of what follows is not certain.
 pub fn response(method: &Method, head: &Bytes) -> Result<ReadResponse, HeadError> {
-    let mut fields = [httparse::EMPTY_HEADER; HEADERS_LIMIT];
-    let mut parsed = httparse::Response::new(&mut fields);
-    match parsed.parse(head) {
+    let mut fields = [const { MaybeUninit::uninit() }; HEADERS_LIMIT];
+    let mut parsed = httparse::Response::new(&mut []);
+    match httparse::ParserConfig::default().parse_response_with_uninit_headers(&mut parsed, head, &mut fields)
+    {
         Ok(httparse::Status::Complete(_)) => {}
         Ok(httparse::Status::Partial) => return Err(HeadError::Malformed),
         Err(error) => return Err(head_error(error)),

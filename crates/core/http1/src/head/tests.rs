@@ -1,5 +1,6 @@
 use bytes::Bytes;
 use http::{Method, Version};
+use proptest::{collection::vec, prelude::*};
 
 use super::{EndOfHead, HEAD_LIMIT_BYTES, HEADERS_LIMIT, HeadError, request, response};
 use crate::{FramingError, Length};
@@ -18,6 +19,38 @@ fn a_head_is_found_in_bytes_that_come_one_by_one() {
         assert_eq!(end.find(&text[..length]), Ok(None), "{length}");
     }
     assert_eq!(end.find(text), Ok(Some(text.len() - 4)));
+}
+
+/// The end, looked for line by line.
+fn end_by_lines(text: &[u8]) -> Result<Option<usize>, HeadError> {
+    let mut end = 0;
+    for line in text.split_inclusive(|byte| *byte == b'\n') {
+        end += line.len();
+        match line {
+            [.., b'\r', b'\n'] if text[..end].ends_with(b"\r\n\r\n") => return Ok(Some(end)),
+            [.., b'\r', b'\n'] => {}
+            [.., b'\n'] => return Err(HeadError::BareLineFeed),
+            _ => break,
+        }
+    }
+    Ok(None)
+}
+
+proptest! {
+    #[test]
+    fn a_head_ends_where_its_lines_say_however_it_comes(
+        parts in vec(vec(prop_oneof![Just("a"), Just("\r"), Just("\n"), Just("\r\n")], 0..60), 1..6)
+    ) {
+        let (mut end, mut text) = (EndOfHead::default(), Vec::new());
+        for part in parts {
+            text.extend_from_slice(part.concat().as_bytes());
+            let found = end.find(&text);
+            prop_assert_eq!(found, end_by_lines(&text));
+            if found != Ok(None) {
+                break;
+            }
+        }
+    }
 }
 
 #[test]
