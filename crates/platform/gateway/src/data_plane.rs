@@ -411,7 +411,7 @@ fn recorded(mut record: Record, response: Response<ResponseBody>) -> Response<Re
 fn new_request_id() -> HeaderValue {
     let digit = |half: u8| if half < 10 { b'0' + half } else { b'a' + half - 10 };
     let mut text = [0; 32];
-    for (pair, byte) in text.chunks_exact_mut(2).zip(rand::random::<[u8; 16]>()) {
+    for (pair, byte) in text.chunks_exact_mut(2).zip(rand::random::<u128>().to_ne_bytes()) {
         pair.copy_from_slice(&[digit(byte >> 4), digit(byte & 15)]);
     }
     HeaderValue::from_bytes(&text).unwrap_or(HeaderValue::from_static("0"))

@@ -3,17 +3,16 @@
 use http::{
     HeaderMap, HeaderName, HeaderValue,
     header::{
-        CONNECTION, CONTENT_SECURITY_POLICY_REPORT_ONLY, COOKIE, EXPECT, FORWARDED, HOST, LOCATION,
-        PROXY_AUTHORIZATION, STRICT_TRANSPORT_SECURITY, TE, TRANSFER_ENCODING, UPGRADE,
+        CONNECTION, CONTENT_SECURITY_POLICY_REPORT_ONLY, COOKIE, HOST, LOCATION, STRICT_TRANSPORT_SECURITY,
+        TE, UPGRADE,
     },
 };
 use toolforge_routing::host_name;
 
 use crate::{
     names::{
-        KEEP_ALIVE, PERMISSIONS_POLICY, PROXY, PROXY_CONNECTION, TOOLFORGE_ANSWER, X_CLACKS_OVERHEAD,
-        X_FORWARDED_FOR, X_FORWARDED_HOST, X_FORWARDED_PORT, X_FORWARDED_PROTO, X_ORIGINAL_URI, X_REAL_IP,
-        X_REQUEST_ID,
+        PERMISSIONS_POLICY, TOOLFORGE_ANSWER, X_CLACKS_OVERHEAD, X_FORWARDED_HOST, X_FORWARDED_PORT,
+        X_FORWARDED_PROTO, X_ORIGINAL_URI, X_REQUEST_ID,
     },
     visit::{Scheme, Visit, names_token},
 };
@@ -50,18 +49,8 @@ pub(crate) fn forward(headers: &mut HeaderMap, visit: &Visit, fixed: &FixedHeade
         .get_all(TE)
         .iter()
         .any(|value| names_token(value, "trailers"));
-    remove_hop_by_hop(headers);
-    for name in [
-        EXPECT,
-        PROXY,
-        PROXY_AUTHORIZATION,
-        X_FORWARDED_FOR,
-        X_REAL_IP,
-        FORWARDED,
-    ] {
-        headers.remove(name);
-    }
-    remove_underscored(headers);
+    remove_named(headers);
+    remove_where(headers, |name| is_hop_by_hop(name) || is_withheld(name));
     join_cookies(headers);
     if let Some(upgrade) = upgrade {
         headers.insert(CONNECTION, HeaderValue::from_static("upgrade"));
@@ -73,13 +62,14 @@ pub(crate) fn forward(headers: &mut HeaderMap, visit: &Visit, fixed: &FixedHeade
     identify(headers, visit, fixed);
 }
 
-/// Removes what has an underscore in its name, as nginx does: in the variables of CGI and WSGI `X_Real_IP` is the same as
-/// `X-Real-IP`, so that a visitor could say what only the gateway may.
-fn remove_underscored(headers: &mut HeaderMap) {
-    let has_underscore = |name: &&HeaderName| name.as_str().contains('_');
-    while let Some(name) = headers.keys().find(has_underscore).cloned() {
-        headers.remove(name);
-    }
+/// What a visitor may not tell a tool: what is the gateway's to say, and what has an underscore in its name, as with nginx.
+/// In the variables of CGI and WSGI `X_Real_IP` is the same as `X-Real-IP`, so that a visitor could say what only the gateway
+/// may.
+fn is_withheld(name: &str) -> bool {
+    matches!(
+        name,
+        "expect" | "proxy" | "proxy-authorization" | "x-forwarded-for" | "x-real-ip" | "forwarded"
+    ) || name.contains('_')
 }
 
 /// Makes one field of the cookies that HTTP/2 lets browsers send one by one (RFC 9113 8.2.3): servers for HTTP/1.1
@@ -157,14 +147,31 @@ pub(crate) fn finish(headers: &mut HeaderMap, scheme: Scheme, fixed: &FixedHeade
 
 /// Removes what belongs to one connection: RFC 9110 7.6.1, and whatever `Connection` names.
 pub(crate) fn remove_hop_by_hop(headers: &mut HeaderMap) {
+    remove_named(headers);
+    remove_where(headers, is_hop_by_hop);
+}
+
+fn is_hop_by_hop(name: &str) -> bool {
+    matches!(
+        name,
+        "connection" | "keep-alive" | "proxy-connection" | "te" | "transfer-encoding" | "upgrade"
+    )
+}
+
+/// Removes what `Connection` names.
+fn remove_named(headers: &mut HeaderMap) {
     if headers.contains_key(CONNECTION) {
         let named: Vec<HeaderName> = headers.get_all(CONNECTION).iter().flat_map(tokens).collect();
         for name in named {
             headers.remove(name);
         }
-        headers.remove(CONNECTION);
     }
-    for name in [KEEP_ALIVE, PROXY_CONNECTION, TE, TRANSFER_ENCODING, UPGRADE] {
+}
+
+/// Removes fields by their names. There are few to be removed, so the names are looked through, which costs less than asking
+/// for each that may be there.
+fn remove_where(headers: &mut HeaderMap, is_one: impl Fn(&str) -> bool) {
+    while let Some(name) = headers.keys().find(|name| is_one(name.as_str())).cloned() {
         headers.remove(name);
     }
 }

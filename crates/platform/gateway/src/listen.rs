@@ -164,7 +164,8 @@ where
     let asked = first.clone();
     let service = service_fn(move |request: Request<Incoming>| {
         asked.came();
-        let answered = answer(request.map(VisitorBody::http2));
+        // On the heap: what is spawned for each stream is moved several times.
+        let answered = Box::pin(answer(request.map(VisitorBody::http2)));
         async move { Ok::<_, Infallible>(answered.await) }
     });
     let mut builder = http2::Builder::new(TokioExecutor::new());

@@ -5,10 +5,7 @@ use http::HeaderName;
 pub(crate) const CONTENT_DIGEST: HeaderName = HeaderName::from_static("content-digest");
 pub(crate) const CONTENT_MD5: HeaderName = HeaderName::from_static("content-md5");
 pub(crate) const DIGEST: HeaderName = HeaderName::from_static("digest");
-pub(crate) const KEEP_ALIVE: HeaderName = HeaderName::from_static("keep-alive");
 pub(crate) const PERMISSIONS_POLICY: HeaderName = HeaderName::from_static("permissions-policy");
-pub(crate) const PROXY: HeaderName = HeaderName::from_static("proxy");
-pub(crate) const PROXY_CONNECTION: HeaderName = HeaderName::from_static("proxy-connection");
 pub(crate) const REPR_DIGEST: HeaderName = HeaderName::from_static("repr-digest");
 /// What [`crate::headers::finish_own`] writes on answers that no tool gave.
 pub(crate) const TOOLFORGE_ANSWER: HeaderName = HeaderName::from_static("toolforge-answer");
@@ -26,7 +23,6 @@ pub(crate) const X_NAMESPACE: HeaderName = HeaderName::from_static("x-namespace"
 pub(crate) const X_ORIGINAL_METHOD: HeaderName = HeaderName::from_static("x-original-method");
 pub(crate) const X_ORIGINAL_URL: HeaderName = HeaderName::from_static("x-original-url");
 pub(crate) const X_ORIGINAL_URI: HeaderName = HeaderName::from_static("x-original-uri");
-pub(crate) const X_REAL_IP: HeaderName = HeaderName::from_static("x-real-ip");
 pub(crate) const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 pub(crate) const X_SERVICE_NAME: HeaderName = HeaderName::from_static("x-service-name");
 pub(crate) const X_SERVICE_PORT: HeaderName = HeaderName::from_static("x-service-port");

@@ -190,7 +190,12 @@ impl Outgoing {
         let of_front = written.min(self.front.len());
         self.front.advance(of_front);
         let of_body = (written - of_front).min(self.body.len());
-        self.body.advance(of_body);
+        if of_body == self.body.len() {
+            // The buffer that it is part of is free for what comes next.
+            self.body = Bytes::new();
+        } else {
+            self.body.advance(of_body);
+        }
         self.tail = &self.tail[written - of_front - of_body..];
     }
 
