@@ -16,6 +16,7 @@ mod event;
 mod ingress;
 mod job;
 mod job_policies;
+mod job_status;
 mod labels;
 mod limits;
 mod metadata;
@@ -26,6 +27,7 @@ mod pod;
 mod rbac;
 mod service;
 mod stateful_set;
+mod status;
 mod storage;
 mod webhook;
 mod workload;
@@ -181,7 +183,11 @@ fn validate_status(kind: &Kind, old: &Value, new: &Value, errors: &mut Errors) {
         ("certificates.k8s.io", _) => certificate::validate_conditions(old, new, errors),
         ("", "Service") => service::validate_status(new, errors),
         ("apiextensions.k8s.io", _) => definition::validate_status(new, errors),
-        ("apps" | "batch", _) => workload::status(new, errors),
+        ("apps", "ReplicaSet") => status::replica_set(new, errors),
+        ("apps", "Deployment") => status::deployment(old, new, errors),
+        ("apps", "StatefulSet") => status::stateful_set(old, new, errors),
+        ("policy", _) => status::budget(new, errors),
+        ("batch", "Job") => job_status::validate(old, new, errors),
         ("autoscaling", _) => autoscaler::status(new, errors),
         _ => {}
     }

@@ -239,7 +239,7 @@ fn success_rule(rule: &Value, path: &str, completions: i64, errors: &mut Errors)
 }
 
 /// How many indexes a list such as `0,2-5` has; or why it is none of a Job of that size.
-fn count_indexes(text: &str, completions: i64) -> Result<i64, String> {
+pub(super) fn count_indexes(text: &str, completions: i64) -> Result<i64, String> {
     let mut last: Option<i64> = None;
     let mut count = 0;
     for part in text.split(',').filter(|_| !text.is_empty()) {

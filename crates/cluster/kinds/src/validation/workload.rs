@@ -172,20 +172,3 @@ pub(super) fn revision(object: &Value, errors: &mut Errors) {
     }
     not_negative(object, "", &["revision"], errors);
 }
-
-/// Counters of a status.
-pub(super) fn status(object: &Value, errors: &mut Errors) {
-    let counters = [
-        "replicas",
-        "readyReplicas",
-        "availableReplicas",
-        "updatedReplicas",
-        "unavailableReplicas",
-        "fullyLabeledReplicas",
-        "observedGeneration",
-        "active",
-        "succeeded",
-        "failed",
-    ];
-    not_negative(&object["status"], "status", &counters, errors);
-}
