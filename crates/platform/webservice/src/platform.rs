@@ -46,7 +46,7 @@ impl Platform {
         )
     }
 
-    fn from_maps(
+    pub(crate) fn from_maps(
         platform: &BTreeMap<String, String>,
         images: &BTreeMap<String, String>,
     ) -> Result<Self, WebserviceError> {
