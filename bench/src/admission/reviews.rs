@@ -67,7 +67,7 @@ pub(crate) fn pod(account: &ToolAccount) -> Value {
 }
 
 /// A Pod as the platform's Deployments make it, which gets the tool's identity and environment.
-fn bare_pod(account: &ToolAccount) -> Value {
+pub(crate) fn bare_pod(account: &ToolAccount) -> Value {
     let container = json!({
         "name": "webservice", "image": "registry.example/toolforge-python311-sssd-web:latest",
         "command": ["/usr/bin/webservice-runner", "--type", "python", "--port", "8000"],

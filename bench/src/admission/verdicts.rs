@@ -1,4 +1,4 @@
-//! What a verdict costs by itself: from the object as JSON to the verdict, in this process.
+//! What a verdict, and what is given to a Pod, costs by itself: from the object as JSON on, in this process.
 
 use std::{
     hint::black_box,
@@ -10,8 +10,9 @@ use serde::Deserialize as _;
 use serde_json::Value;
 use toolforge_model::ToolAccount;
 use toolforge_policy::{
-    Policies, PolicySettings, Workload, admit_images, admit_ingress, admit_service, admit_volumes,
-    psp::{Phase, Who, judge_pod, tool_policy},
+    PolicySettings, Workload, admit_images, admit_ingress, admit_service, admit_volumes, forgo_token,
+    mutate_volumes,
+    psp::{Phase, PodSecurityPolicy, Who, judge_pod, tool_policy},
 };
 
 use super::reviews::{self, NAMESPACE};
@@ -37,16 +38,32 @@ pub(crate) fn measure(account: &ToolAccount) -> anyhow::Result<()> {
     time("service", || {
         Ok(admit_service(&policies.service, NAMESPACE, &Service::deserialize(&service)?).is_allowed())
     })?;
-    time("pod", || of_pod(&policies, account, &pod))
+    // The webhook has its policies read before it is asked.
+    let policy = tool_policy(&"hello".parse()?, account, &policies.pod);
+    time("pod", || of_pod(&policy, &pod))?;
+    let bare = reviews::bare_pod(account);
+    println!("what one Pod gets, from the parsed review on to the changes:");
+    time("volumes", || {
+        Ok(!mutate_volumes(&policies.volumes, account, &workload(&bare)?, None).is_empty())
+    })?;
+    time("pod", || gives_pod(&policy, &bare))
 }
 
-fn of_pod(policies: &Policies, account: &ToolAccount, pod: &Value) -> anyhow::Result<bool> {
-    let policy = tool_policy(&"hello".parse()?, account, &policies.pod);
+fn of_pod(policy: &PodSecurityPolicy, pod: &Value) -> anyhow::Result<bool> {
     let who = Who { user: "", tool: true };
     let workload = workload(pod)?;
-    Ok(judge_pod(vec![&policy], who, &workload, Phase::Final)
+    Ok(judge_pod(vec![policy], who, &workload, Phase::Final)
         .verdict()
         .is_allowed())
+}
+
+/// Whether the mutating guard of Pods lets it in and gives it something.
+fn gives_pod(policy: &PodSecurityPolicy, pod: &Value) -> anyhow::Result<bool> {
+    let who = Who { user: "", tool: true };
+    let mut workload = workload(pod)?;
+    let mut changes = forgo_token(&mut workload);
+    changes.extend(judge_pod(vec![policy], who, &workload, Phase::Create).completion());
+    Ok(!changes.is_empty())
 }
 
 fn workload(object: &Value) -> anyhow::Result<Workload> {
@@ -54,7 +71,10 @@ fn workload(object: &Value) -> anyhow::Result<Workload> {
 }
 
 fn time(name: &str, verdict: impl Fn() -> anyhow::Result<bool>) -> anyhow::Result<()> {
-    anyhow::ensure!(verdict()?, "the {name} guard refuses what it is measured with");
+    anyhow::ensure!(
+        verdict()?,
+        "the {name} guard refuses what it is measured with, or changes nothing of it"
+    );
     let began = Instant::now();
     let mut count = 0_u32;
     while began.elapsed() < MEASURED {
