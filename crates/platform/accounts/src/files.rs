@@ -49,9 +49,12 @@ pub(crate) enum FileError {
 pub(crate) struct Folder {
     fd: OwnedFd,
     path: PathBuf,
+    /// Whether nobody else can make anything in it.
+    is_ours: bool,
 }
 
-/// How a temporary name begins; a crash may leave one behind, and the next attempt clears it away.
+/// How a temporary name begins; a crash may leave one behind, and the next attempt clears it away: [`Folder::temporary`],
+/// [`Folder::sweep`].
 const TEMPORARY: &str = ".toolforge-new-";
 
 const FOLDER_FLAGS: OFlags = OFlags::DIRECTORY
@@ -68,6 +71,7 @@ impl Folder {
         Ok(Self {
             fd,
             path: path.to_owned(),
+            is_ours: true,
         })
     }
 
@@ -82,6 +86,7 @@ impl Folder {
             Ok(fd) => Ok(Some(Self {
                 fd,
                 path: self.path.join(name),
+                is_ours: false,
             })),
             Err(Errno::NOENT) => Ok(None),
             Err(Errno::LOOP | Errno::NOTDIR) => Err(self.in_the_way(name, "no folder, or a symbolic link")),
@@ -107,7 +112,7 @@ impl Folder {
         owner: Option<Owner>,
         fill: impl FnOnce(&Self) -> Result<(), FileError>,
     ) -> Result<(), FileError> {
-        let temporary = temporary_name();
+        let temporary = self.temporary(name);
         fs::mkdirat(&self.fd, &temporary, Mode::RWXU).map_err(|errno| self.error("make", name, errno))?;
         let outcome = self
             .open(&temporary)
@@ -185,7 +190,7 @@ impl Folder {
         mode: u32,
         owner: Option<Owner>,
     ) -> Result<(), FileError> {
-        let temporary = temporary_name();
+        let temporary = self.temporary(name);
         let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
         let fd = fs::openat(&self.fd, &temporary, flags, Mode::RUSR | Mode::WUSR)
             .map_err(|errno| self.error("write", name, errno))?;
@@ -246,7 +251,7 @@ impl Folder {
 
     /// Puts a link in the place of whatever file has this name, in one step.
     pub(crate) fn link(&self, name: &str, to: &str, owner: Option<Owner>) -> Result<(), FileError> {
-        let temporary = temporary_name();
+        let temporary = self.temporary(name);
         fs::symlinkat(to, &self.fd, &temporary).map_err(|errno| self.error("link", name, errno))?;
         let given = owner.map_or(Ok(()), |owner| {
             let (uid, gid) = (Uid::from_raw(owner.uid), Gid::from_raw(owner.gid));
@@ -298,6 +303,36 @@ impl Folder {
         let _ = fs::unlinkat(&self.fd, name, AtFlags::REMOVEDIR);
     }
 
+    /// Under which name something is made that will have this one. In a folder of the operator's, which may have thousands of
+    /// others in it, it is always the same, and what an attempt that was killed left there is cleared away; elsewhere nobody
+    /// can guess it, and so nobody can take it beforehand.
+    fn temporary(&self, name: &str) -> String {
+        if self.is_ours {
+            let temporary = format!("{TEMPORARY}{name}");
+            self.clear(&temporary);
+            temporary
+        } else {
+            format!("{TEMPORARY}{:016x}", rand::random::<u64>())
+        }
+    }
+
+    /// Clears away what attempts that were killed left in a folder of a tool's: half-made folders and files, with a key in them
+    /// maybe. An attempt of somebody else that is still going on fails then, and is made again.
+    pub(crate) fn sweep(&self) -> Result<(), FileError> {
+        let names = self.names()?;
+        for left in names.iter().filter(|name| name.starts_with(TEMPORARY)) {
+            self.clear(left);
+        }
+        Ok(())
+    }
+
+    /// Removes a file, a link, or a folder of ours.
+    fn clear(&self, name: &str) {
+        if fs::unlinkat(&self.fd, name, AtFlags::empty()).is_err() {
+            self.remove_tree(name);
+        }
+    }
+
     fn sync(&self) -> Result<(), FileError> {
         fs::fsync(self.fd.as_fd()).map_err(|errno| io_error("sync", self.path.clone(), errno))
     }
@@ -326,9 +361,4 @@ fn chown(fd: &OwnedFd, owner: Option<Owner>) -> Result<(), Errno> {
     owner.map_or(Ok(()), |owner| {
         fs::fchown(fd, Some(Uid::from_raw(owner.uid)), Some(Gid::from_raw(owner.gid)))
     })
-}
-
-/// A name that nobody can guess and so nobody can take beforehand.
-fn temporary_name() -> String {
-    format!("{TEMPORARY}{:016x}", rand::random::<u64>())
 }

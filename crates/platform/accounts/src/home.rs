@@ -249,6 +249,8 @@ impl Home {
         let folder = self
             .folder
             .ensure(self.layout.credentials, self.layout.credentials_mode, self.owner)?;
+        self.folder.sweep()?;
+        folder.sweep()?;
         let pair = format!("{PAIR}{:016x}", rand::random::<u64>());
         folder.make(&pair, self.layout.credentials_mode, self.owner, |pair| {
             pair.write(
@@ -292,8 +294,11 @@ impl Home {
             .ensure(".kube", self.layout.kube_mode, self.owner)
             .map_err(|error| Chain(&error).to_string())?;
         match wanted_kubeconfig(Some(&folder), access)? {
-            Some(new) => folder
-                .write("config", new.as_bytes(), KUBECONFIG_MODE, self.owner)
+            Some(new) => self
+                .folder
+                .sweep()
+                .and_then(|()| folder.sweep())
+                .and_then(|()| folder.write("config", new.as_bytes(), KUBECONFIG_MODE, self.owner))
                 .map_err(|error| Chain(&error).to_string()),
             None => Ok(()),
         }

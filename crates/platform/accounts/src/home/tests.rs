@@ -105,6 +105,45 @@ fn at_every_moment_of_a_renewal_key_and_certificate_belong_together() {
 }
 
 #[test]
+fn what_a_killed_attempt_left_is_cleared_away_by_the_next() {
+    let root = tempfile::tempdir().unwrap();
+    // As after SIGKILL in the middle: a half-made home, folder, pair and kubeconfig, under names that they never got.
+    std::fs::create_dir_all(root.path().join(".toolforge-new-alpha/logs")).unwrap();
+    let home = place(root.path(), "alpha").unwrap().open().unwrap();
+    let path = root.path().join("alpha");
+    for folder in [".toolforge-new-1", ".toolskube/.toolforge-new-2", ".kube"] {
+        std::fs::create_dir_all(path.join(folder)).unwrap();
+    }
+    for file in [
+        ".toolskube/.toolforge-new-2/client.key",
+        ".toolskube/.toolforge-new-3",
+        ".kube/.toolforge-new-4",
+    ] {
+        std::fs::write(path.join(file), "PRIVATE KEY").unwrap();
+    }
+    symlink(".pair-0", path.join(".toolskube/.toolforge-new-5")).unwrap();
+    home.put_credentials(&identity("one")).unwrap();
+    assert_eq!(home.put_kubeconfig(&access()), None);
+
+    let names = |folder: &Path| {
+        let entries = std::fs::read_dir(folder).unwrap();
+        let mut names: Vec<_> = entries
+            .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+            .filter(|name| !is_pair(name))
+            .collect();
+        names.sort();
+        names
+    };
+    assert_eq!(names(root.path()), ["alpha"]);
+    assert_eq!(names(&path), [".kube", ".toolskube", "logs"]);
+    assert_eq!(
+        names(&path.join(".toolskube")),
+        [".current", "client.crt", "client.key"]
+    );
+    assert_eq!(names(&path.join(".kube")), ["config"]);
+}
+
+#[test]
 fn planted_links_are_not_followed() {
     let root = tempfile::tempdir().unwrap();
     let secret = root.path().join("secret");
