@@ -8,30 +8,26 @@ use std::{
     os::{fd::OwnedFd, unix::net::UnixDatagram},
     path::PathBuf,
     process::{Command, Stdio},
-    sync::{
-        Arc, Mutex,
-        atomic::{AtomicBool, AtomicUsize, Ordering},
-    },
+    sync::{Arc, Mutex},
     time::Duration,
 };
 
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::{from_value, json};
 use tempfile::TempDir;
-use tokio::{
-    io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader},
-    net::{TcpListener, TcpStream},
-    task::JoinHandle,
-};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use toolforge_pki::Authority;
 use toolforge_routing::{Change, EndpointSlice, Ingress, Object, Service, Snapshot};
 use toolforge_testkit::eventually;
 
+#[path = "load/visitors.rs"]
+mod load;
+
+use load::{Door, Load, REQUESTS, echo, tool};
+
 const PROGRAM: &str = env!("CARGO_BIN_EXE_toolforge");
 const HOST: &str = "alpha.toolforge.test";
 const REPLACEMENTS: usize = 20;
-/// How many requests are answered between two replacements, at the least.
-const REQUESTS: usize = 50;
 
 /// A gateway, maybe one that another one started.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -164,20 +160,12 @@ impl Scene {
         fs::write(self.table(), serde_json::to_vec(&Snapshot::of(&table)).unwrap()).unwrap();
     }
 
-    fn client(&self, protocol: &[u8]) -> reqwest::Client {
-        let mut tls = toolforge_pki::client_config(self.authority.certificate_pem(), None).unwrap();
-        tls.alpn_protocols = vec![protocol.to_vec()];
-        reqwest::Client::builder()
-            .use_preconfigured_tls(tls)
-            .no_proxy()
-            .resolve(HOST, self.https)
-            .timeout(Duration::from_mins(1))
-            .build()
-            .unwrap()
-    }
-
-    fn url(&self) -> String {
-        format!("https://{HOST}:{}/", self.https.port())
+    fn door(&self) -> Arc<Door> {
+        Arc::new(Door {
+            authority: self.authority.certificate_pem().to_owned(),
+            host: HOST,
+            address: self.https,
+        })
     }
 }
 
@@ -210,124 +198,13 @@ fn objects(tool: SocketAddr) -> [Object; 3] {
     ]
 }
 
-/// A tool that answers every request on kept connections with the length of its body, and becomes an echo for who asks.
-async fn tool() -> SocketAddr {
-    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
-    let address = listener.local_addr().unwrap();
-    tokio::spawn(async move {
-        while let Ok((stream, _)) = listener.accept().await {
-            tokio::spawn(converse(BufReader::new(stream)));
-        }
-    });
-    address
-}
-
-async fn converse(mut stream: BufReader<TcpStream>) -> std::io::Result<()> {
-    loop {
-        let (mut length, mut upgrades) = (0, false);
-        loop {
-            let mut line = String::new();
-            if stream.read_line(&mut line).await? == 0 {
-                return Ok(());
-            }
-            let line = line.trim_end().to_ascii_lowercase();
-            if let Some(said) = line.strip_prefix("content-length: ") {
-                length = said.parse().unwrap();
-            }
-            upgrades |= line.starts_with("upgrade:");
-            if line.is_empty() {
-                break;
-            }
-        }
-        if upgrades {
-            let switch = "HTTP/1.1 101 Switching Protocols\r\nconnection: upgrade\r\nupgrade: echo\r\n\r\n";
-            stream.write_all(switch.as_bytes()).await?;
-            let (mut from, mut to) = tokio::io::split(stream);
-            return tokio::io::copy(&mut from, &mut to).await.map(drop);
-        }
-        let mut body = vec![0; length];
-        stream.read_exact(&mut body).await?;
-        let said = format!("{length}");
-        let answer = format!("HTTP/1.1 200 OK\r\ncontent-length: {}\r\n\r\n{said}", said.len());
-        stream.write_all(answer.as_bytes()).await?;
-    }
-}
-
-/// What asks without a pause, and what it has seen.
-struct Load {
-    is_over: Arc<AtomicBool>,
-    answered: Arc<AtomicUsize>,
-    visitors: Vec<JoinHandle<()>>,
-}
-
-impl Load {
-    /// Visitors on kept connections of both versions, and such as make a new one for each request, all with bodies: so
-    /// nothing is sent again by somebody who means well.
-    fn begin(scene: &Arc<Scene>) -> Self {
-        let (is_over, answered) = (Arc::<AtomicBool>::default(), Arc::<AtomicUsize>::default());
-        let visitors = (0..6).map(|number| {
-            let (scene, is_over, answered) = (scene.clone(), is_over.clone(), answered.clone());
-            let protocol: &[u8] = if number % 2 == 0 { b"http/1.1" } else { b"h2" };
-            tokio::spawn(async move {
-                let mut client = scene.client(protocol);
-                while !is_over.load(Ordering::Relaxed) {
-                    if number >= 4 {
-                        client = scene.client(protocol);
-                    }
-                    let response = client.post(scene.url()).body("hello").send().await;
-                    let response = response.expect("every request is answered");
-                    assert_eq!(response.status(), 200);
-                    assert_eq!(response.text().await.unwrap(), "5");
-                    answered.fetch_add(1, Ordering::Relaxed);
-                }
-            })
-        });
-        let visitors = visitors.collect();
-        Self {
-            is_over,
-            answered,
-            visitors,
-        }
-    }
-
-    /// Waits until so many more requests are answered; a visitor that has ended was not answered.
-    fn goes_on(&self) {
-        let before = self.answered.load(Ordering::Relaxed);
-        eventually("more answers", || {
-            assert!(!self.visitors.iter().any(JoinHandle::is_finished));
-            let now = self.answered.load(Ordering::Relaxed);
-            (now >= before + REQUESTS).then_some(()).ok_or(format!("{now}"))
-        });
-    }
-
-    async fn end(self) -> usize {
-        self.is_over.store(true, Ordering::Relaxed);
-        for visitor in self.visitors {
-            visitor.await.unwrap();
-        }
-        self.answered.load(Ordering::Relaxed)
-    }
-}
-
-/// A connection that has become an echo.
-async fn echo(scene: &Scene) -> reqwest::Upgraded {
-    let asked = scene
-        .client(b"http/1.1")
-        .get(scene.url())
-        .header("connection", "upgrade")
-        .header("upgrade", "echo");
-    let response = asked.send().await.unwrap();
-    assert_eq!(response.status(), 101);
-    response.upgrade().await.unwrap()
-}
-
 #[tokio::test(flavor = "multi_thread", worker_threads = 3)]
 async fn twenty_replacements_under_load_cost_no_request_and_no_open_connection() {
-    let scene = Arc::new(Scene::new(tool().await));
+    let scene = Arc::new(Scene::new(tool("alpha").await));
     scene.start();
     let first = scene.ready();
-    let mut chat = echo(&scene).await;
-    let load = Load::begin(&scene);
+    let mut chat = echo(&scene.door()).await;
+    let load = Load::begin(&scene.door());
     let mut serving = vec![first];
     for number in 0..REPLACEMENTS {
         load.goes_on();
@@ -364,10 +241,10 @@ async fn twenty_replacements_under_load_cost_no_request_and_no_open_connection()
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 3)]
 async fn a_gateway_that_cannot_start_takes_nothing() {
-    let scene = Arc::new(Scene::new(tool().await));
+    let scene = Arc::new(Scene::new(tool("alpha").await));
     scene.start();
     let serving = scene.ready();
-    let load = Load::begin(&scene);
+    let load = Load::begin(&scene.door());
     let key = scene.folder.path().join("tls.key");
     let text = fs::read(&key).unwrap();
     fs::write(&key, "nonsense").unwrap();
@@ -385,7 +262,7 @@ async fn a_gateway_that_cannot_start_takes_nothing() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 3)]
 async fn sockets_of_whoever_started_it_are_served() {
-    let mut scene = Scene::new(tool().await);
+    let mut scene = Scene::new(tool("alpha").await);
     // Nobody else can listen there while this socket is open.
     let socket = std::net::TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
     scene.https = socket.local_addr().unwrap();
@@ -395,6 +272,10 @@ async fn sockets_of_whoever_started_it_are_served() {
     command.stdin(OwnedFd::from(socket.try_clone().unwrap()));
     let serving = scene.start_by(command);
     assert_eq!(scene.ready(), serving);
-    let asked = scene.client(b"http/1.1").post(scene.url()).body("hello");
+    let asked = scene
+        .door()
+        .client(b"http/1.1")
+        .post(scene.door().url())
+        .body("hello");
     assert_eq!(asked.send().await.unwrap().text().await.unwrap(), "5");
 }
