@@ -141,7 +141,7 @@ impl Folder {
     /// not replace a folder with something in it either.
     fn place_new(&self, from: &str, to: &str) -> Result<(), FileError> {
         let placed = match fs::renameat_with(&self.fd, from, &self.fd, to, RenameFlags::NOREPLACE) {
-            Err(Errno::INVAL | Errno::NOSYS) => fs::renameat(&self.fd, from, &self.fd, to),
+            Err(Errno::INVAL | Errno::NOSYS | Errno::OPNOTSUPP) => fs::renameat(&self.fd, from, &self.fd, to),
             other => other,
         };
         placed.map_err(|errno| self.error("make", to, errno))?;
