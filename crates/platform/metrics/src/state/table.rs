@@ -5,7 +5,7 @@ use std::sync::Arc;
 use kube::runtime::watcher::Event;
 use parking_lot::RwLock;
 
-use super::block::{Block, Blocks, Key, Row};
+use super::block::{Block, Blocks, Key, MOST_ROWS, Row};
 use super::lines::{Family, Lines};
 
 /// A kind that has figures.
@@ -58,6 +58,8 @@ pub(super) struct Follower {
     table: Arc<Table>,
     /// The list being read; the old one is served until it is complete.
     listed: Blocks,
+    /// What has been read of it since, a block at most: one copy for all of them.
+    rows: Vec<(Key, Row)>,
 }
 
 impl Follower {
@@ -65,14 +67,26 @@ impl Follower {
         Self {
             table,
             listed: Blocks::default(),
+            rows: Vec::new(),
         }
     }
 
     pub(super) fn take<K: Rendered + kube::Resource>(&mut self, event: Event<K>) {
         match event {
-            Event::Init => self.listed = Blocks::default(),
-            Event::InitApply(object) => self.listed.put(key(&object), &Row::of(&object)),
-            Event::InitDone => *self.table.blocks.write() = std::mem::take(&mut self.listed),
+            Event::Init => {
+                self.listed = Blocks::default();
+                self.rows.clear();
+            }
+            Event::InitApply(object) => {
+                self.rows.push((key(&object), Row::of(&object)));
+                if self.rows.len() == MOST_ROWS {
+                    self.listed.put_all(std::mem::take(&mut self.rows));
+                }
+            }
+            Event::InitDone => {
+                self.listed.put_all(std::mem::take(&mut self.rows));
+                *self.table.blocks.write() = std::mem::take(&mut self.listed);
+            }
             Event::Apply(object) => {
                 let row = Row::of(&object);
                 self.table.blocks.write().put(key(&object), &row);
