@@ -3,7 +3,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::SocketAddr;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
@@ -12,17 +12,18 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use k8s_openapi::api::admissionregistration::v1::{
     MutatingWebhookConfiguration, ValidatingWebhookConfiguration,
 };
-use k8s_openapi::api::core::v1::{Namespace, Service};
+use k8s_openapi::api::core::v1::Service;
+use kube::Api;
 use kube::api::PostParams;
-use kube::config::{KubeConfigOptions, Kubeconfig};
-use kube::{Api, Client};
 use serde_json::{Value, json};
 use tokio::net::{TcpListener, TcpStream};
-use tokio_util::sync::{CancellationToken, DropGuard};
 use toolforge_admission::{ClientConfigBase, webhook_configurations};
-use toolforge_apiserver::ApiServer;
-use toolforge_pki::Authority;
 use toolforge_testkit::eventually;
+
+#[path = "load/api.rs"]
+mod api;
+
+use api::Cluster;
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_toolforge");
 const WRITERS: usize = 20;
@@ -30,79 +31,30 @@ const WRITES: usize = 1000;
 /// After so many writes one replica is killed.
 const BEFORE: usize = 300;
 
-/// An API of the built-in cluster, and what is needed to be known to it.
-struct Cluster {
-    url: String,
-    authority: Authority,
-    admin: Client,
-    folder: tempfile::TempDir,
-    _running: DropGuard,
+/// The certificate of the replicas.
+fn certify(cluster: &Cluster) {
+    let served = cluster.authority.issue_server(&["127.0.0.1"]).unwrap();
+    let folder = cluster.folder.path();
+    std::fs::write(folder.join("tls.crt"), &served.certificate_pem).unwrap();
+    std::fs::write(folder.join("tls.key"), &served.key_pem).unwrap();
 }
 
-impl Cluster {
-    async fn start() -> Self {
-        let authority = Authority::create("cluster").unwrap();
-        let folder = tempfile::tempdir().unwrap();
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let url = format!("https://{}", listener.local_addr().unwrap());
-        let config = toolforge_apiserver::Config {
-            store_dir: folder.path().join("store"),
-            keys_dir: folder.path().join("keys"),
-            advertise: url.clone(),
-            server: authority.issue_server(&["127.0.0.1"]).unwrap(),
-            client_ca_pem: authority.certificate_pem().to_owned(),
-            node_client: authority.issue_client("kubelet-client", &[]).unwrap(),
-            service_network: u32::from(Ipv4Addr::new(127, 97, 0, 0)),
-        };
-        let api = ApiServer::open(config).await.unwrap();
-        let shutdown = CancellationToken::new();
-        let stop = shutdown.clone();
-        tokio::spawn(async move { api.run(listener, stop).await });
-        let identity = authority.issue_client("admin", &["system:masters"]).unwrap();
-        let text =
-            toolforge_serve::kubeconfig(&url, authority.certificate_pem(), &identity, "test", "default");
-        std::fs::write(folder.path().join("kubeconfig"), &text).unwrap();
-        let served = authority.issue_server(&["127.0.0.1"]).unwrap();
-        std::fs::write(folder.path().join("tls.crt"), &served.certificate_pem).unwrap();
-        std::fs::write(folder.path().join("tls.key"), &served.key_pem).unwrap();
-        let options = KubeConfigOptions::default();
-        let config =
-            kube::Config::from_custom_kubeconfig(Kubeconfig::from_yaml(&text).unwrap(), &options).await;
-        Self {
-            url,
-            authority,
-            admin: Client::try_from(config.unwrap()).unwrap(),
-            folder,
-            _running: shutdown.drop_guard(),
+/// The configurations of webhooks that are at this address.
+async fn register(cluster: &Cluster, address: SocketAddr) {
+    let base = ClientConfigBase::Url(format!("https://{address}"));
+    let parameters = PostParams::default();
+    for object in webhook_configurations(&base, Some(cluster.authority.certificate_pem()), false) {
+        if object["kind"] == "MutatingWebhookConfiguration" {
+            let api: Api<MutatingWebhookConfiguration> = Api::all(cluster.admin.clone());
+            api.create(&parameters, &serde_json::from_value(object).unwrap())
+                .await
+                .unwrap();
+        } else {
+            let api: Api<ValidatingWebhookConfiguration> = Api::all(cluster.admin.clone());
+            api.create(&parameters, &serde_json::from_value(object).unwrap())
+                .await
+                .unwrap();
         }
-    }
-
-    /// The configurations of webhooks that are at this address.
-    async fn register(&self, address: SocketAddr) {
-        let base = ClientConfigBase::Url(format!("https://{address}"));
-        let parameters = PostParams::default();
-        for object in webhook_configurations(&base, Some(self.authority.certificate_pem()), false) {
-            if object["kind"] == "MutatingWebhookConfiguration" {
-                let api: Api<MutatingWebhookConfiguration> = Api::all(self.admin.clone());
-                api.create(&parameters, &serde_json::from_value(object).unwrap())
-                    .await
-                    .unwrap();
-            } else {
-                let api: Api<ValidatingWebhookConfiguration> = Api::all(self.admin.clone());
-                api.create(&parameters, &serde_json::from_value(object).unwrap())
-                    .await
-                    .unwrap();
-            }
-        }
-    }
-
-    async fn tool(&self, name: &str) {
-        let namespace = format!("tool-{name}");
-        let object =
-            json!({"metadata": {"name": namespace, "labels": {"tenancy": "tool", "name": namespace}}});
-        let api: Api<Namespace> = Api::all(self.admin.clone());
-        let object: Namespace = serde_json::from_value(object).unwrap();
-        api.create(&PostParams::default(), &object).await.unwrap();
     }
 }
 
@@ -236,12 +188,13 @@ async fn write(services: Api<Service>, writer: usize, done: Arc<AtomicUsize>) {
 async fn of_two_replicas_one_is_killed_during_a_thousand_writes_and_nobody_sees_it() {
     let cluster = Cluster::start().await;
     cluster.tool("hello").await;
+    certify(&cluster);
     let (mut first, second) = (
         Replica::start(cluster.folder.path()),
         Replica::start(cluster.folder.path()),
     );
     let balancer = Balancer::start(vec![first.address, second.address]).await;
-    cluster.register(balancer.address).await;
+    register(&cluster, balancer.address).await;
     let services: Api<Service> = Api::namespaced(cluster.admin.clone(), "tool-hello");
     let done = Arc::new(AtomicUsize::new(0));
     let mut writers = tokio::task::JoinSet::new();
@@ -256,7 +209,7 @@ async fn of_two_replicas_one_is_killed_during_a_thousand_writes_and_nobody_sees_
     while let Some(writer) = writers.join_next().await {
         writer.unwrap();
     }
-    assert_eq!(done.load(Ordering::SeqCst), WRITES, "at {}", cluster.url);
+    assert_eq!(done.load(Ordering::SeqCst), WRITES);
     assert!(
         before.iter().all(|count| *count > 0),
         "both had been asked: {before:?}"
