@@ -67,11 +67,11 @@ pub fn admit_images(policy: &RegistryPolicy, workload: &Workload) -> Verdict {
             Ok(parsed) if holds(&policy.registries, &parsed) => {
                 if parsed.digest().is_some() {
                 } else if holds(&policy.pinned, &parsed) {
-                    offences.value(&DIGEST, workload.field(&place.field()), &quoted(image));
+                    offences.value(&DIGEST, workload.field(place.field()), &quoted(image));
                 } else if parsed.tag().is_none() {
                     offences.warn(
                         "images/tag",
-                        workload.field(&place.field()),
+                        workload.field(place.field()),
                         "no tag means :latest, whatever that is when a Pod starts; name a version or a digest",
                     );
                 }
@@ -80,7 +80,7 @@ pub fn admit_images(policy: &RegistryPolicy, workload: &Workload) -> Verdict {
             Ok(_) => String::new(),
             Err(error) => format!(": {error}"),
         };
-        let field = workload.field(&place.field());
+        let field = workload.field(place.field());
         let shown = shown(workload, &field, image, &problem);
         offences.shown_as(&law(policy), field, shown);
     }

@@ -63,7 +63,7 @@ pub(crate) fn check_ground(workload: &Workload) -> Offences {
         {
             refuse(
                 &WINDOWS,
-                &container.field("securityContext.windowsOptions"),
+                &container.field("securityContext.windowsOptions").to_string(),
                 "set",
             );
         }
@@ -80,7 +80,7 @@ fn check_addresses(container: &AnyContainer<'_>, refuse: &mut impl FnMut(&Law, &
         if let Some(address) = address.filter(|_| port.host_port.unwrap_or_default() == 0) {
             refuse(
                 &HOST_ADDRESS,
-                &container.field(&format!("ports[{i}].hostIP")),
+                &container.field(format!("ports[{i}].hostIP")).to_string(),
                 &quoted(address),
             );
         }
@@ -114,7 +114,7 @@ pub(crate) fn check_beside(policy: &PodSecurityPolicy, workload: &Workload, offe
             .filter(|_| selinux)
         {
             check_selinux(
-                &container.field("securityContext.seLinuxOptions"),
+                &container.field("securityContext.seLinuxOptions").to_string(),
                 options,
                 &mut refuse,
             );
@@ -124,7 +124,9 @@ pub(crate) fn check_beside(policy: &PodSecurityPolicy, workload: &Workload, offe
             .filter(|_| apparmor)
         {
             check_apparmor(
-                &container.field("securityContext.appArmorProfile.type"),
+                &container
+                    .field("securityContext.appArmorProfile.type")
+                    .to_string(),
                 &profile.type_,
                 &mut refuse,
             );

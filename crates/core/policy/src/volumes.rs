@@ -152,7 +152,7 @@ fn check_volume(
     let mount = policy.mount(&volume.name);
     let Some(source) = &volume.host_path else {
         if asks && mount.is_some() {
-            let field = workload.field(&format!("volumes[{index}].name"));
+            let field = workload.field(format!("volumes[{index}].name"));
             offences.value(&NAME, field, &quoted(&volume.name));
         }
         return;
@@ -162,7 +162,7 @@ fn check_volume(
         mount.path == source.path && (kind.is_empty() || kind == mount.kind)
     };
     let Some(mount) = mount.filter(same) else {
-        let field = workload.field(&format!("volumes[{index}].hostPath.path"));
+        let field = workload.field(format!("volumes[{index}].hostPath.path"));
         let found = format!("{field} is {} ({})", quoted(&source.path), quoted(&volume.name));
         offences.shown_as(&host_path_law(policy), field, found);
         return;
@@ -170,7 +170,7 @@ fn check_volume(
     for container in workload.containers() {
         for (i, place) in container.mounts.iter().enumerate() {
             if place.name == volume.name {
-                let field = workload.field(&container.field(&format!("volumeMounts[{i}]")));
+                let field = workload.field(container.field(format!("volumeMounts[{i}]")));
                 check_mount(mount, place, &field, offences);
             }
         }
@@ -207,7 +207,7 @@ fn check_node_selector(policy: &VolumesPolicy, workload: &Workload, offences: &m
                 "Pods labelled toolforge=tool run where the tools' volumes are".to_owned(),
                 format!("leave it out or use {}", quoted(wanted)),
             );
-            let field = workload.field(&format!("nodeSelector[{}]", quoted(key)));
+            let field = workload.field(format!("nodeSelector[{}]", quoted(key)));
             offences.value(&law, field, &quoted(other));
         }
     }

@@ -3,6 +3,7 @@
 mod shape;
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::ops::Bound;
 
 use k8s_openapi::api::core::v1::{
@@ -196,7 +197,7 @@ impl Workload {
     }
 
     /// Path of a field of the Pod specification, from the object's top.
-    pub(crate) fn field(&self, below: &str) -> String {
+    pub(crate) fn field(&self, below: impl fmt::Display) -> String {
         format!("{}.{below}", self.path)
     }
 
@@ -256,8 +257,10 @@ impl<'a> AnyContainer<'a> {
         any_container!(list, index, container)
     }
 
-    /// Path of a field of this container, from the Pod specification.
-    pub(crate) fn field(&self, below: &str) -> String {
-        format!("{}[{}].{below}", self.list, self.index)
+    /// Path of a field of this container, from the Pod specification. Put into words where something is wrong with the
+    /// field: most of the time nothing is.
+    pub(crate) fn field<D: fmt::Display>(&self, below: D) -> impl fmt::Display + use<D> {
+        let (list, index) = (self.list, self.index);
+        fmt::from_fn(move |f| write!(f, "{list}[{index}].{below}"))
     }
 }

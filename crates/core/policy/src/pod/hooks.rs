@@ -15,7 +15,7 @@ const PROBE_HOST: Law = Law::fixed(
 pub(super) fn check(container: &AnyContainer<'_>, refuse: &mut impl FnMut(&Law, &str, &str)) {
     let mut check_host = |field: String, host: Option<&str>| {
         if let Some(host) = host.filter(|host| !host.is_empty()) {
-            refuse(&PROBE_HOST, &container.field(&field), &quoted(host));
+            refuse(&PROBE_HOST, &container.field(field).to_string(), &quoted(host));
         }
     };
     for (name, probe) in container

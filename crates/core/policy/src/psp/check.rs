@@ -6,6 +6,8 @@ mod ids;
 mod volumes;
 mod words;
 
+use std::fmt::Display;
+
 use super::defaults::Defaults;
 use super::{Phase, PodSecurityPolicy};
 use crate::Workload;
@@ -130,12 +132,12 @@ impl Check<'_> {
         }
     }
 
-    fn refuse(&mut self, law: &Law, field: &str, value: &str) {
+    fn refuse(&mut self, law: &Law, field: impl Display, value: &str) {
         self.offences.value(law, self.workload.field(field), value);
     }
 
     /// Something that must be there is not. In a template it may still be put in when the Pod is made.
-    fn missing(&mut self, law: &Law, field: &str) {
+    fn missing(&mut self, law: &Law, field: impl Display) {
         if self.phase == Phase::Template {
             return;
         }

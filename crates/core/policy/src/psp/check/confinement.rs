@@ -1,6 +1,7 @@
 //! `SELinux`, seccomp and `AppArmor`: as fields, and as the annotations that came before them.
 
 use std::borrow::Cow;
+use std::fmt::Display;
 
 use k8s_openapi::api::core::v1::SELinuxOptions;
 
@@ -65,7 +66,7 @@ pub(super) fn check_container(
     if let Some(options) = own.and_then(|own| own.se_linux_options.as_ref()) {
         check_selinux(
             check,
-            &container.field("securityContext.seLinuxOptions"),
+            container.field("securityContext.seLinuxOptions"),
             Some(options),
         );
     }
@@ -119,7 +120,7 @@ fn check_container_apparmor(
     }
 }
 
-fn check_selinux(check: &mut Check<'_>, field: &str, given: Option<&SELinuxOptions>) {
+fn check_selinux(check: &mut Check<'_>, field: impl Display, given: Option<&SELinuxOptions>) {
     let strategy = &check.policy.spec().se_linux;
     let Some(wanted) = strategy
         .se_linux_options
@@ -140,7 +141,7 @@ fn check_selinux(check: &mut Check<'_>, field: &str, given: Option<&SELinuxOptio
     ] {
         let given = given.as_deref().unwrap_or_default();
         if given != wanted.as_deref().unwrap_or_default() {
-            check.refuse(&SELINUX, &format!("{field}.{name}"), &quoted(given));
+            check.refuse(&SELINUX, format!("{field}.{name}"), &quoted(given));
         }
     }
 }
@@ -155,7 +156,7 @@ fn seccomp_allowed(profiles: &Profiles, name: Option<&str>) -> bool {
         }
 }
 
-fn check_seccomp(check: &mut Check<'_>, field: &str, name: Option<&str>, shown: Option<&str>) {
+fn check_seccomp(check: &mut Check<'_>, field: impl Display, name: Option<&str>, shown: Option<&str>) {
     if seccomp_allowed(&check.policy.seccomp, name) {
         return;
     }
@@ -185,7 +186,7 @@ fn seccomp_law(profiles: &Profiles) -> Law {
 }
 
 /// A policy that says nothing of `AppArmor` allows everything; one that names profiles demands one of them.
-fn check_apparmor(check: &mut Check<'_>, field: &str, name: Option<&str>, shown: Option<&str>) {
+fn check_apparmor(check: &mut Check<'_>, field: impl Display, name: Option<&str>, shown: Option<&str>) {
     let profiles = &check.policy.apparmor;
     if profiles.allowed.is_none() {
         return;

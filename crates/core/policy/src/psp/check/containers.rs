@@ -33,11 +33,7 @@ pub(super) fn check(check: &mut Check<'_>, container: &AnyContainer<'_>, default
     let spec = check.policy.spec();
     let own = container.security;
     if own.and_then(|own| own.privileged) == Some(true) && !spec.privileged {
-        check.refuse(
-            &PRIVILEGED,
-            &container.field("securityContext.privileged"),
-            "true",
-        );
+        check.refuse(&PRIVILEGED, container.field("securityContext.privileged"), "true");
     }
     if !check.policy.allows_escalation() {
         let given = own
@@ -89,7 +85,7 @@ fn must(
     if given == Some(wanted) {
         return;
     }
-    let field = container.field(&format!("securityContext.{name}"));
+    let field = container.field(format!("securityContext.{name}"));
     match given {
         Some(given) => check.refuse(law, &field, &given.to_string()),
         None => check.missing(law, &field),
@@ -107,7 +103,7 @@ fn check_added(check: &mut Check<'_>, container: &AnyContainer<'_>) {
     {
         let allowed = |names: &[String]| names.iter().any(|name| name == "*" || name == added);
         if !allowed(&spec.allowed_capabilities) && !spec.default_add_capabilities.contains(added) {
-            let field = container.field(&format!("securityContext.capabilities.add[{i}]"));
+            let field = container.field(format!("securityContext.capabilities.add[{i}]"));
             check.refuse(&capabilities_law(check), &field, &quoted(added));
         }
     }
@@ -174,7 +170,7 @@ fn check_ports(check: &mut Check<'_>, container: &AnyContainer<'_>) {
         let law = Law::spoken(HOST_PORT, sentence, "use containerPort and a Service".to_owned());
         check.refuse(
             &law,
-            &container.field(&format!("ports[{i}].hostPort")),
+            container.field(format!("ports[{i}].hostPort")),
             &number.to_string(),
         );
     }

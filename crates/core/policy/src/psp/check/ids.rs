@@ -1,5 +1,7 @@
 //! Users and groups: those of the Pod, and those that are in effect in a container.
 
+use std::fmt::Display;
+
 use super::super::IdRule;
 use super::super::defaults::ContainerDefaults;
 use super::super::spec::IdStrategy;
@@ -57,7 +59,7 @@ fn check_supplemental_groups(check: &mut Check<'_>) {
         check.missing(&law(Id::Further, strategy), FIELD);
     }
     for (i, id) in given.iter().enumerate() {
-        check_id(check, Id::Further, strategy, &format!("{FIELD}[{i}]"), *id);
+        check_id(check, Id::Further, strategy, format!("{FIELD}[{i}]"), *id);
     }
 }
 
@@ -111,7 +113,7 @@ fn check_non_root(check: &mut Check<'_>, container: &AnyContainer<'_>, defaults:
     }
 }
 
-fn check_id(check: &mut Check<'_>, of: Id, strategy: &IdStrategy, field: &str, id: i64) {
+fn check_id(check: &mut Check<'_>, of: Id, strategy: &IdStrategy, field: impl Display, id: i64) {
     if !strategy.allows(id) {
         check.refuse(&law(of, strategy), field, &id.to_string());
     }

@@ -32,7 +32,7 @@ pub(super) fn check(check: &mut Check<'_>) {
         }
         // A kind that this program does not know looks as if there were none.
         if !some {
-            let field = workload.field(&format!("volumes[{i}]"));
+            let field = workload.field(format!("volumes[{i}]"));
             let found = format!("{field} ({}) is of another kind", quoted(&volume.name));
             check.offences.shown_as(&kind_law(&policy.volumes), field, found);
         }
@@ -92,13 +92,13 @@ fn refuse_kind(check: &mut Check<'_>, index: usize, volume: &Volume, kind: &str)
     if let Some(path) = &volume.host_path {
         check.refuse(
             &HOST_PATH,
-            &format!("volumes[{index}].hostPath.path"),
+            format!("volumes[{index}].hostPath.path"),
             &quoted(&path.path),
         );
         return;
     }
     let law = kind_law(&check.policy.spec().volumes);
-    let field = check.workload.field(&format!("volumes[{index}]"));
+    let field = check.workload.field(format!("volumes[{index}]"));
     let found = format!("{field} ({}) is of the kind {kind}", quoted(&volume.name));
     check.offences.shown_as(&law, field, found);
 }
@@ -120,7 +120,7 @@ fn check_host_path(check: &mut Check<'_>, index: usize, volume: &Volume, source:
     if rules.peek().is_none() {
         check.refuse(
             &HOST_PATH,
-            &format!("volumes[{index}].hostPath.path"),
+            format!("volumes[{index}].hostPath.path"),
             &quoted(&source.path),
         );
         return;
@@ -131,7 +131,7 @@ fn check_host_path(check: &mut Check<'_>, index: usize, volume: &Volume, source:
     for container in check.workload.containers() {
         for (i, mount) in container.mounts.iter().enumerate() {
             if mount.name == volume.name && mount.read_only != Some(true) {
-                let field = container.field(&format!("volumeMounts[{i}].readOnly"));
+                let field = container.field(format!("volumeMounts[{i}].readOnly"));
                 check.refuse(
                     &READ_ONLY,
                     &field,
