@@ -7,7 +7,7 @@ use std::borrow::Cow;
 use std::cell::RefCell;
 use std::fmt;
 
-use serde::de::{DeserializeSeed, IgnoredAny, MapAccess, SeqAccess, Visitor};
+use serde::de::{DeserializeSeed, Error as _, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde_json::Number;
 
 mod deserializer;
@@ -36,10 +36,12 @@ pub(crate) struct Fields<'a>(Vec<(Cow<'a, str>, Json<'a>)>);
 /// `managedFields` of the objects under review are left out: no guard judges them, and they are often half of an object.
 ///
 /// # Errors
-/// When the bytes are no JSON, or nest deeper than 128.
+/// When the bytes are no JSON, which is UTF-8 (RFC 8259, section 8.1), or nest deeper than 128.
 pub(crate) fn read(body: &[u8]) -> Result<(Json<'_>, Option<String>), serde_json::Error> {
+    // Once for all of it: the reader would look at each text anew.
+    let text = std::str::from_utf8(body).map_err(serde_json::Error::custom)?;
     let twice = RefCell::new(None);
-    let mut reader = serde_json::Deserializer::from_slice(body);
+    let mut reader = serde_json::Deserializer::from_str(text);
     let value = Once {
         twice: &twice,
         place: Place::Review,

@@ -259,7 +259,11 @@ mod tests {
             let error = Review::read(body.as_bytes()).unwrap_err().to_string();
             assert!(error.contains(sentence), "{error}");
         }
-        assert!(Review::read(&[0xff, 0xfe]).is_err());
+        let error = Review::read(b"{\"kind\": \"\xff\"}").unwrap_err().to_string();
+        assert!(
+            error.contains("in JSON: invalid utf-8 sequence") && error.contains("index 10"),
+            "{error}"
+        );
     }
 
     #[test]

@@ -6,7 +6,8 @@ use std::time::{Instant, SystemTime};
 use axum::Router;
 use axum::extract::{Request, State};
 use axum::http::StatusCode;
-use axum::response::{IntoResponse, Json, Response};
+use axum::http::header::CONTENT_TYPE;
+use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use kube::Client;
 use tokio::net::TcpListener;
@@ -16,6 +17,7 @@ use toolforge_policy::Policies;
 use toolforge_serve::Presented;
 
 use crate::accounts::Accounts;
+use crate::answer::Answered;
 use crate::body::Room;
 use crate::error::AdmissionError;
 use crate::grants::Grants;
@@ -115,9 +117,21 @@ async fn review(guard: Guard, State(shared): State<Arc<Shared>>, request: Reques
         operation: review.request.operation.name(),
         verdict: answer.name(),
     };
-    let response = Json(review.answered(&answer)).into_response();
+    let response = written(&review.answered(&answer));
     shared.metrics.answered(&reviewed, began.elapsed());
     response
+}
+
+/// The answer as it is sent, written in one piece.
+fn written(answered: &Answered<'_>) -> Response {
+    match serde_json::to_vec(answered) {
+        Ok(json) => ([(CONTENT_TYPE, "application/json")], json).into_response(),
+        Err(error) => (
+            StatusCode::INTERNAL_SERVER_ERROR,
+            format!("the answer cannot be written: {error}\n"),
+        )
+            .into_response(),
+    }
 }
 
 fn unreadable(shared: &Shared, status: StatusCode, reason: &'static str, error: &str) -> Response {
