@@ -10,18 +10,21 @@ const SHORT: usize = 3;
 const MOST_ERRORS: usize = 2;
 
 /// The names nearest to `asked`, nearest first. Every visit of an unknown tool looks at every name, so what cannot be near
-/// is passed over by its length and its letters, which come with it.
+/// is passed over by its outline; `outlines` has one for each of `names`.
 pub(crate) fn near_misses<'a>(
     asked: &str,
-    names: impl Iterator<Item = (Letters, &'a ToolName)>,
+    outlines: &[Outline],
+    names: impl Fn(usize) -> &'a ToolName,
 ) -> Vec<&'a ToolName> {
     let forgiven = if asked.len() <= SHORT { 1 } else { MOST_ERRORS };
-    let letters = Letters::of(asked);
+    let asked_outline = Outline::of(asked);
     let mut rows = Rows::default();
-    let mut near: Vec<(usize, &ToolName)> = names
-        .filter(|(_, name)| name.as_str().len().abs_diff(asked.len()) <= forgiven)
-        .filter(|(of_name, _)| letters.may_be_near(*of_name))
-        .filter_map(|(_, name)| {
+    let mut near: Vec<(usize, &ToolName)> = outlines
+        .iter()
+        .enumerate()
+        .filter(|(_, outline)| asked_outline.may_be_near(**outline, forgiven))
+        .filter_map(|(place, _)| {
+            let name = names(place);
             let distance = rows.distance_within(forgiven, asked.as_bytes(), name.as_str().as_bytes())?;
             Some((distance, name))
         })
@@ -33,15 +36,35 @@ pub(crate) fn near_misses<'a>(
         .collect()
 }
 
+/// As much of a name as rules out most of those that are not near. They lie side by side, apart from the names.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Outline {
+    letters: Letters,
+    length: usize,
+}
+
+impl Outline {
+    pub(crate) fn of(name: &str) -> Self {
+        Self {
+            letters: Letters::of(name),
+            length: name.len(),
+        }
+    }
+
+    fn may_be_near(self, other: Self, forgiven: usize) -> bool {
+        self.length.abs_diff(other.length) <= forgiven && self.letters.may_be_near(other.letters)
+    }
+}
+
 /// Which bytes a name has, a bit each, and which it has at least twice, another bit each; some share theirs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Letters(u64);
+struct Letters(u64);
 
 impl Letters {
     /// How many bits there are of each kind.
     const OF_A_KIND: u8 = 32;
 
-    pub(crate) fn of(name: &str) -> Self {
+    fn of(name: &str) -> Self {
         let (once, twice) = name.bytes().fold((0_u64, 0_u64), |(once, twice), byte| {
             let bit = 1 << (byte % Self::OF_A_KIND);
             (once | bit, twice | (once & bit))
@@ -108,7 +131,7 @@ mod tests {
     use proptest::prelude::*;
     use toolforge_model::ToolName;
 
-    use super::{Letters, MOST_ERRORS, Rows, near_misses};
+    use super::{MOST_ERRORS, Outline, Rows, near_misses};
 
     fn distance(a: &[u8], b: &[u8]) -> usize {
         Rows::default().distance_within(usize::MAX, a, b).unwrap()
@@ -116,7 +139,8 @@ mod tests {
 
     fn suggested(asked: &str, names: &[&str]) -> Vec<String> {
         let names: Vec<ToolName> = names.iter().map(|name| name.parse().unwrap()).collect();
-        near_misses(asked, names.iter().map(|name| (Letters::of(name.as_str()), name)))
+        let outlines: Vec<Outline> = names.iter().map(|name| Outline::of(name.as_str())).collect();
+        near_misses(asked, &outlines, |place| &names[place])
             .into_iter()
             .map(ToString::to_string)
             .collect()
@@ -153,9 +177,11 @@ mod tests {
         }
 
         #[test]
-        fn letters_never_rule_out_what_is_near(a in "[a-c0-9-]{0,8}", b in "[a-c0-9-]{0,8}") {
-            let near = distance(a.as_bytes(), b.as_bytes()) <= MOST_ERRORS;
-            prop_assert!(!near || Letters::of(&a).may_be_near(Letters::of(&b)), "{} {}", a, b);
+        fn outlines_never_rule_out_what_is_near(
+            a in "[a-c0-9-]{0,8}", b in "[a-c0-9-]{0,8}", forgiven in 1..=MOST_ERRORS
+        ) {
+            let near = distance(a.as_bytes(), b.as_bytes()) <= forgiven;
+            prop_assert!(!near || Outline::of(&a).may_be_near(Outline::of(&b), forgiven), "{} {}", a, b);
         }
 
         #[test]

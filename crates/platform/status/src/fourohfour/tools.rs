@@ -2,69 +2,72 @@
 
 use toolforge_model::{Maintainer, ToolName};
 
-use super::near::{Letters, near_misses};
+use super::near::{Outline, near_misses};
 
-/// All tools with their maintainers, sorted by name: in one piece, for every visit of an unknown tool reads through it.
+/// All tools with their maintainers, sorted by name.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Tools(Vec<Tool>);
+pub struct Tools {
+    all: Vec<Tool>,
+    /// One for each of `all`: every visit of an unknown tool reads through them.
+    outlines: Vec<Outline>,
+}
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Tool {
     name: ToolName,
-    /// Not read out of the name at each visit.
-    letters: Letters,
     maintainers: Vec<Maintainer>,
 }
 
 impl Tools {
     /// Who looks after a tool; nothing where there is no such tool.
     pub fn maintainers(&self, name: &ToolName) -> Option<&[Maintainer]> {
-        Some(&self.0[self.place(name.as_str()).ok()?].maintainers)
+        Some(&self.all[self.place(name.as_str()).ok()?].maintainers)
     }
 
     /// The tool with this name, in any form.
     pub(crate) fn named(&self, name: &str) -> Option<&ToolName> {
-        Some(&self.0[self.place(name).ok()?].name)
+        Some(&self.all[self.place(name).ok()?].name)
     }
 
     /// The tools whose names are nearest to this one, nearest first.
     pub(crate) fn near(&self, name: &str) -> Vec<&ToolName> {
-        near_misses(name, self.0.iter().map(|tool| (tool.letters, &tool.name)))
+        near_misses(name, &self.outlines, |place| &self.all[place].name)
     }
 
     /// Their names.
     pub fn names(&self) -> impl Iterator<Item = &ToolName> {
-        self.0.iter().map(|tool| &tool.name)
+        self.all.iter().map(|tool| &tool.name)
     }
 
     pub(crate) fn insert(&mut self, name: ToolName, maintainers: Vec<Maintainer>) {
         let place = self.place(name.as_str());
-        let letters = Letters::of(name.as_str());
-        let tool = Tool {
-            name,
-            letters,
-            maintainers,
-        };
+        let outline = Outline::of(name.as_str());
+        let tool = Tool { name, maintainers };
         match place {
-            Ok(there) => self.0[there] = tool,
+            Ok(there) => self.all[there] = tool,
             // The API lists by name, so that this is the end while the list is read.
-            Err(between) => self.0.insert(between, tool),
+            Err(between) => {
+                self.all.insert(between, tool);
+                self.outlines.insert(between, outline);
+            }
         }
     }
 
     pub(crate) fn remove(&mut self, name: &ToolName) {
         if let Ok(there) = self.place(name.as_str()) {
-            self.0.remove(there);
+            self.all.remove(there);
+            self.outlines.remove(there);
         }
     }
 
     pub(crate) fn clear(&mut self) {
-        self.0.clear();
+        self.all.clear();
+        self.outlines.clear();
     }
 
     /// Where a tool is, or would be.
     fn place(&self, name: &str) -> Result<usize, usize> {
-        self.0.binary_search_by(|tool| tool.name.as_str().cmp(name))
+        self.all.binary_search_by(|tool| tool.name.as_str().cmp(name))
     }
 }
 
@@ -96,5 +99,8 @@ mod tests {
         }
         assert_eq!(tools.maintainers(&"beta".parse().unwrap()), None);
         assert!(tools.named("gamma").is_some());
+        assert_eq!(tools.near("gama"), [tools.named("gamma").unwrap()]);
+        tools.clear();
+        assert!(tools.near("gama").is_empty());
     }
 }
