@@ -42,17 +42,19 @@ where
         .boxed()
 }
 
-/// A watch from a version on, for as long as the API keeps it open: as [`Api::watch`].
+/// A watch from a version on, for as long as the API keeps it open: as [`Api::watch`]. Objects are read as `T`, which is
+/// `K` or what somebody needs of it.
 ///
 /// # Errors
 /// When the API does not begin it.
-pub async fn watch_once<K>(
+pub async fn watch_once<K, T>(
     api: &Api<K>,
     parameters: &WatchParams,
     version: &str,
-) -> kube::Result<BoxStream<'static, kube::Result<WatchEvent<K>>>>
+) -> kube::Result<BoxStream<'static, kube::Result<WatchEvent<T>>>>
 where
-    K: Resource + Clone + DeserializeOwned + Send + 'static,
+    K: Resource + Clone,
+    T: DeserializeOwned + Send + 'static,
 {
     let events = watch_unread_once(Unread::api(api.clone()), parameters, version).await?;
     Ok(events

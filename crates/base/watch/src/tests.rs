@@ -83,7 +83,7 @@ async fn a_single_watch_tells_bookmarks_and_ends_with_the_answer() {
 "#;
     let (api, _) = api(&[body]);
     let events = watch_once(&api, &WatchParams::default(), "3").await.unwrap();
-    let events: Vec<_> = events.collect().await;
+    let events: Vec<kube::Result<WatchEvent<ConfigMap>>> = events.collect().await;
     assert!(
         matches!(&events[0], Ok(WatchEvent::Added(object)) if object.metadata.name.as_deref() == Some("a"))
     );

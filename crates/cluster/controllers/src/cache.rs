@@ -7,13 +7,11 @@
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
-use kube::Resource;
 use parking_lot::{Mutex, RwLock};
 use tokio::sync::watch;
 
 use crate::key::Key;
-use crate::lean;
-use crate::owner::controller_of;
+use crate::object::Object;
 
 /// What changed: `old` and `new` are absent for objects that were not there before or are gone now.
 pub(crate) struct Change<'a, K> {
@@ -39,8 +37,6 @@ pub(crate) struct Cache<K> {
     /// Held while a change is made and told, so that handlers see changes in order.
     turn: Mutex<()>,
     synced: watch::Sender<bool>,
-    /// Takes out of an object what nobody here reads.
-    thin: fn(&mut K),
 }
 
 type Controlled<K> = HashMap<(String, String), BTreeMap<String, Arc<K>>>;
@@ -53,19 +49,18 @@ struct State<K> {
     seen: u64,
 }
 
-impl<K: Resource> Cache<K> {
+impl<K: Object> Cache<K> {
     /// An empty cache, not yet synchronised.
     pub(crate) fn new() -> Self {
-        Self::holding(None, lean::thin)
+        Self::holding(None)
     }
 
-    /// An empty cache that can be asked for what a controller owns: see [`Cache::claimable`]. `thin` is shown every
-    /// object before it is kept.
-    pub(crate) fn with_controllers(thin: fn(&mut K)) -> Self {
-        Self::holding(Some(HashMap::new()), thin)
+    /// An empty cache that can be asked for what a controller owns: see [`Cache::claimable`].
+    pub(crate) fn with_controllers() -> Self {
+        Self::holding(Some(HashMap::new()))
     }
 
-    fn holding(controlled: Option<Controlled<K>>, thin: fn(&mut K)) -> Self {
+    fn holding(controlled: Option<Controlled<K>>) -> Self {
         Self {
             state: RwLock::new(State {
                 objects: BTreeMap::new(),
@@ -75,13 +70,7 @@ impl<K: Resource> Cache<K> {
             handlers: RwLock::new(Vec::new()),
             turn: Mutex::new(()),
             synced: watch::Sender::new(false),
-            thin,
         }
-    }
-
-    /// Takes out of `object` what the cache would not keep: for who gathers many before [`Cache::replace`].
-    pub(crate) fn thin(&self, object: &mut K) {
-        (self.thin)(object);
     }
 
     /// Calls `handler` for every change from now on.
@@ -145,10 +134,10 @@ impl<K: Resource> Cache<K> {
 
     /// Takes the answer to one of our own writes, unless the watch or a later answer is already past it.
     pub(crate) fn absorb(&self, mut object: K) {
-        self.thin(&mut object);
+        object.thin();
         let _turn = self.turn.lock();
-        let version = version_of(&object);
-        let known = self.by_key(&Key::of(&object)).map(|known| version_of(&*known));
+        let version = object.written_at();
+        let known = self.by_key(&Key::of(&object)).map(|known| known.written_at());
         if version > self.state.read().seen && known.is_none_or(|known| known < version) {
             self.put(&Arc::new(object));
         }
@@ -162,12 +151,12 @@ impl<K: Resource> Cache<K> {
 
     /// Takes an addition or modification from the watch.
     pub(crate) fn apply(&self, mut object: K) {
-        self.thin(&mut object);
+        object.thin();
         let _turn = self.turn.lock();
-        let version = version_of(&object);
+        let version = object.written_at();
         self.saw(version);
         let known = self.by_key(&Key::of(&object));
-        if known.is_none_or(|known| version_of(&*known) < version || version == 0) {
+        if known.is_none_or(|known| known.written_at() < version || version == 0) {
             self.put(&Arc::new(object));
         }
     }
@@ -175,7 +164,7 @@ impl<K: Resource> Cache<K> {
     /// Takes a deletion from the watch.
     pub(crate) fn remove(&self, object: &K) {
         let _turn = self.turn.lock();
-        self.saw(version_of(object));
+        self.saw(object.written_at());
         self.take_same(object);
     }
 
@@ -192,7 +181,7 @@ impl<K: Resource> Cache<K> {
         let gone: Vec<Key> = self
             .all()
             .iter()
-            .filter(|known| version_of(&***known) <= version)
+            .filter(|known| known.written_at() <= version)
             .map(|known| Key::of(&**known))
             .filter(|key| !objects.contains_key(key))
             .collect();
@@ -200,8 +189,8 @@ impl<K: Resource> Cache<K> {
             self.take(&key);
         }
         for (key, object) in objects {
-            let newer = version_of(&*object);
-            let known = self.by_key(&key).map(|known| version_of(&*known));
+            let newer = object.written_at();
+            let known = self.by_key(&key).map(|known| known.written_at());
             if known.is_none_or(|known| known < newer || newer == 0) {
                 self.put(&object);
             }
@@ -241,10 +230,7 @@ impl<K: Resource> Cache<K> {
     /// Takes `object` out, but not another one that has its name by now.
     fn take_same(&self, object: &K) {
         let key = Key::of(object);
-        if self
-            .by_key(&key)
-            .is_some_and(|known| known.meta().uid == object.meta().uid)
-        {
+        if self.by_key(&key).is_some_and(|known| known.uid() == object.uid()) {
             self.take(&key);
         }
     }
@@ -277,13 +263,13 @@ impl<K: Resource> Cache<K> {
     }
 }
 
-impl<K: Resource> State<K> {
+impl<K: Object> State<K> {
     fn reindex(&mut self, key: &Key, old: Option<&Arc<K>>, new: Option<&Arc<K>>) {
         let Some(controlled) = &mut self.controlled else {
             return;
         };
         let place = |object: &Arc<K>| {
-            let uid = controller_of(object.meta()).map_or("", |owner| owner.uid.as_str());
+            let uid = object.controller_uid().unwrap_or_default();
             (key.namespace.clone(), uid.to_owned())
         };
         if let Some(place) = old.map(place)
@@ -299,11 +285,6 @@ impl<K: Resource> State<K> {
             all.insert(key.name.clone(), Arc::clone(new));
         }
     }
-}
-
-/// The place of an object's last write in the order of all writes; 0 if it has none.
-fn version_of<K: Resource>(object: &K) -> u64 {
-    parse_version(object.meta().resource_version.as_deref())
 }
 
 /// A resource version as a number; 0 for none.

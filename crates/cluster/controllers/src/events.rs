@@ -15,6 +15,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::debug;
 
 use crate::kept::MANAGER;
+use crate::object::Object;
 
 /// Events waiting to be written; more are dropped, for they only explain and never carry state.
 const WAITING: usize = 1024;
@@ -69,7 +70,7 @@ impl Recorder {
     }
 
     /// Records an event about `object` on behalf of `component`.
-    pub(crate) fn record<K: Resource<DynamicType = ()>>(
+    pub(crate) fn record<K: Object<Kind: Resource<DynamicType = ()>>>(
         &self,
         component: &'static str,
         object: &K,
@@ -78,13 +79,12 @@ impl Recorder {
         message: String,
     ) {
         let reason = reason.into();
-        let meta = object.meta();
         let about = About {
-            api_version: K::api_version(&()).into_owned(),
-            kind: K::kind(&()).into_owned(),
-            namespace: meta.namespace.clone().unwrap_or_default(),
-            name: meta.name.clone().unwrap_or_default(),
-            uid: meta.uid.clone().unwrap_or_default(),
+            api_version: K::Kind::api_version(&()).into_owned(),
+            kind: K::Kind::kind(&()).into_owned(),
+            namespace: object.namespace().to_owned(),
+            name: object.name().to_owned(),
+            uid: object.uid().to_owned(),
         };
         let note = Note {
             about,

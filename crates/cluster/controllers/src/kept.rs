@@ -7,13 +7,14 @@ use std::sync::Arc;
 
 use k8s_openapi::NamespaceResourceScope;
 use kube::api::{DeleteParams, Patch, PatchParams, PostParams, Preconditions, PropagationPolicy};
+use kube::core::Request;
 use kube::{Api, Client, Resource};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
 use crate::cache::Cache;
-use crate::lean;
+use crate::object::Object;
 
 /// The field manager of all controllers.
 pub(crate) const MANAGER: &str = "kube-controller-manager";
@@ -41,77 +42,77 @@ impl<K> Deref for Kept<K> {
     }
 }
 
-impl<K: Resource<DynamicType = ()>> Kept<K> {
+impl<K: Object<Kind: Resource<DynamicType = ()>>> Kept<K> {
     /// An empty one.
     pub(crate) fn new(client: &Client) -> Self {
-        Self::thinned(client, lean::thin)
-    }
-
-    /// An empty one that keeps of each object what `thin` leaves.
-    pub(crate) fn thinned(client: &Client, thin: fn(&mut K)) -> Self {
         Self {
             client: client.clone(),
-            cache: Arc::new(Cache::with_controllers(thin)),
+            cache: Arc::new(Cache::with_controllers()),
         }
     }
 
     /// The API over all namespaces.
-    pub(crate) fn everywhere(&self) -> Api<K> {
+    pub(crate) fn everywhere(&self) -> Api<K::Kind> {
         Api::all(self.client.clone())
     }
 }
 
 impl<K> Kept<K>
 where
-    K: Resource<DynamicType = (), Scope = NamespaceResourceScope>
-        + Clone
-        + Debug
-        + Serialize
-        + DeserializeOwned,
+    K: Object + Clone + Debug + DeserializeOwned,
+    K::Kind: Resource<DynamicType = (), Scope = NamespaceResourceScope> + Serialize,
 {
     /// The API in one namespace.
-    pub(crate) fn api(&self, namespace: &str) -> Api<K> {
+    pub(crate) fn api(&self, namespace: &str) -> Api<K::Kind> {
         Api::namespaced(self.client.clone(), namespace)
     }
 
     /// Creates `object` in its namespace.
-    pub(crate) async fn create(&self, object: &K) -> Result<K, kube::Error> {
-        let made = self.api(namespace_of(object)).create(&written(), object).await?;
-        self.absorb(made.clone());
-        Ok(made)
+    pub(crate) async fn create(&self, object: &K::Kind) -> Result<K, kube::Error> {
+        let request = requests::<K>(object.namespace()).create(&written(), text(object)?);
+        self.write(request).await
     }
 
     /// Replaces `object`, which carries the resource version that it was read at.
-    pub(crate) async fn replace(&self, object: &K) -> Result<K, kube::Error> {
-        let made = self
-            .api(namespace_of(object))
-            .replace(name_of(object), &written(), object)
-            .await?;
-        self.absorb(made.clone());
-        Ok(made)
+    pub(crate) async fn replace(&self, object: &K::Kind) -> Result<K, kube::Error> {
+        let request = requests::<K>(object.namespace()).replace(object.name(), &written(), text(object)?);
+        self.write(request).await
     }
 
     /// Replaces the status of `object`, which carries the resource version that it was read at.
-    pub(crate) async fn replace_status(&self, object: &K) -> Result<K, kube::Error> {
-        let made = self
-            .api(namespace_of(object))
-            .replace_status(name_of(object), &written(), object)
-            .await?;
-        self.absorb(made.clone());
-        Ok(made)
+    pub(crate) async fn replace_status(&self, object: &K::Kind) -> Result<K, kube::Error> {
+        let requests = requests::<K>(object.namespace());
+        let request = requests.replace_subresource("status", object.name(), &written(), text(object)?);
+        self.write(request).await
     }
 
     /// Merges `patch` into `object` if it is still that one (same uid).
     pub(crate) async fn merge(&self, object: &K, mut patch: Value) -> Result<K, kube::Error> {
-        patch["metadata"]["uid"] = json!(object.meta().uid);
-        let api = self.api(namespace_of(object));
-        let made = api
-            .patch(
-                name_of(object),
-                &PatchParams::apply(MANAGER),
-                &Patch::Merge(patch),
-            )
-            .await?;
+        patch["metadata"]["uid"] = json!(object.uid());
+        let parameters = PatchParams::apply(MANAGER);
+        let request =
+            requests::<K>(object.namespace()).patch(object.name(), &parameters, &Patch::Merge(patch));
+        self.write(request).await
+    }
+
+    /// Merges `status` into that of `object`, lists by the keys of their kind, if nobody has written it since.
+    pub(crate) async fn merge_status(&self, object: &K, status: &Value) -> Result<K, kube::Error> {
+        let version = object.written_at().to_string();
+        let metadata = json!({"uid": object.uid(), "resourceVersion": version});
+        let patch = Patch::Strategic(json!({"metadata": metadata, "status": status}));
+        let requests = requests::<K>(object.namespace());
+        let request =
+            requests.patch_subresource("status", object.name(), &PatchParams::apply(MANAGER), &patch);
+        self.write(request).await
+    }
+
+    /// Sends a request that is answered with the object as it is then.
+    async fn write(
+        &self,
+        request: Result<http::Request<Vec<u8>>, kube::core::request::Error>,
+    ) -> Result<K, kube::Error> {
+        let request = request.map_err(kube::Error::BuildRequest)?;
+        let made: K = self.client.request(request).await?;
         self.absorb(made.clone());
         Ok(made)
     }
@@ -142,19 +143,17 @@ where
         let params = DeleteParams {
             propagation_policy: params.propagation_policy.or(Some(PropagationPolicy::Background)),
             preconditions: Some(Preconditions {
-                uid: object.meta().uid.clone(),
+                uid: Some(object.uid().to_owned()),
                 resource_version: None,
             }),
             ..params
         };
-        match self
-            .api(namespace_of(object))
-            .delete(name_of(object), &params)
-            .await
-        {
+        let request = requests::<K>(object.namespace()).delete(object.name(), &params);
+        let request = request.map_err(kube::Error::BuildRequest)?;
+        match self.client.request_status::<K>(request).await {
             Ok(answer) => {
                 match answer.left() {
-                    Some(dying) if dying.meta().deletion_timestamp.is_some() => self.absorb(dying),
+                    Some(dying) if dying.is_dying() => self.absorb(dying),
                     _ => self.forget(object),
                 }
                 Ok(())
@@ -175,10 +174,14 @@ fn written() -> PostParams {
     }
 }
 
-fn namespace_of<K: Resource>(object: &K) -> &str {
-    object.meta().namespace.as_deref().unwrap_or_default()
+/// The requests about objects of a namespace.
+fn requests<K>(namespace: &str) -> Request
+where
+    K: Object<Kind: Resource<DynamicType = ()>>,
+{
+    Request::new(K::Kind::url_path(&(), Some(namespace)))
 }
 
-fn name_of<K: Resource>(object: &K) -> &str {
-    object.meta().name.as_deref().unwrap_or_default()
+fn text<K: Serialize>(object: &K) -> Result<Vec<u8>, kube::Error> {
+    serde_json::to_vec(object).map_err(kube::Error::SerdeError)
 }

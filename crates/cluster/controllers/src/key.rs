@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use kube::Resource;
+use crate::object::Object;
 
 /// The name of an object, with an empty namespace for those of the cluster.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -23,12 +23,8 @@ impl Key {
     }
 
     /// The key of `object`.
-    pub(crate) fn of<K: Resource>(object: &K) -> Self {
-        let meta = object.meta();
-        Self::new(
-            meta.namespace.clone().unwrap_or_default(),
-            meta.name.clone().unwrap_or_default(),
-        )
+    pub(crate) fn of<K: Object>(object: &K) -> Self {
+        Self::new(object.namespace(), object.name())
     }
 }
 

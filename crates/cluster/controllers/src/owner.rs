@@ -1,19 +1,19 @@
 //! Who owns what: controller references, and which objects a controller claims, adopts or lets go.
 //! Pure but for [`settle`], which writes the claims down.
 
-use std::collections::BTreeMap;
 use std::fmt::Debug;
 use std::sync::Arc;
 
 use k8s_openapi::NamespaceResourceScope;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{LabelSelector, ObjectMeta, OwnerReference};
 use kube::Resource;
-use kube::core::{Selector, SelectorExt};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::json;
 
 use crate::kept::Kept;
+use crate::object::Object;
+use crate::selection::Selection;
 
 /// The owner that controls an object.
 pub(crate) fn controller_of(meta: &ObjectMeta) -> Option<&OwnerReference> {
@@ -25,12 +25,12 @@ pub(crate) fn controller_of(meta: &ObjectMeta) -> Option<&OwnerReference> {
 }
 
 /// A reference that makes `owner` the controller of what carries it.
-pub(crate) fn controlled_by<K: Resource<DynamicType = ()>>(owner: &K) -> OwnerReference {
+pub(crate) fn controlled_by<K: Object<Kind: Resource<DynamicType = ()>>>(owner: &K) -> OwnerReference {
     OwnerReference {
-        api_version: K::api_version(&()).into_owned(),
-        kind: K::kind(&()).into_owned(),
-        name: owner.meta().name.clone().unwrap_or_default(),
-        uid: owner.meta().uid.clone().unwrap_or_default(),
+        api_version: K::Kind::api_version(&()).into_owned(),
+        kind: K::Kind::kind(&()).into_owned(),
+        name: owner.name().to_owned(),
+        uid: owner.uid().to_owned(),
         controller: Some(true),
         block_owner_deletion: Some(true),
     }
@@ -39,12 +39,6 @@ pub(crate) fn controlled_by<K: Resource<DynamicType = ()>>(owner: &K) -> OwnerRe
 /// Whether `meta` is controlled by the object with that uid.
 pub(crate) fn is_controlled_by(meta: &ObjectMeta, uid: &str) -> bool {
     controller_of(meta).is_some_and(|owner| owner.uid == uid)
-}
-
-/// Whether `selector` selects those labels; a selector that does not parse selects nothing.
-pub(crate) fn selects(selector: &LabelSelector, labels: Option<&BTreeMap<String, String>>) -> bool {
-    let none = BTreeMap::new();
-    Selector::try_from(selector.clone()).is_ok_and(|selector| selector.matches(labels.unwrap_or(&none)))
 }
 
 /// Whether the object is being deleted.
@@ -64,28 +58,25 @@ pub(crate) struct Claims<K> {
 }
 
 /// Sorts `candidates` for the owner described by `owner` and `selector`.
-pub(crate) fn claim<K: Resource>(
+pub(crate) fn claim<K: Object>(
     owner: &ObjectMeta,
     selector: &LabelSelector,
     candidates: Vec<Arc<K>>,
 ) -> Claims<K> {
     let uid = owner.uid.as_deref().unwrap_or_default();
     // Read once: an owner may have thousands of candidates.
-    let selector = Selector::try_from(selector.clone()).ok();
-    let none = BTreeMap::new();
+    let selection = Selection::of(selector);
     let mut claims = Claims {
         owned: Vec::new(),
         adopt: Vec::new(),
         release: Vec::new(),
     };
     for candidate in candidates {
-        let meta = candidate.meta();
-        let labels = meta.labels.as_ref().unwrap_or(&none);
-        let matches = selector.as_ref().is_some_and(|selector| selector.matches(labels));
-        match controller_of(meta) {
-            Some(controller) if controller.uid == uid && matches => claims.owned.push(candidate),
-            Some(controller) if controller.uid == uid && !is_dying(meta) => claims.release.push(candidate),
-            None if matches && !is_dying(meta) && !is_dying(owner) => claims.adopt.push(candidate),
+        let matches = selection.selects(&*candidate);
+        match candidate.controller_uid() {
+            Some(controller) if controller == uid && matches => claims.owned.push(candidate),
+            Some(controller) if controller == uid && !candidate.is_dying() => claims.release.push(candidate),
+            None if matches && !candidate.is_dying() && !is_dying(owner) => claims.adopt.push(candidate),
             _ => {}
         }
     }
@@ -108,18 +99,15 @@ where
         + Debug
         + Serialize
         + DeserializeOwned,
-    K: Resource<DynamicType = (), Scope = NamespaceResourceScope>
-        + Clone
-        + Debug
-        + Serialize
-        + DeserializeOwned,
+    K: Object + Clone + Debug + DeserializeOwned,
+    K::Kind: Resource<DynamicType = (), Scope = NamespaceResourceScope> + Serialize,
 {
     let mut all = claims.owned;
     let uid = owner.meta().uid.as_deref().unwrap_or_default();
     for object in claims.release {
-        let mut rest = object.meta().owner_references.clone().unwrap_or_default();
+        let mut rest = object.owners();
         rest.retain(|reference| reference.uid != uid);
-        let mut finalizers = object.meta().finalizers.clone().unwrap_or_default();
+        let mut finalizers = object.finalizers();
         finalizers.retain(|known| Some(known.as_str()) != finalizer);
         write_owners(kept, &object, &rest, &finalizers).await?;
     }
@@ -135,9 +123,9 @@ where
         return Ok(all);
     }
     for object in claims.adopt {
-        let mut references = object.meta().owner_references.clone().unwrap_or_default();
+        let mut references = object.owners();
         references.push(controlled_by(owner));
-        let mut finalizers = object.meta().finalizers.clone().unwrap_or_default();
+        let mut finalizers = object.finalizers();
         finalizers.extend(finalizer.map(str::to_owned));
         finalizers.dedup();
         all.push(Arc::new(
@@ -154,13 +142,10 @@ async fn write_owners<K>(
     finalizers: &[String],
 ) -> Result<K, kube::Error>
 where
-    K: Resource<DynamicType = (), Scope = NamespaceResourceScope>
-        + Clone
-        + Debug
-        + Serialize
-        + DeserializeOwned,
+    K: Object + Clone + Debug + DeserializeOwned,
+    K::Kind: Resource<DynamicType = (), Scope = NamespaceResourceScope> + Serialize,
 {
-    let version = &object.meta().resource_version;
+    let version = object.written_at().to_string();
     // An empty list is written as none at all.
     let owners = Some(owners).filter(|owners| !owners.is_empty());
     let finalizers = Some(finalizers).filter(|finalizers| !finalizers.is_empty());

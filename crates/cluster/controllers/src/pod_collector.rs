@@ -3,11 +3,12 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use k8s_openapi::api::core::v1::{Pod, PodStatus};
+use serde_json::json;
 
 use crate::controller::{Again, Controller, Failure, Step, gone_is_fine};
 use crate::key::Key;
-use crate::owner::is_dying;
+use crate::object::Object;
+use crate::pod::Pod;
 use crate::pods::{is_finished, node};
 use crate::queue::Queue;
 use crate::world::World;
@@ -31,7 +32,7 @@ impl PodCollector {
         world.pods.on_change(move |change| {
             let Some(pod) = change.new else { return };
             let lost = node(pod).is_some_and(|name| nodes.get("", name).is_none());
-            let stuck = is_dying(&pod.metadata) && node(pod).is_none();
+            let stuck = pod.is_dying() && node(pod).is_none();
             let ended = is_finished(pod) && !change.old.is_some_and(|old| is_finished(old));
             if lost {
                 add.add_after(Key::of(&**pod), NODE_GRACE);
@@ -73,28 +74,23 @@ impl PodCollector {
 
     /// Nobody else will say how the Pod ended.
     async fn give_up(&self, pod: &Pod) -> Result<(), Failure> {
-        let mut last = pod.clone();
         if !is_finished(pod) {
-            let status = PodStatus {
-                phase: Some("Failed".to_owned()),
-                reason: Some("NodeLost".to_owned()),
-                message: Some("the node of the pod is gone".to_owned()),
-                ..pod.status.clone().unwrap_or_default()
-            };
-            last.status = Some(status);
-            gone_is_fine(self.world.pods.replace_status(&last).await).step("mark a lost pod as failed")?;
+            let message = "the node of the pod is gone";
+            let status = json!({"phase": "Failed", "reason": "NodeLost", "message": message});
+            let marked = self.world.pods.merge_status(pod, &status).await;
+            gone_is_fine(marked).step("mark a lost pod as failed")?;
         }
         self.world.pods.delete_now(pod).await.step("delete a lost pod")
     }
 
     async fn clear_away(&self) -> Result<(), Failure> {
         let mut ended = self.world.pods.all();
-        ended.retain(|pod| is_finished(pod) && !is_dying(&pod.metadata));
+        ended.retain(|pod| is_finished(pod) && !pod.is_dying());
         let surplus = ended.len().saturating_sub(MOST_FINISHED);
         if surplus == 0 {
             return Ok(());
         }
-        ended.sort_by_key(|pod| pod.metadata.creation_timestamp.as_ref().map(|time| time.0));
+        ended.sort_by_key(|pod| pod.created);
         for pod in &ended[..surplus] {
             self.world
                 .pods
@@ -121,7 +117,7 @@ impl Controller for PodCollector {
         };
         if self.is_lost(&pod).await? {
             self.give_up(&pod).await?;
-        } else if is_dying(&pod.metadata) && node(&pod).is_none() {
+        } else if pod.is_dying() && node(&pod).is_none() {
             self.world
                 .pods
                 .delete_now(&pod)

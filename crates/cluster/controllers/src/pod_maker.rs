@@ -2,12 +2,14 @@
 //! not after hundreds. Used by the controllers that make Pods.
 
 use futures::future::join_all;
-use k8s_openapi::api::core::v1::Pod;
+use k8s_openapi::api::core::v1;
 use kube::Resource;
 
 use crate::controller::text_of;
 use crate::events::{Kind, Recorder};
 use crate::kept::Kept;
+use crate::object::Object;
+use crate::pod::Pod;
 
 /// Creates `pods` in batches of 1, 2, 4 and so on; stops after the first batch with a refusal and returns it.
 pub(crate) async fn create_all<O: Resource<DynamicType = ()>>(
@@ -15,7 +17,7 @@ pub(crate) async fn create_all<O: Resource<DynamicType = ()>>(
     recorder: &Recorder,
     component: &'static str,
     owner: &O,
-    pods: Vec<Pod>,
+    pods: Vec<v1::Pod>,
 ) -> Result<(), kube::Error> {
     let mut rest = pods.as_slice();
     let mut size = 1;
@@ -40,11 +42,11 @@ pub(crate) async fn create<O: Resource<DynamicType = ()>>(
     recorder: &Recorder,
     component: &'static str,
     owner: &O,
-    pod: &Pod,
+    pod: &v1::Pod,
 ) -> Result<(), kube::Error> {
     match kept.create(pod).await {
         Ok(made) => {
-            let name = made.metadata.name.unwrap_or_default();
+            let name = made.name();
             recorder.record(
                 component,
                 owner,
@@ -70,7 +72,7 @@ pub(crate) async fn delete<O: Resource<DynamicType = ()>>(
     owner: &O,
     pod: &Pod,
 ) -> Result<(), kube::Error> {
-    let name = pod.metadata.name.as_deref().unwrap_or_default();
+    let name = pod.name();
     match kept.delete(pod).await {
         Ok(()) => {
             recorder.record(

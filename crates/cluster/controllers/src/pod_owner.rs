@@ -6,7 +6,6 @@ use std::sync::Arc;
 
 use k8s_openapi::NamespaceResourceScope;
 use k8s_openapi::api::apps::v1::{ReplicaSet, StatefulSet};
-use k8s_openapi::api::core::v1::Pod;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::LabelSelector;
 use kube::Resource;
 use serde::Serialize;
@@ -15,8 +14,11 @@ use serde::de::DeserializeOwned;
 use crate::controller::{Failure, Step};
 use crate::kept::Kept;
 use crate::key::Key;
-use crate::owner::{claim, controller_of, selects, settle};
+use crate::object::Object;
+use crate::owner::{claim, settle};
+use crate::pod::Pod;
 use crate::queue::Queue;
+use crate::selection::selects;
 
 /// A kind whose objects own Pods by a selector.
 pub(crate) trait PodOwner:
@@ -56,16 +58,16 @@ pub(crate) fn queue_of_owners<O: PodOwner>(owners: &Kept<O>, pods: &Kept<Pod>) -
     let (add, owners) = (Arc::clone(&queue), owners.clone());
     pods.on_change(move |change| {
         for pod in change.sides() {
-            let namespace = pod.metadata.namespace.as_deref().unwrap_or_default();
-            match controller_of(&pod.metadata) {
-                Some(owner) if owner.kind == O::kind(&()) => {
-                    add.add(Key::new(namespace, owner.name.clone()));
+            let namespace = pod.namespace();
+            match pod.controller() {
+                Some(owner) if *owner.kind == O::kind(&()) => {
+                    add.add(Key::new(namespace, &*owner.name));
                 }
                 Some(_) => {}
                 None => owners
                     .namespace(namespace)
                     .iter()
-                    .filter(|owner| selects_pod(&***owner, pod))
+                    .filter(|owner| owner.selector().is_some_and(|selector| selects(selector, &**pod)))
                     .for_each(|owner| add.add(Key::of(&**owner))),
             }
         }
@@ -97,12 +99,5 @@ pub(crate) fn owned_pods<O: PodOwner>(owner: &O, pods: &Kept<Pod>) -> Vec<Arc<Po
 }
 
 fn candidates<O: PodOwner>(owner: &O, pods: &Kept<Pod>) -> Vec<Arc<Pod>> {
-    let namespace = owner.meta().namespace.as_deref().unwrap_or_default();
-    pods.claimable(namespace, owner.meta().uid.as_deref().unwrap_or_default())
-}
-
-fn selects_pod<O: PodOwner>(owner: &O, pod: &Pod) -> bool {
-    owner
-        .selector()
-        .is_some_and(|selector| selects(selector, pod.metadata.labels.as_ref()))
+    pods.claimable(owner.namespace(), owner.uid())
 }

@@ -3,24 +3,27 @@
 use std::time::Duration;
 
 use jiff::Timestamp;
-use k8s_openapi::api::core::v1::{Pod, PodCondition};
+
+use crate::object::Object;
+use crate::pod::{Condition, Pod};
+
+/// The condition that says whether the Pod has a node.
+pub(crate) const SCHEDULED: &str = "PodScheduled";
+/// The annotation with what it costs to delete the Pod.
+pub(crate) const DELETION_COST: &str = "controller.kubernetes.io/pod-deletion-cost";
 
 /// A condition of the Pod.
-pub(crate) fn condition<'a>(pod: &'a Pod, kind: &str) -> Option<&'a PodCondition> {
-    pod.status
-        .as_ref()?
-        .conditions
-        .as_deref()?
-        .iter()
-        .find(|condition| condition.type_ == kind)
+pub(crate) fn condition<'a>(pod: &'a Pod, kind: &str) -> Option<&'a Condition> {
+    pod.conditions.iter().find(|condition| condition.kind == kind)
 }
 
 /// The Pod's phase; `Pending` before it has one.
 pub(crate) fn phase(pod: &Pod) -> &str {
-    pod.status
-        .as_ref()
-        .and_then(|status| status.phase.as_deref())
-        .unwrap_or("Pending")
+    if pod.phase.is_empty() {
+        "Pending"
+    } else {
+        &pod.phase
+    }
 }
 
 /// Whether the Pod has ended for good.
@@ -30,7 +33,7 @@ pub(crate) fn is_finished(pod: &Pod) -> bool {
 
 /// Whether the Pod counts: neither ended nor being deleted.
 pub(crate) fn is_active(pod: &Pod) -> bool {
-    !is_finished(pod) && pod.metadata.deletion_timestamp.is_none()
+    !is_finished(pod) && !pod.is_dying()
 }
 
 /// Whether the Pod is ready.
@@ -42,18 +45,12 @@ pub(crate) fn is_ready(pod: &Pod) -> bool {
 pub(crate) fn ready_since(pod: &Pod) -> Option<Timestamp> {
     condition(pod, "Ready")
         .filter(|ready| ready.status == "True")?
-        .last_transition_time
-        .as_ref()
-        .map(|time| time.0)
+        .since
 }
 
 /// The node the Pod is bound to.
 pub(crate) fn node(pod: &Pod) -> Option<&str> {
-    pod.spec
-        .as_ref()?
-        .node_name
-        .as_deref()
-        .filter(|node| !node.is_empty())
+    pod.node.as_deref()
 }
 
 /// Whether a Pod is available: ready for at least `minReadySeconds`.
@@ -95,24 +92,10 @@ pub(crate) fn keeping_value(pod: &Pod) -> impl Ord + use<> {
         "Unknown" => 1,
         _ => 0,
     };
-    let cost = pod
-        .metadata
-        .annotations
-        .as_ref()
-        .and_then(|all| all.get("controller.kubernetes.io/pod-deletion-cost"))
-        .and_then(|cost| cost.parse::<i32>().ok())
-        .unwrap_or(0);
-    let restarts = pod
-        .status
-        .as_ref()
-        .and_then(|status| status.container_statuses.as_ref())
-        .map_or(0, |all| {
-            all.iter()
-                .map(|container| container.restart_count)
-                .max()
-                .unwrap_or(0)
-        });
-    let created = pod.metadata.creation_timestamp.as_ref().map(|time| time.0);
+    let cost = pod.annotations.get(DELETION_COST);
+    let cost = cost.and_then(|cost| cost.parse::<i32>().ok()).unwrap_or(0);
+    let running = pod.containers.iter().filter(|container| !container.is_init);
+    let restarts = running.map(|container| container.restarts).max().unwrap_or(0);
     (
         node(pod).is_some(),
         phase_value,
@@ -120,6 +103,6 @@ pub(crate) fn keeping_value(pod: &Pod) -> impl Ord + use<> {
         cost,
         std::cmp::Reverse(ready_since(pod)),
         std::cmp::Reverse(restarts),
-        std::cmp::Reverse(created),
+        std::cmp::Reverse(pod.created),
     )
 }

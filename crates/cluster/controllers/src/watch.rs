@@ -4,20 +4,20 @@
 //! promise (one sees one's own writes) stands on exactly that.
 
 use std::collections::BTreeMap;
-use std::fmt::Debug;
 use std::sync::Arc;
 use std::time::Duration;
 
 use futures::StreamExt;
+use kube::Api;
 use kube::api::{WatchEvent, WatchParams};
 use kube::core::watch::Bookmark;
-use kube::{Api, Resource};
 use serde::de::DeserializeOwned;
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, warn};
 
 use crate::cache::{Cache, parse_version};
 use crate::key::Key;
+use crate::object::Object;
 
 /// First pause after a failed request.
 const FIRST_PAUSE: Duration = Duration::from_millis(20);
@@ -25,16 +25,16 @@ const FIRST_PAUSE: Duration = Duration::from_millis(20);
 const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 
 /// Keeps `cache` equal to what `api` has, until `shutdown`.
-pub(crate) async fn follow<K>(api: Api<K>, cache: Arc<Cache<K>>, shutdown: CancellationToken)
+pub(crate) async fn follow<K>(api: Api<K::Kind>, cache: Arc<Cache<K>>, shutdown: CancellationToken)
 where
-    K: Resource + Clone + DeserializeOwned + Debug + Send + 'static,
+    K: Object<Kind: Clone> + DeserializeOwned + Send + 'static,
 {
     shutdown.run_until_cancelled(follow_forever(&api, &cache)).await;
 }
 
-async fn follow_forever<K>(api: &Api<K>, cache: &Cache<K>)
+async fn follow_forever<K>(api: &Api<K::Kind>, cache: &Cache<K>)
 where
-    K: Resource + Clone + DeserializeOwned + Debug + Send + 'static,
+    K: Object<Kind: Clone> + DeserializeOwned + Send + 'static,
 {
     let mut version = None;
     let mut pause = FIRST_PAUSE;
@@ -70,9 +70,9 @@ where
 /// never all here as JSON, nor with what the cache does not keep.
 struct First<K>(BTreeMap<Key, Arc<K>>);
 
-impl<K: Resource> First<K> {
-    fn put(&mut self, cache: &Cache<K>, mut object: K) {
-        cache.thin(&mut object);
+impl<K: Object> First<K> {
+    fn put(&mut self, mut object: K) {
+        object.thin();
         self.0.insert(Key::of(&object), Arc::new(object));
     }
 }
@@ -80,12 +80,12 @@ impl<K: Resource> First<K> {
 /// Watches from `version`, or from the objects that are there now; returns the version to resume from, or `None` when
 /// that has to be done anew.
 async fn watch<K>(
-    api: &Api<K>,
+    api: &Api<K::Kind>,
     cache: &Cache<K>,
     version: Option<String>,
 ) -> Result<Option<String>, kube::Error>
 where
-    K: Resource + Clone + DeserializeOwned + Debug + Send + 'static,
+    K: Object<Kind: Clone> + DeserializeOwned + Send + 'static,
 {
     let mut first = version.is_none().then(|| First(BTreeMap::new()));
     let parameters = match &first {
@@ -98,9 +98,9 @@ where
         match event {
             Ok(WatchEvent::Added(object) | WatchEvent::Modified(object)) => {
                 if let Some(first) = &mut first {
-                    first.put(cache, object);
+                    first.put(object);
                 } else {
-                    version = object.meta().resource_version.clone().or(version);
+                    version = version_of(&object).or(version);
                     cache.apply(object);
                 }
             }
@@ -108,7 +108,7 @@ where
                 if let Some(first) = &mut first {
                     first.0.remove(&Key::of(&object));
                 } else {
-                    version = object.meta().resource_version.clone().or(version);
+                    version = version_of(&object).or(version);
                     cache.remove(&object);
                 }
             }
@@ -146,6 +146,12 @@ where
         tokio::time::sleep(FIRST_PAUSE).await;
     }
     Ok(version)
+}
+
+/// The version to resume from once `object` has been seen.
+fn version_of(object: &impl Object) -> Option<String> {
+    let version = object.written_at();
+    (version > 0).then(|| version.to_string())
 }
 
 /// Whether all objects that were there at the beginning of the watch have come.

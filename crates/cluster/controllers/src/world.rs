@@ -1,18 +1,17 @@
 //! What the controllers know of the cluster: one watch per kind, shared by all of them.
 //!
-//! Kinds whose content matters to some controller are kept, but for what none of them reads (`lean.rs`); of every other
+//! Kinds whose content matters to some controller are kept, but for what none of them reads (`lean.rs`, `pod.rs`); of every other
 //! kind that the API serves, the metadata is kept (`others.rs`), for garbage collection and quota. Events are not watched:
 //! nothing depends on them.
 
 use std::collections::HashSet;
-use std::fmt::Debug;
 use std::sync::Arc;
 
 use k8s_openapi::api::apps::v1::{ControllerRevision, Deployment, ReplicaSet, StatefulSet};
 use k8s_openapi::api::autoscaling::v2::HorizontalPodAutoscaler;
 use k8s_openapi::api::batch::v1::{CronJob, Job};
 use k8s_openapi::api::certificates::v1::CertificateSigningRequest;
-use k8s_openapi::api::core::v1::{Endpoints, Namespace, Node, Pod, ResourceQuota, Service, ServiceAccount};
+use k8s_openapi::api::core::v1::{Endpoints, Namespace, Node, ResourceQuota, Service, ServiceAccount};
 use k8s_openapi::api::discovery::v1::EndpointSlice;
 use k8s_openapi::api::policy::v1::PodDisruptionBudget;
 use kube::api::ApiResource;
@@ -24,9 +23,10 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::kept::Kept;
-use crate::lean;
+use crate::object::Object;
 use crate::others::Others;
 use crate::owner::is_dying;
+use crate::pod::Pod;
 use crate::watch::follow;
 
 /// A kind that the API serves and that can be listed, watched and deleted.
@@ -114,7 +114,7 @@ impl World {
             cron_jobs: Kept::new(&client),
             budgets: Kept::new(&client),
             autoscalers: Kept::new(&client),
-            pods: Kept::thinned(&client, lean::thin_pod),
+            pods: Kept::new(&client),
             services: Kept::new(&client),
             endpoints: Kept::new(&client),
             slices: Kept::new(&client),
@@ -192,9 +192,10 @@ impl World {
 
     fn follow_whole<K>(&self, kept: &Kept<K>, tasks: &TaskTracker, shutdown: &CancellationToken)
     where
-        K: Resource<DynamicType = ()> + Clone + DeserializeOwned + Debug + Send + Sync + 'static,
+        K: Object + DeserializeOwned + Send + Sync + 'static,
+        K::Kind: Resource<DynamicType = ()> + Clone + Send + Sync,
     {
-        let wanted = group_kind(&ApiResource::erase::<K>(&()));
+        let wanted = group_kind(&erase(kept));
         if self
             .served()
             .iter()
@@ -218,8 +219,8 @@ impl World {
     }
 }
 
-pub(crate) fn erase<K: Resource<DynamicType = ()>>(_: &Kept<K>) -> ApiResource {
-    ApiResource::erase::<K>(&())
+pub(crate) fn erase<K: Object<Kind: Resource<DynamicType = ()>>>(_: &Kept<K>) -> ApiResource {
+    ApiResource::erase::<K::Kind>(&())
 }
 
 pub(crate) fn group_kind(resource: &ApiResource) -> (String, String) {

@@ -50,6 +50,11 @@ impl Quantity {
         format: Format::Decimal,
     };
 
+    /// Whether it is the same amount and also printed the same.
+    pub fn is_identical(self, other: Self) -> bool {
+        self.nanos == other.nanos && self.format == other.format
+    }
+
     /// An amount in whole units (CPUs, objects).
     pub fn from_units(units: i64) -> Self {
         Self {

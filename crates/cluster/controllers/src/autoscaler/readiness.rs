@@ -4,12 +4,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
-use k8s_openapi::api::core::v1::Pod;
+use k8s_openapi::api::core::v1::{Pod, PodCondition};
 use kube::ResourceExt as _;
 
 use super::figures::PodFigures;
 use crate::owner::is_dying;
-use crate::pods::{condition, phase};
 
 /// How long after its start a Pod's use of CPU may be that of starting: Kubernetes'
 /// `--horizontal-pod-autoscaler-cpu-initialization-period`.
@@ -74,4 +73,16 @@ fn is_starting(pod: &Pod, figures: &PodFigures, now: Timestamp) -> bool {
     } else {
         is_unready && since < started.0 + INITIAL_READINESS_DELAY
     }
+}
+
+fn condition<'a>(pod: &'a Pod, kind: &str) -> Option<&'a PodCondition> {
+    let conditions = pod.status.as_ref()?.conditions.as_deref()?;
+    conditions.iter().find(|condition| condition.type_ == kind)
+}
+
+fn phase(pod: &Pod) -> &str {
+    let status = pod.status.as_ref();
+    status
+        .and_then(|status| status.phase.as_deref())
+        .unwrap_or("Pending")
 }

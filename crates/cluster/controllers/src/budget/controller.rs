@@ -5,10 +5,7 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 use k8s_openapi::api::apps::v1::{Deployment, ReplicaSet, StatefulSet};
-use k8s_openapi::api::core::v1::Pod;
 use k8s_openapi::api::policy::v1::PodDisruptionBudget;
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, OwnerReference};
-use kube::Resource;
 use kube::api::{Api, DynamicObject};
 
 use super::plan::{Observed, Plan, Scales, needs_scales, plan};
@@ -17,8 +14,11 @@ use crate::controller::{Again, Controller, Failure, Step, gone_is_fine};
 use crate::events::{Kind, Recorder};
 use crate::kept::Kept;
 use crate::key::Key;
-use crate::owner::{controller_of, selects};
+use crate::object::Object;
+use crate::owner::controller_of;
+use crate::pod::{Owner, Pod};
 use crate::queue::Queue;
+use crate::selection::selects;
 use crate::world::World;
 
 const COMPONENT: &str = "controllermanager";
@@ -41,7 +41,7 @@ impl Budgets {
         let (add, budgets) = (Arc::clone(&queue), world.budgets.clone());
         world.pods.on_change(move |change| {
             for pod in change.sides() {
-                for budget in budgets.namespace(namespace_of(&pod.metadata)) {
+                for budget in budgets.namespace(pod.namespace()) {
                     if selects_pod(&budget, pod) {
                         add.add(Key::of(&*budget));
                     }
@@ -70,27 +70,23 @@ impl Budgets {
     /// What the controllers of `pods` want.
     async fn scales(&self, namespace: &str, pods: &[Arc<Pod>]) -> Result<Scales, Failure> {
         let mut scales = Scales::new();
-        for owner in pods.iter().filter_map(|pod| controller_of(&pod.metadata)) {
-            if !scales.contains_key(&owner.uid)
+        for owner in pods.iter().filter_map(|pod| pod.controller()) {
+            if !scales.contains_key(&*owner.uid)
                 && let Some(scale) = self.scale(namespace, owner).await?
             {
-                scales.insert(owner.uid.clone(), scale);
+                scales.insert(owner.uid.to_string(), scale);
             }
         }
         Ok(scales)
     }
 
-    async fn scale(
-        &self,
-        namespace: &str,
-        owner: &OwnerReference,
-    ) -> Result<Option<Result<i32, String>>, Failure> {
+    async fn scale(&self, namespace: &str, owner: &Owner) -> Result<Option<Result<i32, String>>, Failure> {
         let group = owner.api_version.split_once('/').map_or("", |(group, _)| group);
-        match (group, owner.kind.as_str()) {
+        match (group, &*owner.kind) {
             ("apps", "ReplicaSet") => Ok(self.scale_of_set(namespace, owner).map(Ok)),
             ("apps", "StatefulSet") => {
                 let set = self.world.stateful_sets.get(namespace, &owner.name);
-                let set = set.filter(|set| set.metadata.uid.as_ref() == Some(&owner.uid));
+                let set = set.filter(|set| &*owner.uid == set.uid());
                 Ok(set.map(|set| Ok(set.spec.replicas.unwrap_or(1))))
             }
             _ => self.scale_by_api(namespace, owner, group).await,
@@ -98,9 +94,9 @@ impl Budgets {
     }
 
     /// A `ReplicaSet` in a rollout is a part of what its Deployment wants.
-    fn scale_of_set(&self, namespace: &str, owner: &OwnerReference) -> Option<i32> {
+    fn scale_of_set(&self, namespace: &str, owner: &Owner) -> Option<i32> {
         let set = self.world.replica_sets.get(namespace, &owner.name)?;
-        if set.metadata.uid.as_ref() != Some(&owner.uid) {
+        if &*owner.uid != set.uid() {
             return None;
         }
         let deployment =
@@ -116,7 +112,7 @@ impl Budgets {
     async fn scale_by_api(
         &self,
         namespace: &str,
-        owner: &OwnerReference,
+        owner: &Owner,
         group: &str,
     ) -> Result<Option<Result<i32, String>>, Failure> {
         let Some(served) = self.world.served_kind(group, &owner.kind) else {
@@ -205,7 +201,7 @@ impl Controller for Budgets {
 }
 
 /// Brings all budgets of a namespace back when an owner of Pods in it is scaled.
-fn on_scaling<K: Resource + 'static>(
+fn on_scaling<K: Object + 'static>(
     budgets: &Kept<PodDisruptionBudget>,
     queue: &Arc<Queue<Key>>,
     replicas: fn(&K) -> Option<i32>,
@@ -218,18 +214,14 @@ fn on_scaling<K: Resource + 'static>(
             return;
         }
         for owner in change.sides().take(1) {
-            for budget in budgets.namespace(namespace_of(owner.meta())) {
+            for budget in budgets.namespace(owner.namespace()) {
                 add.add(Key::of(&*budget));
             }
         }
     }
 }
 
-fn namespace_of(meta: &ObjectMeta) -> &str {
-    meta.namespace.as_deref().unwrap_or_default()
-}
-
 fn selects_pod(budget: &PodDisruptionBudget, pod: &Pod) -> bool {
     let selector = budget.spec.as_ref().and_then(|spec| spec.selector.as_ref());
-    selector.is_some_and(|selector| selects(selector, pod.metadata.labels.as_ref()))
+    selector.is_some_and(|selector| selects(selector, pod))
 }

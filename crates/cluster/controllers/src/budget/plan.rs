@@ -5,13 +5,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
-use k8s_openapi::api::core::v1::Pod;
 use k8s_openapi::api::policy::v1::{PodDisruptionBudget, PodDisruptionBudgetStatus};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 
-use crate::owner::{controller_of, is_dying};
+use crate::object::Object;
 use crate::percent::{Round, resolve};
+use crate::pod::Pod;
 use crate::pods::is_ready;
 
 /// The one condition of a budget.
@@ -84,8 +84,8 @@ pub(crate) fn plan(observed: Observed<'_>) -> Plan {
     };
     let healthy = pods
         .iter()
-        .filter(|pod| !is_dying(&pod.metadata) && is_ready(pod))
-        .filter(|pod| !disrupted.contains_key(pod.metadata.name.as_deref().unwrap_or_default()))
+        .filter(|pod| !pod.is_dying() && is_ready(pod))
+        .filter(|pod| !disrupted.contains_key(pod.name()))
         .count();
     let healthy = i32::try_from(healthy).unwrap_or(i32::MAX);
     let desired = desired_healthy(budget, expected);
@@ -127,16 +127,16 @@ fn expected_pods(observed: Observed<'_>) -> (Result<i32, String>, bool) {
     let mut sum = 0_i32;
     let mut unmanaged = false;
     for pod in observed.pods {
-        let Some(owner) = controller_of(&pod.metadata) else {
+        let Some(owner) = pod.controller_uid() else {
             unmanaged = true;
             continue;
         };
-        let Some(scale) = observed.scales.get(&owner.uid) else {
-            let name = pod.metadata.name.as_deref().unwrap_or_default();
+        let Some(scale) = observed.scales.get(owner) else {
+            let name = pod.name();
             return (Err(format!("found no controllers for pod {name:?}")), unmanaged);
         };
         match scale {
-            Ok(scale) if asked.insert(&owner.uid) => sum = sum.saturating_add(*scale),
+            Ok(scale) if asked.insert(owner) => sum = sum.saturating_add(*scale),
             Ok(_) => {}
             Err(why) => return (Err(why.clone()), unmanaged),
         }
@@ -151,8 +151,8 @@ fn disrupted(
 ) -> (BTreeMap<String, Time>, Vec<Arc<Pod>>, Option<Duration>) {
     let noted = known.disrupted_pods.clone().unwrap_or_default();
     let (mut awaited, mut late, mut again) = (BTreeMap::new(), Vec::new(), None);
-    for pod in observed.pods.iter().filter(|pod| !is_dying(&pod.metadata)) {
-        let name = pod.metadata.name.as_deref().unwrap_or_default();
+    for pod in observed.pods.iter().filter(|pod| !pod.is_dying()) {
+        let name = pod.name();
         let Some(since) = noted.get(name) else { continue };
         let rest = DELETION_TIMEOUT.saturating_sub(observed.now.duration_since(since.0));
         match Duration::try_from(rest) {

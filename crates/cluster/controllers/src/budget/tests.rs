@@ -2,11 +2,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
-use k8s_openapi::api::core::v1::Pod;
 use k8s_openapi::api::policy::v1::PodDisruptionBudget;
 use serde_json::{Value, json};
 
 use super::plan::{Observed, Plan, Scales, plan};
+use crate::pod::Pod;
 
 fn pods(count: usize, ready: usize) -> Vec<Arc<Pod>> {
     let pod = |number: usize| {
@@ -85,7 +85,7 @@ fn an_evicted_pod_does_not_count_until_it_should_be_gone() {
     let noted = plan.status.disrupted_pods.expect("one");
     assert_eq!(noted.keys().collect::<Vec<_>>(), ["p0"]);
     assert_eq!(plan.again, Some(Duration::from_millis(90_001)));
-    assert_eq!(plan.not_deleted[0].metadata.name.as_deref(), Some("p1"));
+    assert_eq!(&*plan.not_deleted[0].name, "p1");
 }
 
 #[test]

@@ -26,7 +26,7 @@ fn listed<const N: usize>(objects: [ConfigMap; N]) -> BTreeMap<Key, Arc<ConfigMa
 }
 
 fn version(cache: &Cache<ConfigMap>, name: &str) -> Option<u64> {
-    cache.get("ns", name).map(|object| version_of(&*object))
+    cache.get("ns", name).map(|object| object.written_at())
 }
 
 #[test]
@@ -124,7 +124,7 @@ fn a_deletion_of_ours_does_not_hide_other_answers() {
 fn what_a_controller_owns_is_found_with_what_nobody_owns() {
     use k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference;
 
-    let cache: Cache<ConfigMap> = Cache::with_controllers(lean::thin);
+    let cache: Cache<ConfigMap> = Cache::with_controllers();
     let owned = |name: &str, owner: &str, version: u64| {
         let mut object = object(name, name, version);
         object.metadata.owner_references = Some(vec![OwnerReference {

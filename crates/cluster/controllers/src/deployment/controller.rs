@@ -12,8 +12,10 @@ use super::replica_sets::{REVISION, wanted};
 use crate::controller::{Again, Controller, Failure, Step, gone_is_fine, text_of};
 use crate::events::{Kind, Recorder};
 use crate::key::Key;
-use crate::owner::{claim, controller_of, is_dying, selects, settle};
+use crate::object::Object;
+use crate::owner::{claim, controller_of, is_dying, settle};
 use crate::queue::Queue;
+use crate::selection::selects;
 use crate::world::World;
 
 const COMPONENT: &str = "deployment-controller";
@@ -55,8 +57,10 @@ impl Deployments {
         world.pods.on_change(move |change| {
             // Only the end of an old Pod matters, and only to those that wait for it.
             let Some(pod) = change.old else { return };
-            let namespace = pod.metadata.namespace.as_deref().unwrap_or_default();
-            let Some(set) = controller_of(&pod.metadata).and_then(|owner| sets.get(namespace, &owner.name))
+            let namespace = pod.namespace();
+            let Some(set) = pod
+                .controller()
+                .and_then(|owner| sets.get(namespace, &owner.name))
             else {
                 return;
             };
@@ -245,9 +249,8 @@ fn orphan_matches<'a>(
     deployments: &'a [Arc<Deployment>],
     set: &'a ReplicaSet,
 ) -> impl Iterator<Item = Key> + 'a {
-    let labels = set.metadata.labels.as_ref();
     let matching = deployments
         .iter()
-        .filter(move |deployment| selects(&deployment.spec.selector, labels));
+        .filter(move |deployment| selects(&deployment.spec.selector, set));
     matching.map(|deployment| Key::of(&**deployment))
 }

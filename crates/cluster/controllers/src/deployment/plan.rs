@@ -7,10 +7,11 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use k8s_openapi::api::apps::v1::{Deployment, DeploymentStatus, ReplicaSet};
-use k8s_openapi::api::core::v1::Pod;
 
 use super::{replica_sets, rolling, scaling, status};
-use crate::owner::{is_controlled_by, is_dying};
+use crate::object::Object;
+use crate::owner::is_dying;
+use crate::pod::Pod;
 use crate::pods;
 
 /// What is known when planning.
@@ -121,7 +122,7 @@ fn recreate(observed: Observed<'_>, new: Option<&Arc<ReplicaSet>>, old: &[&Arc<R
         observed
             .pods
             .iter()
-            .any(|pod| is_controlled_by(&pod.metadata, uid) && !pods::is_finished(pod))
+            .any(|pod| pod.controller_uid() == Some(uid) && !pods::is_finished(pod))
     };
     if old.iter().any(still_there) {
         return Vec::new();

@@ -13,6 +13,7 @@ use super::slices::{Difference, SERVICE_NAME, desired_slices, is_slice_of, plan}
 use crate::controller::{Again, Controller, Failure, Step};
 use crate::kept::Kept;
 use crate::key::Key;
+use crate::object::Object;
 use crate::owner::is_dying;
 use crate::queue::Queue;
 use crate::world::World;
@@ -55,11 +56,7 @@ impl ServiceEndpoints {
         });
         let (add, services) = (Arc::clone(&queue), world.services.clone());
         world.pods.on_change(move |change| {
-            let Some(namespace) = change
-                .sides()
-                .next()
-                .and_then(|pod| pod.metadata.namespace.as_deref())
-            else {
+            let Some(namespace) = change.sides().next().map(|pod| pod.namespace()) else {
                 return;
             };
             for service in services.namespace(namespace) {

@@ -2,12 +2,13 @@
 
 use std::sync::Arc;
 
-use k8s_openapi::api::core::v1::{EndpointAddress, EndpointPort, EndpointSubset, Endpoints, Pod, Service};
+use k8s_openapi::api::core::v1::{EndpointAddress, EndpointPort, EndpointSubset, Endpoints, Service};
 use kube::api::ObjectMeta;
 
 use super::ports::{Backends, Port, address, is_headless, publishes_not_ready};
 use super::slices::{HEADLESS, hostname, reference};
-use crate::owner::is_dying;
+use crate::object::Object;
+use crate::pod::Pod;
 use crate::pods::{is_ready, node};
 
 /// Names who keeps an Endpoints object; without it, it is somebody's own.
@@ -68,7 +69,7 @@ pub(crate) fn desired_endpoints(
 fn subset(service: &Service, ports: &[Port], pods: &[&Arc<Pod>]) -> Option<EndpointSubset> {
     let everyone = publishes_not_ready(service);
     // This older form has no word for "terminating": such Pods are left out, unless everybody is to be listed.
-    let listed = pods.iter().filter(|pod| everyone || !is_dying(&pod.metadata));
+    let listed = pods.iter().filter(|pod| everyone || !pod.is_dying());
     let (ready, waiting): (Vec<_>, Vec<_>) = listed.partition(|pod| everyone || is_ready(pod));
     if ready.is_empty() && waiting.is_empty() {
         return None;

@@ -3,9 +3,11 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use k8s_openapi::api::core::v1::{ContainerPort, Pod, Service, ServicePort};
+use k8s_openapi::api::core::v1::{Service, ServicePort};
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 
+use crate::object::Object;
+use crate::pod::{self, Pod};
 use crate::pods::is_finished;
 
 /// A port as a Pod serves it.
@@ -39,11 +41,10 @@ pub(crate) fn selects(service: &Service, pod: &Pod) -> bool {
     let Some(selector) = service.spec.as_ref().and_then(|spec| spec.selector.as_ref()) else {
         return false;
     };
-    let labels = pod.metadata.labels.as_ref();
     !selector.is_empty()
         && selector
             .iter()
-            .all(|(name, value)| labels.is_some_and(|labels| labels.get(name) == Some(value)))
+            .all(|(name, value)| pod.label(name) == Some(value))
 }
 
 /// The Pods of `pods` behind `service` that have an address and have not ended.
@@ -64,11 +65,7 @@ pub(crate) fn backends<'a>(service: &Service, pods: &'a [Arc<Pod>]) -> Backends<
 
 /// The Pod's address.
 pub(crate) fn address(pod: &Pod) -> Option<&str> {
-    pod.status
-        .as_ref()?
-        .pod_ip
-        .as_deref()
-        .filter(|address| !address.is_empty())
+    pod.address.as_deref()
 }
 
 /// Whether the Service has no address of its own.
@@ -116,13 +113,10 @@ fn number_on(port: &ServicePort, protocol: &str, pod: &Pod) -> Option<i32> {
         Some(IntOrString::Int(number)) => Some(*number),
         Some(IntOrString::String(name)) if name.is_empty() => Some(port.port),
         Some(IntOrString::String(name)) => {
-            let named = |candidate: &&ContainerPort| {
-                candidate.name.as_deref() == Some(name)
-                    && candidate.protocol.as_deref().unwrap_or("TCP") == protocol
+            let named = |candidate: &&pod::Port| {
+                candidate.name.as_deref() == Some(name) && candidate.protocol == *protocol
             };
-            let containers = pod.spec.as_ref()?.containers.iter();
-            let mut all = containers.flat_map(|container| container.ports.as_deref().unwrap_or_default());
-            all.find(named).map(|found| found.container_port)
+            pod.ports.iter().find(named).map(|found| found.number)
         }
     }
 }

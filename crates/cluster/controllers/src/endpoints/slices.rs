@@ -3,12 +3,14 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use k8s_openapi::api::core::v1::{ObjectReference, Pod, Service};
+use k8s_openapi::api::core::v1::{ObjectReference, Service};
 use k8s_openapi::api::discovery::v1::{Endpoint, EndpointConditions, EndpointPort, EndpointSlice};
 use kube::api::ObjectMeta;
 
 use super::ports::{Backends, Port, address, is_headless, publishes_not_ready};
+use crate::object::Object;
 use crate::owner::{controlled_by, is_dying};
+use crate::pod::Pod;
 use crate::pods::{is_ready, node};
 
 /// Names the Service of a slice.
@@ -136,7 +138,7 @@ fn slice_port(port: &Port) -> EndpointPort {
 
 fn endpoint(service: &Service, pod: &Pod) -> Endpoint {
     let serving = is_ready(pod);
-    let terminating = is_dying(&pod.metadata);
+    let terminating = pod.is_dying();
     Endpoint {
         addresses: address(pod).map(str::to_owned).into_iter().collect(),
         conditions: Some(EndpointConditions {
@@ -153,18 +155,18 @@ fn endpoint(service: &Service, pod: &Pod) -> Endpoint {
 
 /// The name under which DNS knows the Pod, if it asks for one of this Service.
 pub(crate) fn hostname(service: &Service, pod: &Pod) -> Option<String> {
-    let spec = pod.spec.as_ref()?;
-    let matches = spec.subdomain.as_deref() == service.metadata.name.as_deref();
-    spec.hostname.clone().filter(|name| matches && !name.is_empty())
+    let matches = pod.subdomain.as_deref() == service.metadata.name.as_deref();
+    let hostname = pod.hostname.as_deref().filter(|name| matches && !name.is_empty());
+    hostname.map(str::to_owned)
 }
 
 /// Points at the Pod.
 pub(crate) fn reference(pod: &Pod) -> ObjectReference {
     ObjectReference {
         kind: Some("Pod".to_owned()),
-        namespace: pod.metadata.namespace.clone(),
-        name: pod.metadata.name.clone(),
-        uid: pod.metadata.uid.clone(),
+        namespace: Some(pod.namespace().to_owned()),
+        name: Some(pod.name().to_owned()),
+        uid: Some(pod.uid().to_owned()),
         ..ObjectReference::default()
     }
 }

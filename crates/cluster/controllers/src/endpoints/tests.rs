@@ -1,7 +1,7 @@
 use std::sync::Arc;
 
 use k8s_openapi::api::core::v1::{
-    Container, ContainerPort, Pod, PodCondition, PodSpec, PodStatus, Service, ServicePort, ServiceSpec,
+    self, Container, ContainerPort, PodCondition, PodSpec, PodStatus, Service, ServicePort, ServiceSpec,
 };
 use k8s_openapi::api::discovery::v1::EndpointSlice;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
@@ -11,6 +11,7 @@ use kube::api::ObjectMeta;
 use super::legacy::desired_endpoints;
 use super::ports::{backends, is_ours};
 use super::slices::{Difference, desired_slices, plan};
+use crate::pod::Pod;
 
 fn service(target: IntOrString) -> Service {
     Service {
@@ -33,8 +34,8 @@ fn service(target: IntOrString) -> Service {
     }
 }
 
-fn pod(name: &str, port: i32, ready: bool) -> Pod {
-    Pod {
+fn pod(name: &str, port: i32, ready: bool) -> v1::Pod {
+    v1::Pod {
         metadata: ObjectMeta {
             name: Some(name.into()),
             namespace: Some("ns".into()),
@@ -65,13 +66,13 @@ fn pod(name: &str, port: i32, ready: bool) -> Pod {
     }
 }
 
-fn dying(mut pod: Pod) -> Pod {
+fn dying(mut pod: v1::Pod) -> v1::Pod {
     pod.metadata.deletion_timestamp = Some(Time(jiff::Timestamp::UNIX_EPOCH));
     pod
 }
 
-fn all(pods: Vec<Pod>) -> Vec<Arc<Pod>> {
-    pods.into_iter().map(Arc::new).collect()
+fn all(pods: &[v1::Pod]) -> Vec<Arc<Pod>> {
+    pods.iter().map(|pod| Arc::new(pod.into())).collect()
 }
 
 fn flags(slice: &EndpointSlice) -> Vec<(bool, bool, bool)> {
@@ -89,7 +90,7 @@ fn flags(slice: &EndpointSlice) -> Vec<(bool, bool, bool)> {
 #[test]
 fn a_slice_tells_ready_serving_and_terminating_apart() {
     let service = service(IntOrString::Int(8000));
-    let pods = all(vec![
+    let pods = all(&[
         pod("a", 8000, true),
         pod("bb", 8000, false),
         dying(pod("ccc", 8000, true)),
@@ -106,7 +107,7 @@ fn a_slice_tells_ready_serving_and_terminating_apart() {
 fn publish_not_ready_addresses_lists_everybody_as_ready() {
     let mut service = service(IntOrString::Int(8000));
     service.spec.get_or_insert_default().publish_not_ready_addresses = Some(true);
-    let pods = all(vec![pod("a", 8000, false)]);
+    let pods = all(&[pod("a", 8000, false)]);
     let found = backends(&service, &pods);
     assert_eq!(
         flags(&desired_slices(&service, &found)[0]),
@@ -127,7 +128,7 @@ fn publish_not_ready_addresses_lists_everybody_as_ready() {
 #[test]
 fn named_target_ports_are_looked_up_in_each_pod() {
     let service = service(IntOrString::String("main".into()));
-    let pods = all(vec![
+    let pods = all(&[
         pod("a", 1000, true),
         pod("bb", 2000, true),
         pod("ccc", 1000, true),
@@ -153,14 +154,14 @@ fn ended_pods_and_pods_without_address_are_not_behind_a_service() {
     ended.status.get_or_insert_default().phase = Some("Failed".into());
     let mut starting = pod("bb", 8000, false);
     starting.status.get_or_insert_default().pod_ip = None;
-    let pods = all(vec![ended, starting]);
+    let pods = all(&[ended, starting]);
     assert!(backends(&service, &pods).is_empty());
 }
 
 #[test]
 fn endpoints_keep_ready_and_waiting_apart_and_leave_out_the_dying() {
     let service = service(IntOrString::Int(8000));
-    let pods = all(vec![
+    let pods = all(&[
         pod("a", 8000, true),
         pod("bb", 8000, false),
         dying(pod("ccc", 8000, true)),
@@ -168,7 +169,7 @@ fn endpoints_keep_ready_and_waiting_apart_and_leave_out_the_dying() {
     let found = backends(&service, &pods);
     let endpoints = desired_endpoints(&service, &found, None).expect("new");
     let subset = endpoints.subsets.clone().expect("one")[0].clone();
-    let ips = |list: Option<Vec<k8s_openapi::api::core::v1::EndpointAddress>>| -> Vec<String> {
+    let ips = |list: Option<Vec<v1::EndpointAddress>>| -> Vec<String> {
         list.unwrap_or_default().into_iter().map(|one| one.ip).collect()
     };
     assert_eq!(ips(subset.addresses), ["127.64.0.1"]);
@@ -182,13 +183,13 @@ fn endpoints_keep_ready_and_waiting_apart_and_leave_out_the_dying() {
 #[test]
 fn slices_that_are_right_are_left_alone_and_others_are_reused() {
     let service = service(IntOrString::Int(8000));
-    let first = all(vec![pod("a", 8000, true)]);
+    let first = all(&[pod("a", 8000, true)]);
     let made = desired_slices(&service, &backends(&service, &first));
     let present: Vec<Arc<EndpointSlice>> = made.into_iter().map(Arc::new).collect();
     let same = plan(desired_slices(&service, &backends(&service, &first)), &present);
     assert!(same.create.is_empty() && same.replace.is_empty() && same.delete.is_empty());
 
-    let second = all(vec![pod("a", 8000, true), pod("bb", 8000, true)]);
+    let second = all(&[pod("a", 8000, true), pod("bb", 8000, true)]);
     let Difference {
         create,
         replace,
@@ -203,7 +204,7 @@ fn slices_that_are_right_are_left_alone_and_others_are_reused() {
 #[test]
 fn more_than_a_hundred_pods_get_several_slices() {
     let service = service(IntOrString::Int(8000));
-    let pods = all((0..250).map(|_| pod("a", 8000, true)).collect());
+    let pods = all(&vec![pod("a", 8000, true); 250]);
     let slices = desired_slices(&service, &backends(&service, &pods));
     let sizes: Vec<usize> = slices
         .iter()

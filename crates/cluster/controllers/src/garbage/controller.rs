@@ -6,7 +6,6 @@ use std::sync::Arc;
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference;
 use kube::api::{Api, ApiResource, DeleteParams, Patch, PatchParams, Preconditions, PropagationPolicy};
-use kube::{Resource, ResourceExt};
 use parking_lot::Mutex;
 use serde_json::json;
 
@@ -16,6 +15,7 @@ use crate::cache::{Cache, Change};
 use crate::controller::{Again, Controller, Failure, Step, gone_is_fine};
 use crate::kept::MANAGER;
 use crate::meta::Meta;
+use crate::object::Object;
 use crate::queue::Queue;
 use crate::world::{World, whole_kinds};
 
@@ -97,9 +97,7 @@ impl Garbage {
         };
         let found = gone_is_fine(api.get(&owner.name).await).step("look up an owner")?;
         Ok(match found {
-            Some(found) if found.uid().as_deref() == Some(&owner.uid) => {
-                state_of(&Thing::of(&kind, found.meta()).1)
-            }
+            Some(found) if found.uid() == owner.uid => state_of(&Thing::of(&kind, &found).1),
             _ => OwnerState::Gone,
         })
     }
@@ -137,12 +135,12 @@ impl Garbage {
         let Some(newest) = gone_is_fine(api.get(&thing.key.name).await).step("read an object")? else {
             return Ok(());
         };
-        if newest.uid().as_deref() != Some(uid) {
+        if newest.uid() != uid {
             return Ok(());
         }
         let mut metadata = change(&newest);
         metadata["uid"] = json!(uid);
-        metadata["resourceVersion"] = json!(newest.resource_version());
+        metadata["resourceVersion"] = json!(newest.metadata.resource_version);
         let patch = Patch::Merge(json!({ "metadata": metadata }));
         let patched = api
             .patch_metadata(&thing.key.name, &PatchParams::apply(MANAGER), &patch)
@@ -152,11 +150,8 @@ impl Garbage {
 
     async fn release(&self, uid: &str, thing: &Thing, finalizer: &str) -> Result<(), Failure> {
         let without = |newest: &Meta| {
-            let rest: Vec<&String> = newest
-                .finalizers()
-                .iter()
-                .filter(|known| *known != finalizer)
-                .collect();
+            let mut rest = newest.finalizers();
+            rest.retain(|known| known != finalizer);
             json!({ "finalizers": some(&rest) })
         };
         self.rewrite(uid, thing, without).await
@@ -168,11 +163,8 @@ impl Garbage {
                 continue;
             };
             let without = |newest: &Meta| {
-                let rest: Vec<&OwnerReference> = newest
-                    .owner_references()
-                    .iter()
-                    .filter(|owner| owner.uid != uid)
-                    .collect();
+                let mut rest = newest.owners();
+                rest.retain(|owner| owner.uid != uid);
                 json!({ "ownerReferences": some(&rest) })
             };
             self.rewrite(dependent, &orphan, without).await?;
@@ -182,14 +174,11 @@ impl Garbage {
 
     async fn keep(&self, uid: &str, thing: &Thing, owners: &[OwnerReference]) -> Result<(), Failure> {
         let kept = |newest: &Meta| {
-            let rest: Vec<&OwnerReference> = newest
-                .owner_references()
-                .iter()
-                .filter(|owner| {
-                    owners.iter().any(|kept| kept.uid == owner.uid)
-                        || !thing.owners.iter().any(|known| known.uid == owner.uid)
-                })
-                .collect();
+            let mut rest = newest.owners();
+            rest.retain(|owner| {
+                owners.iter().any(|kept| kept.uid == owner.uid)
+                    || !thing.owners.iter().any(|known| known.uid == owner.uid)
+            });
             json!({ "ownerReferences": some(&rest) })
         };
         self.rewrite(uid, thing, kept).await
@@ -258,7 +247,7 @@ fn state_of(thing: &Thing) -> OwnerState {
 }
 
 /// Feeds the graph with the objects of a kind.
-fn attend<K: Resource + 'static>(
+fn attend<K: Object + 'static>(
     cache: &Cache<K>,
     kind: &ApiResource,
     graph: &Arc<Mutex<Graph>>,
@@ -271,13 +260,13 @@ fn attend<K: Resource + 'static>(
     });
     cache.on_change(move |change: &Change<'_, K>| {
         let mut look_at = Vec::new();
-        let new_uid = change.new.and_then(|object| object.meta().uid.as_ref());
+        let new_uid = change.new.map(|object| object.uid());
         let mut graph = graph.lock();
-        if let Some(old) = change.old.filter(|old| old.meta().uid.as_ref() != new_uid) {
-            look_at.extend(graph.remove(old.meta().uid.as_deref().unwrap_or_default()));
+        if let Some(old) = change.old.filter(|old| Some(old.uid()) != new_uid) {
+            look_at.extend(graph.remove(old.uid()));
         }
         if let Some(new) = change.new {
-            let (uid, thing) = Thing::of(&kind, new.meta());
+            let (uid, thing) = Thing::of(&kind, &**new);
             look_at.extend(graph.put(uid, thing));
         }
         drop(graph);

@@ -3,9 +3,10 @@
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, OwnerReference};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference;
 
 use crate::key::Key;
+use crate::object::Object;
 
 /// A kind, in whatever version it is served.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -32,19 +33,16 @@ pub(crate) struct Thing {
 }
 
 impl Thing {
-    /// What matters of the object with that metadata, and its uid.
-    pub(crate) fn of(kind: &Arc<GroupKind>, meta: &ObjectMeta) -> (String, Self) {
+    /// What matters of `object`, and its uid.
+    pub(crate) fn of(kind: &Arc<GroupKind>, object: &impl Object) -> (String, Self) {
         let thing = Self {
             kind: Arc::clone(kind),
-            key: Key::new(
-                meta.namespace.clone().unwrap_or_default(),
-                meta.name.clone().unwrap_or_default(),
-            ),
-            owners: meta.owner_references.clone().unwrap_or_default(),
-            finalizers: meta.finalizers.clone().unwrap_or_default(),
-            dying: meta.deletion_timestamp.is_some(),
+            key: Key::of(object),
+            owners: object.owners(),
+            finalizers: object.finalizers(),
+            dying: object.is_dying(),
         };
-        (meta.uid.clone().unwrap_or_default(), thing)
+        (object.uid().to_owned(), thing)
     }
 
     /// Whether it is the object that `dependent` names as its owner: the uid alone may have been copied from elsewhere.

@@ -5,9 +5,9 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use k8s_openapi::api::batch::v1::Job;
-use k8s_openapi::api::core::v1::Pod;
 
 use super::facts::{earlier_failures, finished_at, has_failed};
+use crate::pod::Pod;
 use crate::pods::phase;
 
 /// The pause after the first failure.

@@ -5,7 +5,6 @@ use std::sync::Arc;
 use futures::future::join_all;
 use jiff::Timestamp;
 use k8s_openapi::api::batch::v1::{Job, JobSpec};
-use k8s_openapi::api::core::v1::Pod;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::LabelSelector;
 
 use super::counts::Observed;
@@ -18,6 +17,7 @@ use super::tracking::release;
 use crate::controller::{Again, Controller, Failure, Step, gone_is_fine};
 use crate::events::Recorder;
 use crate::key::Key;
+use crate::pod::Pod;
 use crate::pod_maker;
 use crate::pod_owner::{PodOwner, owned_pods, queue_of_owners, settled_pods};
 use crate::queue::Queue;
@@ -55,7 +55,7 @@ impl Jobs {
             Action::Rest => Ok(()),
             Action::Create(_) if self.world.is_ending(namespace_of(job)) => Ok(()),
             Action::Create(new) => {
-                let pods: Vec<Pod> = new.iter().map(|new| pod::desired(job, new)).collect();
+                let pods = new.iter().map(|new| pod::desired(job, new)).collect();
                 let made = pod_maker::create_all(&self.world.pods, &self.recorder, COMPONENT, job, pods);
                 made.await.step("create pods")
             }

@@ -6,7 +6,6 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 use k8s_openapi::api::batch::v1::{Job, JobSpec, UncountedTerminatedPods};
-use k8s_openapi::api::core::v1::Pod;
 
 use super::facts::{
     earlier_failures, finished_at, has_failed, index_end, index_of, indexes_of, is_tracked, limit_per_index,
@@ -14,7 +13,8 @@ use super::facts::{
 };
 use super::failure_policy::{Consequence, consequence};
 use super::indexes::Indexes;
-use crate::owner::is_dying;
+use crate::object::Object;
+use crate::pod::Pod;
 use crate::pods::{is_active, is_finished, is_ready, phase};
 
 /// What is known of a Job.
@@ -70,7 +70,7 @@ impl Counts {
             ready: count(active.iter().filter(|pod| is_ready(pod)).count()),
             terminating: count(
                 pods.iter()
-                    .filter(|pod| is_dying(&pod.metadata) && !is_finished(pod))
+                    .filter(|pod| pod.is_dying() && !is_finished(pod))
                     .count(),
             ),
             active,
@@ -125,10 +125,7 @@ impl Fresh {
     fn of(observed: Observed<'_>) -> Self {
         let job = observed.job;
         let noted = uncounted(job);
-        let known =
-            |list: &Option<Vec<String>>| -> HashSet<String> { list.iter().flatten().cloned().collect() };
-        let (succeeded, failed) = (known(&noted.succeeded), known(&noted.failed));
-        let uid = |pod: &Pod| pod.metadata.uid.clone().unwrap_or_default();
+        let (succeeded, failed) = (known(noted.succeeded.as_ref()), known(noted.failed.as_ref()));
         let mut fresh = Self {
             succeeded: count(succeeded.len()),
             failed: count(failed.len()),
@@ -136,15 +133,19 @@ impl Fresh {
         let end = index_end(job);
         let belongs = |pod: &Pod| is_tracked(pod) && end.is_none_or(|end| valid_index(pod, end).is_some());
         for pod in observed.pods.iter().filter(|pod| belongs(pod)) {
-            if phase(pod) == "Succeeded" && !succeeded.contains(&uid(pod)) {
+            if phase(pod) == "Succeeded" && !succeeded.contains(pod.uid()) {
                 fresh.succeeded += 1;
             }
-            if has_failed(job, pod) && !failed.contains(&uid(pod)) && consequence(job, pod).counts() {
+            if has_failed(job, pod) && !failed.contains(pod.uid()) && consequence(job, pod).counts() {
                 fresh.failed += 1;
             }
         }
         fresh
     }
+}
+
+fn known(uids: Option<&Vec<String>>) -> HashSet<&str> {
+    uids.into_iter().flatten().map(String::as_str).collect()
 }
 
 /// Pods that the status knows to have ended and has not added to its numbers yet.

@@ -2,10 +2,10 @@
 
 use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::api::batch::v1::{Job, JobCondition};
-use k8s_openapi::api::core::v1::Pod;
 
 use super::indexes::Indexes;
-use crate::owner::is_dying;
+use crate::object::Object;
+use crate::pod::Pod;
 use crate::pods::{condition, phase};
 
 /// The finalizer of a Pod that its Job has not counted yet.
@@ -83,13 +83,12 @@ pub(crate) fn earlier_failures(pod: &Pod) -> (u32, u32) {
 }
 
 fn annotation(pod: &Pod, name: &str) -> Option<u32> {
-    pod.metadata.annotations.as_ref()?.get(name)?.parse().ok()
+    pod.annotations.get(name)?.parse().ok()
 }
 
 /// Whether the Job has still to count the Pod.
 pub(crate) fn is_tracked(pod: &Pod) -> bool {
-    let finalizers = pod.metadata.finalizers.as_deref().unwrap_or_default();
-    finalizers.iter().any(|finalizer| finalizer == TRACKING)
+    pod.finalizers.iter().any(|finalizer| *finalizer == TRACKING)
 }
 
 /// Whether the Pod is one that the Job takes for failed.
@@ -98,7 +97,7 @@ pub(crate) fn has_failed(job: &Job, pod: &Pod) -> bool {
         "Failed" => true,
         "Succeeded" => false,
         // One that is deleted may never get as far as to say how it ended.
-        _ => is_dying(&pod.metadata) && !replaces_ended_only(job),
+        _ => pod.is_dying() && !replaces_ended_only(job),
     }
 }
 
@@ -107,41 +106,24 @@ pub(crate) fn finished_at(pod: &Pod) -> Timestamp {
     let not_ready = || {
         condition(pod, "Ready")
             .filter(|ready| ready.status == "False")?
-            .last_transition_time
-            .as_ref()
-            .map(|time| time.0)
+            .since
     };
-    let created = || pod.metadata.creation_timestamp.as_ref().map(|time| time.0);
     last_container_end(pod)
         .or_else(not_ready)
         .or_else(|| asked_to_end_at(pod))
-        .or_else(created)
+        .or(pod.created)
         .unwrap_or(Timestamp::UNIX_EPOCH)
 }
 
 /// The end of the last container, once all have ended.
 fn last_container_end(pod: &Pod) -> Option<Timestamp> {
-    let statuses = pod.status.as_ref()?.container_statuses.as_deref()?;
-    let ends: Option<Vec<Timestamp>> = statuses
-        .iter()
-        .map(|status| {
-            Some(
-                status
-                    .state
-                    .as_ref()?
-                    .terminated
-                    .as_ref()?
-                    .finished_at
-                    .as_ref()?
-                    .0,
-            )
-        })
-        .collect();
+    let running = pod.containers.iter().filter(|container| !container.is_init);
+    let ends: Option<Vec<Timestamp>> = running.map(|container| container.end?.at).collect();
     ends?.into_iter().max()
 }
 
 fn asked_to_end_at(pod: &Pod) -> Option<Timestamp> {
-    let end = pod.metadata.deletion_timestamp.as_ref()?.0;
-    let grace = SignedDuration::from_secs(pod.metadata.deletion_grace_period_seconds.unwrap_or(0));
-    end.checked_sub(grace).ok()
+    let deletion = pod.deletion.as_ref()?;
+    let grace = SignedDuration::from_secs(deletion.grace_seconds);
+    deletion.at.checked_sub(grace).ok()
 }

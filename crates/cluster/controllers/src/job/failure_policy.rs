@@ -3,7 +3,9 @@
 use k8s_openapi::api::batch::v1::{
     Job, PodFailurePolicyOnExitCodesRequirement, PodFailurePolicyOnPodConditionsPattern, PodFailurePolicyRule,
 };
-use k8s_openapi::api::core::v1::{ContainerStatus, Pod};
+
+use crate::object::Object;
+use crate::pod::{Container, Pod};
 
 /// What follows from the failure of a Pod.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -49,8 +51,7 @@ pub(crate) fn consequence(job: &Job, pod: &Pod) -> Consequence {
 
 /// What of the Pod matches the rule, in the words of the Job's condition.
 fn cause(rule: &PodFailurePolicyRule, pod: &Pod) -> Option<String> {
-    let namespace = pod.metadata.namespace.as_deref().unwrap_or_default();
-    let name = pod.metadata.name.as_deref().unwrap_or_default();
+    let (namespace, name) = (pod.namespace(), pod.name());
     if let Some(requirement) = &rule.on_exit_codes {
         let (container, code) = container_that_ended_so(requirement, pod)?;
         return Some(format!(
@@ -65,17 +66,13 @@ fn container_that_ended_so<'a>(
     requirement: &PodFailurePolicyOnExitCodesRequirement,
     pod: &'a Pod,
 ) -> Option<(&'a str, i32)> {
-    let status = pod.status.as_ref()?;
-    let containers = status.container_statuses.iter().flatten();
-    let all = containers.chain(status.init_container_statuses.iter().flatten());
-    all.filter(|container| {
-        requirement
-            .container_name
-            .as_ref()
-            .is_none_or(|wanted| *wanted == container.name)
-    })
-    .filter_map(|container| Some((container.name.as_str(), exit_code(container)?)))
-    .find(|(_, code)| {
+    let wanted = requirement.container_name.as_deref();
+    let named = pod
+        .containers
+        .iter()
+        .filter(|container| wanted.is_none_or(|wanted| container.name == *wanted));
+    let mut ended = named.filter_map(|container| Some((&*container.name, exit_code(container)?)));
+    ended.find(|(_, code)| {
         let listed = requirement.values.contains(code);
         match requirement.operator.as_str() {
             "In" => listed,
@@ -86,21 +83,19 @@ fn container_that_ended_so<'a>(
 }
 
 /// The code of a container that ended in failure.
-fn exit_code(container: &ContainerStatus) -> Option<i32> {
-    let terminated = container.state.as_ref()?.terminated.as_ref()?;
-    Some(terminated.exit_code).filter(|code| *code != 0)
+fn exit_code(container: &Container) -> Option<i32> {
+    Some(container.end?.exit_code).filter(|code| *code != 0)
 }
 
 fn condition_that_is_so<'a>(
     patterns: &[PodFailurePolicyOnPodConditionsPattern],
     pod: &'a Pod,
 ) -> Option<&'a str> {
-    let conditions = pod.status.as_ref()?.conditions.as_deref()?;
-    let matching = conditions.iter().find(|condition| {
+    let matching = pod.conditions.iter().find(|condition| {
         patterns.iter().any(|pattern| {
-            pattern.type_ == condition.type_
-                && pattern.status.as_deref().unwrap_or("True") == condition.status
+            condition.kind == *pattern.type_
+                && condition.status == pattern.status.as_deref().unwrap_or("True")
         })
     });
-    matching.map(|condition| condition.type_.as_str())
+    matching.map(|condition| &*condition.kind)
 }

@@ -4,12 +4,12 @@ use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::api::batch::v1::{JobCondition, JobSpec, SuccessPolicyRule};
-use k8s_openapi::api::core::v1::Pod;
 
 use super::counts::{Counts, Observed};
 use super::facts::{has_failed, holding, index_end};
 use super::failure_policy::{Consequence, consequence};
 use super::indexes::Indexes;
+use crate::pod::Pod;
 use crate::pods::phase;
 
 /// The end of a Job, as soon as it is clear; its Pods may still be ending.
@@ -133,11 +133,8 @@ fn restarts_reach(observed: Observed<'_>, limit: i32) -> bool {
 }
 
 fn restarts_of(pod: &Pod) -> i32 {
-    let Some(status) = &pod.status else { return 0 };
-    let lists = [&status.init_container_statuses, &status.container_statuses];
-    let all = lists.into_iter().flatten().flatten();
-    all.map(|container| container.restart_count)
-        .fold(0, i32::saturating_add)
+    let restarts = pod.containers.iter().map(|container| container.restarts);
+    restarts.fold(0, i32::saturating_add)
 }
 
 fn failed_by_indexes(observed: Observed<'_>, counts: &Counts) -> Option<End> {

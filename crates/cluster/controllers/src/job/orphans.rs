@@ -3,13 +3,12 @@
 
 use std::sync::Arc;
 
-use k8s_openapi::api::core::v1::Pod;
-
 use super::facts::{end_of, is_tracked};
 use super::tracking::release;
 use crate::controller::{Again, Controller, Failure};
 use crate::key::Key;
-use crate::owner::controller_of;
+use crate::object::Object;
+use crate::pod::Pod;
 use crate::queue::Queue;
 use crate::world::World;
 
@@ -35,8 +34,7 @@ impl OrphanedPods {
             if change.new.is_some_and(|job| end_of(job).is_none()) {
                 return;
             }
-            let namespace = job.metadata.namespace.as_deref().unwrap_or_default();
-            pods.claimable(namespace, job.metadata.uid.as_deref().unwrap_or_default())
+            pods.claimable(job.namespace(), job.uid())
                 .iter()
                 .filter(|pod| is_tracked(pod))
                 .for_each(|pod| add.add(Key::of(&**pod)));
@@ -49,16 +47,15 @@ impl OrphanedPods {
 
     /// Whether a Job will still count the Pod.
     fn is_awaited(&self, pod: &Pod) -> bool {
-        let Some(owner) = controller_of(&pod.metadata) else {
+        let Some(owner) = pod.controller() else {
             return false;
         };
         if owner.kind != "Job" {
             // Somebody else's business.
             return true;
         }
-        let namespace = pod.metadata.namespace.as_deref().unwrap_or_default();
-        let job = self.world.jobs.get(namespace, &owner.name);
-        job.is_some_and(|job| job.metadata.uid.as_ref() == Some(&owner.uid) && end_of(&job).is_none())
+        let job = self.world.jobs.get(pod.namespace(), &owner.name);
+        job.is_some_and(|job| &*owner.uid == job.uid() && end_of(&job).is_none())
     }
 }
 

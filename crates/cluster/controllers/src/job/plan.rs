@@ -4,13 +4,13 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use k8s_openapi::api::core::v1::Pod;
-
 use super::backoff;
 use super::counts::{Counts, Observed, count};
 use super::facts::{index_end, indexes_of, limit_per_index, replaces_ended_only, valid_index};
 use super::finish::{end, is_suspended};
+use crate::object::Object;
 use crate::owner::is_dying;
+use crate::pod::Pod;
 use crate::pods::{is_finished, keeping_value};
 
 /// Most Pods made or deleted in one go; the rest follow in the next round.
@@ -144,7 +144,7 @@ fn to_create(observed: Observed<'_>, counts: &Counts, missing: usize) -> (Action
 fn pending_indexes(observed: Observed<'_>, counts: &Counts, missing: usize, end: u32) -> Vec<u32> {
     let mut taken = counts.succeeded_indexes.clone();
     let occupied = observed.pods.iter().filter(|pod| {
-        let leaving = is_dying(&pod.metadata) && !is_finished(pod);
+        let leaving = pod.is_dying() && !is_finished(pod);
         if leaving {
             replaces_ended_only(observed.job)
         } else {

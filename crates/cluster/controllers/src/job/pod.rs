@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use k8s_openapi::api::batch::v1::Job;
-use k8s_openapi::api::core::v1::{Container, EnvVar, EnvVarSource, ObjectFieldSelector, Pod, PodSpec};
+use k8s_openapi::api::core::v1::{self, Container, EnvVar, EnvVarSource, ObjectFieldSelector, PodSpec};
 
 use super::facts::{
     COMPLETION_INDEX, FAILURES, IGNORED_FAILURES, TRACKING, earlier_failures, limit_per_index,
@@ -12,6 +12,7 @@ use super::facts::{
 use super::failure_policy::consequence;
 use super::plan::NewPod;
 use crate::owner::controlled_by;
+use crate::pod::Pod;
 use crate::template::{PodName, desired_pod};
 
 /// The variable in which a container finds its index.
@@ -20,7 +21,7 @@ const INDEX_VARIABLE: &str = "JOB_COMPLETION_INDEX";
 const LONGEST_PREFIX: usize = 58;
 
 /// The Pod that `new` asks for.
-pub(crate) fn desired(job: &Job, new: &NewPod) -> Pod {
+pub(crate) fn desired(job: &Job, new: &NewPod) -> v1::Pod {
     let template = job
         .spec
         .as_ref()
@@ -55,7 +56,7 @@ fn indexed_prefix(job: &str, index: u32) -> String {
     start + &end
 }
 
-fn give_index(pod: &mut Pod, job: &str, index: u32) {
+fn give_index(pod: &mut v1::Pod, job: &str, index: u32) {
     let text = index.to_string();
     let annotations = pod.metadata.annotations.get_or_insert_default();
     annotations.insert(COMPLETION_INDEX.to_owned(), text.clone());

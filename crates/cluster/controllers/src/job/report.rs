@@ -8,7 +8,6 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 use k8s_openapi::api::batch::v1::{JobCondition, JobStatus, UncountedTerminatedPods};
-use k8s_openapi::api::core::v1::Pod;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
 use super::counts::{Counts, Observed, count, uncounted};
@@ -17,7 +16,9 @@ use super::failure_policy::consequence;
 use super::finish::{End, completed, end, is_suspended, started_at};
 use super::indexes::Indexes;
 use crate::events::Kind;
+use crate::object::Object;
 use crate::owner::is_dying;
+use crate::pod::Pod;
 use crate::pods::{is_finished, phase};
 
 /// Most Pods written down at once, so that the status stays small.
@@ -107,7 +108,7 @@ fn failed_indexes(observed: Observed<'_>, counts: &Counts, end: Option<&End>) ->
     if end.is_none() {
         return counts.failed_indexes.clone();
     }
-    let stays = |pod: &&Arc<Pod>| !is_dying(&pod.metadata) || is_finished(pod);
+    let stays = |pod: &&Arc<Pod>| !pod.is_dying() || is_finished(pod);
     let pods: Vec<Arc<Pod>> = observed.pods.iter().filter(stays).cloned().collect();
     Counts::of(Observed {
         pods: &pods,
@@ -173,7 +174,7 @@ fn clear_counted(observed: Observed<'_>, status: &mut JobStatus) -> UncountedTer
         .pods
         .iter()
         .filter(|pod| is_tracked(pod))
-        .filter_map(|pod| pod.metadata.uid.as_deref())
+        .map(|pod| pod.uid())
         .collect();
     let noted = uncounted(observed.job);
     let split = |list: Option<Vec<String>>| -> (Vec<String>, i32) {
@@ -217,7 +218,7 @@ fn newly_ended(
         if !may_release(observed, counts, end, pod) {
             continue;
         }
-        let uid = pod.metadata.uid.clone().unwrap_or_default();
+        let uid = pod.uid().to_owned();
         let full = succeeded.len() + failed.len() >= MOST_UNCOUNTED && !known.contains(&uid);
         if full || release.len() >= MOST_UNCOUNTED {
             complete = false;
@@ -271,7 +272,7 @@ fn may_release(observed: Observed<'_>, counts: &Counts, end: Option<&End>, pod: 
     // The last failed Pod of an index stays until the next one has its number of failures.
     let awaited = index_of(pod)
         .and_then(|index| counts.to_retry.get(&index))
-        .is_some_and(|kept| kept.metadata.uid == pod.metadata.uid);
+        .is_some_and(|kept| kept.uid == pod.uid);
     has_failed(observed.job, pod) && !awaited
 }
 

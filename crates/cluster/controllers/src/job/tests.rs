@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::api::batch::v1::{Job, JobStatus};
-use k8s_openapi::api::core::v1::Pod;
+use k8s_openapi::api::core::v1;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use serde_json::{Value, json};
 
@@ -14,6 +14,8 @@ use super::facts::{FAILURES, TRACKING, end_of, index_of, is_tracked};
 use super::plan::{Action, plan};
 use super::pod::desired;
 use super::report::report;
+use crate::object::Object;
+use crate::pod::Pod;
 use crate::pods::is_active;
 
 /// How far a round of the controller gets before it is killed.
@@ -26,6 +28,9 @@ enum Until {
 
 struct World {
     job: Job,
+    /// The Pods as the API has them.
+    written: Vec<v1::Pod>,
+    /// The same as the controller knows them.
     pods: Vec<Arc<Pod>>,
     now: Timestamp,
     made: usize,
@@ -45,6 +50,7 @@ impl World {
         let job = json!({"metadata": {"name": "work", "namespace": "ns", "uid": "job"}, "spec": whole});
         Self {
             job: serde_json::from_value(job).expect("a job"),
+            written: Vec::new(),
             pods: Vec::new(),
             now: Timestamp::from_second(1_000_000).expect("a time"),
             made: 0,
@@ -82,7 +88,8 @@ impl World {
                     pod.metadata.uid = Some(format!("uid-{}", self.made));
                     pod.metadata.creation_timestamp = Some(Time(self.now));
                     self.made += 1;
-                    self.pods.push(Arc::new(pod));
+                    self.pods.push(Arc::new(Pod::from(&pod)));
+                    self.written.push(pod);
                 }
             }
             Action::Remove(pods) => pods.iter().for_each(|pod| {
@@ -120,10 +127,12 @@ impl World {
         again
     }
 
-    fn edit(&mut self, wanted: &Arc<Pod>, change: impl Fn(&mut Pod)) {
-        let uid = wanted.metadata.uid.clone();
-        for pod in self.pods.iter_mut().filter(|pod| pod.metadata.uid == uid) {
-            change(Arc::make_mut(pod));
+    fn edit(&mut self, wanted: &Arc<Pod>, change: impl Fn(&mut v1::Pod)) {
+        for (written, pod) in self.written.iter_mut().zip(&mut self.pods) {
+            if pod.uid == wanted.uid {
+                change(written);
+                *pod = Arc::new(Pod::from(&*written));
+            }
         }
     }
 
@@ -149,8 +158,10 @@ impl World {
 
     /// The node is done with the Pods that are being deleted.
     fn bury(&mut self) {
-        self.pods
-            .retain(|pod| pod.metadata.deletion_timestamp.is_none() || is_tracked(pod));
+        self.pods.retain(|pod| !pod.is_dying() || is_tracked(pod));
+        let left = |uid: &String| self.pods.iter().any(|pod| pod.uid() == uid);
+        self.written
+            .retain(|pod| pod.metadata.uid.as_ref().is_some_and(left));
     }
 
     fn wait(&mut self, seconds: i64) {
@@ -213,7 +224,7 @@ fn a_pod_is_counted_once_wherever_the_controller_is_killed() {
         for second in stops {
             let mut world = World::new(json!({"completions": 4, "parallelism": 4, "backoffLimit": 9}));
             world.settle();
-            world.end("Succeeded", |pod| pod.metadata.name.as_deref() < Some("work-2"));
+            world.end("Succeeded", |pod| &*pod.name < "work-2");
             world.round(first);
             world.end("Failed", all);
             world.round(second);
@@ -259,7 +270,7 @@ fn failures_pause_twice_as_long_each_time_and_then_fail_the_job() {
 fn a_failed_job_waits_for_its_last_pods_and_counts_them_as_failed() {
     let mut world = World::new(json!({"completions": 3, "parallelism": 3, "backoffLimit": 0}));
     world.settle();
-    world.end("Failed", |pod| pod.metadata.name.as_deref() == Some("work-0"));
+    world.end("Failed", |pod| &*pod.name == "work-0");
     world.settle();
     assert_eq!(world.conditions(), ["FailureTarget=BackoffLimitExceeded"]);
     assert_eq!(
@@ -293,7 +304,7 @@ fn a_job_without_completions_ends_with_its_first_success() {
     let mut world = World::new(json!({"parallelism": 3}));
     world.settle();
     assert_eq!(world.active(), 3);
-    world.end("Succeeded", |pod| pod.metadata.name.as_deref() == Some("work-1"));
+    world.end("Succeeded", |pod| &*pod.name == "work-1");
     world.settle();
     assert_eq!(world.active(), 2);
     assert!(world.conditions().is_empty());
@@ -314,7 +325,7 @@ fn indexes_are_given_out_and_written_down() {
             .collect::<Vec<_>>(),
         [0, 1, 2]
     );
-    let spec = world.pods[2].spec.clone().expect("a spec");
+    let spec = world.written[2].spec.clone().expect("a spec");
     assert_eq!(spec.hostname.as_deref(), Some("work-2"));
     assert_eq!(
         spec.containers[0].env.as_ref().expect("env")[0].name,
@@ -348,15 +359,8 @@ fn each_index_fails_by_itself() {
     assert_eq!(world.status().failed_indexes.as_deref(), Some(""));
     world.wait(10);
     world.settle();
-    let again = world
-        .pods
-        .last()
-        .expect("a pod")
-        .metadata
-        .annotations
-        .clone()
-        .expect("annotations");
-    assert_eq!(again[FAILURES], "1");
+    let again = world.written.last().expect("a pod").metadata.annotations.clone();
+    assert_eq!(again.expect("annotations")[FAILURES], "1");
     world.end("Failed", |pod| index_of(pod) == Some(1));
     world.end("Succeeded", |pod| index_of(pod) == Some(0));
     world.settle();
@@ -403,7 +407,7 @@ fn the_failure_policy_decides_what_a_failure_means() {
 
     let mut world = World::new(rule("FailJob"));
     world.settle();
-    world.end("Failed", |pod| pod.metadata.name.as_deref() == Some("work-0"));
+    world.end("Failed", |pod| &*pod.name == "work-0");
     world.settle();
     world.bury();
     world.settle();
@@ -525,7 +529,10 @@ fn a_deleted_pod_is_replaced_at_once_or_when_it_has_ended() {
 fn every_pod_carries_the_finalizer_until_it_is_counted() {
     let mut world = World::new(json!({"completions": 1}));
     world.settle();
-    assert_eq!(world.pods[0].metadata.finalizers, Some(vec![TRACKING.to_owned()]));
+    assert_eq!(
+        world.written[0].metadata.finalizers,
+        Some(vec![TRACKING.to_owned()])
+    );
     world.end("Succeeded", all);
     world.round(Until::Written);
     assert!(is_tracked(&world.pods[0]));

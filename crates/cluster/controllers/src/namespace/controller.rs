@@ -7,13 +7,14 @@ use futures::future::join_all;
 use jiff::Timestamp;
 use k8s_openapi::api::core::v1::Namespace;
 use kube::api::{Api, ApiResource, DeleteParams, ListParams, PostParams};
-use kube::{Client, Resource, ResourceExt};
+use kube::{Client, ResourceExt};
 
 use super::conditions::{Remaining, updated};
 use crate::cache::Change;
 use crate::controller::{Again, Controller, Failure, Step, gone_is_fine, text_of};
 use crate::key::Key;
 use crate::meta::Meta;
+use crate::object::Object;
 use crate::owner::is_dying;
 use crate::queue::Queue;
 use crate::world::{Served, World, whole_kinds};
@@ -210,12 +211,12 @@ fn counted(kind: &ApiResource, left: &[Meta]) -> Remaining {
 }
 
 /// The namespace that an object has just left, or that has just got one.
-fn namespace_left<K: Resource>(change: &Change<'_, K>) -> String {
+fn namespace_left<K: Object>(change: &Change<'_, K>) -> String {
     let gone = change
         .old
         .filter(|_| change.new.is_none())
         .or(change.new.filter(|_| change.old.is_none()));
-    gone.and_then(|object| object.meta().namespace.clone())
+    gone.map(|object| object.namespace().to_owned())
         .unwrap_or_default()
 }
 

@@ -5,13 +5,13 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use k8s_openapi::api::core::v1::PersistentVolumeClaim;
-use kube::Resource;
 use kube::api::{Api, ListParams};
 
 use super::usage::{Counted, desired_status, is_same};
 use crate::cache::Change;
 use crate::controller::{Again, Controller, Failure, Step, gone_is_fine};
 use crate::key::Key;
+use crate::object::Object;
 use crate::owner::is_dying;
 use crate::queue::Queue;
 use crate::scheduler::resources::{Amounts, add, parse};
@@ -139,11 +139,9 @@ fn counted_name(plural: &str, group: &str) -> String {
     }
 }
 
-fn namespace_of<'a, K: Resource>(change: &Change<'a, K>) -> &'a str {
+fn namespace_of<'a, K: Object>(change: &Change<'a, K>) -> &'a str {
     let object = change.new.or(change.old);
-    object
-        .and_then(|object| object.meta().namespace.as_deref())
-        .unwrap_or_default()
+    object.map(|object| object.namespace()).unwrap_or_default()
 }
 
 fn noticer(world: &Arc<World>, queue: &Arc<Queue<Key>>) -> impl Fn(&str) + Clone + Send + Sync + 'static {

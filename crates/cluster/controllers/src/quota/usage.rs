@@ -3,10 +3,11 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use k8s_openapi::api::core::v1::{Pod, ResourceQuota, ResourceQuotaStatus, Service};
+use k8s_openapi::api::core::v1::{ResourceQuota, ResourceQuotaStatus, Service};
 use k8s_openapi::apimachinery::pkg::api::resource::Quantity as Written;
 use toolforge_model::Quantity;
 
+use crate::pod::Pod;
 use crate::pods::is_finished;
 use crate::scheduler::resources::{Amounts, Side, add, of_pod};
 
@@ -38,8 +39,8 @@ pub(crate) fn desired_status(quota: &ResourceQuota, counted: &Counted) -> Resour
     let mut requests = Amounts::new();
     let mut limits = Amounts::new();
     for pod in &pods {
-        add(&mut requests, &of_pod(pod, Side::Requests));
-        add(&mut limits, &of_pod(pod, Side::Limits));
+        add(&mut requests, of_pod(pod, Side::Requests).iter());
+        add(&mut limits, of_pod(pod, Side::Limits).iter());
     }
     let scoped = quota
         .spec
@@ -99,10 +100,7 @@ fn in_scope(quota: &ResourceQuota, pod: &Pod) -> bool {
             .into_iter()
             .all(|one| match (one.scope_name.as_str(), one.operator.as_str()) {
                 ("PriorityClass", operator) => {
-                    let class = pod
-                        .spec
-                        .as_ref()
-                        .and_then(|spec| spec.priority_class_name.as_deref());
+                    let class = pod.priority_class.as_deref();
                     let listed =
                         class.is_some_and(|class| one.values.iter().flatten().any(|value| value == class));
                     match operator {
@@ -118,18 +116,14 @@ fn in_scope(quota: &ResourceQuota, pod: &Pod) -> bool {
 }
 
 fn scope_holds(scope: &str, pod: &Pod) -> bool {
-    let ends = pod
-        .spec
-        .as_ref()
-        .is_some_and(|spec| spec.active_deadline_seconds.is_some());
     let promised = || {
         [Side::Requests, Side::Limits]
             .iter()
             .any(|side| !of_pod(pod, *side).is_empty())
     };
     match scope {
-        "Terminating" => ends,
-        "NotTerminating" => !ends,
+        "Terminating" => pod.is_limited,
+        "NotTerminating" => !pod.is_limited,
         "BestEffort" => !promised(),
         "NotBestEffort" => promised(),
         _ => true,

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use futures::future::join_all;
 use jiff::Timestamp;
 use k8s_openapi::api::apps::v1::ReplicaSet;
-use k8s_openapi::api::core::v1::Pod;
+use k8s_openapi::api::core::v1;
 
 use super::plan::{Difference, Trouble, desired_status, plan};
 use crate::controller::{Again, Controller, Failure, Step, gone_is_fine, text_of};
@@ -121,7 +121,7 @@ impl Controller for ReplicaSets {
     }
 }
 
-fn new_pod(set: &ReplicaSet) -> Pod {
+fn new_pod(set: &ReplicaSet) -> v1::Pod {
     let template = set.spec.template.clone().unwrap_or_default();
     let prefix = format!("{}-", set.metadata.name.as_deref().unwrap_or_default());
     let namespace = set.metadata.namespace.as_deref().unwrap_or_default();

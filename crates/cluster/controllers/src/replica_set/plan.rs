@@ -5,10 +5,11 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use k8s_openapi::api::apps::v1::{ReplicaSet, ReplicaSetCondition, ReplicaSetStatus};
-use k8s_openapi::api::core::v1::Pod;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
+use crate::object::Object;
 use crate::owner::is_dying;
+use crate::pod::Pod;
 use crate::pods::{self, Availability, availability, is_active, is_ready, keeping_value};
 
 /// Most Pods made or deleted in one go; the rest follow in the next round.
@@ -66,19 +67,14 @@ pub(crate) fn desired_status(
         .and_then(|template| template.metadata.as_ref()?.labels.clone());
     let labels = labels.unwrap_or_default();
     let active: Vec<&Arc<Pod>> = owned.iter().filter(|pod| is_active(pod)).collect();
-    let has_all = |pod: &Pod| {
-        let own = pod.metadata.labels.as_ref();
-        labels
-            .iter()
-            .all(|(name, value)| own.is_some_and(|own| own.get(name) == Some(value)))
-    };
+    let has_all = |pod: &Pod| labels.iter().all(|(name, value)| pod.label(name) == Some(value));
     let judged: Vec<Availability> = active
         .iter()
         .map(|pod| availability(pod, spec.min_ready_seconds.unwrap_or(0), now))
         .collect();
     let terminating = owned
         .iter()
-        .filter(|pod| is_dying(&pod.metadata) && !pods::is_finished(pod))
+        .filter(|pod| pod.is_dying() && !pods::is_finished(pod))
         .count();
     let again = judged
         .iter()

@@ -2,26 +2,24 @@
 //!
 //! Affinity between Pods and topology spread are left out: on a single machine they have nothing to choose from.
 
-use k8s_openapi::api::core::v1::{Node, NodeSelectorRequirement, NodeSelectorTerm, Pod, Taint, Toleration};
+use k8s_openapi::api::core::v1::{Node, NodeSelectorRequirement, NodeSelectorTerm, Taint};
+
+use crate::object::Object;
+use crate::pod::{Pod, Toleration};
 
 /// Whether node selector and required node affinity of the Pod allow that node.
 pub(crate) fn wants(pod: &Pod, node: &Node) -> bool {
-    let Some(spec) = &pod.spec else { return true };
-    let labels = node.metadata.labels.clone().unwrap_or_default();
-    let selector = spec.node_selector.iter().flatten();
-    if !selector
-        .into_iter()
-        .all(|(name, value)| labels.get(name) == Some(value))
+    let Some(placement) = &pod.placement else {
+        return true;
+    };
+    if !placement
+        .node_selector
+        .iter()
+        .all(|(name, value)| node.label(name) == Some(value))
     {
         return false;
     }
-    let affinity = spec
-        .affinity
-        .as_ref()
-        .and_then(|affinity| affinity.node_affinity.as_ref());
-    let required =
-        affinity.and_then(|node| node.required_during_scheduling_ignored_during_execution.as_ref());
-    required.is_none_or(|required| {
+    placement.required.as_ref().is_none_or(|required| {
         required
             .node_selector_terms
             .iter()
@@ -32,9 +30,9 @@ pub(crate) fn wants(pod: &Pod, node: &Node) -> bool {
 /// The first taint of the node that keeps the Pod away.
 pub(crate) fn untolerated<'a>(pod: &Pod, node: &'a Node) -> Option<&'a Taint> {
     let tolerations = pod
-        .spec
+        .placement
         .as_ref()
-        .and_then(|spec| spec.tolerations.as_deref())
+        .map(|placement| &*placement.tolerations)
         .unwrap_or_default();
     let taints = node
         .spec

@@ -6,11 +6,12 @@ use std::collections::HashSet;
 use std::sync::Arc;
 
 use jiff::Timestamp;
-use k8s_openapi::api::core::v1::{Binding, Node, ObjectReference, Pod, PodCondition};
+use k8s_openapi::api::core::v1::{Binding, Node, ObjectReference};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use kube::api::{ObjectMeta, PostParams};
 use kube::core::Status;
 use parking_lot::Mutex;
+use serde_json::json;
 
 use super::fit::{Place, choose};
 use super::ledger::Ledger;
@@ -18,7 +19,9 @@ use crate::controller::{Again, Controller, Failure, Step, gone_is_fine};
 use crate::events::{Kind, Recorder};
 use crate::kept::Kept;
 use crate::key::Key;
-use crate::pods::{condition, is_active, is_finished, node};
+use crate::object::Object;
+use crate::pod::Pod;
+use crate::pods::{SCHEDULED, condition, is_active, is_finished, node};
 use crate::queue::Queue;
 use crate::world::World;
 
@@ -47,7 +50,7 @@ impl Scheduler {
             let mut taken = taken.lock();
             if let Some(old) = change
                 .old
-                .filter(|old| change.new.is_none_or(|new| new.metadata.uid != old.metadata.uid))
+                .filter(|old| change.new.is_none_or(|new| new.uid != old.uid))
             {
                 taken.forget(old);
             }
@@ -98,7 +101,7 @@ impl Scheduler {
             metadata: ObjectMeta {
                 name: Some(key.name.clone()),
                 namespace: Some(key.namespace.clone()),
-                uid: pod.metadata.uid.clone(),
+                uid: Some(pod.uid().to_owned()),
                 ..ObjectMeta::default()
             },
             target: ObjectReference {
@@ -124,31 +127,23 @@ impl Scheduler {
     }
 
     async fn explain(&self, pod: &Pod, message: String) -> Result<(), Failure> {
-        let known = condition(pod, "PodScheduled");
-        if known.is_some_and(|known| known.status == "False" && known.message.as_deref() == Some(&message)) {
+        let known = condition(pod, SCHEDULED);
+        if known.is_some_and(|known| known.status == "False")
+            && pod.scheduled_message.as_deref() == Some(&message)
+        {
             return Ok(());
         }
         self.recorder
             .record(COMPONENT, pod, Kind::Warning, "FailedScheduling", message.clone());
-        let mut changed = pod.clone();
-        let conditions = changed
-            .status
-            .get_or_insert_default()
-            .conditions
-            .get_or_insert_default();
         let since = known
             .filter(|known| known.status == "False")
-            .and_then(|known| known.last_transition_time.clone());
-        conditions.retain(|condition| condition.type_ != "PodScheduled");
-        conditions.push(PodCondition {
-            type_: "PodScheduled".to_owned(),
-            status: "False".to_owned(),
-            reason: Some("Unschedulable".to_owned()),
-            message: Some(message),
-            last_transition_time: Some(since.unwrap_or_else(|| Time(Timestamp::now()))),
-            ..PodCondition::default()
+            .and_then(|known| known.since);
+        let condition = json!({
+            "type": SCHEDULED, "status": "False", "reason": "Unschedulable", "message": message,
+            "lastTransitionTime": Time(since.unwrap_or_else(Timestamp::now)),
         });
-        gone_is_fine(self.world.pods.replace_status(&changed).await)
+        let status = json!({"conditions": [condition]});
+        gone_is_fine(self.world.pods.merge_status(pod, &status).await)
             .step("say why a pod cannot be scheduled")
             .map(drop)
     }
@@ -202,11 +197,9 @@ impl Waiting {
         let mut keys: Vec<Key> = self.keys.lock().drain().collect();
         keys.sort_by_cached_key(|key| {
             let pod = self.pods.by_key(key);
-            let priority = pod
-                .as_ref()
-                .and_then(|pod| pod.spec.as_ref()?.priority)
-                .unwrap_or(0);
-            let created = pod.and_then(|pod| pod.metadata.creation_timestamp.clone());
+            let placement = pod.as_ref().and_then(|pod| pod.placement.as_ref());
+            let priority = placement.map_or(0, |placement| placement.priority);
+            let created = pod.and_then(|pod| pod.created);
             (Reverse(priority), created, key.name.clone())
         });
         for key in keys {
@@ -234,10 +227,10 @@ fn room(node: &Node) -> impl PartialEq + use<> {
 
 /// Whether the Pod waits for this scheduler.
 fn is_ours(pod: &Pod) -> bool {
-    let Some(spec) = &pod.spec else { return false };
-    let scheduler = spec.scheduler_name.as_deref().unwrap_or_default();
+    let Some(placement) = &pod.placement else {
+        return false;
+    };
     is_active(pod)
-        && node(pod).is_none()
-        && (scheduler.is_empty() || scheduler == COMPONENT)
-        && spec.scheduling_gates.as_deref().unwrap_or_default().is_empty()
+        && !placement.is_gated
+        && (placement.scheduler.is_empty() || placement.scheduler == *COMPONENT)
 }

@@ -3,12 +3,13 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use k8s_openapi::api::core::v1::{Node, Pod};
+use k8s_openapi::api::core::v1::Node;
 use toolforge_model::Quantity;
 
 use super::affinity::{untolerated, wants};
 use super::ledger::{Need, Usage};
 use super::resources::allocatable;
+use crate::pod::Pod;
 
 /// Pods on a node when it does not say how many it takes: kubelet's default.
 const DEFAULT_PODS: i64 = 110;
@@ -92,7 +93,7 @@ fn shortages(need: &Need, place: &Place) -> Vec<String> {
     if Quantity::from_units(pods) >= most_pods {
         shortages.push("Too many pods".to_owned());
     }
-    for (name, wanted) in &need.amounts {
+    for (name, wanted) in need.amounts.iter() {
         if wanted.is_zero() {
             continue;
         }

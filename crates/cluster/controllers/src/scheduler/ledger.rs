@@ -3,28 +3,29 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use k8s_openapi::api::core::v1::{ContainerPort, Pod};
-
 use super::resources::{Amounts, Side, add, of_pod, subtract};
+use crate::object::Object;
+use crate::pod::{Demands, Pod};
 use crate::pods::{is_finished, node};
+use crate::text::Text;
 
 /// A port of the machine itself: protocol and number.
-pub(crate) type HostPort = (String, i32);
+pub(crate) type HostPort = (Text, i32);
 
 /// What one Pod takes up.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Need {
     /// What it asks for.
-    pub(crate) amounts: Amounts,
+    pub(crate) amounts: Demands,
     /// Ports of the machine that it takes.
-    pub(crate) ports: Vec<HostPort>,
+    pub(crate) ports: Box<[HostPort]>,
 }
 
 impl Need {
     /// What `pod` takes up.
     pub(crate) fn of(pod: &Pod) -> Self {
         Self {
-            amounts: of_pod(pod, Side::Requests),
+            amounts: of_pod(pod, Side::Requests).clone(),
             ports: host_ports(pod),
         }
     }
@@ -49,7 +50,7 @@ impl Usage {
     /// Puts a Pod to it.
     pub(crate) fn add(&mut self, need: &Need) {
         self.pods += 1;
-        add(&mut self.amounts, &need.amounts);
+        add(&mut self.amounts, need.amounts.iter());
         for port in &need.ports {
             *self.ports.entry(port.clone()).or_default() += 1;
         }
@@ -57,7 +58,7 @@ impl Usage {
 
     fn remove(&mut self, need: &Need) {
         self.pods = self.pods.saturating_sub(1);
-        subtract(&mut self.amounts, &need.amounts);
+        subtract(&mut self.amounts, need.amounts.iter());
         for port in &need.ports {
             if let Some(count) = self.ports.get_mut(port) {
                 *count -= 1;
@@ -71,7 +72,7 @@ impl Usage {
 
 #[derive(Debug)]
 struct Entry {
-    node: String,
+    node: Text,
     need: Need,
     /// Sent there by us, while the API does not say so yet.
     assumed: bool,
@@ -80,8 +81,8 @@ struct Entry {
 /// All Pods that take up room, and the sums by node.
 #[derive(Debug, Default)]
 pub(crate) struct Ledger {
-    pods: HashMap<String, Entry>,
-    nodes: HashMap<String, Usage>,
+    pods: HashMap<Box<str>, Entry>,
+    nodes: HashMap<Text, Usage>,
 }
 
 impl Ledger {
@@ -92,7 +93,7 @@ impl Ledger {
 
     /// Takes note of a Pod as the API has it now.
     pub(crate) fn observe(&mut self, pod: &Pod) {
-        let uid = uid(pod);
+        let uid = pod.uid();
         match node(pod) {
             Some(node) if !is_finished(pod) => self.put(uid, node, Need::of(pod), false),
             Some(_) => self.remove(uid),
@@ -104,28 +105,25 @@ impl Ledger {
 
     /// Takes note that a Pod is gone, or has not been bound after all.
     pub(crate) fn forget(&mut self, pod: &Pod) {
-        self.remove(uid(pod));
+        self.remove(pod.uid());
     }
 
     /// Reserves room for a Pod that is about to be bound.
     pub(crate) fn assume(&mut self, pod: &Pod, node: &str) {
-        self.put(uid(pod), node, Need::of(pod), true);
+        self.put(pod.uid(), node, Need::of(pod), true);
     }
 
     /// Whether the Pod has been sent to a node, and the API does not say so yet.
     pub(crate) fn is_assumed(&self, pod: &Pod) -> bool {
-        self.pods.get(uid(pod)).is_some_and(|entry| entry.assumed)
+        self.pods.get(pod.uid()).is_some_and(|entry| entry.assumed)
     }
 
     fn put(&mut self, uid: &str, node: &str, need: Need, assumed: bool) {
         self.remove(uid);
-        self.nodes.entry(node.to_owned()).or_default().add(&need);
-        let entry = Entry {
-            node: node.to_owned(),
-            need,
-            assumed,
-        };
-        self.pods.insert(uid.to_owned(), entry);
+        let node = Text::from(node);
+        self.nodes.entry(node.clone()).or_default().add(&need);
+        let entry = Entry { node, need, assumed };
+        self.pods.insert(uid.into(), entry);
     }
 
     fn remove(&mut self, uid: &str) {
@@ -141,18 +139,12 @@ impl Ledger {
     }
 }
 
-fn uid(pod: &Pod) -> &str {
-    pod.metadata.uid.as_deref().unwrap_or_default()
-}
-
-fn host_ports(pod: &Pod) -> Vec<HostPort> {
-    let containers = pod.spec.iter().flat_map(|spec| &spec.containers);
-    let ports = containers.flat_map(|container| container.ports.as_deref().unwrap_or_default());
-    let bound = |port: &ContainerPort| {
-        let protocol = port.protocol.clone().unwrap_or_else(|| "TCP".to_owned());
-        Some((protocol, port.host_port.filter(|number| *number > 0)?))
-    };
-    ports.filter_map(bound).collect()
+fn host_ports(pod: &Pod) -> Box<[HostPort]> {
+    let taken = pod
+        .ports
+        .iter()
+        .filter_map(|port| Some((port.protocol.clone(), port.host?)));
+    taken.collect()
 }
 
 #[cfg(test)]
@@ -174,7 +166,7 @@ mod tests {
     fn taken(ledger: &Ledger) -> (usize, Quantity, bool) {
         let usage = ledger.usage("n");
         let cpu = usage.amounts.get("cpu").copied().unwrap_or_default();
-        (usage.pods, cpu, usage.has_port(&("TCP".to_owned(), 8080)))
+        (usage.pods, cpu, usage.has_port(&("TCP".into(), 8080)))
     }
 
     #[test]

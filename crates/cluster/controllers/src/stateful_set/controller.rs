@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 use k8s_openapi::api::apps::v1::{ControllerRevision, StatefulSet};
-use k8s_openapi::api::core::v1::{PersistentVolumeClaim, Pod};
+use k8s_openapi::api::core::v1::PersistentVolumeClaim;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference;
 use kube::api::{Api, ObjectMeta, Patch, PatchParams, PostParams};
 use serde_json::json;
@@ -20,6 +20,7 @@ use crate::events::Recorder;
 use crate::kept::MANAGER;
 use crate::key::Key;
 use crate::owner::{is_controlled_by, is_dying};
+use crate::pod::Pod;
 use crate::pod_maker;
 use crate::pod_owner::{owned_pods, queue_of_owners, settled_pods};
 use crate::queue::Queue;

@@ -2,11 +2,13 @@
 
 use k8s_openapi::api::apps::v1::StatefulSet;
 use k8s_openapi::api::core::v1::{
-    PersistentVolumeClaim, PersistentVolumeClaimVolumeSource, Pod, PodTemplateSpec, Volume,
+    self, PersistentVolumeClaim, PersistentVolumeClaimVolumeSource, PodTemplateSpec, Volume,
 };
 use kube::api::ObjectMeta;
 
+use crate::object::Object;
 use crate::owner::controlled_by;
+use crate::pod::Pod;
 use crate::revisions::HASH;
 use crate::template::{PodName, desired_pod};
 
@@ -21,8 +23,8 @@ pub(crate) struct Version {
 
 /// The number in a Pod's name, if it is one of that set's.
 pub(crate) fn ordinal(set: &StatefulSet, pod: &Pod) -> Option<i32> {
-    let name = pod.metadata.name.as_deref()?;
-    let digits = name
+    let digits = pod
+        .name()
         .strip_prefix(set.metadata.name.as_deref()?)?
         .strip_prefix('-')?;
     let number = digits.parse::<i32>().ok()?;
@@ -32,15 +34,11 @@ pub(crate) fn ordinal(set: &StatefulSet, pod: &Pod) -> Option<i32> {
 
 /// The revision that a Pod was made from.
 pub(crate) fn revision_of(pod: &Pod) -> &str {
-    pod.metadata
-        .labels
-        .as_ref()
-        .and_then(|labels| labels.get(HASH))
-        .map_or("", String::as_str)
+    pod.label(HASH).unwrap_or_default()
 }
 
 /// The Pod with that number.
-pub(crate) fn numbered_pod(set: &StatefulSet, version: &Version, number: i32) -> Pod {
+pub(crate) fn numbered_pod(set: &StatefulSet, version: &Version, number: i32) -> v1::Pod {
     let namespace = set.metadata.namespace.as_deref().unwrap_or_default();
     let name = format!("{}-{number}", set.metadata.name.as_deref().unwrap_or_default());
     let mut pod = desired_pod(

@@ -5,11 +5,12 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use k8s_openapi::api::apps::v1::{StatefulSet, StatefulSetStatus};
-use k8s_openapi::api::core::v1::Pod;
 
 use super::identity::{Version, ordinal, revision_of};
+use crate::object::Object;
 use crate::owner::is_dying;
 use crate::percent::{Round, resolve};
+use crate::pod::Pod;
 use crate::pods::{Availability, availability, is_finished, is_ready, phase};
 
 /// What is known when planning.
@@ -90,7 +91,7 @@ fn fill(observed: Observed<'_>, in_order: bool, plan: &mut Plan) -> bool {
                 plan.actions.push(Action::Create { number, updated });
                 true
             }
-            Some(pod) if is_dying(&pod.metadata) => true,
+            Some(pod) if pod.is_dying() => true,
             Some(pod) if is_finished(pod) => {
                 plan.actions.push(Action::Delete(Arc::clone(pod)));
                 true
@@ -116,7 +117,7 @@ fn shrink(observed: Observed<'_>, in_order: bool, plan: &mut Plan) -> bool {
     surplus.sort_by_key(|(number, _)| std::cmp::Reverse(*number));
     let none = surplus.is_empty();
     for (_, pod) in surplus {
-        if !is_dying(&pod.metadata) {
+        if !pod.is_dying() {
             plan.actions.push(Action::Delete(Arc::clone(pod)));
         }
         if in_order {
@@ -142,7 +143,7 @@ fn roll(observed: Observed<'_>, plan: &mut Plan) {
         let Some(pod) = numbered(observed, number) else {
             return;
         };
-        if is_dying(&pod.metadata) {
+        if pod.is_dying() {
             return;
         }
         if revision_of(pod) != observed.update.revision {
@@ -162,7 +163,7 @@ fn roll_several(observed: Observed<'_>, most: i32, plan: &mut Plan) {
     let mut missing = 0;
     for number in wanted.clone() {
         let well = numbered(observed, number)
-            .is_some_and(|pod| !is_dying(&pod.metadata) && is_available(observed, pod, plan));
+            .is_some_and(|pod| !pod.is_dying() && is_available(observed, pod, plan));
         missing += i32::from(!well);
     }
     for number in wanted.rev().take_while(|number| *number >= lowest) {
@@ -170,7 +171,7 @@ fn roll_several(observed: Observed<'_>, most: i32, plan: &mut Plan) {
             return;
         }
         if let Some(pod) = numbered(observed, number)
-            && !is_dying(&pod.metadata)
+            && !pod.is_dying()
             && revision_of(pod) != observed.update.revision
         {
             plan.actions.push(Action::Delete(Arc::clone(pod)));
@@ -225,7 +226,7 @@ pub(crate) fn desired_status(observed: Observed<'_>) -> StatefulSetStatus {
         i32::try_from(observed.pods.iter().filter(|pod| wanted(pod)).count()).unwrap_or(i32::MAX)
     };
     let seconds = set.spec.min_ready_seconds.unwrap_or(0);
-    let at = |pod: &Pod, version: &Version| !is_dying(&pod.metadata) && revision_of(pod) == version.revision;
+    let at = |pod: &Pod, version: &Version| !pod.is_dying() && revision_of(pod) == version.revision;
     let mut status = StatefulSetStatus {
         replicas: count(&|_| true),
         ready_replicas: some(count(&|pod| phase(pod) == "Running" && is_ready(pod))),

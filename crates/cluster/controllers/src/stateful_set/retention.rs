@@ -2,10 +2,10 @@
 //! not has the set or the Pod as its owner, and goes with it. Pure.
 
 use k8s_openapi::api::apps::v1::StatefulSet;
-use k8s_openapi::api::core::v1::Pod;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference;
 
 use crate::owner::controlled_by;
+use crate::pod::Pod;
 
 /// The owners that a claim of `pod` should have, if they are others than `present`; `surplus` tells that the set no
 /// longer wants the Pod.

@@ -6,12 +6,13 @@ use jiff::Timestamp;
 use k8s_openapi::api::apps::v1::{
     RollingUpdateStatefulSetStrategy, StatefulSet, StatefulSetSpec, StatefulSetUpdateStrategy,
 };
-use k8s_openapi::api::core::v1::{PersistentVolumeClaim, Pod, PodCondition, PodStatus, PodTemplateSpec};
+use k8s_openapi::api::core::v1::{self, PersistentVolumeClaim, PodCondition, PodStatus, PodTemplateSpec};
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 use kube::api::ObjectMeta;
 
 use super::identity::{Version, claims, numbered_pod, ordinal, revision_of};
 use super::plan::{Action, Observed, desired_status, plan};
+use crate::pod::Pod;
 
 fn set(replicas: i32) -> StatefulSet {
     StatefulSet {
@@ -31,6 +32,9 @@ fn set(replicas: i32) -> StatefulSet {
 
 struct World {
     set: StatefulSet,
+    /// The Pods as the API has them.
+    written: Vec<v1::Pod>,
+    /// The same as the controller knows them.
     pods: Vec<Arc<Pod>>,
     current: Version,
     update: Version,
@@ -44,6 +48,7 @@ impl World {
         };
         Self {
             set,
+            written: Vec::new(),
             pods: Vec::new(),
             current: version("one"),
             update: version("one"),
@@ -68,12 +73,17 @@ impl World {
             match action {
                 Action::Create { number, updated } => {
                     let version = if updated { &self.update } else { &self.current };
-                    self.pods.push(Arc::new(numbered_pod(&self.set, version, number)));
+                    let pod = numbered_pod(&self.set, version, number);
+                    self.pods.push(Arc::new(Pod::from(&pod)));
+                    self.written.push(pod);
                     done.push(format!("+{number}"));
                 }
                 Action::Delete(pod) => {
                     done.push(format!("-{}", ordinal(&self.set, &pod).expect("ours")));
                     self.pods.retain(|known| !Arc::ptr_eq(known, &pod));
+                    let name = Some(&*pod.name);
+                    self.written
+                        .retain(|known| known.metadata.name.as_deref() != name);
                 }
             }
         }
@@ -81,9 +91,8 @@ impl World {
     }
 
     fn ready_all(&mut self) {
-        for pod in &mut self.pods {
-            let mut ready = (**pod).clone();
-            ready.status = Some(PodStatus {
+        for (written, pod) in self.written.iter_mut().zip(&mut self.pods) {
+            written.status = Some(PodStatus {
                 phase: Some("Running".into()),
                 conditions: Some(vec![PodCondition {
                     type_: "Ready".into(),
@@ -92,7 +101,7 @@ impl World {
                 }]),
                 ..PodStatus::default()
             });
-            *pod = Arc::new(ready);
+            *pod = Arc::new(Pod::from(&*written));
         }
     }
 
@@ -218,10 +227,7 @@ fn each_pod_has_its_own_claim() {
 #[test]
 fn only_exact_names_have_numbers() {
     let named = |name: &str| Pod {
-        metadata: ObjectMeta {
-            name: Some(name.into()),
-            ..ObjectMeta::default()
-        },
+        name: name.into(),
         ..Pod::default()
     };
     for (name, expected) in [

@@ -1,4 +1,5 @@
-use k8s_openapi::api::core::v1::{Container, PodSpec, PodStatus, ResourceQuotaSpec, ResourceRequirements};
+use k8s_openapi::api::core::v1::ResourceQuotaSpec;
+use serde_json::json;
 
 use super::*;
 
@@ -10,25 +11,10 @@ fn amounts(pairs: &[(&str, &str)]) -> BTreeMap<String, Written> {
 }
 
 fn pod(phase: &str, memory: Option<&str>) -> Arc<Pod> {
-    let resources = memory.map(|memory| ResourceRequirements {
-        limits: Some(amounts(&[("memory", memory)])),
-        requests: Some(amounts(&[("cpu", "250m")])),
-        ..ResourceRequirements::default()
-    });
-    Arc::new(Pod {
-        spec: Some(PodSpec {
-            containers: vec![Container {
-                resources,
-                ..Container::default()
-            }],
-            ..PodSpec::default()
-        }),
-        status: Some(PodStatus {
-            phase: Some(phase.into()),
-            ..PodStatus::default()
-        }),
-        ..Pod::default()
-    })
+    let resources = memory.map(|memory| json!({"limits": {"memory": memory}, "requests": {"cpu": "250m"}}));
+    let containers = json!([{"name": "c", "resources": resources}]);
+    let pod = json!({"spec": {"containers": containers}, "status": {"phase": phase}});
+    Arc::new(serde_json::from_value(pod).expect("a pod"))
 }
 
 fn quota(hard: &[(&str, &str)]) -> ResourceQuota {

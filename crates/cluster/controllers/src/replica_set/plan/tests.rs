@@ -1,6 +1,5 @@
 use k8s_openapi::api::apps::v1::ReplicaSetSpec;
-use k8s_openapi::api::core::v1::{PodCondition, PodSpec, PodStatus};
-use kube::api::ObjectMeta;
+use serde_json::json;
 
 use super::*;
 
@@ -15,32 +14,17 @@ fn set(replicas: i32) -> ReplicaSet {
 }
 
 fn pod(name: &str, node: Option<&str>, phase: &str, ready_since: Option<&str>) -> Arc<Pod> {
-    let condition = ready_since.map(|since| PodCondition {
-        type_: "Ready".into(),
-        status: "True".into(),
-        last_transition_time: Some(Time(since.parse().expect("a time"))),
-        ..PodCondition::default()
+    let ready =
+        ready_since.map(|since| json!([{"type": "Ready", "status": "True", "lastTransitionTime": since}]));
+    let pod = json!({
+        "metadata": {"name": name}, "spec": {"nodeName": node}, "status": {"phase": phase, "conditions": ready},
     });
-    Arc::new(Pod {
-        metadata: ObjectMeta {
-            name: Some(name.into()),
-            ..ObjectMeta::default()
-        },
-        spec: Some(PodSpec {
-            node_name: node.map(str::to_owned),
-            ..PodSpec::default()
-        }),
-        status: Some(PodStatus {
-            phase: Some(phase.into()),
-            conditions: condition.map(|one| vec![one]),
-            ..PodStatus::default()
-        }),
-    })
+    Arc::new(serde_json::from_value(pod).expect("a pod"))
 }
 
 fn names(difference: &Difference) -> Vec<String> {
     match difference {
-        Difference::Delete(pods) => pods.iter().filter_map(|pod| pod.metadata.name.clone()).collect(),
+        Difference::Delete(pods) => pods.iter().map(|pod| pod.name().to_owned()).collect(),
         other => panic!("no deletion: {other:?}"),
     }
 }
