@@ -1,0 +1,8 @@
+//! `toolforge accounts` as processes of their own, between a real directory and a real API: killed and paused at any point of
+//! their file work, and several of them at once.
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
+mod killed;
+mod seen;
+mod stage;
+mod tracer;
