@@ -6,6 +6,7 @@ use anyhow::Context as _;
 use clap::Args;
 use serde_json::{Value, json};
 use toolforge_accounts::{DirectorySettings, Overrides};
+use toolforge_gateway::{GatewaySettings, Published};
 use toolforge_policy::PolicySettings;
 
 use crate::{
@@ -40,6 +41,12 @@ pub(crate) struct ManifestsArgs {
     /// The account service's file of what single tools have more or less of
     #[arg(long, value_name = "FILE", requires = "directory")]
     overrides: Option<PathBuf>,
+    /// The gateway's settings file, such as whom it bans
+    #[arg(long, value_name = "FILE", requires = "image")]
+    gateway_settings: Option<PathBuf>,
+    /// Where visitors reach the gateway, for the status of Ingresses that are served [default: nothing is written there]
+    #[arg(long, value_name = "ADDRESS|HOST", requires = "image")]
+    publish: Option<Published>,
     /// Where webservices outside of Kubernetes register with the gateway, such as `https://register.toolforge.org:8283`
     #[arg(long, value_name = "URL")]
     register_url: Option<String>,
@@ -98,6 +105,18 @@ impl ManifestsArgs {
         Ok(Some(text))
     }
 
+    /// The gateway's settings file as it is, once it is known to work.
+    fn gateway_settings(&self) -> anyhow::Result<Option<String>> {
+        let Some(path) = &self.gateway_settings else {
+            return Ok(None);
+        };
+        let text = read(path)?;
+        GatewaySettings::read(&text)
+            .and_then(GatewaySettings::resolve)
+            .with_context(|| format!("--gateway-settings: {}", path.display()))?;
+        Ok(Some(text))
+    }
+
     fn objects(&self) -> anyhow::Result<Vec<Value>> {
         let policy = self.policy()?;
         let certificate = self.certificate()?;
@@ -131,6 +150,8 @@ impl ManifestsArgs {
                 certificate: certificate.clone(),
                 directory: self.directory()?,
                 overrides: self.overrides()?,
+                gateway_settings: self.gateway_settings()?,
+                published: self.publish.as_ref().map(ToString::to_string),
             };
             // The pages' Service leads to Pods here.
             items.retain(|object| object["kind"] != "Service");

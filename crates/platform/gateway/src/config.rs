@@ -1,6 +1,7 @@
 //! What the gateway is told: the roof program fills it in.
 
 use std::{
+    fmt,
     net::{IpAddr, SocketAddr},
     num::NonZeroUsize,
     path::PathBuf,
@@ -108,6 +109,16 @@ pub enum Published {
     Ip(IpAddr),
     /// At a host name.
     Hostname(String),
+}
+
+impl fmt::Display for Published {
+    /// As it is read.
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Ip(address) => address.fmt(formatter),
+            Self::Hostname(name) => name.fmt(formatter),
+        }
+    }
 }
 
 impl FromStr for Published {

@@ -27,6 +27,7 @@ use crate::{
     body::ResponseBody,
     compression::Desks,
     drain::Drain,
+    exchange::Means,
     headers::{FixedHeaders, finish, finish_own},
     legacy::moved,
     limits::REQUEST_BODY_LIMIT_BYTES,
@@ -395,6 +396,15 @@ impl DataPlane {
     fn finished(&self, visit: &Visit, mut response: Response<ResponseBody>) -> Response<ResponseBody> {
         finish_own(response.headers_mut(), visit.scheme, &self.fixed);
         response
+    }
+
+    /// What requests are sent with.
+    fn means(&self) -> Means<'_> {
+        Means {
+            pool: &self.pool,
+            tally: &self.tally,
+            failing: self.shared.rules.load().failing,
+        }
     }
 
     fn next_turn(&self) -> usize {

@@ -15,12 +15,41 @@ use toolforge_routing::{AppProtocol, Backend};
 use crate::{
     body::{BodyError, ResponseBody, ToolBody},
     http1::tool::{Answer, AnswerError, Asked, ConnectError, Connection},
-    limits::RETRIES,
     pool::Pool,
     request_body::RequestBody,
+    retries::RetryRule,
     seen::tally::{Event, Tally},
-    standing::Fault,
+    standing::{Fault, PassRule},
 };
+
+/// What is done about what fails.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct FailingRule {
+    /// How often requests are sent again.
+    pub(crate) retries: RetryRule,
+    /// When endpoints are passed over.
+    pub(crate) passing: PassRule,
+}
+
+/// What of a data plane an exchange needs.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Means<'a> {
+    pub(crate) pool: &'a Arc<Pool>,
+    pub(crate) tally: &'a Tally,
+    pub(crate) failing: FailingRule,
+}
+
+impl Means<'_> {
+    /// Notes what an endpoint did wrong, if it did.
+    fn failed(&self, endpoint: SocketAddr, fault: Option<Fault>) {
+        if let Some(fault) = fault
+            && self.pool.standings.failed(endpoint, fault, &self.failing.passing)
+        {
+            tracing::debug!(%endpoint, ?fault, "endpoint is passed over for a while");
+            self.tally.happened(Event::PassedOver);
+        }
+    }
+}
 
 /// Why there is no answer.
 #[derive(Debug, thiserror::Error)]
@@ -65,20 +94,19 @@ impl From<ConnectError> for ExchangeError {
 /// Sends the request to an endpoint of the backend, beginning with the `turn`th that is not passed over, and going on to
 /// the next where an endpoint takes no connection, or breaks off and the request may be sent again.
 pub(crate) async fn exchange(
-    pool: &Arc<Pool>,
+    means: Means<'_>,
     backend: &Backend,
     turn: usize,
     asked: &Asked<'_>,
     mut body: RequestBody,
-    tally: &Tally,
 ) -> Result<Response<ResponseBody>, ExchangeError> {
     if backend.protocol == AppProtocol::H2c {
         // On the heap, so that requests to all other tools stay small.
-        return Box::pin(shared::exchange(pool, backend, turn, asked, body, tally)).await;
+        return Box::pin(shared::exchange(means, backend, turn, asked, body)).await;
     }
-    let (endpoints, count) = (&backend.endpoints, backend.endpoints.len());
-    let order = pool.standings.order(endpoints, turn);
-    let mut again = Again::new(pool, &backend.namespace, asked.method, &body, tally);
+    let (endpoints, count, pool) = (&backend.endpoints, backend.endpoints.len(), means.pool);
+    let order = pool.standings.order(endpoints, turn, &means.failing.passing);
+    let mut again = Again::new(means, &backend.namespace, asked.method, &body);
     // An upgraded connection will not come back, and must not be one that is about to close.
     let may_be_kept = !asked.headers.contains_key(UPGRADE);
     let mut last = ExchangeError::Unreachable(None);
@@ -100,7 +128,7 @@ pub(crate) async fn exchange(
             Ok(connection) => match connection.ask(asked, mem::take(&mut body)).await {
                 Ok(response) => return Ok(answered(response)),
                 Err(error) => {
-                    failed(pool, endpoint, fault_of(&error), tally);
+                    means.failed(endpoint, fault_of(&error));
                     let is_broken = matches!(error, AnswerError::Broken(_));
                     if !is_broken || step + 1 == count || !again.may() {
                         return Err(error.into());
@@ -110,7 +138,7 @@ pub(crate) async fn exchange(
             },
             Err(error) => {
                 tracing::debug!(%endpoint, service = backend.service.as_str(), %error, "endpoint passed over");
-                failed(pool, endpoint, Some(Fault::Unreachable), tally);
+                means.failed(endpoint, Some(Fault::Unreachable));
                 error.into()
             }
         };
@@ -120,28 +148,20 @@ pub(crate) async fn exchange(
 
 /// Whether a request may be sent again.
 struct Again<'a> {
-    pool: &'a Pool,
+    means: Means<'a>,
     namespace: &'a str,
-    tally: &'a Tally,
     /// Whether it may be at all.
     may_be: bool,
     left: u32,
 }
 
 impl<'a> Again<'a> {
-    fn new(
-        pool: &'a Pool,
-        namespace: &'a str,
-        method: &Method,
-        body: &RequestBody,
-        tally: &'a Tally,
-    ) -> Self {
+    fn new(means: Means<'a>, namespace: &'a str, method: &Method, body: &RequestBody) -> Self {
         Self {
-            pool,
+            means,
             namespace,
-            tally,
             may_be: method.is_idempotent() && body.is_empty(),
-            left: RETRIES,
+            left: means.failing.retries.per_request,
         }
     }
 
@@ -156,9 +176,9 @@ impl<'a> Again<'a> {
             return false;
         }
         self.left -= 1;
-        let may = self.pool.retries.take(self.namespace);
-        self.tally
-            .happened(if may { Event::Resent } else { Event::RetriesSpent });
+        let Means { pool, tally, failing } = self.means;
+        let may = pool.retries.take(self.namespace, &failing.retries);
+        tally.happened(if may { Event::Resent } else { Event::RetriesSpent });
         may
     }
 }
@@ -168,14 +188,5 @@ fn fault_of(error: &AnswerError) -> Option<Fault> {
     match error {
         AnswerError::Broken(_) | AnswerError::Head(_) | AnswerError::Timeout => Some(Fault::Failing),
         AnswerError::Body(_) => None,
-    }
-}
-
-fn failed(pool: &Pool, endpoint: SocketAddr, fault: Option<Fault>, tally: &Tally) {
-    if let Some(fault) = fault
-        && pool.standings.failed(endpoint, fault)
-    {
-        tracing::debug!(%endpoint, ?fault, "endpoint is passed over for a while");
-        tally.happened(Event::PassedOver);
     }
 }

@@ -54,5 +54,6 @@ pub use run::{GatewayError, run};
 pub use seen::{FAMILIES, access_log::LogFormat};
 pub use settings::{
     AccessLogSettings, CertificatesSettings, GatewaySettings, GatewaySettingsError, LegacyRedirectSettings,
-    MaintenanceSettings, ProxyProtocolSettings, RateLimitSettings, ToolLimitsSettings,
+    MaintenanceSettings, OwnLimitsSettings, PassingOverSettings, ProxyProtocolSettings, RateLimitSettings,
+    RetriesSettings, ToolLimitsSettings,
 };

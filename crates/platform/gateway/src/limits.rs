@@ -94,15 +94,6 @@ pub(crate) const KEEP_DELAY: Duration = Duration::from_millis(500);
 /// How long a visitor may take nothing of an answer that waits for it (`send_timeout` of nginx).
 pub(crate) const WRITE_TIMEOUT: Duration = Duration::from_mins(1);
 
-/// How often in a row an endpoint may break off before it is passed over: a single request may be what breaks it.
-pub(crate) const FAILURES_IN_A_ROW: u32 = 5;
-
-/// How long an endpoint is passed over at first: a restart of a server takes about that long.
-pub(crate) const SHORTEST_PASS: Duration = Duration::from_secs(1);
-
-/// How long it is passed over at most, after each time twice as long as before.
-pub(crate) const LONGEST_PASS: Duration = Duration::from_secs(30);
-
 /// How long other requests wait for the one that tries an endpoint again, before one of them does: longer than
 /// connecting may take.
 pub(crate) const PROBE_PATIENCE: Duration = Duration::from_secs(10);
@@ -112,15 +103,6 @@ pub(crate) const ENDPOINT_MEMORY: Duration = Duration::from_mins(2);
 
 /// The most failing endpoints that a thread remembers; with more of them something else is broken.
 pub(crate) const STANDINGS: usize = 4096;
-
-/// How often one request is sent again at most: what breaks more than a few connections is the request.
-pub(crate) const RETRIES: u32 = 3;
-
-/// How many requests of one tool a thread may send again at once: all that were on connections of a server which restarts.
-pub(crate) const RETRY_BURST: u32 = 100;
-
-/// The pause after which it may send another one again, for long.
-pub(crate) const RETRY_PAUSE: Duration = Duration::from_millis(50);
 
 /// The most tools whose requests a thread sends again at a time.
 pub(crate) const RETRY_TOOLS: usize = 1024;

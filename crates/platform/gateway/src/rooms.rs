@@ -35,7 +35,26 @@ pub(crate) struct RoomSize {
     pub(crate) patience: Duration,
 }
 
-impl Default for RoomSize {
+/// What each tool may have at once.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct RoomSizes {
+    /// Those that are not named.
+    pub(crate) of_all: RoomSize,
+    /// Others, by namespace.
+    pub(crate) of: HashMap<String, RoomSize>,
+}
+
+impl RoomSizes {
+    /// What the tool of this namespace may have.
+    pub(crate) fn size(&self, namespace: &str) -> RoomSize {
+        if self.of.is_empty() {
+            return self.of_all;
+        }
+        self.of.get(namespace).copied().unwrap_or(self.of_all)
+    }
+}
+
+impl Default for RoomSizes {
     /// As without a settings file.
     fn default() -> Self {
         ToolLimitsSettings::default().resolve(&mut Problems::default())

@@ -12,8 +12,9 @@ use toolforge_annotations::Networks;
 use toolforge_registrations::RegistrationRules;
 
 use crate::{
-    certificates::files::Place, compression::Offer, legacy::Legacy, names::X_FORWARDED_FOR, rate::RateLimit,
-    rooms::RoomSize, seen::access_log::LogRule, settings::GatewaySettings, visitor::visitor,
+    certificates::files::Place, compression::Offer, exchange::FailingRule, legacy::Legacy,
+    names::X_FORWARDED_FOR, rate::RateLimit, rooms::RoomSizes, seen::access_log::LogRule,
+    settings::GatewaySettings, visitor::visitor,
 };
 
 /// What follows from the settings file. The default refuses nothing.
@@ -38,8 +39,10 @@ pub struct Rules {
     pub(crate) certificates: Vec<Place>,
     /// Where URLs of the legacy domain lead.
     pub(crate) legacy: Option<Legacy>,
-    /// What one tool may have at once.
-    pub(crate) room: RoomSize,
+    /// What each tool may have at once.
+    pub(crate) rooms: RoomSizes,
+    /// What is done about endpoints that fail.
+    pub(crate) failing: FailingRule,
     /// How answers may be compressed.
     pub(crate) compression: Offer,
     /// What is written down, and where.

@@ -3,6 +3,7 @@
 //! The roof program reads it (`--gateway-settings` of `up`, `--settings` of `gateway`), at the start and after each
 //! change; every key is told in docs/gateway.md. Pure.
 
+mod failing;
 mod tool_limits;
 
 use std::{collections::HashSet, path::PathBuf, sync::Arc};
@@ -24,7 +25,8 @@ use crate::{
     seen::access_log::{LogFormat, LogRule},
 };
 
-pub use tool_limits::ToolLimitsSettings;
+pub use failing::{PassingOverSettings, RetriesSettings};
+pub use tool_limits::{OwnLimitsSettings, ToolLimitsSettings};
 
 /// No browser's name and no page's address: a pattern that finds this and nothing at all finds everything.
 const UNLIKELY: &[u8] = b"\x01";
@@ -59,6 +61,10 @@ pub struct GatewaySettings {
     pub legacy_redirect: Option<LegacyRedirectSettings>,
     /// What one tool may have at once.
     pub tool_limits: ToolLimitsSettings,
+    /// How often requests are sent again.
+    pub retries: RetriesSettings,
+    /// When endpoints that fail are passed over.
+    pub passing_over: PassingOverSettings,
     /// The codings that answers may be compressed with, the preferred one first; none stands for all.
     pub compression: Option<Vec<Coding>>,
     /// What is asked of webservices outside of Kubernetes that register.
@@ -220,7 +226,8 @@ impl GatewaySettings {
                 .legacy_redirect
                 .as_ref()
                 .map(|legacy| legacy_redirect(legacy, &mut problems)),
-            room: self.tool_limits.resolve(&mut problems),
+            rooms: self.tool_limits.resolve(&mut problems),
+            failing: failing::resolve(&self.retries, &self.passing_over, &mut problems),
             compression: offer(self.compression.as_deref(), &mut problems),
             registrations: Arc::new(self.registrations.resolve(&mut problems)),
             access_log: self

@@ -7,14 +7,25 @@ use std::{
     collections::HashMap,
     net::SocketAddr,
     sync::atomic::{AtomicUsize, Ordering},
-    time::Instant,
+    time::{Duration, Instant},
 };
 
 use parking_lot::Mutex;
 
-use crate::limits::{
-    ENDPOINT_MEMORY, FAILURES_IN_A_ROW, LONGEST_PASS, PROBE_PATIENCE, SHORTEST_PASS, STANDINGS,
-};
+use crate::limits::{ENDPOINT_MEMORY, PROBE_PATIENCE, STANDINGS};
+
+/// When an endpoint is passed over, and for how long.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct PassRule {
+    /// How often in a row it breaks off before.
+    pub(crate) failures: u32,
+    /// How long at first, after each time twice as long as before.
+    pub(crate) shortest: Duration,
+    /// How long at most.
+    pub(crate) longest: Duration,
+    /// How many of a hundred endpoints that break off.
+    pub(crate) most_percent: u32,
+}
 
 /// What an endpoint did wrong.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -74,21 +85,21 @@ impl Order {
 
 impl Standings {
     /// The order in which to ask these endpoints, of which the `turn`th is next: those that are passed over come last,
-    /// for when no other takes the request. Of failing ones that is at most half, so that the others are not overrun.
-    pub(crate) fn order(&self, endpoints: &[SocketAddr], turn: usize) -> Order {
+    /// for when no other takes the request. Of failing ones that are not all, so that the others are not overrun.
+    pub(crate) fn order(&self, endpoints: &[SocketAddr], turn: usize, rule: &PassRule) -> Order {
         if self.count.load(Ordering::Relaxed) == 0 || endpoints.len() < 2 {
             return Order::Turn(turn);
         }
-        self.order_at(endpoints, turn, Instant::now())
+        self.order_at(endpoints, turn, rule, Instant::now())
     }
 
-    fn order_at(&self, endpoints: &[SocketAddr], turn: usize, now: Instant) -> Order {
+    fn order_at(&self, endpoints: &[SocketAddr], turn: usize, rule: &PassRule, now: Instant) -> Order {
         let mut known = self.known.lock();
         if !endpoints.iter().any(|endpoint| known.contains_key(endpoint)) {
             return Order::Turn(turn);
         }
         let (mut first, mut last) = (Vec::with_capacity(endpoints.len()), Vec::new());
-        let mut may_fail = endpoints.len() / 2;
+        let mut may_fail = rule.most_of(endpoints.len());
         for step in 0..endpoints.len() {
             let place = Order::Turn(turn).place(step, endpoints.len());
             let standing = known.get_mut(&endpoints[place]);
@@ -126,11 +137,11 @@ impl Standings {
     }
 
     /// The endpoint failed. True when it is passed over from now on.
-    pub(crate) fn failed(&self, endpoint: SocketAddr, fault: Fault) -> bool {
-        self.failed_at(endpoint, fault, Instant::now())
+    pub(crate) fn failed(&self, endpoint: SocketAddr, fault: Fault, rule: &PassRule) -> bool {
+        self.failed_at(endpoint, fault, rule, Instant::now())
     }
 
-    fn failed_at(&self, endpoint: SocketAddr, fault: Fault, now: Instant) -> bool {
+    fn failed_at(&self, endpoint: SocketAddr, fault: Fault, rule: &PassRule, now: Instant) -> bool {
         let mut known = self.known.lock();
         if known.len() >= STANDINGS && !known.contains_key(&endpoint) {
             return false;
@@ -141,16 +152,24 @@ impl Standings {
             passes: 0,
             state: State::Counting(0),
         });
-        let is_out = standing.fail(fault, now);
+        let is_out = standing.fail(fault, rule, now);
         self.count.store(known.len(), Ordering::Relaxed);
         is_out
     }
 
     /// Forgets those that have not failed for long.
     pub(crate) fn forget(&self) {
-        let mut known = self.known.lock();
-        known.retain(|_, standing| standing.at.elapsed() < ENDPOINT_MEMORY);
+        let (mut known, now) = (self.known.lock(), Instant::now());
+        known.retain(|_, standing| standing.at.elapsed() < ENDPOINT_MEMORY || standing.is_out(now));
         self.count.store(known.len(), Ordering::Relaxed);
+    }
+}
+
+impl PassRule {
+    /// How many of so many endpoints may be passed over that break off.
+    fn most_of(&self, count: usize) -> usize {
+        let percent = usize::try_from(self.most_percent).unwrap_or(100);
+        count.saturating_mul(percent) / 100
     }
 }
 
@@ -167,10 +186,10 @@ impl Standing {
     }
 
     /// True when it is passed over from now on.
-    fn fail(&mut self, fault: Fault, now: Instant) -> bool {
+    fn fail(&mut self, fault: Fault, rule: &PassRule, now: Instant) -> bool {
         (self.last, self.at) = (fault, now);
         match self.state {
-            State::Counting(failures) if fault == Fault::Failing && failures + 1 < FAILURES_IN_A_ROW => {
+            State::Counting(failures) if fault == Fault::Failing && failures + 1 < rule.failures => {
                 self.state = State::Counting(failures + 1);
                 return false;
             }
@@ -179,7 +198,7 @@ impl Standing {
             State::Counting(_) | State::Out(_) | State::Tried(_) => {}
         }
         let longer = 1_u32.checked_shl(self.passes).unwrap_or(u32::MAX);
-        let pass = SHORTEST_PASS.saturating_mul(longer).min(LONGEST_PASS);
+        let pass = rule.shortest.saturating_mul(longer).min(rule.longest);
         self.passes = self.passes.saturating_add(1);
         self.state = State::Out(now + pass);
         true
@@ -193,15 +212,22 @@ mod tests {
         time::{Duration, Instant},
     };
 
-    use super::{Fault, Order, Standings};
-    use crate::limits::{FAILURES_IN_A_ROW, LONGEST_PASS, SHORTEST_PASS, STANDINGS};
+    use super::{Fault, Order, PassRule, Standings};
+    use crate::limits::STANDINGS;
+
+    const RULE: PassRule = PassRule {
+        failures: 5,
+        shortest: Duration::from_secs(1),
+        longest: Duration::from_secs(30),
+        most_percent: 50,
+    };
 
     fn endpoints(count: u16) -> Vec<SocketAddr> {
         (1..=count).map(|port| ([127, 0, 0, 1], port).into()).collect()
     }
 
     fn places(standings: &Standings, endpoints: &[SocketAddr], turn: usize, now: Instant) -> Vec<usize> {
-        let order = standings.order_at(endpoints, turn, now);
+        let order = standings.order_at(endpoints, turn, &RULE, now);
         (0..endpoints.len())
             .map(|step| order.place(step, endpoints.len()))
             .collect()
@@ -210,16 +236,16 @@ mod tests {
     #[test]
     fn what_takes_no_connection_comes_last_for_a_while_that_grows() {
         let (standings, endpoints, mut now) = (Standings::default(), endpoints(3), Instant::now());
-        assert_eq!(standings.order(&endpoints, 2), Order::Turn(2));
+        assert_eq!(standings.order(&endpoints, 2, &RULE), Order::Turn(2));
         assert_eq!(places(&standings, &endpoints, 2, now), [2, 0, 1]);
-        let mut pass = SHORTEST_PASS;
+        let mut pass = RULE.shortest;
         for round in 0..12 {
             assert!(
-                standings.failed_at(endpoints[0], Fault::Unreachable, now),
+                standings.failed_at(endpoints[0], Fault::Unreachable, &RULE, now),
                 "{round}"
             );
             assert!(
-                !standings.failed_at(endpoints[0], Fault::Unreachable, now),
+                !standings.failed_at(endpoints[0], Fault::Unreachable, &RULE, now),
                 "it is known"
             );
             let shortly_before = now + pass.checked_sub(Duration::from_millis(1)).unwrap();
@@ -234,33 +260,55 @@ mod tests {
             // Only one request tries it.
             assert_eq!(places(&standings, &endpoints, 0, now), [0, 1, 2]);
             assert_eq!(places(&standings, &endpoints, 0, now), [1, 2, 0]);
-            pass = (pass * 2).min(LONGEST_PASS);
+            pass = (pass * 2).min(RULE.longest);
         }
         standings.answered(endpoints[0]);
-        assert_eq!(standings.order(&endpoints, 0), Order::Turn(0));
-        assert!(standings.failed_at(endpoints[0], Fault::Unreachable, now));
-        assert_eq!(places(&standings, &endpoints, 0, now + SHORTEST_PASS), [0, 1, 2]);
+        assert_eq!(standings.order(&endpoints, 0, &RULE), Order::Turn(0));
+        assert!(standings.failed_at(endpoints[0], Fault::Unreachable, &RULE, now));
+        assert_eq!(places(&standings, &endpoints, 0, now + RULE.shortest), [0, 1, 2]);
     }
 
     #[test]
     fn failures_count_in_a_row_and_pass_over_at_most_half() {
         let (standings, endpoints, now) = (Standings::default(), endpoints(4), Instant::now());
-        for _ in 1..FAILURES_IN_A_ROW {
-            assert!(!standings.failed_at(endpoints[0], Fault::Failing, now));
+        for _ in 1..RULE.failures {
+            assert!(!standings.failed_at(endpoints[0], Fault::Failing, &RULE, now));
         }
         standings.answered(endpoints[0]);
         for endpoint in &endpoints {
-            for failure in 1..=FAILURES_IN_A_ROW {
-                let is_last = failure == FAILURES_IN_A_ROW;
-                assert_eq!(standings.failed_at(*endpoint, Fault::Failing, now), is_last);
+            for failure in 1..=RULE.failures {
+                let is_last = failure == RULE.failures;
+                assert_eq!(
+                    standings.failed_at(*endpoint, Fault::Failing, &RULE, now),
+                    is_last
+                );
             }
         }
         assert_eq!(places(&standings, &endpoints, 0, now), [2, 3, 0, 1]);
         // Where none takes connections all are asked nevertheless.
         for endpoint in &endpoints {
-            standings.failed_at(*endpoint, Fault::Unreachable, now);
+            standings.failed_at(*endpoint, Fault::Unreachable, &RULE, now);
         }
         assert_eq!(places(&standings, &endpoints, 1, now), [1, 2, 3, 0]);
+    }
+
+    #[test]
+    fn how_many_that_break_off_may_be_passed_over_is_a_rule() {
+        let (endpoints, now) = (endpoints(4), Instant::now());
+        for (most_percent, expected) in [(0, [0, 1, 2, 3]), (25, [1, 2, 3, 0]), (100, [3, 0, 1, 2])] {
+            let rule = PassRule {
+                most_percent,
+                failures: 1,
+                ..RULE
+            };
+            let standings = Standings::default();
+            for endpoint in &endpoints[..3] {
+                assert!(standings.failed_at(*endpoint, Fault::Failing, &rule, now));
+            }
+            let order = standings.order_at(&endpoints, 0, &rule, now);
+            let places: Vec<_> = (0..4).map(|step| order.place(step, 4)).collect();
+            assert_eq!(places, expected, "{most_percent}");
+        }
     }
 
     #[test]
@@ -268,7 +316,7 @@ mod tests {
         let (standings, now) = (Standings::default(), Instant::now());
         let many = endpoints(u16::try_from(STANDINGS).unwrap() + 1);
         for endpoint in &many {
-            standings.failed_at(*endpoint, Fault::Unreachable, now);
+            standings.failed_at(*endpoint, Fault::Unreachable, &RULE, now);
         }
         assert_eq!(standings.known.lock().len(), STANDINGS);
         standings.forget();
@@ -276,6 +324,6 @@ mod tests {
         for endpoint in &many {
             standings.answered(*endpoint);
         }
-        assert_eq!(standings.order(&many, 7), Order::Turn(7));
+        assert_eq!(standings.order(&many, 7, &RULE), Order::Turn(7));
     }
 }

@@ -28,6 +28,10 @@ pub(crate) struct Deployed {
     pub(crate) directory: Option<String>,
     /// The file of what single tools have more or less of, for the account service.
     pub(crate) overrides: Option<String>,
+    /// The gateway's settings file.
+    pub(crate) gateway_settings: Option<String>,
+    /// Where visitors reach the gateway, for the status of Ingresses.
+    pub(crate) published: Option<String>,
 }
 
 /// Where the guards' certificate comes from, and by which authority it is known.
@@ -43,15 +47,16 @@ pub(crate) struct Certificate {
 pub(crate) fn deployed(deployed: &Deployed) -> Vec<Value> {
     let mut objects = configuration(deployed);
     let digest = digest(&objects);
-    // Not in the digest: it is read again when it changes.
-    objects.extend(config_map(
-        "overrides",
-        "overrides.yaml",
-        deployed.overrides.as_deref(),
-    ));
+    // Not in the digest: they are read again when they change.
+    for (name, file, text) in [
+        ("overrides", "overrides.yaml", &deployed.overrides),
+        ("gateway-settings", "settings.yaml", &deployed.gateway_settings),
+    ] {
+        objects.extend(config_map(name, file, text.as_deref()));
+    }
     let mut components = vec![
         components::admission(&deployed.certificate),
-        components::gateway(),
+        components::gateway(deployed),
         components::fourohfour(&deployed.domain),
         components::k8s_status(&deployed.domain),
     ];

@@ -85,12 +85,11 @@ impl DataPlane {
             timeouts: Timeouts::default(),
         };
         let answered = exchange(
-            &self.pool,
+            self.means(),
             backend,
             self.turn_of_pages.fetch_add(1, Ordering::Relaxed),
             &asked,
             RequestBody::default(),
-            &self.tally,
         )
         .await;
         let mut response = match answered {

@@ -35,7 +35,7 @@ impl DataPlane {
         backend: &Backend,
         record: &mut Record,
     ) -> Result<(), Box<Response<ResponseBody>>> {
-        let room = self.shared.rules.load().room;
+        let room = self.shared.rules.load().rooms.size(&backend.namespace);
         let place = match self.rooms.enter(&backend.namespace, room) {
             Ok(place) => place,
             // Few have to, and what they need is no part of every request.
@@ -94,7 +94,7 @@ impl DataPlane {
             timeouts: sending.map_or_else(Timeouts::default, |sending| sending.extras.timeouts),
         };
         let turn = sending.map_or_else(|| self.next_turn(), |sending| sending.turn);
-        match exchange(&self.pool, backend, turn, &asked, body, &self.tally).await {
+        match exchange(self.means(), backend, turn, &asked, body).await {
             Ok(response) if response.status() == StatusCode::SWITCHING_PROTOCOLS => {
                 self.switch(visit, backend, response).await
             }
@@ -143,7 +143,7 @@ impl DataPlane {
         let Some(protocol) = protocol.filter(|_| visit.is_upgrade) else {
             return self.fault(visit, StatusCode::BAD_GATEWAY, backend).await;
         };
-        let room = self.shared.rules.load().room;
+        let room = self.shared.rules.load().rooms.size(&backend.namespace);
         let Ok(place) = self.rooms.stay(&backend.namespace, room) else {
             return self.full(visit, backend, room);
         };

@@ -3,14 +3,12 @@
 use http::Response;
 use toolforge_routing::Backend;
 
-use super::{Again, ExchangeError, failed, fault_of};
+use super::{Again, ExchangeError, Means, fault_of};
 use crate::{
     body::ResponseBody,
     http1::tool::{AnswerError, Asked},
     http2::tool::{Unanswered, ask},
-    pool::Pool,
     request_body::RequestBody,
-    seen::tally::Tally,
     standing::Fault,
 };
 
@@ -20,16 +18,15 @@ const ATTEMPTS: usize = 3;
 /// Sends the request to an endpoint of the backend, as for HTTP/1.1. It is sent again also where nothing of it was sent, and
 /// where it has no body and the endpoint says that it did nothing with it.
 pub(super) async fn exchange(
-    pool: &Pool,
+    means: Means<'_>,
     backend: &Backend,
     turn: usize,
     asked: &Asked<'_>,
     mut body: RequestBody,
-    tally: &Tally,
 ) -> Result<Response<ResponseBody>, ExchangeError> {
-    let (endpoints, count) = (&backend.endpoints, backend.endpoints.len());
-    let order = pool.standings.order(endpoints, turn);
-    let mut again = Again::new(pool, &backend.namespace, asked.method, &body, tally);
+    let (endpoints, count, pool) = (&backend.endpoints, backend.endpoints.len(), means.pool);
+    let order = pool.standings.order(endpoints, turn, &means.failing.passing);
+    let mut again = Again::new(means, &backend.namespace, asked.method, &body);
     let has_body = !body.is_empty();
     let mut last = ExchangeError::Unreachable(None);
     for step in 0..count {
@@ -39,7 +36,7 @@ pub(super) async fn exchange(
                 Ok(place) => place,
                 Err(error) => {
                     tracing::debug!(%endpoint, service = backend.service.as_str(), %error, "endpoint passed over");
-                    failed(pool, endpoint, Some(Fault::Unreachable), tally);
+                    means.failed(endpoint, Some(Fault::Unreachable));
                     last = error.into();
                     break;
                 }
@@ -55,7 +52,7 @@ pub(super) async fn exchange(
                 Err(Unanswered::Failed(AnswerError::Broken(_))) if !is_fresh && again.may() => {}
                 Err(Unanswered::Refused(error)) => return Err(error.into()),
                 Err(Unanswered::Failed(error)) => {
-                    failed(pool, endpoint, fault_of(&error), tally);
+                    means.failed(endpoint, fault_of(&error));
                     let is_broken = matches!(error, AnswerError::Broken(_));
                     if !is_broken || step + 1 == count || !again.may() {
                         return Err(error.into());

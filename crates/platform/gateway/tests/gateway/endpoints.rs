@@ -96,6 +96,47 @@ async fn request_that_every_endpoint_breaks_off_is_sent_a_few_times_only() {
 }
 
 #[tokio::test]
+async fn how_often_a_request_is_sent_again_is_a_setting() {
+    let scene = Scene::new().await;
+    for (times, connections) in [(0, 1), (1, 2), (5, 6)] {
+        scene.settings(&format!("retries: {{ perRequest: {times} }}"));
+        let mut tools = Vec::new();
+        for _ in 0..8 {
+            tools.push(breaking().await.0);
+        }
+        let addresses: Vec<SocketAddr> = tools.iter().map(|tool| tool.address).collect();
+        scene.route("alpha", &addresses);
+        let client = scene.client("alpha", Version::Http1);
+        assert_eq!(status(&client, &scene, Method::GET, "").await, 502);
+        let asked: usize = tools.iter().map(Tool::connections).sum();
+        assert_eq!(asked, connections, "perRequest: {times}");
+    }
+}
+
+#[tokio::test]
+async fn when_an_endpoint_is_passed_over_is_a_setting() {
+    let (scene, good) = (Scene::new().await, Tool::named("alpha").await);
+    for (settings, failed) in [
+        ("{ failures: 1, shortestSeconds: 3600, longestSeconds: 3600 }", 1),
+        ("{ failures: 3, shortestSeconds: 3600, longestSeconds: 3600 }", 3),
+        ("{ failures: 1, mostPercent: 0 }", 8),
+        // Of two that is none.
+        ("{ failures: 1, mostPercent: 49 }", 8),
+    ] {
+        scene.settings(&format!("passingOver: {settings}"));
+        let (bad, _) = breaking().await;
+        scene.route("alpha", &[bad.address, good.address]);
+        let client = scene.client("alpha", Version::Http1);
+        let mut statuses = Vec::new();
+        for _ in 0..16 {
+            statuses.push(status(&client, &scene, Method::POST, "x").await);
+        }
+        let seen = statuses.iter().filter(|status| **status == 502).count();
+        assert_eq!((seen, bad.connections()), (failed, failed), "{settings}");
+    }
+}
+
+#[tokio::test]
 async fn failing_endpoint_is_passed_over_until_it_works_again() {
     let (scene, good) = (Scene::new().await, Tool::named("alpha").await);
     let (bad, breaks) = breaking().await;

@@ -93,6 +93,31 @@ async fn tool_that_hangs_takes_nothing_from_another() {
 }
 
 #[tokio::test]
+async fn one_tool_may_have_less_than_others() {
+    let scene = Scene::new().await;
+    scene.settings("toolLimits: { requests: 2, queue: 0, tools: { alpha: { requests: 1 } } }");
+    let (hangs, leave, mut asked) = hanging().await;
+    for (tool, room) in [("alpha", 1), ("beta", 2)] {
+        scene.route(tool, &[hangs.address]);
+        let client = scene.client(tool, Version::Http2);
+        let get = || tokio::spawn(client.get(scene.url(tool, "/")).send());
+        let mut under_way = Vec::new();
+        for _ in 0..room {
+            under_way.push(get());
+            tokio::time::timeout(DEADLINE, asked.recv())
+                .await
+                .unwrap()
+                .unwrap();
+        }
+        assert_eq!(get().await.unwrap().unwrap().status(), 503, "{tool}");
+        leave.add_permits(room);
+        for answer in under_way {
+            assert_eq!(answer.await.unwrap().unwrap().status(), 200, "{tool}");
+        }
+    }
+}
+
+#[tokio::test]
 async fn answer_counts_until_its_last_byte_and_who_leaves_does_not() {
     let scene = Scene::new().await;
     scene.settings("toolLimits: { requests: 1, queue: 0 }");

@@ -6,7 +6,7 @@ use toolforge_model::names::{
 };
 
 use super::{
-    Certificate,
+    Certificate, Deployed,
     component::{Component, Health},
 };
 use crate::objects::{FOUROHFOUR_PORT, K8S_STATUS_PORT, SERVICE_NAMESPACE};
@@ -15,6 +15,8 @@ use crate::objects::{FOUROHFOUR_PORT, K8S_STATUS_PORT, SERVICE_NAMESPACE};
 const POLICY: &str = "/etc/toolforge/policy";
 /// Where that of overrides is mounted; whole, so that the kubelet brings changes.
 const OVERRIDES: &str = "/etc/toolforge/overrides";
+/// Where the gateway's settings are mounted; whole too.
+const GATEWAY_SETTINGS: &str = "/etc/toolforge/gateway";
 /// Before all Pods of tools: where they are in the way, these go first.
 const CRITICAL: &str = "system-cluster-critical";
 /// Port of the servers that speak HTTPS.
@@ -57,12 +59,25 @@ pub(super) fn admission(certificate: &Certificate) -> Component {
     }
 }
 
-pub(super) fn gateway() -> Component {
+pub(super) fn gateway(deployed: &Deployed) -> Component {
     let mut arguments = policy_argument();
     let (http, status) = (format!("0.0.0.0:{HTTP}"), format!("0.0.0.0:{METRICS}"));
     arguments.extend(strings(&["--http", &http, "--status", &status]));
     arguments.extend(files_of_certificate());
     let table = json!({ "name": "table", "emptyDir": { "sizeLimit": "256Mi" } });
+    let mut volumes = vec![
+        file("policy", POLICY),
+        secret("gateway-tls", "/etc/toolforge/tls"),
+        (table, "/var/lib/toolforge-gateway", true),
+    ];
+    if let Some(published) = &deployed.published {
+        arguments.extend(strings(&["--publish", published]));
+    }
+    if deployed.gateway_settings.is_some() {
+        let settings = format!("{GATEWAY_SETTINGS}/settings.yaml");
+        arguments.extend(strings(&["--settings", &settings]));
+        volumes.push(file("gateway-settings", GATEWAY_SETTINGS));
+    }
     Component {
         name: "gateway",
         namespace: SERVICE_NAMESPACE,
@@ -75,11 +90,7 @@ pub(super) fn gateway() -> Component {
             ready: "/readyz",
             start_tens: 12,
         },
-        volumes: vec![
-            file("policy", POLICY),
-            secret("gateway-tls", "/etc/toolforge/tls"),
-            (table, "/var/lib/toolforge-gateway", true),
-        ],
+        volumes,
         // Visitors keep their addresses.
         service: Some(json!({
             "type": "LoadBalancer",

@@ -4,10 +4,10 @@ use super::*;
 use crate::cli::{Cli, Command};
 
 fn set(signer: Option<&str>, authority: Option<&str>) -> Vec<Value> {
-    set_with(signer, authority, "tools: {}\n")
+    set_with(signer, authority, "tools: {}\n", "requireUserAgent: true\n")
 }
 
-fn set_with(signer: Option<&str>, authority: Option<&str>, overrides: &str) -> Vec<Value> {
+fn set_with(signer: Option<&str>, authority: Option<&str>, overrides: &str, settings: &str) -> Vec<Value> {
     deployed(&Deployed {
         image: "r.example/toolforge:1".to_owned(),
         domain: "tools.example".to_owned(),
@@ -18,6 +18,8 @@ fn set_with(signer: Option<&str>, authority: Option<&str>, overrides: &str) -> V
         },
         directory: Some("urls: [ldaps://ldap.example]\n".to_owned()),
         overrides: Some(overrides.to_owned()),
+        gateway_settings: Some(settings.to_owned()),
+        published: Some("192.0.2.1".to_owned()),
     })
 }
 
@@ -63,7 +65,10 @@ fn the_command_lines_are_those_of_this_program() {
                     let has_overrides = accounts.overrides.is_some();
                     container["name"] == "accounts" && accounts.command.is_none() && has_overrides
                 }
-                Command::Gateway(_) => container["name"] == "gateway",
+                Command::Gateway(gateway) => {
+                    let is_told = gateway.settings.is_some() && gateway.publish.is_some();
+                    container["name"] == "gateway" && is_told
+                }
                 Command::Fourohfour(_) => container["name"] == "fourohfour",
                 Command::K8sStatus(_) => container["name"] == "k8s-status",
                 _ => false,
@@ -160,7 +165,32 @@ fn another_policy_starts_the_components_anew() {
     assert_eq!(annotations(&one), annotations(&same));
     assert_ne!(annotations(&one), annotations(&set(None, Some("OTHER"))));
     // Read again where it is mounted.
-    let overridden = set_with(None, Some("PEM"), "tools: { alpha: { quota: { pods: 20 } } }\n");
-    assert_eq!(annotations(&one), annotations(&overridden));
-    assert_ne!(one, overridden);
+    let overrides = "tools: { alpha: { quota: { pods: 20 } } }\n";
+    for (overrides, settings) in [(overrides, "requireUserAgent: true\n"), ("tools: {}\n", "{}\n")] {
+        let other = set_with(None, Some("PEM"), overrides, settings);
+        assert_eq!(annotations(&one), annotations(&other));
+        assert_ne!(one, other);
+    }
+}
+
+#[test]
+fn gateway_is_told_only_what_is_said() {
+    let objects = deployed(&Deployed {
+        image: "r.example/toolforge:1".to_owned(),
+        domain: "tools.example".to_owned(),
+        policy: PolicySettings::with("tools.example", "r.example"),
+        certificate: Certificate {
+            signer: None,
+            authority: None,
+        },
+        directory: None,
+        overrides: None,
+        gateway_settings: None,
+        published: None,
+    });
+    let containers = containers(&objects);
+    let gateway = containers.iter().find(|container| container["name"] == "gateway");
+    let arguments: Vec<&str> = words(&gateway.unwrap()["args"]).collect();
+    assert!(!arguments.contains(&"--settings") && !arguments.contains(&"--publish"));
+    assert!(of_kind(&objects, "ConfigMap").all(|map| map["metadata"]["name"] != "gateway-settings"));
 }

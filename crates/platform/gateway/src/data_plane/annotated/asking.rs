@@ -86,7 +86,7 @@ impl DataPlane {
             timeouts: Timeouts::default(),
         };
         let body = RequestBody::default();
-        let answer = exchange(&self.pool, &server, self.next_turn(), &asked, body, &self.tally).await;
+        let answer = exchange(self.means(), &server, self.next_turn(), &asked, body).await;
         let answer = answer.map_err(|error| {
             tracing::debug!(namespace = backend.namespace.as_str(), %error, "auth-url does not answer");
             failed()
