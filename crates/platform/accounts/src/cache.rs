@@ -34,7 +34,7 @@ use crate::{
     desired::MANAGER,
     echoes::Echoes,
     namespace::NamespaceState,
-    plan::{ObjectKey, is_quota},
+    plan::{ObjectKey, QUOTA},
     reconcile::namespace_key,
     snapshot::Tool,
     standing,
@@ -120,6 +120,16 @@ pub(crate) struct Cache {
 }
 
 impl Cache {
+    /// One that has these.
+    #[cfg(test)]
+    pub(crate) fn of(objects: Vec<Value>) -> Self {
+        let cache = Self::default();
+        for object in objects {
+            cache.put(object);
+        }
+        cache
+    }
+
     /// Takes what the cluster has of a kind now, for who does not follow it.
     pub(crate) async fn fill(&self, client: &Client, owned: Owned) -> kube::Result<()> {
         let resource = owned.resource();
@@ -170,14 +180,12 @@ impl Cache {
         self.ask(key, |_| ()).is_some()
     }
 
-    /// Whether an object is as it should be.
-    pub(crate) fn is_as(&self, wanted: &Value) -> bool {
+    /// Whether an object is as it should be: `wanted` is the text of that.
+    pub(crate) fn is_as(&self, key: &ObjectKey, wanted: &str) -> bool {
         // A quota may not bound more than it should.
-        let whole = is_quota(wanted).then_some("hard");
-        self.ask(&ObjectKey::of(wanted), |found| {
-            contains(&found.text, wanted, whole)
-        })
-        .unwrap_or_default()
+        let whole = (key.kind == QUOTA).then_some("hard");
+        self.ask(key, |found| contains(&found.text, wanted, whole))
+            .unwrap_or_default()
     }
 
     /// Whether an object was last seen at this version.

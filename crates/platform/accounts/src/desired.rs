@@ -93,8 +93,6 @@ pub(crate) fn tool_bindings(tool: &ToolName) -> [String; 3] {
 /// A tool's namespace.
 pub(crate) fn namespace(tool: &Tool) -> Value {
     let name = tool.name.namespace();
-    // What the maintainers are called cannot fail to become JSON: it is text.
-    let maintainers = serde_json::to_string(&tool.maintainers).unwrap_or_else(|_| "[]".to_owned());
     json!({
         "apiVersion": "v1",
         "kind": "Namespace",
@@ -108,10 +106,16 @@ pub(crate) fn namespace(tool: &Tool) -> Value {
             "annotations": {
                 labels::UID: tool.uid.to_string(),
                 labels::HOME: tool.home.to_string_lossy(),
-                labels::MAINTAINERS: maintainers,
+                labels::MAINTAINERS: maintainers(tool),
             },
         },
     })
+}
+
+/// Who looks after a tool, as the annotation of its namespace says it.
+pub(crate) fn maintainers(tool: &Tool) -> String {
+    // What the maintainers are called cannot fail to become JSON: it is text.
+    serde_json::to_string(&tool.maintainers).unwrap_or_else(|_| "[]".to_owned())
 }
 
 fn metadata(tool: &Tool, name: &str) -> Value {

@@ -44,6 +44,7 @@ mod near;
 mod overrides;
 mod overview;
 mod pace;
+mod pattern;
 mod picture;
 mod plan;
 mod queue;

@@ -155,6 +155,11 @@ impl Overrides {
         self.tools.keys()
     }
 
+    /// Whether a tool is named.
+    pub(crate) fn name(&self, tool: &ToolName) -> bool {
+        self.tools.contains_key(tool)
+    }
+
     /// Whether a tool has the same by both.
     pub(crate) fn gives_the_same(&self, other: &Self, tool: &ToolName) -> bool {
         self.quota(tool) == other.quota(tool)

@@ -84,15 +84,13 @@ fn change(found: &Value, object: Value) -> Option<Action> {
     (!contains(found, &object)).then_some(Action::Apply(object))
 }
 
-/// Whether an object is a quota, which may not bound more than it should.
-pub(crate) fn is_quota(object: &Value) -> bool {
-    object["kind"] == "ResourceQuota"
-}
+/// The kind of the quota, which may not bound more than it should.
+pub(crate) const QUOTA: &str = "ResourceQuota";
 
 /// What a quota bounds and should not bound.
 pub(crate) fn bounded_too(found: &Value, wanted: &Value) -> Vec<String> {
     let hard = |object: &Value| object["spec"]["hard"].as_object().cloned().unwrap_or_default();
-    if !is_quota(wanted) {
+    if wanted["kind"] != QUOTA {
         return Vec::new();
     }
     let wanted = hard(wanted);

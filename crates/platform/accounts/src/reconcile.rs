@@ -34,6 +34,7 @@ use crate::{
     namespace::NamespaceState,
     overrides::Overrides,
     pace::Pace,
+    pattern::Patterns,
     plan::{Action, ObjectKey, plan},
     snapshot::{Admin, Tool, Unusable},
     stop::{self, StopError},
@@ -62,6 +63,8 @@ pub(crate) struct Context {
     pub(crate) key: KeyKind,
     pub(crate) renew_before: Duration,
     pub(crate) tool_class: ToolClass,
+    /// Of the objects of tools.
+    pub(crate) patterns: Patterns,
     /// What single tools have more or less of.
     pub(crate) overrides: watch::Receiver<Arc<Overrides>>,
     pub(crate) lifecycle: Lifecycle,
@@ -191,11 +194,15 @@ pub(crate) async fn tool(context: &Context, tool: &Tool) -> Result<Outcome, Reco
         // Its policy names it, so it comes before everything else is even known.
         None => context.apply(desired::namespace(tool)).await?.uid,
     };
-    let mut desired = desired::desired_tool_objects(tool, &context.tool_class, &overrides, uid.as_deref());
-    if known.is_none() {
-        desired.retain(|object| object["kind"] != "Namespace");
+    stays(namespace.as_str(), known.as_ref())?;
+    if !has_all(context, tool, &overrides, uid.as_deref()) {
+        let mut desired =
+            desired::desired_tool_objects(tool, &context.tool_class, &overrides, uid.as_deref());
+        if known.is_none() {
+            desired.retain(|object| object["kind"] != "Namespace");
+        }
+        objects(context, desired).await?;
     }
-    objects(context, desired, namespace.as_str(), known.as_ref()).await?;
     if overrides.network_policy(&tool.name).is_none() {
         drop_network_policy(context, namespace.as_str()).await?;
     }
@@ -218,6 +225,13 @@ pub(crate) async fn tool(context: &Context, tool: &Tool) -> Result<Outcome, Reco
         restore(context, tool).await?;
     }
     Ok(outcome)
+}
+
+/// Whether nothing is to be done about a tool's objects, found out at little cost: nearly always it is so.
+fn has_all(context: &Context, tool: &Tool, overrides: &Arc<Overrides>, uid: Option<&str>) -> bool {
+    let pattern = context.patterns.of(&tool.name, &context.tool_class, overrides);
+    let known = pattern.zip(uid);
+    known.is_some_and(|(pattern, uid)| pattern.is_in(&context.cache, tool, uid))
 }
 
 /// Removes our network policy where none is configured any more.
@@ -264,13 +278,8 @@ pub(crate) async fn admin(context: &Context, admin: &Admin) -> Result<Outcome, R
         admin.gid,
     )?;
     let known = context.cache.namespace(ADMIN_NAMESPACE);
-    objects(
-        context,
-        desired::desired_admin_objects(admin),
-        ADMIN_NAMESPACE,
-        known.as_ref(),
-    )
-    .await?;
+    stays(ADMIN_NAMESPACE, known.as_ref())?;
+    objects(context, desired::desired_admin_objects(admin)).await?;
     let key = ObjectKey {
         kind: "ConfigMap".to_owned(),
         namespace: ADMIN_NAMESPACE.to_owned(),
@@ -289,19 +298,19 @@ pub(crate) async fn admin(context: &Context, admin: &Admin) -> Result<Outcome, R
     Ok(outcome)
 }
 
-/// Makes objects what they should be; `known` is the namespace that they are in, as far as the watch has told.
-async fn objects(
-    context: &Context,
-    desired: Vec<Value>,
-    namespace: &str,
-    known: Option<&NamespaceState>,
-) -> Result<(), ReconcileError> {
+/// In a namespace that is being removed nothing can be made; `known` is it, as far as the watch has told.
+fn stays(namespace: &str, known: Option<&NamespaceState>) -> Result<(), ReconcileError> {
     if known.is_some_and(|known| known.is_leaving) {
         return Err(ReconcileError::Leaving(namespace.to_owned()));
     }
+    Ok(())
+}
+
+/// Makes objects what they should be.
+async fn objects(context: &Context, desired: Vec<Value>) -> Result<(), ReconcileError> {
     for object in desired {
         // Nearly always; the plan has to read what is there.
-        if context.cache.is_as(&object) {
+        if context.cache.is_as(&ObjectKey::of(&object), &object.to_string()) {
             continue;
         }
         for action in plan(vec![object], |key| context.cache.find(key)) {

@@ -22,6 +22,7 @@ use crate::{
     health::{self, Health},
     ldap::{self, LdapFailure, News, Servers},
     pace::Pace,
+    pattern::Patterns,
     plan::ObjectKey,
     reconcile::Context,
     service::{FirstPass, Service},
@@ -163,6 +164,7 @@ impl Replica {
             key: config.key,
             renew_before: config.renew_before,
             tool_class: config.tool_class.clone(),
+            patterns: Patterns::default(),
             overrides: config.overrides.clone(),
         }
     }

@@ -58,13 +58,15 @@ fn a_word_goes_out_for_what_others_change_and_not_for_how_it_stands() {
 fn a_quota_that_bounds_more_is_not_as_it_should_be() {
     let cache = Cache::default();
     cache.put(value(&Owned::ResourceQuota.resource(), quota("1", "1", "0")));
-    let wanted = |hard: Value| json!({ "apiVersion": "v1", "kind": "ResourceQuota", "metadata": { "name": "q", "namespace": "n" }, "spec": { "hard": hard } });
-    assert!(cache.is_as(&wanted(json!({ "pods": "1" }))));
-    assert!(!cache.is_as(&wanted(json!({ "pods": "2" }))));
-    assert!(!cache.is_as(&wanted(json!({}))));
-    assert!(
-        !cache.is_as(&json!({ "kind": "ResourceQuota", "metadata": { "name": "other", "namespace": "n" } }))
-    );
+    let is = |hard: Value| cache.is_as(&key(), &json!({ "spec": { "hard": hard } }).to_string());
+    assert!(is(json!({ "pods": "1" })));
+    assert!(!is(json!({ "pods": "2" })));
+    assert!(!is(json!({})));
+    let other = ObjectKey {
+        name: "other".to_owned(),
+        ..key()
+    };
+    assert!(!cache.is_as(&other, "{}"));
 }
 
 #[test]
