@@ -107,8 +107,9 @@ pub(crate) async fn exchange(
     let (endpoints, count, pool) = (&backend.endpoints, backend.endpoints.len(), means.pool);
     let order = pool.standings.order(endpoints, turn, &means.failing.passing);
     let mut again = Again::new(means, &backend.namespace, asked.method, &body);
-    // An upgraded connection will not come back, and must not be one that is about to close.
-    let may_be_kept = !asked.headers.contains_key(UPGRADE);
+    // An upgraded connection will not come back, and must not be one that is about to close; and one that begins with its
+    // visitor is that one's alone.
+    let may_be_kept = !asked.headers.contains_key(UPGRADE) && asked.announces.is_none();
     let mut last = ExchangeError::Unreachable(None);
     for step in 0..count {
         let endpoint = endpoints[order.place(step, count)];
@@ -124,7 +125,7 @@ pub(crate) async fn exchange(
                 Err(error) => return Err(error.into()),
             }
         }
-        last = match Connection::open(endpoint, asked.timeouts).await {
+        last = match Connection::open(endpoint, asked).await {
             Ok(connection) => match connection.ask(asked, mem::take(&mut body)).await {
                 Ok(response) => return Ok(answered(response)),
                 Err(error) => {

@@ -5,6 +5,7 @@
 //! cluster it stands before.
 
 mod accept;
+mod announcement;
 mod behind;
 mod body;
 mod certificates;

@@ -1,7 +1,12 @@
 //! Which requests are answered with a refusal, whatever they are for. Asked once for each request, so it allocates
 //! nothing, and what is not configured is not looked at. Pure.
 
-use std::{collections::HashSet, net::IpAddr, sync::Arc, time::Duration};
+use std::{
+    collections::{HashMap, HashSet},
+    net::IpAddr,
+    sync::Arc,
+    time::Duration,
+};
 
 use http::{
     HeaderMap, HeaderValue, StatusCode,
@@ -12,9 +17,17 @@ use toolforge_annotations::Networks;
 use toolforge_registrations::RegistrationRules;
 
 use crate::{
-    certificates::files::Place, compression::Offer, exchange::FailingRule, legacy::Legacy,
-    names::X_FORWARDED_FOR, rate::RateLimit, rooms::RoomSizes, seen::access_log::LogRule,
-    settings::GatewaySettings, visitor::visitor,
+    announcement::{Announcement, HeaderVersion},
+    certificates::files::Place,
+    compression::Offer,
+    exchange::FailingRule,
+    legacy::Legacy,
+    names::X_FORWARDED_FOR,
+    rate::RateLimit,
+    rooms::RoomSizes,
+    seen::access_log::LogRule,
+    settings::GatewaySettings,
+    visitor::visitor,
 };
 
 /// What follows from the settings file. The default refuses nothing.
@@ -33,6 +46,8 @@ pub struct Rules {
     pub(crate) proxies_https: Networks,
     /// The namespaces whose tools are told visitors' addresses.
     pub(crate) told: HashSet<String>,
+    /// The namespaces to whose tools connections begin with a PROXY header.
+    pub(crate) announced: HashMap<String, HeaderVersion>,
     pub(crate) rate: Option<Arc<RateLimit>>,
     pub(crate) body_limit_bytes: Option<u64>,
     /// Where certificates are.
@@ -159,6 +174,15 @@ impl Rules {
         Some(Refused::TooFast(HeaderValue::from(
             wait.as_secs() + u64::from(wait.subsec_nanos() > 0),
         )))
+    }
+
+    /// With what a connection to the tool of this namespace begins, if with anything.
+    pub(crate) fn announcement(&self, namespace: &str, visitor: Option<IpAddr>) -> Option<Announcement> {
+        if self.announced.is_empty() {
+            return None;
+        }
+        let version = *self.announced.get(namespace)?;
+        Some(Announcement { version, visitor })
     }
 
     /// Tells a tool whose request it gets, where the operator wants it told. `headers` must hold nothing that the

@@ -6,7 +6,11 @@
 mod failing;
 mod tool_limits;
 
-use std::{collections::HashSet, path::PathBuf, sync::Arc};
+use std::{
+    collections::{BTreeMap, HashMap, HashSet},
+    path::PathBuf,
+    sync::Arc,
+};
 
 use http::{HeaderValue, StatusCode};
 use regex::bytes::{RegexSet, RegexSetBuilder};
@@ -16,6 +20,7 @@ use toolforge_model::{Domain, Problems, ToolName};
 use toolforge_registrations::RegistrationSettings;
 
 use crate::{
+    announcement::HeaderVersion,
     certificates::files::{CertificateFiles, Place},
     compression::{Coding, Offer},
     legacy::Legacy,
@@ -49,6 +54,8 @@ pub struct GatewaySettings {
     pub proxy_protocol: ProxyProtocolSettings,
     /// Tools that are told their visitors' addresses.
     pub visitor_addresses_for: Vec<String>,
+    /// Tools to which connections begin with a PROXY header of this version.
+    pub proxy_protocol_to: BTreeMap<String, u8>,
     /// How often one address may ask; none leaves it open.
     pub rate_limit: Option<RateLimitSettings>,
     /// The largest request body, in bytes; none leaves it at 128 MiB.
@@ -210,6 +217,7 @@ impl GatewaySettings {
             proxies_http: networks("proxyProtocol.http", &self.proxy_protocol.http, &mut problems),
             proxies_https: networks("proxyProtocol.https", &self.proxy_protocol.https, &mut problems),
             told: namespaces("visitorAddressesFor", &self.visitor_addresses_for, &mut problems),
+            announced: announced(&self.proxy_protocol_to, &mut problems),
             rate: self
                 .rate_limit
                 .as_ref()
@@ -398,6 +406,29 @@ fn access_log(log: &AccessLogSettings, problems: &mut Problems) -> Option<LogRul
     })
 }
 
+fn announced(tools: &BTreeMap<String, u8>, problems: &mut Problems) -> HashMap<String, HeaderVersion> {
+    let mut announced = HashMap::new();
+    for (name, version) in tools {
+        let field = format!("proxyProtocolTo.{name}");
+        let version = match version {
+            1 => HeaderVersion::V1,
+            2 => HeaderVersion::V2,
+            other => {
+                let problem = format!("there is no version {other} of the PROXY header; write 1 or 2");
+                problems.add(field, problem);
+                continue;
+            }
+        };
+        match name.parse::<ToolName>() {
+            Ok(tool) => {
+                announced.insert(tool.namespace().to_string(), version);
+            }
+            Err(error) => problems.add(field, error.to_string()),
+        }
+    }
+    announced
+}
+
 fn namespaces(field: &str, tools: &[String], problems: &mut Problems) -> HashSet<String> {
     let tools = problems.each(field, tools, str::parse::<ToolName>);
     tools.iter().map(|tool| tool.namespace().to_string()).collect()
@@ -411,7 +442,8 @@ mod tests {
     fn everything_that_is_wrong_is_told_with_its_field_and_the_way_out() {
         let settings = GatewaySettings::read(
             "bannedAddresses: [192.0.2.0/24, 192.0.2.1/24]\nblockedUserAgents: ['(']\nblockedReferers: ['x*']\n\
-             visitorAddressesFor: [alpha, Not A Tool]\nrateLimit: { burst: 0 }\n\
+             visitorAddressesFor: [alpha, Not A Tool]\n\
+             proxyProtocolTo: { alpha: 1, beta: 3, Not A Tool: 2 }\nrateLimit: { burst: 0 }\n\
              proxyProtocol: { https: [192.0.2.1/40] }\n\
              certificates: [{ folder: /a }, { folder: a }, { certificate: /a }]\n\
              compression: [zstd, gzip, zstd]\n\
@@ -429,6 +461,8 @@ mod tests {
             "blockedReferers[0]",
             "proxyProtocol.https[0]",
             "visitorAddressesFor[1]",
+            "proxyProtocolTo.Not A Tool",
+            "proxyProtocolTo.beta",
             "rateLimit.burst",
             "certificates[1].folder",
             "certificates[2]",

@@ -83,6 +83,7 @@ impl DataPlane {
             },
             headers: &headers,
             timeouts: Timeouts::default(),
+            announces: self.shared.rules.load().announcement(&backend.namespace, None),
         };
         let answered = exchange(
             self.means(),

@@ -80,10 +80,11 @@ impl DataPlane {
         let (mut head, body) = request.into_parts();
         let body = RequestBody::new(body, limit);
         forward(&mut head.headers, visit, &self.fixed);
-        self.shared
-            .rules
-            .load()
-            .tell(&backend.namespace, visitor, &mut head.headers);
+        let announces = {
+            let rules = self.shared.rules.load();
+            rules.tell(&backend.namespace, visitor, &mut head.headers);
+            rules.announcement(&backend.namespace, Some(visitor))
+        };
         if let Some(sending) = sending {
             sending.tell(&mut head.headers);
         }
@@ -92,6 +93,7 @@ impl DataPlane {
             target: sending.map_or_else(|| visit.path_and_query(), |sending| &sending.target),
             headers: &head.headers,
             timeouts: sending.map_or_else(Timeouts::default, |sending| sending.extras.timeouts),
+            announces,
         };
         let turn = sending.map_or_else(|| self.next_turn(), |sending| sending.turn);
         match exchange(self.means(), backend, turn, &asked, body).await {

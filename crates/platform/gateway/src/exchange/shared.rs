@@ -7,7 +7,10 @@ use super::{Again, ExchangeError, Means, fault_of};
 use crate::{
     body::ResponseBody,
     http1::tool::{AnswerError, Asked},
-    http2::tool::{Unanswered, ask},
+    http2::{
+        lanes::own_place,
+        tool::{Unanswered, ask},
+    },
     request_body::RequestBody,
     standing::Fault,
 };
@@ -32,7 +35,11 @@ pub(super) async fn exchange(
     for step in 0..count {
         let endpoint = endpoints[order.place(step, count)];
         for attempt in 1..=ATTEMPTS {
-            let place = match pool.lanes.place(endpoint).await {
+            let placed = match asked.announces {
+                None => pool.lanes.place(endpoint).await,
+                Some(announcement) => own_place(endpoint, announcement).await,
+            };
+            let place = match placed {
                 Ok(place) => place,
                 Err(error) => {
                     tracing::debug!(%endpoint, service = backend.service.as_str(), %error, "endpoint passed over");

@@ -21,6 +21,7 @@ use super::{
     reading::Reading,
 };
 use crate::{
+    announcement::Announcement,
     body::BodyError,
     limits::{CONNECT_TIMEOUT, READ_TIMEOUT},
     request_body::RequestBody,
@@ -87,6 +88,8 @@ pub(crate) struct Asked<'a> {
     pub(crate) headers: &'a HeaderMap,
     /// How long the tool may take, where that is not as for all.
     pub(crate) timeouts: Timeouts,
+    /// With what the connection begins, where it may carry nothing else.
+    pub(crate) announces: Option<Announcement>,
 }
 
 /// A new connection to the endpoint, on which nothing was said.
@@ -102,17 +105,22 @@ pub(crate) async fn connect(endpoint: SocketAddr, timeouts: Timeouts) -> Result<
 }
 
 impl Connection {
-    /// A new connection to the endpoint.
-    pub(crate) async fn open(endpoint: SocketAddr, timeouts: Timeouts) -> Result<Box<Self>, ConnectError> {
-        Ok(Box::new(Self {
-            stream: connect(endpoint, timeouts).await?,
+    /// A new connection to the endpoint, for this request.
+    pub(crate) async fn open(endpoint: SocketAddr, asked: &Asked<'_>) -> Result<Box<Self>, ConnectError> {
+        let mut connection = Box::new(Self {
+            stream: connect(endpoint, asked.timeouts).await?,
             reading: Reading::default(),
             outgoing: Outgoing::default(),
             request_body: RequestBody::default(),
             patience: Patience::new(READ_TIMEOUT),
             timeouts: Timeouts::default(),
             is_broken: false,
-        }))
+        });
+        if let Some(announcement) = asked.announces {
+            let front = connection.outgoing.interject();
+            front.extend_from_slice(&announcement.header(endpoint));
+        }
+        Ok(connection)
     }
 
     /// Whether the endpoint has neither closed the connection nor said anything on it unasked. `is_certain` asks the
@@ -145,7 +153,9 @@ impl Connection {
         let mut end = EndOfHead::default();
         let read = poll_fn(|context| self.poll_head(asked.method, &mut end, context)).await?;
         let left = Body::new(read.length);
-        let keeps_alive = read.keeps_alive && read.response.status() != StatusCode::SWITCHING_PROTOCOLS;
+        let keeps_alive = read.keeps_alive
+            && asked.announces.is_none()
+            && read.response.status() != StatusCode::SWITCHING_PROTOCOLS;
         Ok(read.response.map(|()| Answer {
             connection: self,
             left,

@@ -19,11 +19,12 @@ use futures::task::AtomicWaker;
 use hyper::client::conn::http2::{self, SendRequest};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use parking_lot::Mutex;
-use tokio::{net::TcpStream, sync::oneshot, time::timeout};
+use tokio::{io::AsyncWriteExt as _, net::TcpStream, sync::oneshot, time::timeout};
 use toolforge_annotations::Timeouts;
 
 use super::tool::Passed;
 use crate::{
+    announcement::Announcement,
     http1::tool::{ConnectError, connect},
     limits::{
         CONNECT_TIMEOUT, HTTP2_FIELDS_BYTES, HTTP2_STREAM_BYTES, HTTP2_STREAMS, IDLE_LIFE, PING_INTERVAL,
@@ -116,10 +117,21 @@ impl Lane {
         connections.iter().find_map(|shared| shared.place(false))
     }
 
-    /// Opens another connection. It is there when the endpoint has said how many requests it takes at once, which it does
-    /// before anything else: so it is known to speak HTTP/2 before it is sent anything.
     async fn open(&self, endpoint: SocketAddr) -> Result<Place, ConnectError> {
-        let stream = connect(endpoint, Timeouts::default()).await?;
+        let shared = Shared::open(endpoint, &[]).await?;
+        let place = shared.place(true);
+        self.connections.lock().push(shared);
+        // It may have changed its mind.
+        place.ok_or(ConnectError::Timeout)
+    }
+}
+
+impl Shared {
+    /// Opens a connection that begins with these bytes. It is there when the endpoint has said how many requests it takes at
+    /// once, which it does before anything else: so it is known to speak HTTP/2 before it is sent anything.
+    async fn open(endpoint: SocketAddr, begin: &[u8]) -> Result<Self, ConnectError> {
+        let mut stream = connect(endpoint, Timeouts::default()).await?;
+        stream.write_all(begin).await.map_err(ConnectError::Refused)?;
         let nudge = Arc::new(AtomicWaker::new());
         let builder = builder(Nudging(nudge.clone()));
         let handshake = builder.handshake(TokioIo::new(stream)).await;
@@ -136,12 +148,19 @@ impl Lane {
             let error = io::Error::other("it does not speak HTTP/2");
             return Err(ConnectError::Refused(error));
         }
-        let shared = Shared { sender, usage };
-        let place = shared.place(true);
-        self.connections.lock().push(shared);
-        // It may have changed its mind.
-        place.ok_or(ConnectError::Timeout)
+        Ok(Self { sender, usage })
     }
+}
+
+/// A place on a connection that begins with this announcement, and that nobody else has a place on.
+pub(crate) async fn own_place(
+    endpoint: SocketAddr,
+    announcement: Announcement,
+) -> Result<Place, ConnectError> {
+    let header = announcement.header(endpoint);
+    let opened = timeout(CONNECT_TIMEOUT, Shared::open(endpoint, &header)).await;
+    let shared = opened.unwrap_or(Err(ConnectError::Timeout))?;
+    shared.place(true).ok_or(ConnectError::Timeout)
 }
 
 /// Moves the bytes of a connection until it ends, noting how many requests the endpoint allows.

@@ -84,6 +84,11 @@ impl DataPlane {
             target: &target,
             headers: &headers_of_question,
             timeouts: Timeouts::default(),
+            announces: self
+                .shared
+                .rules
+                .load()
+                .announcement(&backend.namespace, Some(visitor)),
         };
         let body = RequestBody::default();
         let answer = exchange(self.means(), &server, self.next_turn(), &asked, body).await;
