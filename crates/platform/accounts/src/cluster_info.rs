@@ -7,11 +7,20 @@ use k8s_openapi::api::core::v1::ConfigMap;
 use kube::{Api, Client};
 use serde_json::Value;
 
+use crate::kubeconfig::Cluster;
+
 /// Where the API is, and whose certificate it has.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct ClusterInfo {
     pub(crate) server: String,
     pub(crate) ca_pem: String,
+}
+
+impl ClusterInfo {
+    /// What kubeconfigs say of it.
+    pub(crate) fn for_kubeconfigs(&self) -> Cluster {
+        Cluster::new(&self.server, &self.ca_pem)
+    }
 }
 
 /// Why the cluster does not say where it is.

@@ -14,6 +14,7 @@ use std::{
     collections::{BTreeMap, BTreeSet},
     error::Error,
     fmt,
+    sync::Arc,
 };
 
 use futures::StreamExt as _;
@@ -33,6 +34,7 @@ use crate::{
     election::Fence,
     file_work::FileWork,
     guard::{Ledger, judge},
+    kubeconfig::Cluster,
     ldap,
     plan::ObjectKey,
     reconcile::ReconcileError,
@@ -87,7 +89,8 @@ pub async fn dry_run(client: &Client, config: &Config) -> Result<DryRun, DryRunE
         let filled = cache.fill(client, owned).await;
         filled.map_err(unreadable(&format!("the cluster's {}", resource.plural)))?;
     }
-    let seen = Seen::new(client, config, &snapshot, &cache, cluster(client, config).await?);
+    let cluster = Arc::new(cluster(client, config).await?.for_kubeconfigs());
+    let seen = Seen::new(client, config, &snapshot, &cache, cluster);
     let accounts = seen.accounts();
     let plans = futures::stream::iter(&accounts)
         .map(|account| seen.plan(account))
@@ -122,7 +125,7 @@ struct Seen<'a> {
     config: &'a Config,
     snapshot: &'a Snapshot,
     cache: &'a Cache,
-    cluster: ClusterInfo,
+    cluster: Arc<Cluster>,
     files: FileWork,
     known: Known,
     ledger: Ledger,
@@ -136,7 +139,7 @@ impl<'a> Seen<'a> {
         config: &'a Config,
         snapshot: &'a Snapshot,
         cache: &'a Cache,
-        cluster: ClusterInfo,
+        cluster: Arc<Cluster>,
     ) -> Self {
         let now = Timestamp::now();
         let known = Known::of(cache);

@@ -1,6 +1,6 @@
 //! The door for the fuzz target to merging kubeconfigs. Built with `--cfg fuzzing` only.
 
-use crate::kubeconfig::{self, Access, CLUSTER};
+use crate::kubeconfig::{self, Access, CLUSTER, Cluster};
 
 /// Merges our entries into the text of a kubeconfig; whether it could be read.
 ///
@@ -8,8 +8,7 @@ use crate::kubeconfig::{self, Access, CLUSTER};
 /// When what comes out is not what was promised: ours in it, everything else as it was, and nothing to do again.
 pub fn kubeconfig(text: &str) -> bool {
     let access = Access {
-        server: "https://127.0.0.1:6443".to_owned(),
-        ca_pem: "CA".to_owned(),
+        cluster: Cluster::new("https://127.0.0.1:6443", "CA").into(),
         user: "tf-alpha".to_owned(),
         namespace: "tool-alpha".to_owned(),
         certificate: "../.toolskube/client.crt".to_owned(),

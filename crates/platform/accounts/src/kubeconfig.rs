@@ -3,6 +3,8 @@
 //! Pure: the text that is there goes in, the text that should be there comes out. What cannot be read for
 //! certain is never replaced: the caller warns instead.
 
+use std::sync::Arc;
+
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use serde_json::{Map, Value, json};
 
@@ -14,11 +16,35 @@ mod tests;
 /// The name of the cluster and of the context.
 pub(crate) const CLUSTER: &str = "toolforge";
 
+/// Where the API is, and whose certificate it has: the same in all kubeconfigs.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Cluster {
+    server: String,
+    authority: String,
+    /// As they stand in a file of ours.
+    lines: String,
+}
+
+impl Cluster {
+    pub(crate) fn new(server: &str, ca_pem: &str) -> Self {
+        let authority = STANDARD.encode(ca_pem);
+        let lines = format!(
+            "    certificate-authority-data: {}\n    server: {}",
+            yaml::text(&authority),
+            yaml::text(server)
+        );
+        Self {
+            server: server.to_owned(),
+            authority,
+            lines,
+        }
+    }
+}
+
 /// What is put into a kubeconfig.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Access {
-    pub(crate) server: String,
-    pub(crate) ca_pem: String,
+    pub(crate) cluster: Arc<Cluster>,
     pub(crate) user: String,
     pub(crate) namespace: String,
     /// Paths relative to the kubeconfig's folder, so that a home can move.
@@ -35,10 +61,10 @@ pub(crate) struct Unreadable(pub(crate) String);
 pub(crate) fn merge(existing: Option<&str>, access: &Access) -> Result<Option<String>, Unreadable> {
     let existing = existing.filter(|text| !text.trim().is_empty());
     let Some(text) = existing else {
-        return Ok(Some(yaml::write(&fresh(access))));
+        return Ok(Some(fresh(access)));
     };
     // Nearly always it is as we wrote it, and reading YAML is the dearest part of a look with nothing to do.
-    if text == yaml::write(&fresh(access)) {
+    if text == fresh(access) {
         return Ok(None);
     }
     let found = parse(text)?;
@@ -98,19 +124,39 @@ fn put(
     Ok(())
 }
 
-fn fresh(access: &Access) -> Value {
-    json!({
-        "apiVersion": "v1",
-        "kind": "Config",
-        "clusters": [{ "name": CLUSTER, "cluster": cluster(access) }],
-        "users": [{ "name": access.user, "user": user(access) }],
-        "contexts": [{ "name": CLUSTER, "context": context(access) }],
-        "current-context": CLUSTER,
-    })
+/// A file with ours and nothing else, as it would be written from a tree.
+fn fresh(access: &Access) -> String {
+    let cluster = &access.cluster.lines;
+    let [user, namespace, certificate, key] =
+        [&access.user, &access.namespace, &access.certificate, &access.key].map(|value| yaml::text(value));
+    format!(
+        "apiVersion: v1
+clusters:
+- cluster:
+{cluster}
+  name: {CLUSTER}
+contexts:
+- context:
+    cluster: {CLUSTER}
+    namespace: {namespace}
+    user: {user}
+  name: {CLUSTER}
+current-context: {CLUSTER}
+kind: Config
+users:
+- name: {user}
+  user:
+    client-certificate: {certificate}
+    client-key: {key}
+"
+    )
 }
 
 fn cluster(access: &Access) -> Value {
-    json!({ "server": access.server, "certificate-authority-data": STANDARD.encode(&access.ca_pem) })
+    let Cluster {
+        server, authority, ..
+    } = &*access.cluster;
+    json!({ "server": server, "certificate-authority-data": authority })
 }
 
 fn user(access: &Access) -> Value {

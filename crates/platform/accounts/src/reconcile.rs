@@ -19,7 +19,6 @@ use crate::{
     account::Account,
     archive::ArchiveError,
     cache::Cache,
-    cluster_info::ClusterInfo,
     config::Lifecycle,
     decide::{Decision, Why, decide, timestamp},
     desired::{self, ADMIN_NAMESPACE, MARKER, NETWORK_POLICY},
@@ -28,7 +27,7 @@ use crate::{
     file_work::{FileWork, FileWorkError},
     files::FileError,
     home::{self, Home, HomeError, Layout, Place},
-    kubeconfig::Access,
+    kubeconfig::{Access, Cluster},
     mark,
     metrics::{Done, Metrics},
     namespace::NamespaceState,
@@ -58,7 +57,7 @@ pub(crate) struct Context {
     pub(crate) home_root: std::path::PathBuf,
     pub(crate) admin_home_root: std::path::PathBuf,
     /// Where kubeconfigs find the API.
-    pub(crate) cluster: ClusterInfo,
+    pub(crate) cluster: Arc<Cluster>,
     pub(crate) certificate_lifetime: Option<Duration>,
     pub(crate) key: KeyKind,
     pub(crate) renew_before: Duration,
@@ -468,11 +467,10 @@ fn ends(
 }
 
 /// How a kubeconfig says where the cluster is, and who one is there.
-pub(crate) fn access(cluster: &ClusterInfo, layout: Layout, name: &str, namespace: &str) -> Access {
+pub(crate) fn access(cluster: &Arc<Cluster>, layout: Layout, name: &str, namespace: &str) -> Access {
     let (certificate, key) = layout.credential_paths();
     Access {
-        server: cluster.server.clone(),
-        ca_pem: cluster.ca_pem.clone(),
+        cluster: cluster.clone(),
         user: format!("tf-{name}"),
         namespace: namespace.to_owned(),
         certificate,

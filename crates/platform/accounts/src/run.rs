@@ -20,6 +20,7 @@ use crate::{
     events::{self, Events},
     file_work::FileWork,
     health::{self, Health},
+    kubeconfig::Cluster,
     ldap::{self, LdapFailure, News, Servers},
     pace::Pace,
     pattern::Patterns,
@@ -55,13 +56,13 @@ pub async fn run(
         background.spawn(health::serve(listener, health.clone(), shutdown.clone()));
     }
     let found = shutdown.run_until_cancelled(find_cluster(&client, &config)).await;
-    let Some(cluster) = found else { return Ok(()) };
+    let Some(found) = found else { return Ok(()) };
     let (tell, news) = watch::channel(News::default());
     background.spawn(ldap::follow(servers, tell));
     let election = config.election.take();
     let mut replica = Replica {
         config,
-        cluster,
+        cluster: Arc::new(found.for_kubeconfigs()),
         news,
         health,
     };
@@ -79,7 +80,8 @@ pub async fn run(
 /// What a replica needs to act.
 struct Replica {
     config: Config,
-    cluster: ClusterInfo,
+    /// Where kubeconfigs find the API.
+    cluster: Arc<Cluster>,
     /// Of the directory, which is followed all the time: a standby has it at hand.
     news: watch::Receiver<News>,
     health: Arc<Health>,

@@ -69,7 +69,7 @@ fn inline(value: &Value) -> String {
 }
 
 /// Plain where nobody can misread it, else in JSON's quotes, which are YAML's too.
-fn text(value: &str) -> String {
+pub(crate) fn text(value: &str) -> String {
     const WORDS: &[&str] = &[
         "y", "n", "yes", "no", "on", "off", "true", "false", "null", "nan", "inf",
     ];

@@ -1,6 +1,7 @@
 use std::os::unix::fs::{MetadataExt as _, symlink};
 
 use super::*;
+use crate::kubeconfig::Cluster;
 
 fn place(root: &Path, home: &str) -> Result<Place, HomeError> {
     let ours = (
@@ -13,8 +14,7 @@ fn place(root: &Path, home: &str) -> Result<Place, HomeError> {
 fn access() -> Access {
     let (certificate, key) = TOOL.credential_paths();
     Access {
-        server: "https://127.0.0.1:6443".to_owned(),
-        ca_pem: "CA".to_owned(),
+        cluster: Cluster::new("https://127.0.0.1:6443", "CA").into(),
         user: "tf-alpha".to_owned(),
         namespace: "tool-alpha".to_owned(),
         certificate,

@@ -4,8 +4,7 @@ use super::*;
 
 fn access() -> Access {
     Access {
-        server: "https://127.0.0.1:6443".to_owned(),
-        ca_pem: "CA".to_owned(),
+        cluster: Cluster::new("https://127.0.0.1:6443", "CA").into(),
         user: "tf-alpha".to_owned(),
         namespace: "tool-alpha".to_owned(),
         certificate: "../.toolskube/client.crt".to_owned(),
@@ -35,6 +34,29 @@ fn a_new_file_names_our_context() {
 }
 
 #[test]
+fn a_new_file_is_what_would_be_written_from_a_tree() {
+    for word in ["alpha", "yes", "0123", "a: b", "\"", "a\nb", "\u{e9}"] {
+        let access = Access {
+            cluster: Cluster::new(word, "CA").into(),
+            user: word.to_owned(),
+            namespace: word.to_owned(),
+            certificate: word.to_owned(),
+            key: word.to_owned(),
+        };
+        let text = merge(None, &access).unwrap().unwrap();
+        let tree = json!({
+            "apiVersion": "v1",
+            "kind": "Config",
+            "clusters": [{ "name": CLUSTER, "cluster": cluster(&access) }],
+            "users": [{ "name": word, "user": user(&access) }],
+            "contexts": [{ "name": CLUSTER, "context": context(&access) }],
+            "current-context": CLUSTER,
+        });
+        assert_eq!(text, yaml::write(&tree));
+    }
+}
+
+#[test]
 fn foreign_entries_and_the_current_context_are_kept_to_the_letter() {
     let config = read(&merge(Some(FOREIGN), &access()).unwrap().unwrap());
     let before = read(FOREIGN);
@@ -52,7 +74,7 @@ fn merging_again_changes_nothing_and_ours_is_replaced() {
     let once = merge(Some(FOREIGN), &access()).unwrap().unwrap();
     assert_eq!(merge(Some(&once), &access()).unwrap(), None);
     let moved = Access {
-        server: "https://127.0.0.1:7443".to_owned(),
+        cluster: Cluster::new("https://127.0.0.1:7443", "CA").into(),
         ..access()
     };
     let config = read(&merge(Some(&once), &moved).unwrap().unwrap());
