@@ -3,9 +3,11 @@
 use std::time::{Duration, SystemTime};
 
 use x509_parser::{
+    certificate::X509CertificateParser,
     certification_request::X509CertificationRequest,
+    nom::Parser as _,
     pem::Pem,
-    prelude::{FromDer as _, X509Certificate, X509Name},
+    prelude::{FromDer as _, X509Name},
 };
 
 use crate::PkiError;
@@ -53,7 +55,9 @@ pub fn read_certificate_pem(pem: &str) -> Result<Certified, PkiError> {
 /// # Errors
 /// When it is not a certificate.
 pub fn read_certificate_der(der: &[u8]) -> Result<Certified, PkiError> {
-    let (_, certificate) = X509Certificate::from_der(der).map_err(|error| PkiError::Pem {
+    // Nothing here asks what its extensions say.
+    let mut parser = X509CertificateParser::new().with_deep_parse_extensions(false);
+    let (_, certificate) = parser.parse(der).map_err(|error| PkiError::Pem {
         expected: "certificate",
         found: error.to_string(),
     })?;

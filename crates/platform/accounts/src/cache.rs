@@ -24,6 +24,7 @@ use kube::{
     runtime::watcher::{self, Event},
 };
 use parking_lot::RwLock;
+use serde::Deserialize;
 use serde_json::Value;
 use tokio::sync::{mpsc, watch};
 use toolforge_model::{ToolName, labels};
@@ -95,7 +96,7 @@ impl Owned {
 /// An object.
 #[derive(Debug)]
 struct Kept {
-    /// Without its version, its status, and who manages which field.
+    /// Without its version, its status, and what else nobody asks for ([`value`]).
     text: Box<str>,
     /// Its version, as the API counts.
     version: Box<str>,
@@ -105,6 +106,16 @@ impl Kept {
     fn value(&self) -> Value {
         // It was written from a value.
         serde_json::from_str(&self.text).unwrap_or_default()
+    }
+
+    /// A datum of a `ConfigMap`, read without a tree of the rest: each account's turn asks for one.
+    fn datum(&self, name: &str) -> Option<String> {
+        #[derive(Deserialize)]
+        struct Data {
+            data: HashMap<String, String>,
+        }
+        let mut found: Data = serde_json::from_str(&self.text).ok()?;
+        found.data.remove(name)
     }
 }
 
@@ -173,6 +184,11 @@ impl Cache {
     /// What a turn has to know of a namespace.
     pub(crate) fn namespace(&self, name: &str) -> Option<NamespaceState> {
         self.ask(&namespace_key(name), |found| NamespaceState::read(&found.text))
+    }
+
+    /// A datum of a `ConfigMap`.
+    pub(crate) fn datum(&self, key: &ObjectKey, name: &str) -> Option<String> {
+        self.ask(key, |found| found.datum(name)).flatten()
     }
 
     /// Whether there is such an object.
@@ -330,10 +346,15 @@ fn take(
 }
 
 /// Items of a list do not say what they are; we know. Who manages which field is more than all the rest of an object, and
-/// how it stands changes all the time; nobody here asks for either.
+/// how it stands changes all the time; nobody here asks for either. Nobody asks when it was made, nor for the uid of anything but a
+/// namespace: without them most objects are to the letter as they should be.
 fn value(resource: &ApiResource, mut object: DynamicObject) -> Value {
     object.metadata.managed_fields = None;
     object.metadata.generation = None;
+    object.metadata.creation_timestamp = None;
+    if resource.kind != "Namespace" {
+        object.metadata.uid = None;
+    }
     if let Some(data) = object.data.as_object_mut() {
         data.remove("status");
     }

@@ -4,7 +4,7 @@
 //! it until the directory is corrected. So a mistake in a new entry never breaks an old tool.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, HashMap},
     path::{Path, PathBuf},
 };
 
@@ -18,8 +18,9 @@ pub(crate) fn clashes(
     has: impl Fn(&Tool) -> bool,
 ) -> BTreeMap<ToolName, String> {
     let usable = || tools.values().filter_map(|tool| tool.as_ref().ok());
-    let mut by_uid: BTreeMap<u32, Vec<&Tool>> = BTreeMap::new();
-    let mut by_home: BTreeMap<&Path, Vec<&Tool>> = BTreeMap::new();
+    let mut by_uid: HashMap<u32, Vec<&Tool>> = HashMap::new();
+    // Not in their order: to compare paths is dear, and each is asked for with all that it lies in.
+    let mut by_home: HashMap<&Path, Vec<&Tool>> = HashMap::new();
     for tool in usable() {
         by_uid.entry(tool.uid).or_default().push(tool);
         by_home.entry(&tool.home).or_default().push(tool);

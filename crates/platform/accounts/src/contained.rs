@@ -10,6 +10,10 @@ mod tests;
 /// Whether `found` has all of `wanted`: maps may have more keys, but for those that are called `whole`; lists may not have
 /// more items.
 pub(crate) fn contains(found: &str, wanted: &str, whole: Option<&str>) -> bool {
+    // Nearly always, where nobody adds anything.
+    if found == wanted {
+        return true;
+    }
     let mut walk = Walk {
         found: Rest(found.as_bytes()),
         wanted: Rest(wanted.as_bytes()),

@@ -103,7 +103,8 @@ impl Words {
 
 /// How JSON writes a text, less the quotes.
 fn within_quotes(text: &str) -> String {
-    let quoted = serde_json::Value::from(text).to_string();
+    // Text cannot fail to become JSON.
+    let quoted = serde_json::to_string(text).unwrap_or_default();
     let inner = quoted.strip_prefix('"').and_then(|text| text.strip_suffix('"'));
     inner.unwrap_or_default().to_owned()
 }

@@ -352,10 +352,8 @@ impl Marker<'_> {
 
     /// The end, as far as the watch has told.
     fn cached(&self, context: &Context) -> Option<Timestamp> {
-        context
-            .cache
-            .find(&self.key)
-            .and_then(|object| self.read(&object))
+        let datum = context.cache.datum(&self.key, self.datum);
+        datum.as_deref().and_then(desired::read_iso)
     }
 
     /// The end, as the API itself has it now.

@@ -8,7 +8,7 @@ fn object(value: Value) -> DynamicObject {
 
 fn quota(version: &str, pods: &str, used: &str) -> DynamicObject {
     object(json!({
-        "metadata": { "name": "q", "namespace": "n", "resourceVersion": version, "generation": 3, "managedFields": [{ "manager": "m" }] },
+        "metadata": { "name": "q", "namespace": "n", "resourceVersion": version, "generation": 3, "uid": "u-1", "creationTimestamp": "2026-11-25T16:00:01Z", "managedFields": [{ "manager": "m" }] },
         "spec": { "hard": { "pods": pods } },
         "status": { "used": { "pods": used } },
     }))

@@ -54,12 +54,12 @@ impl Service {
             Account::Tool(name) => (name.namespace().to_string(), "expires"),
             Account::Admin(name) => (ADMIN_NAMESPACE.to_owned(), name.as_str()),
         };
-        let marker = self.context.cache.find(&ObjectKey {
+        let marker = ObjectKey {
             kind: "ConfigMap".to_owned(),
             namespace,
             name: MARKER.to_owned(),
-        })?;
-        let end = marker["data"][datum].as_str().and_then(desired::read_iso)?;
-        Some(end.as_second())
+        };
+        let end = self.context.cache.datum(&marker, datum)?;
+        Some(desired::read_iso(&end)?.as_second())
     }
 }
