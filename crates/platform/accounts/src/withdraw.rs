@@ -153,11 +153,24 @@ async fn archived(
     namespace: &Value,
     mut withdrawn: Withdrawn,
 ) -> Result<Withdrawn, ReconcileError> {
-    if withdrawn.archive.is_none() && withdrawn.reason == Reason::Removed {
+    if withdrawn.archive.is_none()
+        && withdrawn.reason == Reason::Removed
+        && is_whole(context, namespace).await?
+    {
         withdrawn.archive = Some(write_archive(context, name, namespace, &withdrawn).await?);
         say(context, namespace, &withdrawn).await?;
     }
     Ok(withdrawn)
+}
+
+/// Whether the namespace is there and not on its way out, by the API itself. What the cache has may be older than our own
+/// deletion, and an archive of what is left by then would take the place of the whole one.
+async fn is_whole(context: &Context, namespace: &Value) -> Result<bool, ReconcileError> {
+    let there = execute::fetch(&context.client, &ObjectKey::of(namespace)).await?;
+    Ok(there.is_some_and(|there| {
+        let metadata = &there["metadata"];
+        metadata["uid"] == namespace["metadata"]["uid"] && metadata["deletionTimestamp"].is_null()
+    }))
 }
 
 async fn write_archive(
@@ -182,6 +195,9 @@ async fn delete(
 ) -> Result<Outcome, ReconcileError> {
     if let Err(wait) = context.deletions.lock().take(Instant::now()) {
         return Ok(look_again_in(wait));
+    }
+    if !is_whole(context, namespace).await? {
+        return Ok(look_again_in(MUCH_LATER));
     }
     write_archive(context, name, namespace, withdrawn).await?;
     remove_known(context, key(psp::KIND, "", tool_policy_name(&name.to_owned()))).await?;
