@@ -47,14 +47,14 @@ struct Kept {
 
 impl Kept {
     fn keep(&mut self, version: &'static str, object: &Arc<Stored>) {
-        if self.bytes + object.json.len() > KEPT_BYTES {
+        if self.bytes + object.length() > KEPT_BYTES {
             self.objects.clear();
             self.bytes = 0;
         }
         let before = self
             .objects
             .insert((object.revision, version), Arc::clone(object));
-        self.bytes += object.json.len() - before.map_or(0, |before| before.json.len());
+        self.bytes += object.length() - before.map_or(0, |before| before.length());
     }
 }
 
@@ -171,7 +171,8 @@ pub(crate) fn is_of(stored: &Stored, kind: &'static Kind) -> bool {
 
 /// Whether the bytes of an object begin with this version: fields are written in the order of their names.
 pub(crate) fn is_written_as(stored: &Stored, kind: &'static Kind) -> bool {
-    let Some(rest) = stored.json.strip_prefix(br#"{"apiVersion":""#) else {
+    let json = stored.json();
+    let Some(rest) = json.strip_prefix(br#"{"apiVersion":""#) else {
         return false;
     };
     let rest = rest

@@ -65,7 +65,7 @@ impl Selector {
         if let Some(value) = stored.known_value() {
             return self.matches(known, &value);
         }
-        match self.seen.as_ref().map(|seen| seen.read(&stored.json)) {
+        match self.seen.as_ref().map(|seen| seen.read(&stored.json())) {
             Some(Ok(parts)) => self.matches(known, &parts),
             None | Some(Err(_)) => self.matches(known, &stored.value()),
         }

@@ -11,6 +11,8 @@ mod key;
 mod ledger;
 mod memory;
 mod object;
+mod packed;
+mod packer;
 mod recent;
 #[cfg(test)]
 mod tests;
@@ -108,12 +110,13 @@ impl Store {
 
     fn start(
         disk: Disk,
-        world: World,
+        mut world: World,
         observer: Arc<dyn Observer>,
         load: &mut dyn FnMut(&Stored),
     ) -> Result<Self, DiskError> {
         let last = world.revision;
         let sealer = disk.sealer();
+        let packer = std::mem::take(&mut world.packer);
         let memory = remember(world, load);
         let memory = Arc::new(RwLock::new(memory));
         let (sender, queue) = mpsc::unbounded_channel();
@@ -125,6 +128,7 @@ impl Store {
             memory: memory.clone(),
             ledger: ledger.clone(),
             observer,
+            packer,
             visible: visible_sender,
             is_failing: false,
         };
@@ -294,7 +298,7 @@ fn remember(world: World, load: &mut dyn FnMut(&Stored)) -> Memory {
             Previous::Unknown
         };
         let resource = logged.object.key.resource;
-        let event = Arc::new(Event::new(logged.effect, Arc::new(logged.object), previous));
+        let event = Arc::new(Event::new(logged.effect, logged.object, previous));
         memory.collection_mut(resource).remember(event);
     }
     memory.revision = world.revision;

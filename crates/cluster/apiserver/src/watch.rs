@@ -181,7 +181,7 @@ impl Watch {
         while bytes < CHUNK_BYTES
             && let Some(stored) = self.first.next()
         {
-            bytes += stored.json.len();
+            bytes += stored.length();
             some.push(stored);
         }
         let call = self.call.clone();

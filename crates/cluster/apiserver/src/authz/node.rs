@@ -107,10 +107,10 @@ impl<'a> Node<'a> {
         // Names stand in JSON as they are, so that most Pods need not be parsed.
         let bound = format!("\"nodeName\":\"{}\"", self.name);
         let (bound, named) = (Finder::new(&bound), Finder::new(&wanted.name));
-        let mut candidates = listing
-            .objects
-            .iter()
-            .filter(|pod| bound.find(&pod.json).is_some() && named.find(&pod.json).is_some());
+        let mut candidates = listing.objects.iter().filter(|pod| {
+            let json = pod.json();
+            bound.find(&json).is_some() && named.find(&json).is_some()
+        });
         candidates.any(|pod| {
             let pod = pod.value();
             node_of(&pod) == self.name && names(&pod, &wanted.resource, &wanted.name)

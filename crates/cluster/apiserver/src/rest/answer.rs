@@ -19,7 +19,7 @@ use crate::store::Stored;
 /// The JSON of an object as its client sees it: the stored bytes, where the kind is stored as itself.
 pub(crate) fn bytes(call: &Call, stored: &Stored) -> Bytes {
     if call.shows_as_stored(stored) {
-        return stored.json.clone();
+        return stored.json();
     }
     Bytes::from(value(call, stored).to_string())
 }
@@ -39,7 +39,7 @@ pub(crate) async fn object(call: &Call, code: StatusCode, stored: &Arc<Stored>) 
             let table = table(call, &[&object], &revision(&stored))?;
             Ok(respond::json(code, &table))
         }
-        Form::Metadata => Ok(respond::bytes(code, partial_json(&stored.json))),
+        Form::Metadata => Ok(respond::bytes(code, partial_json(&stored.json()))),
     }
 }
 

@@ -105,7 +105,7 @@ async fn render(
                 if number > 0 {
                     list.push(b',');
                 }
-                list.extend_from_slice(&answer::partial_json(&stored.json));
+                list.extend_from_slice(&answer::partial_json(&stored.json()));
             }
             list.extend_from_slice(TAIL);
             Ok(respond::large(StatusCode::OK, list, call.gzip).await)

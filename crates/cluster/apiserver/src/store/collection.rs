@@ -135,7 +135,7 @@ impl Collection {
             if size >= bytes {
                 return Ok((events, false));
             }
-            size += event.object.json.len();
+            size += event.object.length();
             events.push(event.clone());
         }
         Ok((events, true))
@@ -176,14 +176,14 @@ impl Collection {
     /// Adds an event to the ring and wakes watchers.
     pub(crate) fn remember(&mut self, event: Arc<Event>) {
         let revision = event.revision();
-        self.ring_bytes += event.object.json.len();
+        self.ring_bytes += event.object.length();
         self.ring.push_back(event);
         while (self.ring.len() > RING_EVENTS || self.ring_bytes > RING_BYTES)
             && self.ring.len() > 1
             && let Some(forgotten) = self.ring.pop_front()
         {
             self.floor = forgotten.revision();
-            self.ring_bytes -= forgotten.object.json.len();
+            self.ring_bytes -= forgotten.object.length();
         }
         self.changed.send_replace(revision);
     }

@@ -14,6 +14,7 @@ use super::key::Key;
 use super::ledger::Ledger;
 use super::memory::Memory;
 use super::object::Stored;
+use super::packer::Packer;
 use super::{CommitError, Observer, Outcome};
 
 /// Writes per flush at most: bounds the memory of a group and the wait of its first writer.
@@ -36,6 +37,7 @@ pub(crate) struct Committer {
     pub(crate) memory: Arc<RwLock<Memory>>,
     pub(crate) ledger: Arc<Mutex<Ledger>>,
     pub(crate) observer: Arc<dyn Observer>,
+    pub(super) packer: Packer,
     pub(crate) visible: tokio::sync::watch::Sender<u64>,
     /// Whether the last write failed: a full disk is reported once, not with every write.
     pub(crate) is_failing: bool,
@@ -114,7 +116,7 @@ impl Committer {
         }
     }
 
-    fn publish(&self, writes: Vec<Write>, waiters: Vec<oneshot::Sender<Outcome>>, last: u64) {
+    fn publish(&mut self, writes: Vec<Write>, waiters: Vec<oneshot::Sender<Outcome>>, last: u64) {
         let mut events: Vec<Arc<Event>> = Vec::with_capacity(writes.len());
         {
             let mut memory = self.memory.write();
@@ -135,8 +137,13 @@ impl Committer {
         }
         self.settle(&writes);
         self.visible.send_replace(last);
-        for ((_, _, stored), waiter) in writes.into_iter().zip(waiters) {
-            waiter.send(Ok(stored)).ok();
+        for ((_, _, stored), waiter) in writes.iter().zip(waiters) {
+            waiter.send(Ok(stored.clone())).ok();
+        }
+        // Who waits has been answered: this takes time.
+        drop(events);
+        for (_, _, stored) in writes {
+            self.packer.written(stored);
         }
     }
 

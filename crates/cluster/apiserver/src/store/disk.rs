@@ -47,6 +47,7 @@ pub(crate) use problem::DiskError;
 use record::Draft;
 pub(crate) use recover::World;
 use recover::{Foreign, Recovered, Source};
+pub(super) use vault::is_sealed;
 use vault::{KeyError, Vault};
 use volume::FileSystem;
 pub(crate) use volume::Volume;
@@ -198,9 +199,9 @@ impl Disk {
                 created: *created,
                 revision: object.revision,
                 key: &key,
-                json: &object.json,
+                json: &object.json(),
             };
-            let sealed = vault::is_sealed(object.key.resource);
+            let sealed = is_sealed(object.key.resource);
             self.frame.add(|bytes| draft.encode(sealed, &self.vault, bytes));
         }
         let Some(last) = group.last().map(|(_, _, object)| object.revision) else {

@@ -1,6 +1,6 @@
 //! What one write did: the unit of watches and of the log on disk.
 
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 
 use bytes::Bytes;
 
@@ -32,7 +32,6 @@ pub(crate) struct Event {
     pub(crate) effect: Effect,
     pub(crate) object: Arc<Stored>,
     pub(crate) previous: Previous,
-    line: OnceLock<Bytes>,
 }
 
 impl Event {
@@ -42,7 +41,6 @@ impl Event {
             effect,
             object,
             previous,
-            line: OnceLock::new(),
         }
     }
 
@@ -56,13 +54,11 @@ impl Event {
         word(self.effect, !matches!(self.previous, Previous::Nothing))
     }
 
-    /// The line of a watch stream for [`Event::word`], encoded once for all watchers.
+    /// The line of a watch stream for [`Event::word`]: encoded once for all watchers, while the event is fresh.
     pub(crate) fn line(&self) -> Bytes {
         let word = self.word();
-        self.object.line(word).unwrap_or_else(|| {
-            let make = || watch_line(word, &self.object.json);
-            self.line.get_or_init(make).clone()
-        })
+        let ready = self.object.line(word);
+        ready.unwrap_or_else(|| watch_line(word, &self.object.json()))
     }
 }
 

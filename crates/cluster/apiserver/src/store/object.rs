@@ -1,17 +1,19 @@
 //! A stored object: its JSON bytes once, and its parsed value for as long as somebody has a use for it.
 //!
 //! Reads and watches send the bytes as they are; only writers, tables and the built-in parts need the value, which is
-//! many times as large. Values that were needed lately are kept, up to a bound; all others go with their last user.
+//! many times as large. Values that were needed lately are kept, up to a bound; all others go with their last user. The
+//! bytes themselves may be packed, and are then put together for each reader.
 
 use std::sync::{Arc, Weak};
 
-use bytes::Bytes;
-use parking_lot::Mutex;
+use bytes::{BufMut, Bytes};
+use parking_lot::{Mutex, RwLock};
 use serde_json::Value;
 use toolforge_kinds::Kind;
 
 use super::event::{LINE_END, begin_line};
 use super::key::Key;
+use super::packed::Packed;
 use super::recent;
 
 /// Bytes to begin with when an object is serialised: most need no more.
@@ -25,12 +27,23 @@ pub(crate) struct Stored {
     /// The revision of the write that made it; its `metadata.resourceVersion`.
     pub(crate) revision: u64,
     /// The object as JSON, resource version included.
-    pub(crate) json: Bytes,
-    /// The line of a watch that the JSON is a part of, and its word: the event of the write keeps no copy.
-    line: Option<(&'static str, Bytes)>,
+    body: RwLock<Body>,
     /// The kind that it was converted to, where it is not as it is stored.
     pub(crate) shown_as: Option<&'static Kind>,
     value: Mutex<Weak<Value>>,
+}
+
+/// The JSON of an object.
+#[derive(Debug)]
+enum Body {
+    /// As it is sent.
+    Plain {
+        json: Bytes,
+        /// The line of a watch that the JSON is a part of, and its word: the event of the write keeps no copy.
+        line: Option<(&'static str, Bytes)>,
+    },
+    /// As what it shares with another.
+    Packed(Packed),
 }
 
 impl Stored {
@@ -39,8 +52,7 @@ impl Stored {
         Self {
             key,
             revision,
-            json,
-            line: None,
+            body: RwLock::new(Body::Plain { json, line: None }),
             shown_as: None,
             value: Mutex::new(Weak::new()),
         }
@@ -88,8 +100,7 @@ impl Stored {
         Self {
             key,
             revision,
-            json,
-            line,
+            body: RwLock::new(Body::Plain { json, line }),
             shown_as: None,
             value: known,
         }
@@ -97,8 +108,47 @@ impl Stored {
 
     /// The line of a watch that says `word` of the object, when there is one already.
     pub(super) fn line(&self, word: &str) -> Option<Bytes> {
-        let (known, line) = self.line.as_ref()?;
-        (*known == word).then(|| line.clone())
+        match &*self.body.read() {
+            Body::Plain {
+                line: Some((known, line)),
+                ..
+            } if *known == word => Some(line.clone()),
+            _ => None,
+        }
+    }
+
+    /// The object as JSON.
+    pub(crate) fn json(&self) -> Bytes {
+        match &*self.body.read() {
+            Body::Plain { json, .. } => json.clone(),
+            Body::Packed(packed) => packed.text(),
+        }
+    }
+
+    /// Writes the object as JSON.
+    pub(crate) fn append_json(&self, text: &mut impl BufMut) {
+        match &*self.body.read() {
+            Body::Plain { json, .. } => text.put_slice(json),
+            Body::Packed(packed) => packed.append_to(text),
+        }
+    }
+
+    /// Bytes of the object as JSON.
+    pub(crate) fn length(&self) -> usize {
+        match &*self.body.read() {
+            Body::Plain { json, .. } => json.len(),
+            Body::Packed(packed) => packed.length(),
+        }
+    }
+
+    /// Keeps the same JSON in less memory.
+    pub(super) fn keep_packed(&self, packed: Packed) {
+        *self.body.write() = Body::Packed(packed);
+    }
+
+    #[cfg(test)]
+    pub(super) fn is_packed(&self) -> bool {
+        matches!(&*self.body.read(), Body::Packed(_))
     }
 
     /// The object as a value.
@@ -107,14 +157,15 @@ impl Stored {
         if let Some(value) = known.upgrade() {
             return value;
         }
-        let parsed = serde_json::from_slice(&self.json).unwrap_or_else(|problem| {
+        let json = self.json();
+        let parsed = serde_json::from_slice(&json).unwrap_or_else(|problem| {
             // The journal has checksums; a value that passes them and is no JSON was never written by us.
             tracing::error!(key = %self.key, %problem, "stored object is not JSON");
             Value::Null
         });
         let value = Arc::new(parsed);
         *known = Arc::downgrade(&value);
-        recent::keep(value.clone(), self.json.len());
+        recent::keep(value.clone(), json.len());
         value
     }
 
@@ -154,10 +205,13 @@ mod tests {
         let resource = Resource::find("", "configmaps").unwrap();
         let key = Key::new(resource, Some("a"), "b");
         let stored = Stored::stamp(key, 7, json!({"metadata":{"name":"b"}}), "ADDED");
-        assert_eq!(stored.json, r#"{"metadata":{"name":"b","resourceVersion":"7"}}"#);
+        assert_eq!(
+            stored.json(),
+            r#"{"metadata":{"name":"b","resourceVersion":"7"}}"#
+        );
         let line = stored.line("ADDED").unwrap();
-        assert_eq!(line, watch_line("ADDED", &stored.json));
-        assert!(line.as_ptr_range().contains(&stored.json.as_ptr()));
+        assert_eq!(line, watch_line("ADDED", &stored.json()));
+        assert!(line.as_ptr_range().contains(&stored.json().as_ptr()));
         assert_eq!(stored.line("MODIFIED"), None);
     }
 

@@ -99,7 +99,7 @@ fn touched(api: &Api, seen: Option<u64>) -> (Vec<Key>, u64) {
 /// Whether a Secret is of the type; looks at the bytes first, since most are not.
 fn holds_token(secret: &Stored) -> bool {
     let bytes = secret
-        .json
+        .json()
         .windows(TYPE.len())
         .any(|window| window == TYPE.as_bytes());
     bytes && secret.value().get("type").and_then(Value::as_str) == Some(TYPE)

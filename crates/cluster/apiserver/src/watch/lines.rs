@@ -96,7 +96,7 @@ impl Lines {
     fn line(&self, word: &str, stored: &Stored) -> Bytes {
         match self.call.form {
             Form::Object | Form::GroupDiscovery => watch_line(word, &object_bytes(&self.call, stored)),
-            Form::Metadata => watch_line(word, &partial_json(&stored.json)),
+            Form::Metadata => watch_line(word, &partial_json(&stored.json())),
             Form::Table => {
                 let value = object_value(&self.call, stored);
                 let revision = value

@@ -25,32 +25,32 @@ pub(crate) enum Items {
 }
 
 impl Items {
-    fn get(&self, index: usize) -> Option<&[u8]> {
+    fn count(&self) -> usize {
         match self {
-            Self::Stored(objects) => objects.get(index).map(|stored| stored.json.as_ref()),
-            Self::Made(objects) => objects.get(index).map(AsRef::as_ref),
+            Self::Stored(objects) => objects.len(),
+            Self::Made(objects) => objects.len(),
         }
     }
 
     /// Bytes of all objects and of the commas between them.
     pub(crate) fn size(&self) -> usize {
-        let (bytes, count) = match self {
-            Self::Stored(objects) => (
-                objects.iter().map(|stored| stored.json.len()).sum(),
-                objects.len(),
-            ),
-            Self::Made(objects) => (objects.iter().map(Bytes::len).sum::<usize>(), objects.len()),
+        let bytes: usize = match self {
+            Self::Stored(objects) => objects.iter().map(|stored| stored.length()).sum(),
+            Self::Made(objects) => objects.iter().map(Bytes::len).sum(),
         };
-        bytes + count.saturating_sub(1)
+        bytes + self.count().saturating_sub(1)
     }
 
     /// The pieces of the joined objects, from `next` on.
     pub(crate) fn append(&self, next: &mut usize, piece: &mut BytesMut) -> bool {
-        while let Some(object) = self.get(*next) {
+        while *next < self.count() {
             if *next > 0 {
                 piece.extend_from_slice(b",");
             }
-            piece.extend_from_slice(object);
+            match self {
+                Self::Stored(objects) => objects[*next].append_json(piece),
+                Self::Made(objects) => piece.extend_from_slice(&objects[*next]),
+            }
             *next += 1;
             if piece.len() >= PIECE_BYTES {
                 return true;

@@ -69,7 +69,7 @@ impl Iterator for Backup {
             let item = Item {
                 key: &object.key.encode(),
                 revision: object.revision,
-                json: &object.json,
+                json: object.json(),
                 sealed: vault::is_sealed(object.key.resource),
             };
             if let Some(frame) = frames.add(&item, &self.vault) {

@@ -98,7 +98,7 @@ impl Work {
         let own = self.objects.iter().zip(&keys).map(|(object, key)| Item {
             key,
             revision: object.revision,
-            json: &object.json,
+            json: object.json(),
             sealed: vault::is_sealed(object.key.resource),
         });
         let foreign = self.foreign.iter().map(|(key, foreign)| foreign.item(key));

@@ -12,6 +12,7 @@ use bytes::Bytes;
 use super::super::event::Effect;
 use super::super::key::Key;
 use super::super::object::Stored;
+use super::super::packer::Packer;
 use super::acknowledged::{Acknowledged, Point};
 use super::catalog::{Catalog, Limits, Listing, Segment, journal_path, snapshot_path};
 use super::frame::FrameKind;
@@ -28,7 +29,7 @@ pub(crate) struct Logged {
     pub(crate) effect: Effect,
     /// Whether the event created its object.
     pub(crate) created: bool,
-    pub(crate) object: Stored,
+    pub(crate) object: Arc<Stored>,
 }
 
 /// An object of a kind that this program does not know; kept as it is.
@@ -45,7 +46,7 @@ impl Foreign {
         Item {
             key,
             revision: self.revision,
-            json: &self.json,
+            json: self.json.clone(),
             sealed: self.sealed,
         }
     }
@@ -64,6 +65,8 @@ pub(crate) struct World {
     /// Latest events, oldest first.
     pub(crate) log: VecDeque<Logged>,
     log_bytes: u64,
+    /// What has packed the objects, and knows what they are like.
+    pub(in super::super) packer: Packer,
 }
 
 /// What there is to go on with.
@@ -93,50 +96,64 @@ impl World {
             foreign: BTreeMap::new(),
             log: VecDeque::new(),
             log_bytes: 0,
+            packer: Packer::default(),
         }
     }
 
-    /// Makes the change of a record.
-    fn apply(&mut self, record: &Record<'_>, json: &Bytes) {
+    /// Makes the change of a record; gives its object, where the kind is known.
+    fn apply(&mut self, record: &Record<'_>, json: Bytes) -> Option<Arc<Stored>> {
         let Some(key) = Key::decode(record.key) else {
-            if record.effect == Effect::Removed {
-                self.foreign.remove(record.key);
-            } else {
-                let foreign = Foreign {
-                    revision: record.revision,
-                    json: json.clone(),
-                    sealed: record.sealed,
-                };
-                self.foreign.insert(record.key.to_vec(), foreign);
-            }
-            return;
+            self.apply_foreign(record, json);
+            return None;
         };
+        let stored = self.packed(key, record.revision, json);
         match record.effect {
-            Effect::Put => {
-                let stored = Stored::unparsed(key.clone(), record.revision, json.clone());
-                self.objects.insert(key, Arc::new(stored));
-            }
-            Effect::Removed => {
-                self.objects.remove(&key);
-            }
+            Effect::Put => self.objects.insert(stored.key.clone(), stored.clone()),
+            Effect::Removed => self.objects.remove(&stored.key),
+        };
+        Some(stored)
+    }
+
+    fn apply_foreign(&mut self, record: &Record<'_>, json: Bytes) {
+        if record.effect == Effect::Removed {
+            self.foreign.remove(record.key);
+        } else {
+            let foreign = Foreign {
+                revision: record.revision,
+                json,
+                sealed: record.sealed,
+            };
+            self.foreign.insert(record.key.to_vec(), foreign);
         }
     }
 
-    /// Remembers a record as an event, and forgets the oldest of too many.
-    fn remember(&mut self, record: &Record<'_>, json: Bytes, limits: &Limits) {
-        let Some(key) = Key::decode(record.key) else {
-            return;
-        };
-        self.log_bytes += json.len() as u64;
+    /// The object of a record that changes nothing any more.
+    fn known(&mut self, record: &Record<'_>, json: Bytes) -> Option<Arc<Stored>> {
+        let key = Key::decode(record.key)?;
+        match self.objects.get(&key) {
+            Some(object) if object.revision == record.revision => Some(object.clone()),
+            _ => Some(self.packed(key, record.revision, json)),
+        }
+    }
+
+    fn packed(&mut self, key: Key, revision: u64, json: Bytes) -> Arc<Stored> {
+        let stored = Stored::unparsed(key, revision, json);
+        self.packer.pack(&stored);
+        Arc::new(stored)
+    }
+
+    /// Remembers an object of a record as an event, and forgets the oldest of too many.
+    fn remember(&mut self, record: &Record<'_>, object: Arc<Stored>, limits: &Limits) {
+        self.log_bytes += object.length() as u64;
         self.log.push_back(Logged {
             effect: record.effect,
             created: record.created,
-            object: Stored::unparsed(key, record.revision, json),
+            object,
         });
         while (self.log.len() as u64 > limits.history_events || self.log_bytes > limits.history_bytes)
             && let Some(forgotten) = self.log.pop_front()
         {
-            self.log_bytes -= forgotten.object.json.len() as u64;
+            self.log_bytes -= forgotten.object.length() as u64;
             self.floor = forgotten.object.revision;
         }
     }
@@ -266,7 +283,7 @@ fn read_snapshot(
         ));
     }
     read_objects(&mut scanner, source.vault, |record, json| {
-        world.apply(record, &json);
+        world.apply(record, json);
     })?;
     Ok((scanner.header.store, scanner.length))
 }
@@ -354,11 +371,15 @@ fn read_journal(
             }
             segment.last = record.revision;
             segment.events += 1;
-            if record.revision > snapshot {
-                world.apply(record, &json);
+            let object = if record.revision > snapshot {
                 world.revision = record.revision;
+                world.apply(record, json)
+            } else {
+                world.known(record, json)
+            };
+            if let Some(object) = object {
+                world.remember(record, object, &source.limits);
             }
-            world.remember(record, json, &source.limits);
             Ok(())
         })?;
         segment.bytes = scanner.offset;

@@ -2,6 +2,8 @@
 
 use std::path::Path;
 
+use bytes::Bytes;
+
 use super::super::event::Effect;
 use super::frame::{FrameBuffer, FrameKind};
 use super::header::Header;
@@ -16,12 +18,12 @@ const FRAME_BYTES: usize = 256 << 10;
 const FLUSH_BYTES: u64 = 8 << 20;
 
 /// An object as it goes into a snapshot.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Item<'a> {
     /// Its key, encoded.
     pub(crate) key: &'a [u8],
     pub(crate) revision: u64,
-    pub(crate) json: &'a [u8],
+    pub(crate) json: Bytes,
     pub(crate) sealed: bool,
 }
 
@@ -51,7 +53,7 @@ impl Frames {
             created: false,
             revision: item.revision,
             key: item.key,
-            json: item.json,
+            json: &item.json,
         };
         self.buffer.add(|bytes| draft.encode(item.sealed, vault, bytes));
         (self.buffer.len() >= FRAME_BYTES).then(|| self.flush())
