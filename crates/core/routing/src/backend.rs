@@ -5,7 +5,7 @@ use std::{net::SocketAddr, sync::Arc};
 use smol_str::{SmolStr, ToSmolStr as _};
 use toolforge_annotations::{Extras, Pattern};
 
-use crate::{AppProtocol, EndpointSlice, PortRef, Service, ServicePort, Target, small_map::SmallMap};
+use crate::{AppProtocol, EndpointSlice, PortRef, Service, ServicePort, Target, by_name::ByName};
 
 /// Where the requests of a route go.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -46,8 +46,8 @@ pub struct RouteExtras {
 
 /// The Services and slices of a namespace, by name.
 pub(crate) struct Services<'a> {
-    pub(crate) services: &'a SmallMap<SmolStr, Arc<Service>>,
-    pub(crate) slices: &'a SmallMap<SmolStr, Arc<EndpointSlice>>,
+    pub(crate) services: &'a ByName<Service>,
+    pub(crate) slices: &'a ByName<EndpointSlice>,
 }
 
 impl Services<'_> {

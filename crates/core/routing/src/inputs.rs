@@ -42,7 +42,7 @@ pub struct Ingress {
     /// Its rules, in the order in which they were written.
     pub rules: Vec<Rule>,
     /// Where requests go that match none of its rules.
-    pub default_backend: Option<Target>,
+    pub default_backend: Option<Box<Target>>,
     /// The Secrets with certificates for its hosts.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub tls: Vec<IngressTls>,
@@ -250,6 +250,36 @@ impl Object {
             Self::Class(_) => Kind::Class,
             Self::Registered(_) => Kind::Registered,
         }
+    }
+}
+
+impl From<Ingress> for Object {
+    fn from(ingress: Ingress) -> Self {
+        Self::Ingress(ingress)
+    }
+}
+
+impl From<Service> for Object {
+    fn from(service: Service) -> Self {
+        Self::Service(service)
+    }
+}
+
+impl From<EndpointSlice> for Object {
+    fn from(slice: EndpointSlice) -> Self {
+        Self::Slice(slice)
+    }
+}
+
+impl From<IngressClass> for Object {
+    fn from(class: IngressClass) -> Self {
+        Self::Class(class)
+    }
+}
+
+impl From<Registered> for Object {
+    fn from(registered: Registered) -> Self {
+        Self::Registered(registered)
     }
 }
 

@@ -59,7 +59,8 @@ impl Ingress {
             rules: rules.iter().map(|each| rule(each, has_patterns)).collect(),
             default_backend: spec
                 .and_then(|spec| spec.default_backend.as_ref())
-                .and_then(target),
+                .and_then(target)
+                .map(Box::new),
             tls: spec
                 .and_then(|spec| spec.tls.as_deref())
                 .unwrap_or_default()

@@ -6,6 +6,7 @@
 //! of the admission policy comes in with the Ingress, and one that was refused is not routed.
 
 mod backend;
+mod by_name;
 mod explain;
 mod extras;
 mod hosts;

@@ -2,24 +2,24 @@
 //! so a change in one namespace never needs another one to be looked at. What a tool registers stands in its namespace
 //! too, whether the cluster has one or not.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{cmp::Ordering, collections::BTreeMap, sync::Arc};
 
 use smol_str::SmolStr;
 use toolforge_annotations::{Extras, Pattern};
 
 use crate::{
     Backend, EndpointSlice, Ingress, IngressClass, Kind, Object, ObjectKey, PathKind, Registered, Service,
-    Settings, Target, backend::Services, extras, hosts::Pattern as Hosts, path::normal_path,
+    Settings, Target, backend::Services, by_name::ByName, extras, hosts::Pattern as Hosts, path::normal_path,
     registered::Condition, small_map::SmallMap,
 };
 
 /// The objects of a namespace by name.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct NamespaceState {
-    pub(crate) ingresses: SmallMap<SmolStr, Arc<Ingress>>,
-    pub(crate) services: SmallMap<SmolStr, Arc<Service>>,
-    pub(crate) slices: SmallMap<SmolStr, Arc<EndpointSlice>>,
-    pub(crate) registered: SmallMap<SmolStr, Arc<Registered>>,
+    pub(crate) ingresses: ByName<Ingress>,
+    pub(crate) services: ByName<Service>,
+    pub(crate) slices: ByName<EndpointSlice>,
+    pub(crate) registered: ByName<Registered>,
     /// What the annotations of Ingresses ask for, of those that have such.
     pub(crate) extras: SmallMap<SmolStr, Arc<Extras>>,
     /// What follows from them.
@@ -35,21 +35,19 @@ pub(crate) struct Entry {
     pub(crate) path: SmolStr,
     pub(crate) kind: PathKind,
     pub(crate) claim: Claim,
+    /// Where in the Ingress, or in the registration, the path stands.
+    pub(crate) position: u32,
     pub(crate) backend: Arc<Backend>,
     /// Where a registration claims the path.
     pub(crate) registered: Option<Box<Condition>>,
 }
 
-/// Who gets a path that several claim: the smallest.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+/// Who gets a path that several claim: the smallest, and of two at the same time the one whose name comes first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Claim {
     /// An Ingress's default backend yields to every rule.
     pub(crate) is_fallback: bool,
     pub(crate) created_seconds: i64,
-    pub(crate) namespace: SmolStr,
-    pub(crate) ingress: SmolStr,
-    /// Where in the Ingress the path stands.
-    pub(crate) position: usize,
 }
 
 impl NamespaceState {
@@ -64,10 +62,10 @@ impl NamespaceState {
 
     /// The keys of all that this namespace holds.
     pub(crate) fn keys(&self, namespace: &str) -> impl Iterator<Item = (Kind, ObjectKey)> {
-        let names = self.ingresses.keys().map(|name| (Kind::Ingress, name));
-        let names = names.chain(self.services.keys().map(|name| (Kind::Service, name)));
-        let names = names.chain(self.slices.keys().map(|name| (Kind::Slice, name)));
-        let names = names.chain(self.registered.keys().map(|name| (Kind::Registered, name)));
+        let names = self.ingresses.names().map(|name| (Kind::Ingress, name));
+        let names = names.chain(self.services.names().map(|name| (Kind::Service, name)));
+        let names = names.chain(self.slices.names().map(|name| (Kind::Slice, name)));
+        let names = names.chain(self.registered.names().map(|name| (Kind::Registered, name)));
         names.map(move |(kind, name)| (kind, ObjectKey::new(namespace, name.clone())))
     }
 
@@ -82,18 +80,11 @@ impl NamespaceState {
                     }
                     None => self.extras.remove(&*name),
                 }
-                self.ingresses.insert(ingress.key.name.clone(), Arc::new(ingress));
+                self.ingresses.insert(Arc::new(ingress));
             }
-            Object::Service(service) => {
-                self.services.insert(service.key.name.clone(), Arc::new(service));
-            }
-            Object::Slice(slice) => {
-                self.slices.insert(slice.key.name.clone(), Arc::new(slice));
-            }
-            Object::Registered(registered) => {
-                self.registered
-                    .insert(registered.key.name.clone(), Arc::new(registered));
-            }
+            Object::Service(service) => self.services.insert(Arc::new(service)),
+            Object::Slice(slice) => self.slices.insert(Arc::new(slice)),
+            Object::Registered(registered) => self.registered.insert(Arc::new(registered)),
             Object::Class(_) => {}
         }
     }
@@ -189,7 +180,7 @@ impl NamespaceState {
         for pattern in patterns {
             entries.push((
                 pattern,
-                self.entry(ingress, "/", PathKind::Prefix, Some(target), true, position),
+                self.entry(ingress, "/", PathKind::Prefix, Some(&**target), true, position),
             ));
         }
         entries
@@ -202,7 +193,7 @@ impl NamespaceState {
         kind: PathKind,
         target: Option<&Target>,
         is_fallback: bool,
-        position: usize,
+        position: u32,
     ) -> Entry {
         let key = &ingress.key;
         Entry {
@@ -211,10 +202,8 @@ impl NamespaceState {
             claim: Claim {
                 is_fallback,
                 created_seconds: ingress.created_seconds,
-                namespace: key.namespace.clone(),
-                ingress: key.name.clone(),
-                position,
             },
+            position,
             backend: Arc::new(self.annotated(
                 self.backend(&key.namespace, &key.name, target),
                 ingress,
@@ -226,6 +215,17 @@ impl NamespaceState {
 }
 
 impl Entry {
+    /// Of two entries with the same path the smaller has it.
+    pub(crate) fn cmp_claim(&self, other: &Self) -> Ordering {
+        let (one, two) = (&*self.backend, &*other.backend);
+        let by_claim = self.claim.cmp(&other.claim);
+        by_claim
+            .then_with(|| one.namespace.cmp(&two.namespace))
+            .then_with(|| one.ingress.cmp(&two.ingress))
+            .then_with(|| one.registration.cmp(&two.registration))
+            .then(self.position.cmp(&other.position))
+    }
+
     /// The path as a regular expression, where it is one.
     pub(crate) fn pattern(&self) -> Option<&Pattern> {
         self.backend.extras.as_ref()?.pattern.as_ref()

@@ -78,7 +78,7 @@ impl RouteTable {
             .filter_map(|name| Some((name, self.namespace(name)?)));
         states
             .flat_map(|(name, state)| {
-                let names = state.ingresses.keys();
+                let names = state.ingresses.names();
                 names.map(move |ingress| ObjectKey::new(name, ingress.clone()))
             })
             .collect()
@@ -114,8 +114,8 @@ impl RouteTable {
         let claim = self
             .claims(host)
             .find(|entry| entry.registered.is_none() && entry.kind == kind && *entry.path == *path)?;
-        let claim = &claim.claim;
-        Some(ObjectKey::new(claim.namespace.clone(), claim.ingress.clone()))
+        let backend = &claim.backend;
+        Some(ObjectKey::new(backend.namespace.clone(), backend.ingress.clone()))
     }
 }
 

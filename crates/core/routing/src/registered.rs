@@ -98,7 +98,7 @@ impl Registered {
             protocol: AppProtocol::Http1,
             extras: None,
         });
-        let entries = self.routes.iter().enumerate();
+        let entries = (0..).zip(&self.routes);
         entries
             .filter_map(|(position, route)| {
                 let rest = route.rest.as_deref().map(compile).transpose().ok()?;
@@ -108,10 +108,8 @@ impl Registered {
                     claim: Claim {
                         is_fallback: !self.is_alive,
                         created_seconds: self.created_seconds.saturating_neg(),
-                        namespace: self.key.namespace.clone(),
-                        ingress: self.key.name.clone(),
-                        position,
                     },
+                    position,
                     backend: backend.clone(),
                     registered: Some(Box::new(Condition {
                         rest,

@@ -43,6 +43,22 @@ impl<V: Clone> SharedMap<V> {
         Arc::make_mut(&mut self.shards[shard]).insert(name, value);
     }
 
+    /// Changes the value of a name; a default one where there was none.
+    pub(crate) fn change(&mut self, name: &str, change: impl FnOnce(&mut V))
+    where
+        V: Default,
+    {
+        let shard = self.shard(name);
+        let shard = Arc::make_mut(&mut self.shards[shard]);
+        if let Some(value) = shard.get_mut(name) {
+            change(value);
+        } else {
+            let mut value = V::default();
+            change(&mut value);
+            shard.insert(name.into(), value);
+        }
+    }
+
     pub(crate) fn remove(&mut self, name: &str) {
         let shard = self.shard(name);
         if self.shards[shard].contains_key(name) {
@@ -81,7 +97,10 @@ mod tests {
             for (name, value) in steps {
                 let copy = map.clone();
                 let before = model.clone();
-                if let Some(value) = value {
+                if let Some(8) = value {
+                    map.change(&name, |value| *value += 1);
+                    *model.entry(name).or_default() += 1;
+                } else if let Some(value) = value {
                     map.put(name.as_str(), value);
                     model.insert(name, value);
                 } else {

@@ -28,6 +28,13 @@ pub struct RouteTable {
     default_backend: Arc<Backend>,
 }
 
+/// A table in the making, from objects that come one by one: it has routes when it has all of them.
+#[derive(Debug, Default)]
+pub(crate) struct Making {
+    classes: BTreeMap<String, IngressClass>,
+    namespaces: SharedMap<Arc<NamespaceState>>,
+}
+
 /// What a request leads to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Decision<'t> {
@@ -104,7 +111,7 @@ impl RouteTable {
             }
         }
         if classes_changed {
-            touched.extend(next.namespaces.iter().map(|(name, _)| name.to_owned()));
+            touched.extend(next.namespaces.iter().map(|(name, _)| SmolStr::from(name)));
         }
         next.derive(&touched);
         next
@@ -192,10 +199,8 @@ impl RouteTable {
 
     /// Every object that the table was made from, sorted.
     pub fn objects(&self) -> Vec<Object> {
-        let mut states: Vec<_> = self.namespaces.iter().collect();
-        states.sort_by_key(|(name, _)| *name);
         let mut objects: Vec<_> = self.classes.values().cloned().map(Object::Class).collect();
-        for (_, state) in states {
+        for state in self.sorted_namespaces() {
             objects.extend(
                 state
                     .services
@@ -264,6 +269,13 @@ impl RouteTable {
         self.namespaces.get(name).map(|state| &**state)
     }
 
+    /// What all namespaces hold, sorted by their names.
+    pub(crate) fn sorted_namespaces(&self) -> Vec<&NamespaceState> {
+        let mut states: Vec<_> = self.namespaces.iter().collect();
+        states.sort_by_key(|(name, _)| *name);
+        states.into_iter().map(|(_, state)| &**state).collect()
+    }
+
     /// All Ingresses, routed or not.
     pub(crate) fn ingresses(&self) -> impl Iterator<Item = &Ingress> {
         let states = self.namespaces.iter().map(|(_, state)| state);
@@ -297,7 +309,7 @@ impl RouteTable {
         wider.next().and_then(|routes| routes.find(path))
     }
 
-    fn put(&mut self, object: Object, touched: &mut BTreeSet<String>, classes_changed: &mut bool) {
+    fn put(&mut self, object: Object, touched: &mut BTreeSet<SmolStr>, classes_changed: &mut bool) {
         if let Object::Class(class) = object {
             Arc::make_mut(&mut self.classes).insert(class.name.clone(), class);
             *classes_changed = true;
@@ -305,14 +317,14 @@ impl RouteTable {
         }
         let namespace = object.key().namespace;
         self.change_namespace(&namespace, |state| state.put(object));
-        touched.insert(namespace.into());
+        touched.insert(namespace);
     }
 
     fn remove(
         &mut self,
         kind: Kind,
         key: &ObjectKey,
-        touched: &mut BTreeSet<String>,
+        touched: &mut BTreeSet<SmolStr>,
         classes_changed: &mut bool,
     ) {
         if kind == Kind::Class {
@@ -320,36 +332,31 @@ impl RouteTable {
             *classes_changed = true;
         } else if self.namespaces.get(&key.namespace).is_some() {
             self.change_namespace(&key.namespace, |state| state.remove(kind, &key.name));
-            touched.insert(key.namespace.to_string());
+            touched.insert(key.namespace.clone());
         }
     }
 
-    fn clear(&mut self, kind: Kind, touched: &mut BTreeSet<String>, classes_changed: &mut bool) {
+    fn clear(&mut self, kind: Kind, touched: &mut BTreeSet<SmolStr>, classes_changed: &mut bool) {
         if kind == Kind::Class {
             self.classes = Arc::default();
             *classes_changed = true;
             return;
         }
-        let names: Vec<_> = self.namespaces.iter().map(|(name, _)| name.to_owned()).collect();
+        let names: Vec<SmolStr> = self.namespaces.iter().map(|(name, _)| name.into()).collect();
         for name in names {
             self.change_namespace(&name, |state| state.clear(kind));
             touched.insert(name);
         }
     }
 
+    /// Also one that becomes empty stays for now: its routes have still to be taken out of the hosts.
     fn change_namespace(&mut self, name: &str, change: impl FnOnce(&mut NamespaceState)) {
-        let mut state = self
-            .namespaces
-            .get(name)
-            .map(|state| (**state).clone())
-            .unwrap_or_default();
-        change(&mut state);
-        // Also an empty one is put: its routes have still to be taken out of the hosts.
-        self.namespaces.put(name, Arc::new(state));
+        // What an older table shares with this one is copied first.
+        self.namespaces.change(name, |state| change(Arc::make_mut(state)));
     }
 
     /// Makes the routes of the touched namespaces follow from their objects, and the hosts from the routes.
-    fn derive(&mut self, touched: &BTreeSet<String>) {
+    fn derive(&mut self, touched: &BTreeSet<SmolStr>) {
         let mut hosts: BTreeMap<Pattern, BTreeSet<&str>> = BTreeMap::new();
         for name in touched {
             let Some(state) = self.namespaces.get(name) else {
@@ -358,16 +365,12 @@ impl RouteTable {
             let routes = state.desired_routes(&self.settings, &self.classes);
             let patterns = state.routes.keys().chain(routes.keys());
             for pattern in patterns.filter(|pattern| state.routes.get(pattern) != routes.get(pattern)) {
-                hosts.entry(pattern.clone()).or_default().insert(name);
+                hosts.entry(pattern.clone()).or_default().insert(name.as_str());
             }
             if state.is_empty() {
                 self.namespaces.remove(name);
-            } else {
-                let state = NamespaceState {
-                    routes,
-                    ..(**state).clone()
-                };
-                self.namespaces.put(name.as_str(), Arc::new(state));
+            } else if state.routes != routes {
+                self.change_namespace(name, |state| state.routes = routes);
             }
         }
         for (pattern, namespaces) in hosts {
@@ -413,13 +416,38 @@ impl RouteTable {
         }
     }
 
-    fn derive_default_backend(&mut self, touched: &BTreeSet<String>) {
+    fn derive_default_backend(&mut self, touched: &BTreeSet<SmolStr>) {
         let default = &self.settings.default_backend;
-        if touched.contains(&default.namespace) {
+        if touched.contains(default.namespace.as_str()) {
             let nothing = Arc::default();
             let state = self.namespaces.get(&default.namespace).unwrap_or(&nothing);
             self.default_backend = Arc::new(state.backend(&default.namespace, "", Some(&default.target)));
         }
+    }
+}
+
+impl Making {
+    /// This object is in the table.
+    pub(crate) fn put(&mut self, object: Object) {
+        if let Object::Class(class) = object {
+            self.classes.insert(class.name.clone(), class);
+            return;
+        }
+        let namespace = object.key().namespace;
+        self.namespaces
+            .change(&namespace, |state| Arc::make_mut(state).put(object));
+    }
+
+    /// The table, under these settings.
+    pub(crate) fn made(self, settings: Settings) -> RouteTable {
+        let touched = self.namespaces.iter().map(|(name, _)| name.into()).collect();
+        let mut table = RouteTable {
+            classes: Arc::new(self.classes),
+            namespaces: self.namespaces,
+            ..RouteTable::new(settings)
+        };
+        table.derive(&touched);
+        table
     }
 }
 
@@ -448,7 +476,7 @@ impl HostRoutes {
                 .then(other.path.len().cmp(&one.path.len()))
                 .then(one.kind.cmp(&other.kind))
                 .then_with(|| one.path.cmp(&other.path))
-                .then_with(|| one.claim.cmp(&other.claim))
+                .then_with(|| one.cmp_claim(other))
         });
         self.entries.dedup_by(|later, first| {
             first.covers_all() && later.kind == first.kind && later.path == first.path

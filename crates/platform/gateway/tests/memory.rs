@@ -1,6 +1,6 @@
-//! Thousands of visitors who want nothing, or never finish: what they hold of the gateway's memory is bounded, and others
-//! are served. The gateway is in a process of its own for each kind of visitor, so that none finds memory that another one
-//! left, and the visitors are in another, so that what is measured is the gateway's alone.
+//! What ten thousand hosts hold of the gateway's memory; and thousands of visitors who want nothing, or never finish: what they
+//! hold is bounded, and others are served. The gateway is in a process of its own for each, so that none finds memory that
+//! another one left, and the visitors are in another, so that what is measured is the gateway's alone.
 
 #![expect(clippy::unwrap_used, reason = "what cannot be set up fails the test")]
 
@@ -14,8 +14,9 @@ mod tools;
 use std::{
     convert::Infallible,
     env, fs,
-    io::{BufRead as _, BufReader, ErrorKind, Read as _},
+    io::{BufRead as _, BufReader, ErrorKind, Read as _, Write as _},
     net::SocketAddr,
+    path::Path,
     process::{Child, Command, Stdio},
 };
 
@@ -31,6 +32,7 @@ use tokio::{
     task::spawn_blocking,
 };
 use toolforge_gateway::PlainHttp;
+use toolforge_routing::{RouteTable, Snapshot};
 
 use crate::{
     scene::{Scene, Version},
@@ -157,6 +159,108 @@ fn resident_bytes() -> usize {
     let pages = fs::read_to_string("/proc/self/statm").unwrap();
     let resident: usize = pages.split(' ').nth(1).unwrap().parse().unwrap();
     resident * 4096
+}
+
+/// The table of so many hosts as a gateway keeps it, each host with an Ingress, a Service and an endpoint.
+fn write_table(path: &Path, hosts: usize) {
+    let key =
+        |number: usize| format!(r#"{{"namespace": "tool-tool-{number:05}", "name": "tool-{number:05}"}}"#);
+    let list = |object: &dyn Fn(usize) -> String| (0..hosts).map(object).collect::<Vec<_>>().join(",\n");
+    let service = |number: usize| {
+        let key = key(number);
+        format!(r#"{{"key": {key}, "ports": [{{"name": "http", "port": 8000}}]}}"#)
+    };
+    let slice = |number: usize| {
+        let key = key(number);
+        format!(
+            r#"{{"key": {key}, "service": "tool-{number:05}", "ports": [{{"name": "http", "port": 8000}}], "endpoints":
+               [{{"address": "127.0.0.1", "ready": true, "serving": true, "terminating": false}}]}}"#
+        )
+    };
+    let ingress = |number: usize| {
+        let key = key(number);
+        format!(
+            r#"{{"key": {key}, "created_seconds": 1, "class": "toolforge", "refused": null, "default_backend": null, "rules":
+               [{{"host": "tool-{number:05}.toolforge.test", "paths": [{{"path": "/", "kind": "Prefix", "target":
+                  {{"service": "tool-{number:05}", "port": {{"Number": 8000}}}}}}]}}]}}"#
+        )
+    };
+    let settings = r#"{"ingress_class": "toolforge", "controller": "toolforge.org/gateway", "policy": "", "default_backend":
+        {"namespace": "tool-fourohfour", "target": {"service": "fourohfour", "port": {"Number": 8000}}}}"#;
+    let mut file = fs::File::create(path).unwrap();
+    writeln!(file, r#"{{"version": 1, "settings": {settings}, "classes": []"#).unwrap();
+    for (kind, object) in [
+        ("services", &service as &dyn Fn(usize) -> String),
+        ("slices", &slice),
+        ("ingresses", &ingress),
+    ] {
+        writeln!(file, r#", "{kind}": [{}]"#, list(object)).unwrap();
+    }
+    writeln!(file, "}}").unwrap();
+}
+
+fn read_table(path: &Path) -> RouteTable {
+    let file = BufReader::new(fs::File::open(path).unwrap());
+    let snapshot: Snapshot = serde_json::from_reader(file).unwrap();
+    snapshot.into_kept_table().unwrap()
+}
+
+/// Not a test: what the measuring process does with tables, which another one has written.
+#[test]
+#[ignore = "run by the tests of this file, in a process of its own"]
+fn table_in_a_process_of_its_own() {
+    let Ok(wanted) = env::var(MEASURED) else {
+        return;
+    };
+    let (hosts, folder) = wanted.split_once(' ').unwrap();
+    let (hosts, folder): (usize, &Path) = (hosts.parse().unwrap(), Path::new(folder));
+    // What is made once is there.
+    drop(read_table(&folder.join("few.json")));
+    let before = resident_bytes();
+    let table = read_table(&folder.join("many.json"));
+    let more = resident_bytes().saturating_sub(before);
+    assert_eq!(table.host_count(), hosts);
+    let written = fs::File::create(folder.join("again.json")).unwrap();
+    serde_json::to_writer(std::io::BufWriter::new(written), &Snapshot::of(&table)).unwrap();
+    let again = resident_bytes().saturating_sub(before);
+    println!(
+        "{hosts} hosts, {} bytes each, and {} when it has been written",
+        more / hosts,
+        again / hosts
+    );
+    println!("at most: {}", again / hosts);
+}
+
+/// A table of many hosts is read from disk and kept there without being in memory a second time.
+#[tokio::test]
+async fn ten_thousand_hosts_hold_little() {
+    const HOSTS: usize = 10_000;
+    const BYTES_EACH: usize = 2000;
+    let _alone = ALONE.lock().await;
+    let folder = tempfile::tempdir().unwrap();
+    write_table(&folder.path().join("few.json"), 10);
+    write_table(&folder.path().join("many.json"), HOSTS);
+    let measured = tokio::process::Command::new(env::current_exe().unwrap())
+        .args([
+            "--ignored",
+            "--exact",
+            "table_in_a_process_of_its_own",
+            "--nocapture",
+        ])
+        .env(MEASURED, format!("{HOSTS} {}", folder.path().display()))
+        .kill_on_drop(true)
+        .output();
+    let measured = measured.await.unwrap();
+    let told = String::from_utf8_lossy(&measured.stdout);
+    let errors = String::from_utf8_lossy(&measured.stderr);
+    println!("{told}");
+    let mut each = told.lines().filter_map(|line| line.strip_prefix("at most: "));
+    let each: usize = each
+        .next()
+        .unwrap_or_else(|| unreachable!("{told}{errors}"))
+        .parse()
+        .unwrap();
+    assert!(each < BYTES_EACH, "{told}");
 }
 
 /// Lets so many visitors come, and holds what they cost against this bound for each. Others are served meanwhile.

@@ -249,7 +249,7 @@ fn ingress_without_class_belongs_to_our_default_class_only() {
 #[test]
 fn default_backend_of_an_ingress_takes_what_its_rules_do_not() {
     let mut with_default = ingress("tool-a", "x", 1, &[("a.example.org", "/api", PathKind::Exact)]);
-    with_default.default_backend = Some(target("x"));
+    with_default.default_backend = Some(Box::new(target("x")));
     let younger = ingress("tool-a", "root", 9, &[("a.example.org", "/", PathKind::Prefix)]);
     let table = served(vec![with_default.clone()]);
     assert_eq!(winner(&table, "a.example.org", "/else"), "tool-a/x");
@@ -412,7 +412,7 @@ fn any_ingress() -> impl Strategy<Value = Object> {
                         paths,
                     })
                     .collect(),
-                default_backend: with_default.then(|| target("x")),
+                default_backend: with_default.then(|| Box::new(target("x"))),
                 tls: Vec::new(),
                 annotations: BTreeMap::new(),
             })
