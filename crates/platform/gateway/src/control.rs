@@ -68,8 +68,10 @@ pub(crate) async fn follow(client: kube::Client, control: Control, shutdown: Can
     } = control;
     let mut events = watch::events(&client, &policy, published.as_ref(), &health).ready_chunks(BATCH);
     let mut of_secrets = watch::secrets(&client, &health).ready_chunks(BATCH);
-    let mut hearing = Hearing::new(table.load().keys());
-    let mut secrets = Secrets::default();
+    let (mut hearing, mut secrets) = (Hearing::default(), Secrets::default());
+    // The Ingresses that may be received otherwise than was last said.
+    let mut affected = BTreeSet::new();
+    let mut is_told = true;
     loop {
         let mut has_secrets = false;
         let may_show_others = tokio::select! {
@@ -77,14 +79,15 @@ pub(crate) async fn follow(client: kube::Client, control: Control, shutdown: Can
             batch = events.next() => {
                 let Some(batch) = batch else { return };
                 let listed: Vec<_> = batch.iter().filter_map(Event::whole_list).collect();
-                let changes: Vec<_> = batch.into_iter().flat_map(|event| hearing.hear(event)).collect();
+                let now = table.load_full();
+                let changes: Vec<_> = batch.into_iter().flat_map(|event| hearing.hear(event, &now)).collect();
                 let claims_change = changes.iter().any(changes_claims);
-                let mut affected = affected_by(&table.load(), &changes);
                 if !changes.is_empty() {
                     let scope = scope_of(&changes);
-                    table.store(Arc::new(table.load().with(changes)));
+                    affected.extend(affected_by(&now, &scope));
+                    table.store(Arc::new(now.with(changes)));
                     health.changed();
-                    changed.send_replace(());
+                    is_told = false;
                     affected.extend(affected_by(&table.load(), &scope));
                 }
                 // Only now, so that whoever is told that the gateway is ready finds it so.
@@ -94,7 +97,14 @@ pub(crate) async fn follow(client: kube::Client, control: Control, shutdown: Can
                 if let Some(known) = hearing.tenants() {
                     tenants.send_replace(Arc::new(known));
                 }
-                reply(&table.load(), affected, &mut hearing, &replies);
+                // In the middle of a list the table has what is new beside what is gone: nobody is told of that.
+                if !hearing.is_in_a_list() {
+                    reply(&table.load(), std::mem::take(&mut affected), &mut hearing, &replies);
+                    if !is_told {
+                        changed.send_replace(());
+                        is_told = true;
+                    }
+                }
                 secrets.remember(hearing.api_has_memory()) || claims_change
             }
             registered = next(&mut registered) => {

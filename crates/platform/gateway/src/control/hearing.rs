@@ -1,13 +1,14 @@
 //! What is heard from the API, and what follows from it for the table. Pure.
 //!
-//! **Invariant:** an API that lost its memory does not empty the table. A list is taken over when the API knows a
-//! tool's namespace, or when the list takes nothing away; until then it is set aside.
+//! **Invariant:** an API that lost its memory does not empty the table. What a list has is put into the table as it comes, so
+//! that there is never a second copy of ten thousand objects. What it does not have is taken away at its end, when the API
+//! knows a tool's namespace; until then its names are set aside.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use toolforge_model::ToolName;
 use toolforge_registrations::Tenants;
-use toolforge_routing::{Change, Kind, Object, ObjectKey};
+use toolforge_routing::{Change, Kind, Object, ObjectKey, RouteTable};
 
 use super::replies::{Replies, StatusIs};
 
@@ -51,34 +52,25 @@ pub(crate) struct Heard {
     pub(crate) status: StatusIs,
 }
 
-type Objects = BTreeMap<ObjectKey, Object>;
-
 /// Turns events into changes of the table.
 #[derive(Debug)]
 pub(crate) struct Hearing {
-    /// What is in the table.
-    known: HashMap<Kind, BTreeSet<ObjectKey>>,
     /// By name, and whether the tool's access is withdrawn.
     tool_namespaces: BTreeMap<String, bool>,
     /// Whether all of them are known, and something of them has changed since that was told.
     tenants_changed: bool,
     lists_namespaces: bool,
-    listing: HashMap<Kind, Objects>,
-    /// Whole lists that are not taken over yet, kept up to date by what is heard after them.
-    set_aside: HashMap<Kind, Objects>,
+    /// What lists have told so far.
+    listing: HashMap<Kind, BTreeSet<ObjectKey>>,
+    /// Whole lists that have taken nothing away yet, kept up to date by what is heard after them.
+    set_aside: HashMap<Kind, BTreeSet<ObjectKey>>,
     /// What maintainers of Ingresses were told, and have still to be told.
     pub(crate) replies: Replies,
 }
 
-impl Hearing {
-    /// For a table that was made from these objects.
-    pub(crate) fn new(objects: impl IntoIterator<Item = (Kind, ObjectKey)>) -> Self {
-        let mut known: HashMap<Kind, BTreeSet<ObjectKey>> = HashMap::new();
-        for (kind, key) in objects {
-            known.entry(kind).or_default().insert(key);
-        }
+impl Default for Hearing {
+    fn default() -> Self {
         Self {
-            known,
             tool_namespaces: BTreeMap::new(),
             tenants_changed: false,
             lists_namespaces: true,
@@ -87,24 +79,27 @@ impl Hearing {
             replies: Replies::default(),
         }
     }
+}
 
-    /// What follows for the table.
-    pub(crate) fn hear(&mut self, event: Event) -> Vec<Change> {
+impl Hearing {
+    /// What follows for this table.
+    pub(crate) fn hear(&mut self, event: Event, table: &RouteTable) -> Vec<Change> {
         match event {
             Event::Begin(kind) => {
-                self.listing.insert(kind, Objects::new());
+                self.listing.insert(kind, BTreeSet::new());
+                self.set_aside.remove(&kind);
                 Vec::new()
             }
             Event::Listed(heard) => {
                 self.note(&heard);
-                let (kind, key) = (heard.object.kind(), heard.object.key());
-                self.listing.entry(kind).or_default().insert(key, heard.object);
-                Vec::new()
+                let listed = self.listing.entry(heard.object.kind()).or_default();
+                listed.insert(heard.object.key());
+                vec![Change::Put(heard.object)]
             }
             Event::Done(kind) => {
-                let objects = self.listing.remove(&kind).unwrap_or_default();
-                self.set_aside.insert(kind, objects);
-                self.take_over()
+                let listed = self.listing.remove(&kind).unwrap_or_default();
+                self.set_aside.insert(kind, listed);
+                self.take_away(table)
             }
             Event::Put(heard) => {
                 self.note(&heard);
@@ -124,13 +119,18 @@ impl Hearing {
             Event::ToolNamespace(name, is_withdrawn) => {
                 let before = self.tool_namespaces.insert(name, is_withdrawn);
                 self.tenants_changed |= before != Some(is_withdrawn);
-                self.take_over()
+                self.take_away(table)
             }
             Event::NamespaceGone(name) => {
                 self.tenants_changed |= self.tool_namespaces.remove(&name).is_some();
                 Vec::new()
             }
         }
+    }
+
+    /// Whether a list has begun of which the rest is still to come.
+    pub(crate) fn is_in_a_list(&self) -> bool {
+        !self.listing.is_empty()
     }
 
     /// Whether the API knows a tool's namespace: one that knows none may have lost its memory.
@@ -163,11 +163,9 @@ impl Hearing {
     }
 
     fn put(&mut self, object: Object) -> Vec<Change> {
-        let (kind, key) = (object.kind(), object.key());
-        if let Some(list) = self.set_aside.get_mut(&kind) {
-            list.insert(key.clone(), object.clone());
+        if let Some(list) = self.set_aside.get_mut(&object.kind()) {
+            list.insert(object.key());
         }
-        self.known.entry(kind).or_default().insert(key);
         vec![Change::Put(object)]
     }
 
@@ -178,26 +176,20 @@ impl Hearing {
         if let Some(list) = self.set_aside.get_mut(&kind) {
             list.remove(&key);
         }
-        if let Some(known) = self.known.get_mut(&kind) {
-            known.remove(&key);
-        }
         vec![Change::Remove(kind, key)]
     }
 
-    fn take_over(&mut self) -> Vec<Change> {
-        let (has_memory, known) = (self.api_has_memory(), &mut self.known);
+    /// What whole lists do not have goes, if the API has its memory. What a list has is in the table, or on its way there.
+    fn take_away(&mut self, table: &RouteTable) -> Vec<Change> {
+        let has_memory = self.api_has_memory();
         let mut changes = Vec::new();
         self.set_aside.retain(|kind, list| {
-            let had = known.entry(*kind).or_default();
-            let takes_away = had.iter().any(|key| !list.contains_key(key));
-            if takes_away && !has_memory {
+            let known = table.keys().filter(|(of, _)| of == kind);
+            let missing: Vec<_> = known.filter(|(_, key)| !list.contains(key)).collect();
+            if !missing.is_empty() && !has_memory {
                 return true;
             }
-            *had = list.keys().cloned().collect();
-            changes.push(Change::Replace(
-                *kind,
-                std::mem::take(list).into_values().collect(),
-            ));
+            changes.extend(missing.into_iter().map(|(kind, key)| Change::Remove(kind, key)));
             false
         });
         changes

@@ -65,14 +65,14 @@ impl Told {
             },
             policy: String::new(),
         };
-        let hearing = Hearing::new(objects.iter().map(|object| (object.kind(), object.key())));
+        let hearing = Hearing::default();
         let table = RouteTable::new(settings).with(objects.into_iter().map(Change::Put));
         Self { hearing, table }
     }
 
     fn tell(&mut self, events: impl IntoIterator<Item = Event>) {
         for event in events {
-            self.table = self.table.with(self.hearing.hear(event));
+            self.table = self.table.with(self.hearing.hear(event, &self.table));
         }
     }
 
@@ -89,7 +89,11 @@ impl Told {
 fn list_replaces_what_was_known_once_a_tools_namespace_is() {
     let mut told = Told::new(vec![ingress("old")]);
     told.tell(list(Kind::Ingress, vec![ingress("new")]));
-    assert_eq!(told.names(), ["old"], "nothing is known of the API's memory yet");
+    assert_eq!(
+        told.names(),
+        ["new", "old"],
+        "nothing is known of the API's memory yet"
+    );
     told.tell([
         Event::NamespacesBegin,
         Event::ToolNamespace("tool-a".into(), false),
@@ -103,19 +107,36 @@ fn api_without_memory_takes_nothing_away_and_may_add() {
     told.tell([Event::NamespacesBegin]);
     told.tell(list(Kind::Ingress, Vec::new()));
     told.tell(list(Kind::Slice, vec![slice("kubernetes")]));
-    assert_eq!(told.names(), ["gone", "old"]);
+    assert_eq!(told.names(), ["gone", "kubernetes", "old"]);
     told.tell([
         Event::Put(heard(slice("added"))),
         Event::Put(heard(slice("passing"))),
     ]);
     told.tell([Event::Gone(Kind::Slice, ObjectKey::new("default", "passing"))]);
-    assert_eq!(told.names(), ["added", "gone", "old"]);
+    assert_eq!(told.names(), ["added", "gone", "kubernetes", "old"]);
     told.tell([Event::ToolNamespace("tool-b".into(), false)]);
     assert_eq!(
         told.names(),
         ["added", "kubernetes"],
-        "lists set aside are taken over with what came after them"
+        "what lists do not have is taken away, but not what came after them"
     );
+}
+
+#[test]
+fn list_that_begins_anew_counts_from_its_beginning() {
+    let mut told = Told::new(vec![ingress("old")]);
+    told.tell(list(Kind::Ingress, Vec::new()));
+    assert!(!told.hearing.is_in_a_list());
+    let broken = [
+        Event::Begin(Kind::Ingress),
+        Event::Listed(heard(ingress("passing"))),
+    ];
+    told.tell(broken);
+    assert!(told.hearing.is_in_a_list());
+    told.tell([Event::ToolNamespace("tool-a".into(), false)]);
+    assert_eq!(told.names(), ["old", "passing"], "the list has no end yet");
+    told.tell(list(Kind::Ingress, vec![ingress("new")]));
+    assert_eq!(told.names(), ["new"]);
 }
 
 #[test]
