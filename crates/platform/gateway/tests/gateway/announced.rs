@@ -2,7 +2,9 @@
 
 use std::convert::Infallible;
 
+use http::{Request, Response};
 use hyper::{
+    body::Incoming,
     server::conn::{http1, http2},
     service::service_fn,
 };
@@ -12,11 +14,13 @@ use tokio::{
     net::TcpStream,
 };
 use toolforge_proxy_protocol::{Header, read};
-use toolforge_routing::{AppProtocol, Change, Kind, PathKind};
+use toolforge_routing::{
+    AppProtocol, Change, Kind, Object, ObjectKey, PathKind, Registered, RegisteredRoute,
+};
 
 use crate::{
     scene::{Scene, Version},
-    tools::{Tool, read_head, text},
+    tools::{Body, Tool, read_head, text},
 };
 
 /// Who the header names at the beginning of a connection, and where it says that the visitor went; nothing where the gateway
@@ -49,6 +53,23 @@ async fn tool(protocol: AppProtocol) -> Tool {
                 builder.serve_connection(stream, service).await
             }
         };
+    })
+    .await
+}
+
+/// The same over HTTP/1.1, with this answer.
+async fn telling<F>(answer: F) -> Tool
+where
+    F: Fn(&str, &Request<Incoming>) -> Response<Body> + Copy + Send + Sync + 'static,
+{
+    Tool::on_connection(move |mut stream| async move {
+        let said = announced(&mut stream).await;
+        let service = service_fn(move |request| {
+            let answered = answer(&said, &request);
+            async move { Ok::<_, Infallible>(answered) }
+        });
+        let stream = TokioIo::new(stream);
+        let _ = http1::Builder::new().serve_connection(stream, service).await;
     })
     .await
 }
@@ -118,6 +139,63 @@ async fn upgraded_connection_begins_with_it_and_a_page_names_nobody() {
     );
     let client = scene.client("alpha", Version::Http1);
     assert_eq!(seen(&scene, &client, "203.0.113.9").await, "nobody");
+}
+
+#[tokio::test]
+async fn what_a_tool_has_registered_is_told_like_its_pods() {
+    let (scene, tool) = (Scene::new().await, tool(AppProtocol::Http1).await);
+    scene.settings("trustedProxies: [127.0.0.0/8]\nproxyProtocolTo: { alpha: 1 }");
+    let registered = Registered {
+        key: ObjectKey::new("tool-alpha", "elsewhere"),
+        created_seconds: 1,
+        routes: vec![RegisteredRoute {
+            host: Scene::host("alpha"),
+            path: "/".into(),
+            rest: None,
+            moved_to: None,
+        }],
+        address: tool.address,
+        is_alive: true,
+    };
+    scene.change(vec![Change::Put(Object::Registered(registered))]);
+    let client = scene.client("alpha", Version::Http1);
+    for visitor in ["203.0.113.9", "203.0.113.10"] {
+        let seen = seen(&scene, &client, visitor).await;
+        assert_eq!(seen, format!("{visitor}:0 {}", tool.address));
+    }
+    assert_eq!(tool.connections(), 2);
+}
+
+#[tokio::test]
+async fn who_lets_visitors_in_is_told_of_them_too() {
+    let scene = Scene::new().await;
+    scene.settings("trustedProxies: [127.0.0.0/8]\nproxyProtocolTo: { alpha: 2 }");
+    let door = telling(|said, _| {
+        let mut answer = text("");
+        answer.headers_mut().insert("x-door", said.parse().unwrap());
+        answer
+    })
+    .await;
+    let tool = telling(|said, request| {
+        let door = request.headers()["x-door"].to_str().unwrap();
+        text(format!("{said}, and at the door {door}"))
+    })
+    .await;
+    scene.serve_endpoints("tool-alpha", "door", &[door.address], AppProtocol::Http1);
+    let annotations = [
+        ("auth-url", "http://door.tool-alpha.svc:8000/"),
+        ("auth-response-headers", "X-Door"),
+    ];
+    scene.route_with("alpha", &[tool.address], ("/", PathKind::Prefix), &annotations);
+    let client = scene.client("alpha", Version::Http1);
+    for visitor in ["203.0.113.9", "203.0.113.10"] {
+        let expected = format!(
+            "{visitor}:0 {}, and at the door {visitor}:0 {}",
+            tool.address, door.address
+        );
+        assert_eq!(seen(&scene, &client, visitor).await, expected);
+    }
+    assert_eq!((tool.connections(), door.connections()), (2, 2));
 }
 
 #[tokio::test]
