@@ -13,6 +13,7 @@ use serde_json::{Value, json};
 use toolforge_model::{ToolName, labels};
 
 use crate::{
+    election::Fence,
     file_work::FileWork,
     files::{FileError, Folder},
     plan::ObjectKey,
@@ -98,7 +99,9 @@ pub(crate) async fn write(
         }
     }
     let (path, folder, name) = (folder.join(name), folder.to_owned(), name.to_owned());
-    files.run(&path, move || Ok(put(&folder, &name, &text)?)).await
+    files
+        .run(&path, move |fence| Ok(put(&folder, &name, &text, fence)?))
+        .await
 }
 
 /// What of a namespace [`write()`] would put into the archive, the namespace itself aside.
@@ -144,7 +147,7 @@ async fn list(
     Ok(values.collect())
 }
 
-fn put(folder: &Path, name: &str, text: &str) -> Result<(), ArchiveError> {
+fn put(folder: &Path, name: &str, text: &str, fence: &Fence) -> Result<(), ArchiveError> {
     use std::os::unix::fs::DirBuilderExt as _;
     let made = std::fs::DirBuilder::new()
         .recursive(true)
@@ -154,7 +157,7 @@ fn put(folder: &Path, name: &str, text: &str) -> Result<(), ArchiveError> {
         path: folder.display().to_string(),
         source,
     })?;
-    Ok(Folder::open_root(folder)?.write(name, text.as_bytes(), MODE, None)?)
+    Ok(Folder::open_root(folder, fence)?.write(name, text.as_bytes(), MODE, None)?)
 }
 
 fn document(object: &Value) -> Option<String> {

@@ -4,7 +4,10 @@
 
 use toolforge_certificates::IssueError;
 
-use crate::{file_work::FileWorkError, reconcile::ReconcileError};
+use crate::{
+    archive::ArchiveError, file_work::FileWorkError, files::FileError, home::HomeError,
+    reconcile::ReconcileError,
+};
 
 /// What was in the way.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -50,7 +53,9 @@ impl Cause {
         match error {
             ReconcileError::Unusable(_) => Self::Entry,
             ReconcileError::Clash(_) => Self::Clash,
-            ReconcileError::FileWork(FileWorkError::NotLeading(_)) => Self::NotLeading,
+            ReconcileError::FileWork(FileWorkError::NotLeading(_))
+            | ReconcileError::Home(HomeError::File(FileError::NotLeading(_)))
+            | ReconcileError::Archive(ArchiveError::File(FileError::NotLeading(_))) => Self::NotLeading,
             ReconcileError::FileWork(FileWorkError::NoThread(_) | FileWorkError::Ended) => Self::Fault,
             ReconcileError::Home(_) | ReconcileError::FileWork(FileWorkError::Silent(_)) => Self::Home,
             ReconcileError::Execute(_) | ReconcileError::Stop(_) => Self::Api,

@@ -68,7 +68,7 @@ impl Drop for Busy {
 }
 
 impl FileWork {
-    /// Work that begins only while the fence is open.
+    /// Work that begins, and goes on, only while the fence is open.
     pub(crate) fn new(fence: Fence) -> Self {
         Self {
             fence,
@@ -78,14 +78,14 @@ impl FileWork {
         }
     }
 
-    /// Does work in a home.
+    /// Does work in a home. What it changes there, it changes while the fence is open that it gets.
     ///
     /// # Errors
     /// Those of the work, and when it takes too long, cannot begin or panics.
     pub(crate) async fn run<T: Send + 'static>(
         &self,
         home: &Path,
-        work: impl FnOnce() -> Result<T, ReconcileError> + Send + 'static,
+        work: impl FnOnce(&Fence) -> Result<T, ReconcileError> + Send + 'static,
     ) -> Result<T, ReconcileError> {
         let silent = || FileWorkError::Silent(home.to_owned());
         let busy = self.enter(home).ok_or_else(silent)?;
@@ -95,7 +95,7 @@ impl FileWork {
             let outcome = fence
                 .pass()
                 .map_err(|error| ReconcileError::from(FileWorkError::from(error)))
-                .and_then(|()| work());
+                .and_then(|()| work(&fence));
             // Before the answer: whoever has it may go on in this home.
             drop(busy);
             // Nobody waits any more when it took too long.

@@ -3,6 +3,11 @@
 //! A [`Folder`] is an open descriptor; every step goes from one descriptor to the next by one name, with
 //! `O_NOFOLLOW`, so what a tool swaps in the meantime is refused or is its own. Used by `home.rs`, which knows
 //! what is written; this file knows only how. Blocking: call it off the async threads.
+//!
+//! A process may be paused between any two steps and go on when another replica has done the same work. So each step that
+//! changes something is asked for at the fence first, not only the first one; what an attempt made that is refused in the middle is cleared
+//! away. A step that was let through and is made late harms nothing: before the other replica replaces something it clears away what
+//! could still be renamed into its place ([`Folder::sweep`]).
 
 use std::{
     io::{self, Read as _, Write as _},
@@ -14,6 +19,8 @@ use rustix::{
     fs::{self, AtFlags, FileType, Gid, Mode, OFlags, RenameFlags, Uid},
     io::Errno,
 };
+
+use crate::election::{Fence, NotLeading};
 
 #[cfg(test)]
 mod tests;
@@ -34,6 +41,9 @@ pub(crate) enum FileError {
     /// A file is larger than anything it should be.
     #[error("{} is larger than {limit_bytes} bytes", path.display())]
     TooLarge { path: PathBuf, limit_bytes: u64 },
+    /// This replica is not the leader any more.
+    #[error(transparent)]
+    NotLeading(#[from] NotLeading),
     /// The system refuses.
     #[error("cannot {step} {}", path.display())]
     Io {
@@ -51,6 +61,8 @@ pub(crate) struct Folder {
     path: PathBuf,
     /// Whether nobody else can make anything in it.
     is_ours: bool,
+    /// What each change passes.
+    fence: Fence,
 }
 
 /// How a temporary name begins; a crash may leave one behind, and the next attempt clears it away: [`Folder::temporary`],
@@ -63,8 +75,8 @@ const FOLDER_FLAGS: OFlags = OFlags::DIRECTORY
     .union(OFlags::RDONLY);
 
 impl Folder {
-    /// Opens a folder of the operator's, by any path.
-    pub(crate) fn open_root(path: &Path) -> Result<Self, FileError> {
+    /// Opens a folder of the operator's, by any path, for changes while the fence is open.
+    pub(crate) fn open_root(path: &Path, fence: &Fence) -> Result<Self, FileError> {
         let flags = FOLDER_FLAGS.difference(OFlags::NOFOLLOW);
         let fd =
             fs::open(path, flags, Mode::empty()).map_err(|errno| io_error("open", path.to_owned(), errno))?;
@@ -72,6 +84,7 @@ impl Folder {
             fd,
             path: path.to_owned(),
             is_ours: true,
+            fence: fence.clone(),
         })
     }
 
@@ -87,6 +100,7 @@ impl Folder {
                 fd,
                 path: self.path.join(name),
                 is_ours: false,
+                fence: self.fence.clone(),
             })),
             Err(Errno::NOENT) => Ok(None),
             Err(Errno::LOOP | Errno::NOTDIR) => Err(self.in_the_way(name, "no folder, or a symbolic link")),
@@ -112,6 +126,7 @@ impl Folder {
         owner: Option<Owner>,
         fill: impl FnOnce(&Self) -> Result<(), FileError>,
     ) -> Result<(), FileError> {
+        self.fence.pass()?;
         let temporary = self.temporary(name);
         fs::mkdirat(&self.fd, &temporary, Mode::RWXU).map_err(|errno| self.error("make", name, errno))?;
         let outcome = self
@@ -140,6 +155,7 @@ impl Folder {
     /// Renames, but not over anything; file systems that cannot promise that get a plain rename, which does
     /// not replace a folder with something in it either.
     fn place_new(&self, from: &str, to: &str) -> Result<(), FileError> {
+        self.fence.pass()?;
         let placed = match fs::renameat_with(&self.fd, from, &self.fd, to, RenameFlags::NOREPLACE) {
             Err(Errno::INVAL | Errno::NOSYS | Errno::OPNOTSUPP) => fs::renameat(&self.fd, from, &self.fd, to),
             other => other,
@@ -190,11 +206,13 @@ impl Folder {
         mode: u32,
         owner: Option<Owner>,
     ) -> Result<(), FileError> {
+        self.fence.pass()?;
         let temporary = self.temporary(name);
         let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
         let fd = fs::openat(&self.fd, &temporary, flags, Mode::RUSR | Mode::WUSR)
             .map_err(|errno| self.error("write", name, errno))?;
         let written = self.fill(fd, name, bytes, mode, owner).and_then(|()| {
+            self.fence.pass()?;
             fs::renameat(&self.fd, &temporary, &self.fd, name)
                 .map_err(|errno| self.error("replace", name, errno))
         });
@@ -234,6 +252,7 @@ impl Folder {
 
     /// Removes a file, or a link and not what it points to; nothing is wrong where there is none.
     pub(crate) fn remove_file(&self, name: &str) -> Result<(), FileError> {
+        self.fence.pass()?;
         match fs::unlinkat(&self.fd, name, AtFlags::empty()) {
             Ok(()) => self.sync(),
             Err(Errno::NOENT) => Ok(()),
@@ -251,6 +270,7 @@ impl Folder {
 
     /// Puts a link in the place of whatever file has this name, in one step.
     pub(crate) fn link(&self, name: &str, to: &str, owner: Option<Owner>) -> Result<(), FileError> {
+        self.fence.pass()?;
         let temporary = self.temporary(name);
         fs::symlinkat(to, &self.fd, &temporary).map_err(|errno| self.error("link", name, errno))?;
         let given = owner.map_or(Ok(()), |owner| {
@@ -263,10 +283,16 @@ impl Folder {
                 AtFlags::SYMLINK_NOFOLLOW,
             )
         });
-        let placed = given.and_then(|()| fs::renameat(&self.fd, &temporary, &self.fd, name));
-        if let Err(errno) = placed {
+        let placed = given
+            .map_err(|errno| self.error("link", name, errno))
+            .and_then(|()| Ok(self.fence.pass()?))
+            .and_then(|()| {
+                fs::renameat(&self.fd, &temporary, &self.fd, name)
+                    .map_err(|errno| self.error("link", name, errno))
+            });
+        if placed.is_err() {
             let _ = fs::unlinkat(&self.fd, &temporary, AtFlags::empty());
-            return Err(self.error("link", name, errno));
+            return placed;
         }
         self.sync()
     }
@@ -290,8 +316,14 @@ impl Folder {
         list().map_err(|errno| io_error("list", self.path.clone(), errno))
     }
 
-    /// Removes a folder of ours with its files. What cannot be removed stays: it harms nobody.
-    pub(crate) fn remove_tree(&self, name: &str) {
+    /// Removes a folder of ours that is not used any more, with its files. What cannot be removed stays: it harms nobody.
+    pub(crate) fn remove_old(&self, name: &str) -> Result<(), FileError> {
+        self.fence.pass()?;
+        self.remove_tree(name);
+        Ok(())
+    }
+
+    fn remove_tree(&self, name: &str) {
         if let Ok(Some(folder)) = self.open(name) {
             for inner in folder.names().unwrap_or_default() {
                 if inner != "." && inner != ".." {
@@ -321,6 +353,7 @@ impl Folder {
     pub(crate) fn sweep(&self) -> Result<(), FileError> {
         let names = self.names()?;
         for left in names.iter().filter(|name| name.starts_with(TEMPORARY)) {
+            self.fence.pass()?;
             self.clear(left);
         }
         Ok(())

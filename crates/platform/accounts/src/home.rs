@@ -13,6 +13,7 @@ use toolforge_model::Chain;
 use toolforge_pki::Identity;
 
 use crate::{
+    election::Fence,
     files::{FileError, Folder, Owner},
     kubeconfig::{self, Access},
 };
@@ -133,14 +134,14 @@ impl Place {
             .fold(self.root.clone(), |path, part| path.join(part))
     }
 
-    /// Opens the home, made first where there is none.
-    pub(crate) fn open(&self) -> Result<Home, HomeError> {
+    /// Opens the home, made first where there is none, for changes while the fence is open.
+    pub(crate) fn open(&self, fence: &Fence) -> Result<Home, HomeError> {
         let ours = rustix::process::geteuid();
         let owner = ours.is_root().then_some(Owner {
             uid: self.uid,
             gid: self.gid,
         });
-        let mut folder = Folder::open_root(&self.root)?;
+        let mut folder = Folder::open_root(&self.root, fence)?;
         let (last, above) = self
             .parts
             .split_last()
@@ -173,7 +174,7 @@ impl Place {
 
     /// Opens the home to look at it, and makes nothing; none where only the last folder is missing.
     pub(crate) fn existing(&self) -> Result<Option<Home>, HomeError> {
-        let folder = match self.folder() {
+        let folder = match self.folder(&Fence::default()) {
             Err(HomeError::NoParent(missing)) if missing == self.path() => return Ok(None),
             found => found?,
         };
@@ -185,8 +186,8 @@ impl Place {
     }
 
     /// The folder of the home, if it may be used; where one on the way is missing, which.
-    pub(crate) fn folder(&self) -> Result<Folder, HomeError> {
-        let mut folder = Folder::open_root(&self.root)?;
+    pub(crate) fn folder(&self, fence: &Fence) -> Result<Folder, HomeError> {
+        let mut folder = Folder::open_root(&self.root, fence)?;
         for part in &self.parts {
             folder = folder
                 .open(part)?
@@ -273,7 +274,7 @@ impl Home {
             .iter()
             .filter(|name| is_pair(name) && **name != pair)
         {
-            folder.remove_tree(old);
+            folder.remove_old(old)?;
         }
         Ok(())
     }

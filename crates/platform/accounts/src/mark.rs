@@ -6,6 +6,7 @@
 use std::path::Path;
 
 use crate::{
+    election::Fence,
     files::Folder,
     home::{HomeError, Place, TOOL},
     snapshot::Tool,
@@ -21,8 +22,8 @@ const TEXT: &[u8] =
     b"This tool is locked in the directory: nothing of it runs on Kubernetes, and it has no access there.\n";
 
 /// Puts the mark into a tool's home, where there is a home.
-pub(crate) fn put(root: &Path, tool: &Tool) -> Result<(), HomeError> {
-    let Some(home) = find(root, tool)? else {
+pub(crate) fn put(root: &Path, tool: &Tool, fence: &Fence) -> Result<(), HomeError> {
+    let Some(home) = find(root, tool, fence)? else {
         return Ok(());
     };
     if home.is_file(DISABLED) {
@@ -32,8 +33,8 @@ pub(crate) fn put(root: &Path, tool: &Tool) -> Result<(), HomeError> {
 }
 
 /// Takes it away.
-pub(crate) fn remove(root: &Path, tool: &Tool) -> Result<(), HomeError> {
-    match find(root, tool)? {
+pub(crate) fn remove(root: &Path, tool: &Tool, fence: &Fence) -> Result<(), HomeError> {
+    match find(root, tool, fence)? {
         Some(home) => Ok(home.remove_file(DISABLED)?),
         None => Ok(()),
     }
@@ -41,19 +42,19 @@ pub(crate) fn remove(root: &Path, tool: &Tool) -> Result<(), HomeError> {
 
 /// Whether [`put`] would write.
 pub(crate) fn wants_mark(root: &Path, tool: &Tool) -> Result<bool, HomeError> {
-    Ok(find(root, tool)?.is_some_and(|home| !home.is_file(DISABLED)))
+    Ok(find(root, tool, &Fence::default())?.is_some_and(|home| !home.is_file(DISABLED)))
 }
 
 /// Whether [`remove`] would take something away.
 pub(crate) fn is_marked(root: &Path, tool: &Tool) -> Result<bool, HomeError> {
-    match find(root, tool)? {
+    match find(root, tool, &Fence::default())? {
         Some(home) => Ok(home.is_file(DISABLED) || home.link_text(DISABLED).is_some()),
         None => Ok(false),
     }
 }
 
-fn find(root: &Path, tool: &Tool) -> Result<Option<Folder>, HomeError> {
-    match Place::new(root, &tool.home, TOOL, tool.uid, tool.uid)?.folder() {
+fn find(root: &Path, tool: &Tool, fence: &Fence) -> Result<Option<Folder>, HomeError> {
+    match Place::new(root, &tool.home, TOOL, tool.uid, tool.uid)?.folder(fence) {
         Err(HomeError::NoParent(_)) => Ok(None),
         found => found.map(Some),
     }
@@ -77,7 +78,7 @@ mod tests {
     fn the_mark_comes_and_goes_and_follows_no_link() {
         let root = tempfile::tempdir().unwrap();
         let tool = tool(root.path());
-        put(root.path(), &tool).unwrap();
+        put(root.path(), &tool, &Fence::default()).unwrap();
         assert!(!tool.home.exists(), "no home is made for a mark");
         let asked = || {
             (
@@ -91,15 +92,15 @@ mod tests {
         std::fs::write(&secret, "kept").unwrap();
         std::os::unix::fs::symlink(&secret, &mark).unwrap();
         assert_eq!(asked(), (true, true));
-        put(root.path(), &tool).unwrap();
+        put(root.path(), &tool, &Fence::default()).unwrap();
         assert_eq!(asked(), (false, true));
         assert!(mark.symlink_metadata().unwrap().is_file());
-        put(root.path(), &tool).unwrap();
-        remove(root.path(), &tool).unwrap();
+        put(root.path(), &tool, &Fence::default()).unwrap();
+        remove(root.path(), &tool, &Fence::default()).unwrap();
         assert!(mark.symlink_metadata().is_err());
         std::os::unix::fs::symlink(&secret, &mark).unwrap();
-        remove(root.path(), &tool).unwrap();
-        remove(root.path(), &tool).unwrap();
+        remove(root.path(), &tool, &Fence::default()).unwrap();
+        remove(root.path(), &tool, &Fence::default()).unwrap();
         assert_eq!(std::fs::read_to_string(&secret).unwrap(), "kept");
     }
 
@@ -109,11 +110,14 @@ mod tests {
         let other = tempfile::tempdir().unwrap();
         let mut tool = tool(root.path());
         std::os::unix::fs::symlink(other.path(), &tool.home).unwrap();
-        assert!(matches!(put(root.path(), &tool), Err(HomeError::File(_))));
+        assert!(matches!(
+            put(root.path(), &tool, &Fence::default()),
+            Err(HomeError::File(_))
+        ));
         assert!(wants_mark(root.path(), &tool).is_err());
         tool.home = "/elsewhere/alpha".into();
         assert!(matches!(
-            put(root.path(), &tool),
+            put(root.path(), &tool, &Fence::default()),
             Err(HomeError::Elsewhere { .. })
         ));
         assert_eq!(std::fs::read_dir(other.path()).unwrap().count(), 0);

@@ -22,6 +22,7 @@ use crate::{
     config::Lifecycle,
     decide::{Decision, Why, decide, timestamp},
     desired::{self, ADMIN_NAMESPACE, MARKER, NETWORK_POLICY},
+    election::Fence,
     events::{Events, Kind},
     execute::{self, ExecuteError},
     file_work::{FileWork, FileWorkError},
@@ -185,7 +186,7 @@ pub(crate) async fn tool(context: &Context, tool: &Tool) -> Result<Outcome, Reco
     let is_withdrawn = known.as_ref().is_some_and(|known| known.is_withdrawn);
     if known.is_none() || is_withdrawn {
         let (root, owned) = (context.home_root.clone(), tool.clone());
-        let work = move || Ok(mark::remove(&root, &owned)?);
+        let work = move |fence: &Fence| Ok(mark::remove(&root, &owned, fence)?);
         context.files.run(&tool.home, work).await?;
     }
     let uid = match &known {
@@ -396,7 +397,9 @@ async fn account(
     let end = marker.fetched(context).await?;
     let why = match decide(now, end, certificate.as_ref(), name, context.renew_before) {
         Decision::Keep(at) => {
-            let warning = context.files.run(&path, move || Ok(home.put_kubeconfig(&access)));
+            let warning = context
+                .files
+                .run(&path, move |_| Ok(home.put_kubeconfig(&access)));
             return Ok((outcome(at, warning.await?, false), None));
         }
         Decision::Issue(why) => why,
@@ -404,7 +407,7 @@ async fn account(
     tracing::info!(account = name, ?why, "new credentials");
     let identity = toolforge_certificates::issue(&context.client, &request).await?;
     let (end, look_again) = ends(&identity, context, name)?;
-    let deliver = move || {
+    let deliver = move |_: &Fence| {
         home.put_credentials(&identity)?;
         Ok(home.put_kubeconfig(&access))
     };
@@ -429,8 +432,8 @@ async fn look(
 ) -> Result<Looked, ReconcileError> {
     let (path, name, access) = (place.path(), name.to_owned(), access.clone());
     let (end, renew_before) = (marker.cached(context), context.renew_before);
-    let work = move || {
-        let home = place.open()?;
+    let work = move |fence: &Fence| {
+        let home = place.open(fence)?;
         let pem = home.certificate()?;
         let certificate = pem.and_then(|pem| toolforge_pki::read_certificate_pem(&pem).ok());
         let decision = decide(Timestamp::now(), end, certificate.as_ref(), &name, renew_before);

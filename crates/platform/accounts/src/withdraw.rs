@@ -142,7 +142,7 @@ async fn mark(context: &Context, account: Option<&Tool>) -> Result<(), Reconcile
     let home = tool.home.clone();
     context
         .files
-        .run(&home, move || Ok(mark::put(&root, &tool)?))
+        .run(&home, move |fence| Ok(mark::put(&root, &tool, fence)?))
         .await
 }
 

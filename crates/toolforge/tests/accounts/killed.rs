@@ -27,10 +27,10 @@ const FOREIGN: &str = "apiVersion: v1\nkind: Config\nclusters:\n- name: home\n  
 
 /// The tools that a test has made up so far.
 #[derive(Default)]
-struct Tools(Vec<Tool>);
+pub(crate) struct Tools(pub(crate) Vec<Tool>);
 
 impl Tools {
-    fn add(&mut self, count: usize) -> Vec<Tool> {
+    pub(crate) fn add(&mut self, count: usize) -> Vec<Tool> {
         let first = self.0.len();
         let new = first..first + count;
         self.0.extend(new.map(|number| Tool {
@@ -42,19 +42,19 @@ impl Tools {
 }
 
 impl Stage {
-    async fn traced(&self, holds: Holds) -> (Traced, Address) {
+    pub(crate) async fn traced(&self, holds: Holds, options: &[&str]) -> (Traced, Address) {
         let port = toolforge_testkit::free_port();
         let watched = Watched {
             homes: self.path("project"),
             archive: self.path("archive"),
         };
-        let traced = Traced::start(self.command(port, &["--alone"]), watched, holds).await;
+        let traced = Traced::start(self.command(port, options), watched, holds).await;
         (traced, Address::of(port))
     }
 
     /// All file operations of a service for one tool, until it has looked at all and nothing more is to be done.
-    async fn steps(&self, tool: &Tool, is_done: impl AsyncFnMut() -> bool) -> Vec<Step> {
-        let (traced, address) = self.traced(Holds::new()).await;
+    pub(crate) async fn steps(&self, tool: &Tool, is_done: impl AsyncFnMut() -> bool) -> Vec<Step> {
+        let (traced, address) = self.traced(Holds::new(), &["--alone"]).await;
         address.has_looked_at_all().await;
         until("all is done", is_done).await;
         let mut steps = traced.kill().await;
@@ -65,7 +65,8 @@ impl Stage {
     /// Kills a service when it is about to do to each tool what is the tool's in the list of steps.
     async fn kill_at(&self, tools: &[Tool], numbers: &[usize], steps: &[Step]) {
         let names = tools.iter().map(|tool| tool.name.clone());
-        let (mut traced, _) = self.traced(names.zip(numbers.iter().copied()).collect()).await;
+        let holds = names.zip(numbers.iter().copied()).collect();
+        let (mut traced, _) = self.traced(holds, &["--alone"]).await;
         within(traced.stands_still()).await;
         let done = traced.kill().await;
         for (tool, number) in tools.iter().zip(numbers) {

@@ -11,7 +11,7 @@ use std::{
     os::unix::{ffi::OsStrExt as _, fs::FileExt as _},
     path::{Path, PathBuf},
     process::{Command, Stdio},
-    sync::mpsc,
+    sync::{Arc, Mutex, mpsc},
     thread::JoinHandle,
 };
 
@@ -77,6 +77,8 @@ pub(crate) struct Step {
     pub(crate) tool: String,
     /// What is done, and to what; the tool's name and what is random are left out.
     pub(crate) what: String,
+    /// Whether the process had stood still before.
+    pub(crate) is_late: bool,
 }
 
 /// At which of its calls, counted from zero, the thread of a tool is held.
@@ -87,7 +89,8 @@ pub(crate) struct Traced {
     process: Pid,
     stands_still: Option<oneshot::Receiver<()>>,
     go_on: mpsc::Sender<()>,
-    thread: Option<JoinHandle<Vec<Step>>>,
+    steps: Arc<Mutex<Vec<Step>>>,
+    thread: Option<JoinHandle<()>>,
 }
 
 impl Traced {
@@ -96,6 +99,8 @@ impl Traced {
         let (started, process) = oneshot::channel();
         let (tell, stands_still) = oneshot::channel();
         let (go_on, told) = mpsc::channel();
+        let steps = Arc::<Mutex<Vec<Step>>>::default();
+        let seen = steps.clone();
         // Who traces is one thread, and it starts the process.
         let thread = std::thread::spawn(move || {
             let leader = seize(&command);
@@ -106,17 +111,17 @@ impl Traced {
                 holds,
                 held: Vec::new(),
                 working_for: HashMap::new(),
-                steps: Vec::new(),
+                steps: seen,
                 stands_still: Some(tell),
                 go_on: told,
             };
             tracer.follow();
-            tracer.steps
         });
         Self {
             process: process.await.unwrap(),
             stands_still: Some(stands_still),
             go_on,
+            steps,
             thread: Some(thread),
         }
     }
@@ -130,13 +135,24 @@ impl Traced {
         );
     }
 
+    /// Lets a process that stands still go on as if nothing had been.
+    pub(crate) fn go_on(&self) {
+        self.go_on.send(()).unwrap();
+    }
+
     /// Kills it; all steps that it was about to do, in their order.
     pub(crate) async fn kill(mut self) -> Vec<Step> {
         let thread = self.thread.take().unwrap();
         self.end();
         tokio::task::spawn_blocking(|| thread.join().unwrap())
             .await
-            .unwrap()
+            .unwrap();
+        self.steps()
+    }
+
+    /// All steps that it was about to do until now, in their order.
+    pub(crate) fn steps(&self) -> Vec<Step> {
+        self.steps.lock().unwrap().clone()
     }
 
     fn end(&self) {
@@ -185,7 +201,7 @@ struct Tracer {
     held: Vec<Pid>,
     /// Whose file a thread changed last: what it does to the folder of all homes is for the same one.
     working_for: HashMap<Pid, String>,
-    steps: Vec<Step>,
+    steps: Arc<Mutex<Vec<Step>>>,
     stands_still: Option<oneshot::Sender<()>>,
     go_on: mpsc::Receiver<()>,
 }
@@ -211,13 +227,11 @@ impl Tracer {
     fn at_call(&mut self, thread: Pid) {
         let is_entry = ptrace::syscall_info(thread).is_ok_and(|info| info.op == SYSCALL_ENTRY);
         if let Some(step) = is_entry.then(|| self.step(thread)).flatten() {
-            let number = self
-                .steps
-                .iter()
-                .filter(|before| before.tool == step.tool)
-                .count();
+            let mut steps = self.steps.lock().unwrap();
+            let number = steps.iter().filter(|before| before.tool == step.tool).count();
             let is_held = self.holds.get(&step.tool) == Some(&number);
-            self.steps.push(step);
+            steps.push(step);
+            drop(steps);
             if is_held {
                 self.hold(thread);
                 return;
@@ -266,7 +280,8 @@ impl Tracer {
         let (tool, rest) = self.belongs_to(thread, &path)?;
         self.working_for.insert(thread, tool.clone());
         let what = format!("{name} {}", without_random(&rest.replace(&tool, "TOOL")));
-        Some(Step { tool, what })
+        let is_late = self.stands_still.is_none();
+        Some(Step { tool, what, is_late })
     }
 
     /// Whose a file is, and where it lies.

@@ -62,8 +62,8 @@ fn what_is_given_by_the_cluster_is_asked_for_anew() {
 fn the_file_is_private_and_the_folder_too() {
     let root = tempfile::tempdir().unwrap();
     let folder = root.path().join("a/b");
-    put(&folder, "x.yaml", "old and long").unwrap();
-    put(&folder, "x.yaml", "new").unwrap();
+    put(&folder, "x.yaml", "old and long", &Fence::default()).unwrap();
+    put(&folder, "x.yaml", "new", &Fence::default()).unwrap();
     assert_eq!(std::fs::read_to_string(folder.join("x.yaml")).unwrap(), "new");
     let mode = |path: &Path| path.metadata().unwrap().permissions().mode() & 0o777;
     assert_eq!((mode(&folder), mode(&folder.join("x.yaml"))), (0o700, 0o600));

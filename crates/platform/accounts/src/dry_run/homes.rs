@@ -39,7 +39,7 @@ impl Seen<'_> {
         steps: &mut Vec<Step>,
     ) -> Result<bool, ReconcileError> {
         let (path, layout) = (place.path(), place.layout);
-        let found = self.files.run(&path, move || look(&place, &access)).await?;
+        let found = self.files.run(&path, move |_| look(&place, &access)).await?;
         if !found.exists {
             steps.push(Step::file(Verb::Write, path.clone()).because("the home, which is not there"));
         }
@@ -76,7 +76,7 @@ impl Seen<'_> {
         steps: &mut Vec<Step>,
     ) -> Result<(), ReconcileError> {
         let (root, owned) = (self.config.home_root.clone(), tool.clone());
-        let work = move || Ok(question(&root, &owned)?);
+        let work = move |_: &_| Ok(question(&root, &owned)?);
         if self.files.run(&tool.home, work).await? {
             steps.push(Step::file(verb, tool.home.join(DISABLED)));
         }

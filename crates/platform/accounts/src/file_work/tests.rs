@@ -5,10 +5,10 @@ use super::*;
 /// Work that is stuck, as in a system call on a dead mount, until the other end lets it go.
 fn stuck() -> (
     mpsc::Sender<()>,
-    impl FnOnce() -> Result<(), ReconcileError> + Send + 'static,
+    impl FnOnce(&Fence) -> Result<(), ReconcileError> + Send + 'static,
 ) {
     let (sender, receiver) = mpsc::channel::<()>();
-    let work = move || {
+    let work = move |_: &Fence| {
         let _ = receiver.recv();
         Ok(())
     };
@@ -34,7 +34,7 @@ async fn a_dead_home_fails_by_itself_and_others_go_on() {
     let files = impatient();
     let (let_go, work) = stuck();
     assert!(is_silent(&files.run(Path::new("/dead"), work).await));
-    let again = files.run(Path::new("/dead"), || -> Result<(), ReconcileError> {
+    let again = files.run(Path::new("/dead"), |_| -> Result<(), ReconcileError> {
         panic!("no second thread goes into a dead home")
     });
     assert!(is_silent(&again.await));
@@ -42,13 +42,13 @@ async fn a_dead_home_fails_by_itself_and_others_go_on() {
         patience: PATIENCE,
         ..files
     };
-    assert_eq!(files.run(Path::new("/other"), || Ok(1)).await.unwrap(), 1);
+    assert_eq!(files.run(Path::new("/other"), |_| Ok(1)).await.unwrap(), 1);
     // The file system is back.
     drop(let_go);
     while files.busy.lock().contains(Path::new("/dead")) {
         tokio::task::yield_now().await;
     }
-    assert_eq!(files.run(Path::new("/dead"), || Ok(2)).await.unwrap(), 2);
+    assert_eq!(files.run(Path::new("/dead"), |_| Ok(2)).await.unwrap(), 2);
 }
 
 #[test]
@@ -67,20 +67,20 @@ fn a_dead_home_does_not_hold_up_the_end_of_the_program() {
 #[tokio::test]
 async fn work_that_panics_gives_its_home_back() {
     let files = FileWork::new(Fence::default());
-    let bad = files.run(Path::new("/home"), || -> Result<(), ReconcileError> {
+    let bad = files.run(Path::new("/home"), |_| -> Result<(), ReconcileError> {
         panic!("on purpose")
     });
     assert!(matches!(
         bad.await,
         Err(ReconcileError::FileWork(FileWorkError::Ended))
     ));
-    assert_eq!(files.run(Path::new("/home"), || Ok(3)).await.unwrap(), 3);
+    assert_eq!(files.run(Path::new("/home"), |_| Ok(3)).await.unwrap(), 3);
 }
 
 #[tokio::test]
 async fn who_does_not_lead_any_more_does_nothing() {
     let files = FileWork::new(Fence::until(tokio::time::Instant::now()));
-    let late = files.run(Path::new("/home"), || -> Result<(), ReconcileError> {
+    let late = files.run(Path::new("/home"), |_| -> Result<(), ReconcileError> {
         panic!("nothing is done")
     });
     assert!(matches!(

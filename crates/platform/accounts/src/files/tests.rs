@@ -4,7 +4,7 @@ use super::*;
 
 fn scratch() -> (tempfile::TempDir, Folder) {
     let folder = tempfile::tempdir().unwrap();
-    let open = Folder::open_root(folder.path()).unwrap();
+    let open = Folder::open_root(folder.path(), &Fence::default()).unwrap();
     (folder, open)
 }
 

@@ -57,7 +57,10 @@ fn homes_elsewhere_are_refused_with_the_attribute_and_the_rule() {
 #[test]
 fn a_new_home_has_its_modes_and_logs_and_credentials() {
     let root = tempfile::tempdir().unwrap();
-    let home = place(root.path(), "alpha").unwrap().open().unwrap();
+    let home = place(root.path(), "alpha")
+        .unwrap()
+        .open(&Fence::default())
+        .unwrap();
     assert_eq!(home.certificate().unwrap(), None);
     home.put_credentials(&identity("one")).unwrap();
     assert_eq!(home.put_kubeconfig(&access()), None);
@@ -76,7 +79,10 @@ fn a_new_home_has_its_modes_and_logs_and_credentials() {
 #[test]
 fn at_every_moment_of_a_renewal_key_and_certificate_belong_together() {
     let root = tempfile::tempdir().unwrap();
-    let home = place(root.path(), "alpha").unwrap().open().unwrap();
+    let home = place(root.path(), "alpha")
+        .unwrap()
+        .open(&Fence::default())
+        .unwrap();
     home.put_credentials(&identity("0")).unwrap();
     let folder = root.path().join("alpha/.toolskube");
     let stop = std::sync::atomic::AtomicBool::new(false);
@@ -109,7 +115,10 @@ fn what_a_killed_attempt_left_is_cleared_away_by_the_next() {
     let root = tempfile::tempdir().unwrap();
     // As after SIGKILL in the middle: a half-made home, folder, pair and kubeconfig, under names that they never got.
     std::fs::create_dir_all(root.path().join(".toolforge-new-alpha/logs")).unwrap();
-    let home = place(root.path(), "alpha").unwrap().open().unwrap();
+    let home = place(root.path(), "alpha")
+        .unwrap()
+        .open(&Fence::default())
+        .unwrap();
     let path = root.path().join("alpha");
     for folder in [".toolforge-new-1", ".toolskube/.toolforge-new-2", ".kube"] {
         std::fs::create_dir_all(path.join(folder)).unwrap();
@@ -148,7 +157,10 @@ fn planted_links_are_not_followed() {
     let root = tempfile::tempdir().unwrap();
     let secret = root.path().join("secret");
     std::fs::write(&secret, "untouched").unwrap();
-    let home = place(root.path(), "alpha").unwrap().open().unwrap();
+    let home = place(root.path(), "alpha")
+        .unwrap()
+        .open(&Fence::default())
+        .unwrap();
     home.put_credentials(&identity("one")).unwrap();
     let path = root.path().join("alpha");
     std::fs::remove_file(path.join(".toolskube/client.key")).unwrap();
@@ -179,7 +191,7 @@ fn a_home_that_is_a_link_is_refused() {
     std::fs::create_dir(root.path().join("beta")).unwrap();
     symlink("beta", root.path().join("alpha")).unwrap();
     assert!(matches!(
-        place(root.path(), "alpha").unwrap().open(),
+        place(root.path(), "alpha").unwrap().open(&Fence::default()),
         Err(HomeError::File(FileError::InTheWay { .. }))
     ));
 }
@@ -187,7 +199,10 @@ fn a_home_that_is_a_link_is_refused() {
 #[test]
 fn a_corrupt_kubeconfig_is_left_and_named() {
     let root = tempfile::tempdir().unwrap();
-    let home = place(root.path(), "alpha").unwrap().open().unwrap();
+    let home = place(root.path(), "alpha")
+        .unwrap()
+        .open(&Fence::default())
+        .unwrap();
     let kube = root.path().join("alpha/.kube");
     std::fs::create_dir(&kube).unwrap();
     std::fs::write(kube.join("config"), "{ not yaml").unwrap();
@@ -210,11 +225,11 @@ fn the_home_of_another_tool_is_refused() {
     let root = tempfile::tempdir().unwrap();
     Place::new(root.path(), &root.path().join("beta"), TOOL, 60001, 60001)
         .unwrap()
-        .open()
+        .open(&Fence::default())
         .unwrap();
     let error = Place::new(root.path(), &root.path().join("beta"), TOOL, 60002, 60002)
         .unwrap()
-        .open()
+        .open(&Fence::default())
         .unwrap_err();
     assert!(
         matches!(
@@ -233,9 +248,12 @@ fn the_home_of_another_tool_is_refused() {
 fn only_the_last_folder_is_made() {
     let root = tempfile::tempdir().unwrap();
     assert!(matches!(
-        place(root.path(), "a/b").unwrap().open(),
+        place(root.path(), "a/b").unwrap().open(&Fence::default()),
         Err(HomeError::NoParent(_))
     ));
     std::fs::create_dir(root.path().join("a")).unwrap();
-    place(root.path(), "a/b").unwrap().open().unwrap();
+    place(root.path(), "a/b")
+        .unwrap()
+        .open(&Fence::default())
+        .unwrap();
 }
