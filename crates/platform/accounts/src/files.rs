@@ -211,14 +211,21 @@ impl Folder {
         let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
         let fd = fs::openat(&self.fd, &temporary, flags, Mode::RUSR | Mode::WUSR)
             .map_err(|errno| self.error("write", name, errno))?;
-        let written = self.fill(fd, name, bytes, mode, owner).and_then(|()| {
+        let written = self.fill(fd, name, bytes, mode, owner);
+        self.replace(written, &temporary, name)
+    }
+
+    /// Gives a file or link that was made under a temporary name its own, in the place of whatever has it; what was not made whole, or may
+    /// not be placed, is cleared away.
+    fn replace(&self, made: Result<(), FileError>, temporary: &str, name: &str) -> Result<(), FileError> {
+        let placed = made.and_then(|()| {
             self.fence.pass()?;
-            fs::renameat(&self.fd, &temporary, &self.fd, name)
+            fs::renameat(&self.fd, temporary, &self.fd, name)
                 .map_err(|errno| self.error("replace", name, errno))
         });
-        if written.is_err() {
-            let _ = fs::unlinkat(&self.fd, &temporary, AtFlags::empty());
-            return written;
+        if placed.is_err() {
+            let _ = fs::unlinkat(&self.fd, temporary, AtFlags::empty());
+            return placed;
         }
         self.sync()
     }
@@ -283,18 +290,8 @@ impl Folder {
                 AtFlags::SYMLINK_NOFOLLOW,
             )
         });
-        let placed = given
-            .map_err(|errno| self.error("link", name, errno))
-            .and_then(|()| Ok(self.fence.pass()?))
-            .and_then(|()| {
-                fs::renameat(&self.fd, &temporary, &self.fd, name)
-                    .map_err(|errno| self.error("link", name, errno))
-            });
-        if placed.is_err() {
-            let _ = fs::unlinkat(&self.fd, &temporary, AtFlags::empty());
-            return placed;
-        }
-        self.sync()
+        let made = given.map_err(|errno| self.error("link", name, errno));
+        self.replace(made, &temporary, name)
     }
 
     /// Who owns the folder.
