@@ -108,14 +108,15 @@ impl Kept {
         serde_json::from_str(&self.text).unwrap_or_default()
     }
 
-    /// A datum of a `ConfigMap`, read without a tree of the rest: each account's turn asks for one.
-    fn datum(&self, name: &str) -> Option<String> {
-        #[derive(Deserialize)]
-        struct Data {
-            data: HashMap<String, String>,
+    /// The data of a `ConfigMap`, read without a tree of the rest: each account's turn asks for one.
+    fn data(&self) -> BTreeMap<String, String> {
+        #[derive(Default, Deserialize)]
+        struct Found {
+            #[serde(default)]
+            data: BTreeMap<String, String>,
         }
-        let mut found: Data = serde_json::from_str(&self.text).ok()?;
-        found.data.remove(name)
+        let found: Found = serde_json::from_str(&self.text).unwrap_or_default();
+        found.data
     }
 }
 
@@ -186,9 +187,14 @@ impl Cache {
         self.ask(&namespace_key(name), |found| NamespaceState::read(&found.text))
     }
 
+    /// The data of a `ConfigMap`; none where there is no such object.
+    pub(crate) fn data(&self, key: &ObjectKey) -> BTreeMap<String, String> {
+        self.ask(key, Kept::data).unwrap_or_default()
+    }
+
     /// A datum of a `ConfigMap`.
     pub(crate) fn datum(&self, key: &ObjectKey, name: &str) -> Option<String> {
-        self.ask(key, |found| found.datum(name)).flatten()
+        self.data(key).remove(name)
     }
 
     /// Whether there is such an object.

@@ -10,6 +10,7 @@ use toolforge_policy::psp::ToolClass;
 
 use crate::{
     overrides::Overrides,
+    plan::ObjectKey,
     snapshot::{Admin, Tool},
 };
 
@@ -38,6 +39,15 @@ pub(crate) const ADMIN_ROLE: &str = "k8s-admin";
 pub(crate) const VIEW_ROLE: &str = "view";
 
 const RBAC: &str = "rbac.authorization.k8s.io";
+
+/// The key of the marker of all admins, which has a datum for each.
+pub(crate) fn admin_marker_key() -> ObjectKey {
+    ObjectKey {
+        kind: "ConfigMap".to_owned(),
+        namespace: ADMIN_NAMESPACE.to_owned(),
+        name: MARKER.to_owned(),
+    }
+}
 
 /// All objects of a tool, in the order in which they have to be made.
 ///

@@ -280,13 +280,8 @@ pub(crate) async fn admin(context: &Context, admin: &Admin) -> Result<Outcome, R
     let known = context.cache.namespace(ADMIN_NAMESPACE);
     stays(ADMIN_NAMESPACE, known.as_ref())?;
     objects(context, desired::desired_admin_objects(admin)).await?;
-    let key = ObjectKey {
-        kind: "ConfigMap".to_owned(),
-        namespace: ADMIN_NAMESPACE.to_owned(),
-        name: MARKER.to_owned(),
-    };
     let marker = Marker {
-        key,
+        key: desired::admin_marker_key(),
         datum: &admin.name,
     };
     // The requests of tools are called tool-NAME; a user may be called like that.

@@ -18,14 +18,15 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 use toolforge_model::{Chain, ToolName};
-use toolforge_policy::psp;
 
 mod answer;
+mod concerned;
 mod first_pass;
 mod looks;
 
 pub(crate) use first_pass::FirstPass;
 
+use concerned::Concerned;
 use looks::Look;
 
 use crate::{
@@ -33,7 +34,7 @@ use crate::{
     cause::Cause,
     clash::clashes,
     config::Summary,
-    desired::ADMIN_NAMESPACE,
+    desired,
     events::Kind,
     ldap::News,
     ledger::Keeper,
@@ -68,6 +69,7 @@ pub(crate) struct Service {
     context: Arc<Context>,
     snapshot: Arc<Snapshot>,
     keeper: Keeper,
+    concerned: Concerned,
     queue: Queue<Account>,
     turns: JoinSet<TurnResult>,
     running: HashMap<Id, Account>,
@@ -93,6 +95,7 @@ impl Service {
         Self {
             keeper: Keeper::new(context.clone()),
             status: Status::new(context.clone()),
+            concerned: Concerned::new(&context.cache),
             context,
             snapshot: Arc::default(),
             queue: Queue::new(),
@@ -291,19 +294,9 @@ impl Service {
     }
 
     fn changed(&mut self, key: &ObjectKey) {
-        let namespace = match key.kind.as_str() {
-            "Namespace" => key.name.as_str(),
-            // A tool's policy is called like its namespace, with this at the end.
-            psp::KIND => key.name.strip_suffix("-psp").unwrap_or_default(),
-            _ => key.namespace.as_str(),
-        };
-        if let Some(tool) = ToolName::of_namespace(namespace) {
-            self.queue.mark(Account::Tool(tool));
-        } else if namespace == ADMIN_NAMESPACE || key.kind == "ClusterRoleBinding" {
-            for name in self.snapshot.admins.keys() {
-                self.queue.mark(Account::Admin(name.clone()));
-            }
-        }
+        let admins = self.snapshot.admins.keys();
+        let concerned = self.concerned.by(key, &self.context.cache, admins);
+        self.mark(concerned);
         if *key == removals::key() || (self.keeper.is_open() && is_about_knowledge(key)) {
             self.judge();
         }
@@ -456,7 +449,7 @@ fn overrides_of(tool: &ToolName) -> String {
 
 /// Whether an object says which accounts the cluster has, and how they stand.
 fn is_about_knowledge(key: &ObjectKey) -> bool {
-    matches!(key.kind.as_str(), "Namespace" | "ClusterRoleBinding") || key.namespace == ADMIN_NAMESPACE
+    matches!(key.kind.as_str(), "Namespace" | "ClusterRoleBinding") || *key == desired::admin_marker_key()
 }
 
 async fn timed(turn: BoxFuture<'static, TurnResult>, metrics: Arc<Metrics>) -> TurnResult {

@@ -11,9 +11,8 @@ use toolforge_model::ToolName;
 use crate::{
     account::Account,
     cache::Cache,
-    desired::{ADMIN_NAMESPACE, ADMIN_ROLE, MARKER, VIEW_ROLE},
+    desired::{self, ADMIN_ROLE, VIEW_ROLE},
     guard::Facts,
-    plan::ObjectKey,
     snapshot::Snapshot,
     withdrawn::{Reason, Withdrawn},
 };
@@ -50,18 +49,9 @@ impl Known {
         for binding in cache.all("ClusterRoleBinding") {
             known.admins.extend(admin_of(&binding));
         }
-        let marker = ObjectKey {
-            kind: "ConfigMap".to_owned(),
-            namespace: ADMIN_NAMESPACE.to_owned(),
-            name: MARKER.to_owned(),
-        };
-        if let Some(data) = cache
-            .find(&marker)
-            .as_ref()
-            .and_then(|map| map["data"].as_object())
-        {
-            known.admins.extend(data.keys().cloned());
-        }
+        known
+            .admins
+            .extend(cache.data(&desired::admin_marker_key()).into_keys());
         known
     }
 

@@ -12,8 +12,7 @@ use toolforge_policy::psp::{self, tool_policy_name};
 
 use crate::{
     account::Account,
-    archive,
-    desired::{self, ADMIN_NAMESPACE, MARKER},
+    archive, desired,
     events::Kind,
     execute, mark,
     metrics::Done,
@@ -70,9 +69,8 @@ pub(crate) async fn admin(context: &Context, name: &str, done: Done) -> Result<O
     for binding in desired::admin_bindings(name) {
         remove_known(context, key("ClusterRoleBinding", "", binding)).await?;
     }
-    let marker = key("ConfigMap", ADMIN_NAMESPACE, MARKER.to_owned());
-    let has_datum = |marker: &Value| marker["data"].get(name).is_some();
-    if context.cache.find(&marker).is_some_and(|found| has_datum(&found)) {
+    let marker = desired::admin_marker_key();
+    if context.cache.datum(&marker, name).is_some() {
         execute::merge(&context.client, &marker, &json!({ "data": { name: null } })).await?;
         context.metrics.count("admin", done);
     }
