@@ -38,7 +38,9 @@ pub(crate) async fn tool(
     let found = found.filter(|found| !found["metadata"]["deletionTimestamp"].is_string());
     let before = found.as_ref().and_then(Withdrawn::read);
     let is_new = before.as_ref().is_none_or(|before| before.reason != reason);
+    // Where there is nothing to take away, as after the deletion, no place is taken.
     if is_new
+        && found.is_some()
         && reason == Reason::Removed
         && let Err(wait) = context.removals.lock().take(Instant::now())
     {
@@ -191,11 +193,12 @@ async fn delete(
     namespace: &Value,
     withdrawn: &Withdrawn,
 ) -> Result<Outcome, ReconcileError> {
-    if let Err(wait) = context.deletions.lock().take(Instant::now()) {
-        return Ok(look_again_in(wait));
-    }
+    // Asked first: what is on its way out already must not take the place of another one.
     if !is_whole(context, namespace).await? {
         return Ok(look_again_in(MUCH_LATER));
+    }
+    if let Err(wait) = context.deletions.lock().take(Instant::now()) {
+        return Ok(look_again_in(wait));
     }
     write_archive(context, name, namespace, withdrawn).await?;
     remove_known(context, key(psp::KIND, "", tool_policy_name(&name.to_owned()))).await?;
