@@ -67,12 +67,6 @@ pub(crate) enum ArchiveError {
         #[source]
         source: Box<kube::Error>,
     },
-    #[error("cannot use the archive folder {path}")]
-    Folder {
-        path: String,
-        #[source]
-        source: std::io::Error,
-    },
     #[error("cannot write the archive")]
     File(#[from] FileError),
 }
@@ -153,10 +147,7 @@ fn put(folder: &Path, name: &str, text: &str, fence: &Fence) -> Result<(), Archi
         .recursive(true)
         .mode(0o700)
         .create(folder);
-    made.map_err(|source| ArchiveError::Folder {
-        path: folder.display().to_string(),
-        source,
-    })?;
+    made.map_err(|source| FileError::of("make the folder", folder, source))?;
     Ok(Folder::open_root(folder, fence)?.write(name, text.as_bytes(), MODE, None)?)
 }
 

@@ -4,10 +4,7 @@
 
 use toolforge_certificates::IssueError;
 
-use crate::{
-    archive::ArchiveError, file_work::FileWorkError, files::FileError, home::HomeError,
-    reconcile::ReconcileError,
-};
+use crate::{file_work::FileWorkError, files::FileError, reconcile::ReconcileError};
 
 /// What was in the way.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -53,9 +50,8 @@ impl Cause {
         match error {
             ReconcileError::Unusable(_) => Self::Entry,
             ReconcileError::Clash(_) => Self::Clash,
-            ReconcileError::FileWork(FileWorkError::NotLeading(_))
-            | ReconcileError::Home(HomeError::File(FileError::NotLeading(_)))
-            | ReconcileError::Archive(ArchiveError::File(FileError::NotLeading(_))) => Self::NotLeading,
+            ReconcileError::FileWork(FileWorkError::NotLeading(_)) => Self::NotLeading,
+            _ if matches!(error.file(), Some(FileError::NotLeading(_))) => Self::NotLeading,
             ReconcileError::FileWork(FileWorkError::NoThread(_) | FileWorkError::Ended) => Self::Fault,
             ReconcileError::Home(_) | ReconcileError::FileWork(FileWorkError::Silent(_)) => Self::Home,
             ReconcileError::Execute(_) | ReconcileError::Stop(_) => Self::Api,

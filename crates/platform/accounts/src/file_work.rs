@@ -22,6 +22,7 @@ use threads::Threads;
 
 use crate::{
     election::{Fence, NotLeading},
+    files::FileError,
     reconcile::ReconcileError,
 };
 
@@ -78,24 +79,29 @@ impl FileWork {
         }
     }
 
-    /// Does work in a home. What it changes there, it changes while the fence is open that it gets.
+    /// Does work in a home. What it changes there, it changes while the fence is open that it gets. Once more it is done, from
+    /// its beginning, when something that it had opened went stale: a home may be replaced on its file server at any time.
     ///
     /// # Errors
     /// Those of the work, and when it takes too long, cannot begin or panics.
     pub(crate) async fn run<T: Send + 'static>(
         &self,
         home: &Path,
-        work: impl FnOnce(&Fence) -> Result<T, ReconcileError> + Send + 'static,
+        work: impl Fn(&Fence) -> Result<T, ReconcileError> + Send + 'static,
     ) -> Result<T, ReconcileError> {
         let silent = || FileWorkError::Silent(home.to_owned());
         let busy = self.enter(home).ok_or_else(silent)?;
         let (answer, answered) = oneshot::channel();
         let fence = self.fence.clone();
         let started = self.threads.run(Box::new(move || {
-            let outcome = fence
-                .pass()
-                .map_err(|error| ReconcileError::from(FileWorkError::from(error)))
-                .and_then(|()| work(&fence));
+            let attempt = || {
+                fence.pass().map_err(FileWorkError::from)?;
+                work(&fence)
+            };
+            let outcome = attempt().or_else(|error| {
+                let is_stale = error.file().is_some_and(FileError::is_stale);
+                if is_stale { attempt() } else { Err(error) }
+            });
             // Before the answer: whoever has it may go on in this home.
             drop(busy);
             // Nobody waits any more when it took too long.

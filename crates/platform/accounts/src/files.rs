@@ -10,7 +10,7 @@
 //! could still be renamed into its place ([`Folder::sweep`]).
 
 use std::{
-    io::{self, Read as _, Write as _},
+    io::{Read as _, Write as _},
     os::fd::{AsFd as _, OwnedFd},
     path::{Path, PathBuf},
 };
@@ -20,38 +20,19 @@ use rustix::{
     io::Errno,
 };
 
-use crate::election::{Fence, NotLeading};
+use crate::election::Fence;
 
+mod error;
 #[cfg(test)]
 mod tests;
+
+pub(crate) use error::FileError;
 
 /// Whom new files belong to; as an ordinary user all files are ours, and stay so.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Owner {
     pub(crate) uid: u32,
     pub(crate) gid: u32,
-}
-
-/// Why file work did not succeed.
-#[derive(Debug, thiserror::Error)]
-pub(crate) enum FileError {
-    /// A link, or something else that is no folder or no plain file, is in the way.
-    #[error("{} is {what}; remove it, it is neither followed nor replaced", path.display())]
-    InTheWay { path: PathBuf, what: &'static str },
-    /// A file is larger than anything it should be.
-    #[error("{} is larger than {limit_bytes} bytes", path.display())]
-    TooLarge { path: PathBuf, limit_bytes: u64 },
-    /// This replica is not the leader any more.
-    #[error(transparent)]
-    NotLeading(#[from] NotLeading),
-    /// The system refuses.
-    #[error("cannot {step} {}", path.display())]
-    Io {
-        step: &'static str,
-        path: PathBuf,
-        #[source]
-        source: io::Error,
-    },
 }
 
 /// An open folder.
@@ -78,8 +59,7 @@ impl Folder {
     /// Opens a folder of the operator's, by any path, for changes while the fence is open.
     pub(crate) fn open_root(path: &Path, fence: &Fence) -> Result<Self, FileError> {
         let flags = FOLDER_FLAGS.difference(OFlags::NOFOLLOW);
-        let fd =
-            fs::open(path, flags, Mode::empty()).map_err(|errno| io_error("open", path.to_owned(), errno))?;
+        let fd = fs::open(path, flags, Mode::empty()).map_err(|errno| FileError::of("open", path, errno))?;
         Ok(Self {
             fd,
             path: path.to_owned(),
@@ -127,7 +107,7 @@ impl Folder {
         fill: impl FnOnce(&Self) -> Result<(), FileError>,
     ) -> Result<(), FileError> {
         self.fence.pass()?;
-        let temporary = self.temporary(name);
+        let temporary = self.temporary(name)?;
         fs::mkdirat(&self.fd, &temporary, Mode::RWXU).map_err(|errno| self.error("make", name, errno))?;
         let outcome = self
             .open(&temporary)
@@ -141,7 +121,7 @@ impl Folder {
                 self.place_new(&temporary, name)
             });
         if outcome.is_err() {
-            self.remove_tree(&temporary);
+            let _ = self.remove_tree(&temporary);
         }
         outcome
     }
@@ -184,11 +164,7 @@ impl Folder {
         let limited = std::fs::File::from(fd)
             .take(limit_bytes + 1)
             .read_to_end(&mut bytes);
-        limited.map_err(|source| FileError::Io {
-            step: "read",
-            path: self.path.join(name),
-            source,
-        })?;
+        limited.map_err(|source| self.error("read", name, source))?;
         if bytes.len() as u64 > limit_bytes {
             return Err(FileError::TooLarge {
                 path: self.path.join(name),
@@ -207,7 +183,7 @@ impl Folder {
         owner: Option<Owner>,
     ) -> Result<(), FileError> {
         self.fence.pass()?;
-        let temporary = self.temporary(name);
+        let temporary = self.temporary(name)?;
         let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
         let fd = fs::openat(&self.fd, &temporary, flags, Mode::RUSR | Mode::WUSR)
             .map_err(|errno| self.error("write", name, errno))?;
@@ -244,11 +220,7 @@ impl Folder {
         let mut file = std::fs::File::from(fd);
         file.write_all(bytes)
             .and_then(|()| file.sync_all())
-            .map_err(|source| FileError::Io {
-                step: "write",
-                path: self.path.join(name),
-                source,
-            })
+            .map_err(|source| self.error("write", name, source))
     }
 
     /// Whether there is a plain file of this name.
@@ -268,17 +240,19 @@ impl Folder {
     }
 
     /// What a link of this name says; none where there is no link.
-    pub(crate) fn link_text(&self, name: &str) -> Option<String> {
-        fs::readlinkat(&self.fd, name, Vec::new())
-            .ok()?
-            .into_string()
-            .ok()
+    pub(crate) fn link_text(&self, name: &str) -> Result<Option<String>, FileError> {
+        match fs::readlinkat(&self.fd, name, Vec::new()) {
+            Ok(text) => Ok(text.into_string().ok()),
+            // Nothing of this name, or something that is no link.
+            Err(Errno::NOENT | Errno::INVAL) => Ok(None),
+            Err(errno) => Err(self.error("read", name, errno)),
+        }
     }
 
     /// Puts a link in the place of whatever file has this name, in one step.
     pub(crate) fn link(&self, name: &str, to: &str, owner: Option<Owner>) -> Result<(), FileError> {
         self.fence.pass()?;
-        let temporary = self.temporary(name);
+        let temporary = self.temporary(name)?;
         fs::symlinkat(to, &self.fd, &temporary).map_err(|errno| self.error("link", name, errno))?;
         let given = owner.map_or(Ok(()), |owner| {
             let (uid, gid) = (Uid::from_raw(owner.uid), Gid::from_raw(owner.gid));
@@ -298,7 +272,7 @@ impl Folder {
     pub(crate) fn owner(&self) -> Result<u32, FileError> {
         fs::fstat(&self.fd)
             .map(|stat| stat.st_uid)
-            .map_err(|errno| io_error("look at", self.path.clone(), errno))
+            .map_err(|errno| FileError::of("look at", &self.path, errno))
     }
 
     /// The names in it.
@@ -310,38 +284,49 @@ impl Folder {
             }
             Ok(names)
         };
-        list().map_err(|errno| io_error("list", self.path.clone(), errno))
+        list().map_err(|errno| FileError::of("list", &self.path, errno))
     }
 
     /// Removes a folder of ours that is not used any more, with its files. What cannot be removed stays: it harms nobody.
     pub(crate) fn remove_old(&self, name: &str) -> Result<(), FileError> {
         self.fence.pass()?;
-        self.remove_tree(name);
-        Ok(())
+        self.remove_tree(name)
     }
 
-    fn remove_tree(&self, name: &str) {
-        if let Ok(Some(folder)) = self.open(name) {
-            for inner in folder.names().unwrap_or_default() {
+    /// Removes a folder of ours with its files, or a file or link; as far as that is possible.
+    fn remove_tree(&self, name: &str) -> Result<(), FileError> {
+        if let Some(folder) = FileError::forgive(self.open(name))?.flatten() {
+            for inner in FileError::forgive(folder.names())?.unwrap_or_default() {
                 if inner != "." && inner != ".." {
-                    let file = fs::unlinkat(&folder.fd, &inner, AtFlags::empty());
-                    let _ = file.or_else(|_| fs::unlinkat(&folder.fd, &inner, AtFlags::REMOVEDIR));
+                    FileError::forgive(folder.unlink(&inner))?;
                 }
             }
         }
-        let _ = fs::unlinkat(&self.fd, name, AtFlags::REMOVEDIR);
+        FileError::forgive(self.unlink(name))?;
+        Ok(())
+    }
+
+    /// Removes a file, a link, or an empty folder.
+    fn unlink(&self, name: &str) -> Result<(), FileError> {
+        let file = fs::unlinkat(&self.fd, name, AtFlags::empty());
+        let gone = file.or_else(|errno| match errno {
+            // It is a folder; POSIX has the second word for that.
+            Errno::ISDIR | Errno::PERM => fs::unlinkat(&self.fd, name, AtFlags::REMOVEDIR),
+            errno => Err(errno),
+        });
+        gone.map_err(|errno| self.error("remove", name, errno))
     }
 
     /// Under which name something is made that will have this one. In a folder of the operator's, which may have thousands of
     /// others in it, it is always the same, and what an attempt that was killed left there is cleared away; elsewhere nobody
     /// can guess it, and so nobody can take it beforehand.
-    fn temporary(&self, name: &str) -> String {
+    fn temporary(&self, name: &str) -> Result<String, FileError> {
         if self.is_ours {
             let temporary = format!("{TEMPORARY}{name}");
-            self.clear(&temporary);
-            temporary
+            self.remove_tree(&temporary)?;
+            Ok(temporary)
         } else {
-            format!("{TEMPORARY}{:016x}", rand::random::<u64>())
+            Ok(format!("{TEMPORARY}{:016x}", rand::random::<u64>()))
         }
     }
 
@@ -351,20 +336,13 @@ impl Folder {
         let names = self.names()?;
         for left in names.iter().filter(|name| name.starts_with(TEMPORARY)) {
             self.fence.pass()?;
-            self.clear(left);
+            self.remove_tree(left)?;
         }
         Ok(())
     }
 
-    /// Removes a file, a link, or a folder of ours.
-    fn clear(&self, name: &str) {
-        if fs::unlinkat(&self.fd, name, AtFlags::empty()).is_err() {
-            self.remove_tree(name);
-        }
-    }
-
     fn sync(&self) -> Result<(), FileError> {
-        fs::fsync(self.fd.as_fd()).map_err(|errno| io_error("sync", self.path.clone(), errno))
+        fs::fsync(self.fd.as_fd()).map_err(|errno| FileError::of("sync", &self.path, errno))
     }
 
     fn in_the_way(&self, name: &str, what: &'static str) -> FileError {
@@ -374,16 +352,8 @@ impl Folder {
         }
     }
 
-    fn error(&self, step: &'static str, name: &str, errno: Errno) -> FileError {
-        io_error(step, self.path.join(name), errno)
-    }
-}
-
-fn io_error(step: &'static str, path: PathBuf, errno: Errno) -> FileError {
-    FileError::Io {
-        step,
-        path,
-        source: errno.into(),
+    fn error(&self, step: &'static str, name: &str, source: impl Into<std::io::Error>) -> FileError {
+        FileError::of(step, &self.path.join(name), source)
     }
 }
 

@@ -9,15 +9,14 @@
 
 use std::path::{Component, Path, PathBuf};
 
-use toolforge_model::Chain;
 use toolforge_pki::Identity;
 
 use crate::{
     election::Fence,
     files::{FileError, Folder, Owner},
-    kubeconfig::{self, Access},
 };
 
+mod kubeconfig_file;
 #[cfg(test)]
 mod tests;
 
@@ -225,24 +224,24 @@ impl Home {
         let Some(folder) = self.folder.open(self.layout.credentials)? else {
             return Ok(None);
         };
-        let Some(pair) = folder.link_text(CURRENT).filter(|name| is_pair(name)) else {
+        let Some(pair) = folder.link_text(CURRENT)?.filter(|name| is_pair(name)) else {
             return Ok(None);
         };
-        let linked = |name: &str| folder.link_text(name) == Some(format!("{CURRENT}/{name}"));
-        if !linked(CERTIFICATE) || !linked(KEY) {
-            return Ok(None);
+        for name in [CERTIFICATE, KEY] {
+            if folder.link_text(name)? != Some(format!("{CURRENT}/{name}")) {
+                return Ok(None);
+            }
         }
-        // Whatever a tool made of the pair itself, new files will put right.
-        let Ok(Some(pair)) = folder.open(&pair) else {
+        // Whatever a tool made of the pair itself, new files will put right: what cannot be read counts as missing.
+        let Some(pair) = FileError::forgive(folder.open(&pair))?.flatten() else {
             return Ok(None);
         };
-        let text = |name| {
-            let bytes = pair.read(name, LARGEST_PEM_BYTES).ok().flatten()?;
-            String::from_utf8(bytes).ok()
+        let text = |name| -> Result<Option<String>, FileError> {
+            let bytes = FileError::forgive(pair.read(name, LARGEST_PEM_BYTES))?;
+            Ok(bytes.flatten().and_then(|bytes| String::from_utf8(bytes).ok()))
         };
-        Ok(text(KEY)
-            .filter(|key| key.contains("PRIVATE KEY"))
-            .and(text(CERTIFICATE)))
+        let is_key = text(KEY)?.is_some_and(|key| key.contains("PRIVATE KEY"));
+        Ok(text(CERTIFICATE)?.filter(|_| is_key))
     }
 
     /// Puts a new key and certificate in the place of the old, both at once.
@@ -265,7 +264,7 @@ impl Home {
         folder.link(CURRENT, &pair, self.owner)?;
         for name in [CERTIFICATE, KEY] {
             let through = format!("{CURRENT}/{name}");
-            if folder.link_text(name).as_deref() != Some(through.as_str()) {
+            if folder.link_text(name)?.as_deref() != Some(through.as_str()) {
                 folder.link(name, &through, self.owner)?;
             }
         }
@@ -278,41 +277,6 @@ impl Home {
         }
         Ok(())
     }
-
-    /// Puts our entries into the kubeconfig; a sentence when it has to be left as it is.
-    pub(crate) fn put_kubeconfig(&self, access: &Access) -> Option<String> {
-        self.try_kubeconfig(access).err().map(|reason| {
-            format!(
-                "{} is left as it is: {reason}; correct the file, or move it away to get a new one",
-                self.folder.path().join(".kube/config").display()
-            )
-        })
-    }
-
-    fn try_kubeconfig(&self, access: &Access) -> Result<(), String> {
-        let folder = self
-            .folder
-            .ensure(".kube", self.layout.kube_mode, self.owner)
-            .map_err(|error| Chain(&error).to_string())?;
-        match wanted_kubeconfig(Some(&folder), access)? {
-            Some(new) => self
-                .folder
-                .sweep()
-                .and_then(|()| folder.sweep())
-                .and_then(|()| folder.write("config", new.as_bytes(), KUBECONFIG_MODE, self.owner))
-                .map_err(|error| Chain(&error).to_string()),
-            None => Ok(()),
-        }
-    }
-
-    /// Whether [`Self::put_kubeconfig`] would write; why not, when the file has to be left as it is.
-    pub(crate) fn wants_kubeconfig(&self, access: &Access) -> Result<bool, String> {
-        let folder = self
-            .folder
-            .open(".kube")
-            .map_err(|error| Chain(&error).to_string())?;
-        Ok(wanted_kubeconfig(folder.as_ref(), access)?.is_some())
-    }
 }
 
 impl Layout {
@@ -323,22 +287,6 @@ impl Layout {
             format!("../{}/{KEY}", self.credentials),
         )
     }
-}
-
-/// What has to be written as `config` in the folder `.kube`, where there is one; none when it is right already.
-fn wanted_kubeconfig(folder: Option<&Folder>, access: &Access) -> Result<Option<String>, String> {
-    let existing = match folder {
-        Some(folder) => folder
-            .read("config", LARGEST_KUBECONFIG_BYTES)
-            .map_err(|error| Chain(&error).to_string())?,
-        None => None,
-    };
-    let text = existing
-        .as_deref()
-        .map(std::str::from_utf8)
-        .transpose()
-        .map_err(|_| "it is not text".to_owned())?;
-    kubeconfig::merge(text, access).map_err(|error| error.to_string())
 }
 
 fn is_pair(name: &str) -> bool {

@@ -48,7 +48,7 @@ pub(crate) fn wants_mark(root: &Path, tool: &Tool) -> Result<bool, HomeError> {
 /// Whether [`remove`] would take something away.
 pub(crate) fn is_marked(root: &Path, tool: &Tool) -> Result<bool, HomeError> {
     match find(root, tool, &Fence::default())? {
-        Some(home) => Ok(home.is_file(DISABLED) || home.link_text(DISABLED).is_some()),
+        Some(home) => Ok(home.is_file(DISABLED) || home.link_text(DISABLED)?.is_some()),
         None => Ok(false),
     }
 }

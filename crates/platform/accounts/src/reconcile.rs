@@ -27,7 +27,7 @@ use crate::{
     execute::{self, ExecuteError},
     file_work::{FileWork, FileWorkError},
     files::FileError,
-    home::{self, Home, HomeError, Layout, Place},
+    home::{self, HomeError, Layout, Place},
     kubeconfig::{Access, Cluster},
     mark,
     metrics::{Done, Metrics},
@@ -169,6 +169,16 @@ pub(crate) enum ReconcileError {
     Archive(#[from] ArchiveError),
     #[error(transparent)]
     FileWork(#[from] FileWorkError),
+}
+
+impl ReconcileError {
+    /// What was wrong with a file, where that is it.
+    pub(crate) fn file(&self) -> Option<&FileError> {
+        match self {
+            Self::Home(HomeError::File(error)) | Self::Archive(ArchiveError::File(error)) => Some(error),
+            _ => None,
+        }
+    }
 }
 
 impl From<FileError> for ReconcileError {
@@ -364,7 +374,7 @@ enum Looked {
     /// The credentials are good until they want a look again, and the kubeconfig is right; or why it is left as it is.
     Good(Timestamp, Option<String>),
     /// The home may need new credentials.
-    Due(Home, Option<Certified>),
+    Due(Option<Certified>),
 }
 
 /// Home and credentials; the end of the new ones, when there are new ones.
@@ -384,17 +394,16 @@ async fn account(
         warning,
         issued,
     };
-    let (home, certificate) = match look(context, place, marker, name, &access).await? {
+    let certificate = match look(context, &place, marker, name, &access).await? {
         Looked::Good(at, warning) => return Ok((outcome(at, warning, false), None)),
-        Looked::Due(home, certificate) => (home, certificate),
+        Looked::Due(certificate) => certificate,
     };
     // The watch may be behind our own writes; credentials are not made anew because an echo is late.
     let end = marker.fetched(context).await?;
     let why = match decide(now, end, certificate.as_ref(), name, context.renew_before) {
         Decision::Keep(at) => {
-            let warning = context
-                .files
-                .run(&path, move |_| Ok(home.put_kubeconfig(&access)));
+            let work = move |fence: &Fence| Ok(place.open(fence)?.put_kubeconfig(&access)?);
+            let warning = context.files.run(&path, work);
             return Ok((outcome(at, warning.await?, false), None));
         }
         Decision::Issue(why) => why,
@@ -402,9 +411,10 @@ async fn account(
     tracing::info!(account = name, ?why, "new credentials");
     let identity = toolforge_certificates::issue(&context.client, &request).await?;
     let (end, look_again) = ends(&identity, context, name)?;
-    let deliver = move |_: &Fence| {
+    let deliver = move |fence: &Fence| {
+        let home = place.open(fence)?;
         home.put_credentials(&identity)?;
-        Ok(home.put_kubeconfig(&access))
+        Ok(home.put_kubeconfig(&access)?)
     };
     let warning = context.files.run(&path, deliver).await?;
     let done = if why == Why::NoMarker {
@@ -420,12 +430,13 @@ async fn account(
 /// accounts at nearly all times.
 async fn look(
     context: &Context,
-    place: Place,
+    place: &Place,
     marker: &Marker<'_>,
     name: &str,
     access: &Access,
 ) -> Result<Looked, ReconcileError> {
-    let (path, name, access) = (place.path(), name.to_owned(), access.clone());
+    let (path, place) = (place.path(), place.clone());
+    let (name, access) = (name.to_owned(), access.clone());
     let (end, renew_before) = (marker.cached(context), context.renew_before);
     let work = move |fence: &Fence| {
         let home = place.open(fence)?;
@@ -433,8 +444,8 @@ async fn look(
         let certificate = pem.and_then(|pem| toolforge_pki::read_certificate_pem(&pem).ok());
         let decision = decide(Timestamp::now(), end, certificate.as_ref(), &name, renew_before);
         Ok(match decision {
-            Decision::Keep(at) => Looked::Good(at, home.put_kubeconfig(&access)),
-            Decision::Issue(_) => Looked::Due(home, certificate),
+            Decision::Keep(at) => Looked::Good(at, home.put_kubeconfig(&access)?),
+            Decision::Issue(_) => Looked::Due(certificate),
         })
     };
     context.files.run(&path, work).await

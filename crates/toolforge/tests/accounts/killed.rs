@@ -14,7 +14,7 @@ use toolforge_accounts::MARKER;
 use crate::{
     seen::Seen,
     stage::{Address, Stage, Tool, until, within},
-    tracer::{Holds, Step, Traced, Watched},
+    tracer::{Disturbances, Holds, Step, Traced, Watched},
 };
 
 /// As many turns as the service has at once.
@@ -42,13 +42,23 @@ impl Tools {
 }
 
 impl Stage {
-    pub(crate) async fn traced(&self, holds: Holds, options: &[&str]) -> (Traced, Address) {
-        let port = toolforge_testkit::free_port();
-        let watched = Watched {
+    /// The folders of homes and archives.
+    pub(crate) fn watched(&self) -> Watched {
+        Watched {
             homes: self.path("project"),
             archive: self.path("archive"),
+            looks: false,
+        }
+    }
+
+    pub(crate) async fn traced(&self, holds: Holds, options: &[&str]) -> (Traced, Address) {
+        let port = toolforge_testkit::free_port();
+        let disturbances = Disturbances {
+            holds,
+            ..Disturbances::default()
         };
-        let traced = Traced::start(self.command(port, options), watched, holds).await;
+        let command = self.command(port, options);
+        let traced = Traced::start(command, self.watched(), disturbances).await;
         (traced, Address::of(port))
     }
 
@@ -94,7 +104,7 @@ impl Stage {
     }
 
     /// Makes the credentials due, and the kubeconfig without anything of ours.
-    async fn makes_due(&self, tool: &Tool) {
+    pub(crate) async fn makes_due(&self, tool: &Tool) {
         let kubeconfig = self.home(&tool.name).join(".kube/config");
         // In its place, as an editor does: owner and mode stay.
         std::fs::write(kubeconfig, FOREIGN).unwrap();
@@ -116,7 +126,7 @@ fn batches(steps: &[Step]) -> Vec<Vec<usize>> {
 }
 
 /// Says what is covered, in which these at least have to be.
-fn covers(steps: &[Step], least: &[&str]) {
+pub(crate) fn covers(steps: &[Step], least: &[&str]) {
     println!("killed before each of {} calls:", steps.len());
     for step in steps {
         println!("  {}", step.what);

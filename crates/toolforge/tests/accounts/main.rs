@@ -6,4 +6,6 @@ mod killed;
 mod replicas;
 mod seen;
 mod stage;
+#[cfg(target_arch = "x86_64")]
+mod stale;
 mod tracer;

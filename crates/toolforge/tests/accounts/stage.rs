@@ -27,7 +27,7 @@ use toolforge_apiserver::ApiServer;
 use toolforge_directory::Directory;
 use toolforge_pki::Authority;
 
-const PROGRAM: &str = env!("CARGO_BIN_EXE_toolforge");
+pub(crate) const PROGRAM: &str = env!("CARGO_BIN_EXE_toolforge");
 const BASE: &str = "dc=toolforge,dc=org";
 /// Far longer than anything here takes.
 const DEADLINE: Duration = Duration::from_mins(1);

@@ -1,13 +1,15 @@
 //! Runs a process and sees each of its system calls that change files before it is done: `ptrace`, as debuggers do.
 //!
 //! A thread can be held where it is about to make such a call, while the others go on. So a process can be killed, or paused,
-//! when each of several threads is at another point of its work. Debian's strace cannot be asked for that: it counts the calls of each
+//! when each of several threads is at another point of its work. Or the call is not made, and fails as a file server makes calls fail.
+//! Debian's strace cannot be asked for that: it counts the calls of each
 //! thread and of each kind for themselves, and cannot tell writes to files from those that wake other threads.
 
 use std::{
     collections::{BTreeMap, HashMap},
     ffi::OsStr,
     io::Write as _,
+    ops::Range,
     os::unix::{ffi::OsStrExt as _, fs::FileExt as _},
     path::{Path, PathBuf},
     process::{Command, Stdio},
@@ -16,6 +18,7 @@ use std::{
 };
 
 use nix::{
+    errno::Errno,
     libc,
     sys::{
         ptrace::{self, Options},
@@ -35,9 +38,10 @@ enum Place {
     In(usize),
 }
 
-/// The calls that change files, and those that bring changes to the disk.
-const CALLS: [(libc::c_long, &str, Place); 17] = [
+/// The calls that change files, those that bring changes to the disk, and those that look at files.
+const CALLS: [(libc::c_long, &str, Place); 18] = [
     (libc::SYS_openat, "openat", Place::In(0)),
+    (libc::SYS_readlinkat, "readlinkat", Place::In(0)),
     (libc::SYS_mkdirat, "mkdirat", Place::In(0)),
     (libc::SYS_symlinkat, "symlinkat", Place::In(1)),
     (libc::SYS_linkat, "linkat", Place::In(2)),
@@ -69,6 +73,14 @@ pub(crate) struct Watched {
     pub(crate) homes: PathBuf,
     /// In it each tool has a file `tool-NAME-TIME.yaml`.
     pub(crate) archive: PathBuf,
+    /// Whether it counts as well when they are only opened, or asked where they point to.
+    pub(crate) looks: bool,
+}
+
+impl Watched {
+    fn is_of_all(&self, path: &Path) -> bool {
+        path == self.homes || path == self.archive
+    }
 }
 
 /// One call, before it is made.
@@ -84,6 +96,14 @@ pub(crate) struct Step {
 /// At which of its calls, counted from zero, the thread of a tool is held.
 pub(crate) type Holds = BTreeMap<String, usize>;
 
+/// What is done to the calls of tools.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Disturbances {
+    pub(crate) holds: Holds,
+    /// Which calls of a tool are not made, and fail with what.
+    pub(crate) refusals: BTreeMap<String, (Range<usize>, Errno)>,
+}
+
 /// A process under watch; dropped, it is killed.
 pub(crate) struct Traced {
     process: Pid,
@@ -95,7 +115,7 @@ pub(crate) struct Traced {
 
 impl Traced {
     /// Starts a program.
-    pub(crate) async fn start(command: Command, watched: Watched, holds: Holds) -> Self {
+    pub(crate) async fn start(command: Command, watched: Watched, disturbances: Disturbances) -> Self {
         let (started, process) = oneshot::channel();
         let (tell, stands_still) = oneshot::channel();
         let (go_on, told) = mpsc::channel();
@@ -108,7 +128,7 @@ impl Traced {
             let mut tracer = Tracer {
                 leader,
                 watched,
-                holds,
+                disturbances,
                 held: Vec::new(),
                 working_for: HashMap::new(),
                 steps: seen,
@@ -197,7 +217,7 @@ fn seize(command: &Command) -> Pid {
 struct Tracer {
     leader: Pid,
     watched: Watched,
-    holds: Holds,
+    disturbances: Disturbances,
     held: Vec<Pid>,
     /// Whose file a thread changed last: what it does to the folder of all homes is for the same one.
     working_for: HashMap<Pid, String>,
@@ -229,7 +249,13 @@ impl Tracer {
         if let Some(step) = is_entry.then(|| self.step(thread)).flatten() {
             let mut steps = self.steps.lock().unwrap();
             let number = steps.iter().filter(|before| before.tool == step.tool).count();
-            let is_held = self.holds.get(&step.tool) == Some(&number);
+            let Disturbances { holds, refusals } = &self.disturbances;
+            let is_held = holds.get(&step.tool) == Some(&number);
+            if let Some((calls, errno)) = refusals.get(&step.tool)
+                && calls.contains(&number)
+            {
+                refuse(thread, *errno);
+            }
             steps.push(step);
             drop(steps);
             if is_held {
@@ -242,7 +268,7 @@ impl Tracer {
 
     fn hold(&mut self, thread: Pid) {
         self.held.push(thread);
-        if self.held.len() < self.holds.len() {
+        if self.held.len() < self.disturbances.holds.len() {
             return;
         }
         // Nobody may want to know.
@@ -264,7 +290,9 @@ impl Tracer {
             .map_while(|word| u64::from_str_radix(word.strip_prefix("0x")?, 16).ok())
             .collect();
         let creates = u64::try_from(libc::O_CREAT).unwrap();
-        if number == libc::SYS_openat && arguments.get(2)? & creates == 0 {
+        let looks = number == libc::SYS_readlinkat
+            || (number == libc::SYS_openat && arguments.get(2)? & creates == 0);
+        if looks && !self.watched.looks {
             return None;
         }
         let path = match *place {
@@ -277,6 +305,10 @@ impl Tracer {
                     .join(name)
             }
         };
+        // The folder of all homes is opened for a tool of which nothing else says so yet.
+        if looks && self.watched.is_of_all(&path) {
+            return None;
+        }
         let (tool, rest) = self.belongs_to(thread, &path)?;
         self.working_for.insert(thread, tool.clone());
         let what = format!("{name} {}", without_random(&rest.replace(&tool, "TOOL")));
@@ -286,8 +318,7 @@ impl Tracer {
 
     /// Whose a file is, and where it lies.
     fn belongs_to(&self, thread: Pid, path: &Path) -> Option<(String, String)> {
-        let of_all = path == self.watched.homes || path == self.watched.archive;
-        if of_all {
+        if self.watched.is_of_all(path) {
             let tool = self.working_for.get(&thread)?.clone();
             return Some((tool, path.file_name()?.to_string_lossy().into_owned()));
         }
@@ -305,6 +336,22 @@ impl Tracer {
             Some((tool.to_owned(), within.replace(time, "TIME.yaml")))
         })
     }
+}
+
+/// Makes the call fail that a thread is about to make: the kernel does nothing for the number that there is not, and leaves
+/// the answer as it finds it.
+#[cfg(target_arch = "x86_64")]
+fn refuse(thread: Pid, errno: Errno) {
+    let mut registers = ptrace::getregs(thread).unwrap();
+    registers.orig_rax = u64::MAX;
+    registers.rax = (-i64::from(errno as i32)).cast_unsigned();
+    ptrace::setregs(thread, registers).unwrap();
+}
+
+/// Other processors have their answers elsewhere: the tests that want this are not built there.
+#[cfg(not(target_arch = "x86_64"))]
+fn refuse(_: Pid, _: Errno) {
+    unreachable!("calls are refused on x86_64 only")
 }
 
 /// Lets a thread go on to its next system call, and take a signal. It may be gone.

@@ -98,6 +98,6 @@ fn look(place: &Place, access: &Access) -> Result<Found, ReconcileError> {
     Ok(Found {
         exists: true,
         certificate: certificate.and_then(|pem| toolforge_pki::read_certificate_pem(&pem).ok()),
-        kubeconfig: home.wants_kubeconfig(access),
+        kubeconfig: home.wants_kubeconfig(access)?,
     })
 }

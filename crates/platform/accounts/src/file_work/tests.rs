@@ -1,11 +1,13 @@
 use std::sync::mpsc;
 
+use rustix::io::Errno;
+
 use super::*;
 
 /// Work that is stuck, as in a system call on a dead mount, until the other end lets it go.
 fn stuck() -> (
     mpsc::Sender<()>,
-    impl FnOnce(&Fence) -> Result<(), ReconcileError> + Send + 'static,
+    impl Fn(&Fence) -> Result<(), ReconcileError> + Send + 'static,
 ) {
     let (sender, receiver) = mpsc::channel::<()>();
     let work = move |_: &Fence| {
@@ -87,4 +89,28 @@ async fn who_does_not_lead_any_more_does_nothing() {
         late.await,
         Err(ReconcileError::FileWork(FileWorkError::NotLeading(_)))
     ));
+}
+
+/// Work whose first attempts end in these errors of the file system; the number of its attempt where it ends well.
+fn failing(errors: Vec<Errno>) -> impl Fn(&Fence) -> Result<usize, ReconcileError> + Send + 'static {
+    let attempts = Mutex::new(0..);
+    move |_| {
+        let attempt = attempts.lock().next().unwrap();
+        let error = errors.get(attempt).copied();
+        error.map_or(Ok(attempt), |errno| {
+            Err(FileError::of("open", Path::new("/home"), errno).into())
+        })
+    }
+}
+
+#[tokio::test]
+async fn what_went_stale_is_begun_anew_once_and_nothing_else_is() {
+    let files = FileWork::new(Fence::default());
+    let run = async |errors| files.run(Path::new("/home"), failing(errors)).await;
+    assert_eq!(run(vec![Errno::STALE]).await.unwrap(), 1);
+    let twice = run(vec![Errno::STALE; 2]).await.unwrap_err();
+    assert!(twice.file().is_some_and(FileError::is_stale), "{twice}");
+    for errno in [Errno::IO, Errno::PERM] {
+        assert!(run(vec![errno]).await.is_err());
+    }
 }

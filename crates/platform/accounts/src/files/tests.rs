@@ -86,9 +86,11 @@ fn links_are_set_in_one_step() {
     let (path, folder) = scratch();
     folder.link("current", "one", None).unwrap();
     folder.link("current", "two", None).unwrap();
-    assert_eq!(folder.link_text("current").as_deref(), Some("two"));
-    assert_eq!(folder.link_text("missing"), None);
+    assert_eq!(folder.link_text("current").unwrap().as_deref(), Some("two"));
+    assert_eq!(folder.link_text("missing").unwrap(), None);
     assert_eq!(std::fs::read_dir(path.path()).unwrap().count(), 1);
+    std::fs::write(path.path().join("file"), "one").unwrap();
+    assert_eq!(folder.link_text("file").unwrap(), None);
 }
 
 #[test]

@@ -1,7 +1,7 @@
 use std::os::unix::fs::{MetadataExt as _, symlink};
 
 use super::*;
-use crate::kubeconfig::Cluster;
+use crate::kubeconfig::{Access, Cluster};
 
 fn place(root: &Path, home: &str) -> Result<Place, HomeError> {
     let ours = (
@@ -63,7 +63,7 @@ fn a_new_home_has_its_modes_and_logs_and_credentials() {
         .unwrap();
     assert_eq!(home.certificate().unwrap(), None);
     home.put_credentials(&identity("one")).unwrap();
-    assert_eq!(home.put_kubeconfig(&access()), None);
+    assert_eq!(home.put_kubeconfig(&access()).unwrap(), None);
     let path = root.path().join("alpha");
     assert_eq!(
         (mode(&path), mode(&path.join("logs")), mode(&path.join(".kube"))),
@@ -132,7 +132,7 @@ fn what_a_killed_attempt_left_is_cleared_away_by_the_next() {
     }
     symlink(".pair-0", path.join(".toolskube/.toolforge-new-5")).unwrap();
     home.put_credentials(&identity("one")).unwrap();
-    assert_eq!(home.put_kubeconfig(&access()), None);
+    assert_eq!(home.put_kubeconfig(&access()).unwrap(), None);
 
     let names = |folder: &Path| {
         let entries = std::fs::read_dir(folder).unwrap();
@@ -169,7 +169,7 @@ fn planted_links_are_not_followed() {
     home.put_credentials(&identity("two")).unwrap();
     std::fs::create_dir(path.join(".kube")).unwrap();
     symlink(&secret, path.join(".kube/config")).unwrap();
-    let warning = home.put_kubeconfig(&access()).unwrap();
+    let warning = home.put_kubeconfig(&access()).unwrap().unwrap();
     assert!(
         warning.contains(".kube/config") && warning.contains("symbolic link"),
         "{warning}"
@@ -206,7 +206,7 @@ fn a_corrupt_kubeconfig_is_left_and_named() {
     let kube = root.path().join("alpha/.kube");
     std::fs::create_dir(&kube).unwrap();
     std::fs::write(kube.join("config"), "{ not yaml").unwrap();
-    let warning = home.put_kubeconfig(&access()).unwrap();
+    let warning = home.put_kubeconfig(&access()).unwrap().unwrap();
     assert!(
         warning.contains("alpha/.kube/config") && warning.contains("move it away"),
         "{warning}"
