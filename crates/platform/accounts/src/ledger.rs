@@ -31,6 +31,8 @@ pub(crate) struct Keeper {
     /// None before it has been read.
     decided: Option<Ledger>,
     written: Ledger,
+    /// Whether the cluster has lost what was written.
+    is_lost: bool,
     writing: Option<JoinHandle<(Ledger, Result<(), ExecuteError>)>>,
 }
 
@@ -41,6 +43,7 @@ impl Keeper {
             context,
             decided: None,
             written: Ledger::default(),
+            is_lost: false,
             writing: None,
         }
     }
@@ -65,6 +68,7 @@ impl Keeper {
             self.written = stored.clone();
             stored
         });
+        self.is_lost = found.is_none() && self.written != Ledger::default();
         let facts = facts(approved);
         let new = judge(&old, &facts, &self.limits, Timestamp::now());
         tell(&old, &new);
@@ -93,7 +97,8 @@ impl Keeper {
                 continue;
             }
             match &self.decided {
-                Some(ledger) if *ledger != self.written => {
+                Some(ledger) if self.is_lost || *ledger != self.written => {
+                    self.is_lost = false;
                     self.writing = Some(tokio::spawn(write(self.context.clone(), ledger.clone())));
                 }
                 _ => std::future::pending().await,

@@ -48,7 +48,7 @@ use crate::{
     report::Ask,
     snapshot::{NAME_RULE, Snapshot},
     standing::{self, Known, Standing},
-    status::{Severity, Status},
+    status::{self, Severity, Status},
     withdraw,
     withdrawn::{Reason, Withdrawn},
 };
@@ -297,6 +297,9 @@ impl Service {
         let admins = self.snapshot.admins.keys();
         let concerned = self.concerned.by(key, &self.context.cache, admins);
         self.mark(concerned);
+        if *key == status::key() {
+            self.status.changed();
+        }
         if *key == removals::key() || (self.keeper.is_open() && is_about_knowledge(key)) {
             self.judge();
         }

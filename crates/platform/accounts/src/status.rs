@@ -100,6 +100,11 @@ impl Status {
         }
     }
 
+    /// The `ConfigMap` has changed: one that somebody has deleted is published anew.
+    pub(crate) fn changed(&mut self) {
+        self.is_published &= self.context.cache.has(&key());
+    }
+
     /// Says what is wrong with an account; returns whether this is new.
     pub(crate) fn set(&mut self, account: &str, severity: Severity, reason: &str) -> bool {
         let reason: String = reason.chars().take(LONGEST_REASON).collect();

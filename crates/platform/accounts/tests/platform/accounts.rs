@@ -454,6 +454,12 @@ async fn each_bad_account_is_listed_with_its_reason_and_told_as_an_event() {
         "{beta}"
     );
     assert_eq!(found("tool a_b").await.state, State::Skipped);
+    // What is published is published anew when somebody deletes it.
+    let maps: Api<ConfigMap> = Api::namespaced(platform.admin.clone(), toolforge_accounts::ADMIN_NAMESPACE);
+    maps.delete("toolforge-accounts", &DeleteParams::default())
+        .await
+        .unwrap();
+    assert_eq!(found("tool a_b").await.state, State::Skipped);
     let events: Api<k8s_openapi::api::core::v1::Event> = Api::all(platform.admin.clone());
     within(async {
         loop {

@@ -10,7 +10,7 @@ use k8s_openapi::api::{
 };
 use kube::{
     Api, Client, ResourceExt as _,
-    api::{DynamicObject, ListParams, PostParams},
+    api::{DeleteParams, DynamicObject, ListParams, PostParams},
     core::{ApiResource, GroupVersionKind},
 };
 use ldap3::Mod;
@@ -346,6 +346,18 @@ pub(crate) async fn more_removals_than_are_believed_wait_for_an_approval_of_exac
     service.stop().await;
     let (_service, _) = platform.serve_with(careful).await;
     assert_eq!(pending(client).await.unwrap().unwrap().digest(), first.digest());
+    // Nor does a ledger that somebody deletes.
+    let maps: Api<ConfigMap> = Api::namespaced(client.clone(), toolforge_accounts::ADMIN_NAMESPACE);
+    maps.delete("toolforge-removals", &DeleteParams::default())
+        .await
+        .unwrap();
+    until(async || {
+        pending(client)
+            .await
+            .unwrap()
+            .is_some_and(|waiting| waiting.digest() == first.digest())
+    })
+    .await;
     remove(&platform, &["t4"]).await;
     until(async || {
         pending(client)
