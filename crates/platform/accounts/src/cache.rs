@@ -14,7 +14,7 @@ use std::{
 
 use futures::StreamExt as _;
 use k8s_openapi::api::{
-    core::v1::{ConfigMap, LimitRange, Namespace, ResourceQuota},
+    core::v1::{ConfigMap, LimitRange, Namespace, ResourceQuota, ServiceAccount},
     networking::v1::NetworkPolicy,
     rbac::v1::{ClusterRoleBinding, Role, RoleBinding},
 };
@@ -54,10 +54,11 @@ pub(crate) enum Owned {
     ConfigMap,
     ClusterRoleBinding,
     NetworkPolicy,
+    ServiceAccount,
 }
 
 impl Owned {
-    pub(crate) const ALL: [Self; 9] = [
+    pub(crate) const ALL: [Self; 10] = [
         Self::Namespace,
         Self::ResourceQuota,
         Self::LimitRange,
@@ -67,6 +68,7 @@ impl Owned {
         Self::ConfigMap,
         Self::ClusterRoleBinding,
         Self::NetworkPolicy,
+        Self::ServiceAccount,
     ];
 
     /// The kind of this name.
@@ -89,6 +91,7 @@ impl Owned {
             Self::ConfigMap => ApiResource::erase::<ConfigMap>(&()),
             Self::ClusterRoleBinding => ApiResource::erase::<ClusterRoleBinding>(&()),
             Self::NetworkPolicy => ApiResource::erase::<NetworkPolicy>(&()),
+            Self::ServiceAccount => ApiResource::erase::<ServiceAccount>(&()),
         }
     }
 }

@@ -2,6 +2,7 @@
 //!
 //! Pure. `plan.rs` compares them with what is there; nothing here knows whether anything is.
 
+mod observer;
 mod pod_security;
 
 use serde_json::{Value, json};
@@ -16,6 +17,9 @@ use crate::{
 
 #[cfg(test)]
 mod tests;
+
+pub use observer::OBSERVER_ROLE;
+pub(crate) use observer::observer;
 
 /// Who made an object, as its label and as the field manager of our applies.
 pub(crate) const MANAGER: &str = "toolforge-accounts";
@@ -66,7 +70,22 @@ pub fn desired_tool_objects(
     ];
     objects.extend(pod_security::objects(tool, class, uid));
     objects.extend(network_policy(tool, overrides));
+    if overrides.observes(&tool.name) {
+        objects.extend(observer::objects(tool, uid));
+    }
     objects
+}
+
+/// What only some tools have, and this one has not, in the order in which it has to go where it is.
+pub(crate) fn undesired_tool_objects(tool: &ToolName, overrides: &Overrides) -> Vec<ObjectKey> {
+    let mut undesired = Vec::new();
+    if overrides.network_policy(tool).is_none() {
+        undesired.push(key(tool, "NetworkPolicy", NETWORK_POLICY.to_owned()));
+    }
+    if !overrides.observes(tool) {
+        undesired.extend(observer::keys(tool));
+    }
+    undesired
 }
 
 /// All objects of an admin.
@@ -94,10 +113,31 @@ pub(crate) fn admin_bindings(user: &str) -> [String; 2] {
     [format!("{user}-binding"), format!("{user}-view-binding")]
 }
 
-/// The names of the bindings that give a tool what it may do, the mightier first.
-pub(crate) fn tool_bindings(tool: &ToolName) -> [String; 3] {
-    let [user, account] = pod_security::bindings(tool);
-    [format!("{tool}-tool-binding"), user, account]
+/// The bindings that give a tool what it may do, the mightier first.
+pub(crate) fn tool_bindings(tool: &ToolName) -> [ObjectKey; 5] {
+    let [everywhere, observing, _] = observer::keys(tool);
+    let [user, account] = pod_security::bindings(tool).map(|name| key(tool, "RoleBinding", name));
+    let own = key(tool, "RoleBinding", own_binding(tool));
+    [everywhere, own, user, account, observing]
+}
+
+/// The name of the binding that gives a tool its own namespace.
+fn own_binding(tool: &ToolName) -> String {
+    format!("{tool}-tool-binding")
+}
+
+/// The key of an object in a tool's namespace.
+fn key(tool: &ToolName, kind: &str, name: String) -> ObjectKey {
+    ObjectKey {
+        kind: kind.to_owned(),
+        namespace: tool.namespace().to_string(),
+        name,
+    }
+}
+
+/// The `ownerReferences` of what goes when a tool's namespace of this `uid` goes.
+fn owned_by(tool: &ToolName, uid: &str) -> Value {
+    json!([{ "apiVersion": "v1", "kind": "Namespace", "name": tool.namespace().as_str(), "uid": uid }])
 }
 
 /// A tool's namespace.
@@ -168,7 +208,7 @@ fn tool_binding(tool: &Tool) -> Value {
     json!({
         "apiVersion": format!("{RBAC}/v1"),
         "kind": "RoleBinding",
-        "metadata": metadata(tool, &tool_bindings(&tool.name)[0]),
+        "metadata": metadata(tool, &own_binding(&tool.name)),
         "roleRef": { "apiGroup": RBAC, "kind": "ClusterRole", "name": TOOL_ROLE },
         "subjects": [{ "apiGroup": RBAC, "kind": "User", "name": tool.name.as_str() }],
     })

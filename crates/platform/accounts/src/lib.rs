@@ -67,7 +67,9 @@ pub use config::{
     ARCHIVE, Config, FIRST_TOOL_UID, GRACE, LAST_TOOL_UID, Lifecycle, MOST_REMOVALS, MOST_REMOVALS_PERCENT,
     Progress, REMOVAL_PAUSE, REMOVALS_WINDOW, RENEW_BEFORE, Summary,
 };
-pub use desired::{ADMIN_NAMESPACE, MARKER, desired_admin_objects, desired_tool_objects, tool_marker};
+pub use desired::{
+    ADMIN_NAMESPACE, MARKER, OBSERVER_ROLE, desired_admin_objects, desired_tool_objects, tool_marker,
+};
 pub use dry_run::{AccountPlan, DryRun, DryRunError, FieldChange, Standing, Step, Target, Verb, dry_run};
 pub use edit::{
     Created, Creation, EditError, NewUser, User, add_maintainer, create_tool, create_user, delete_tool,

@@ -58,6 +58,8 @@ struct Changes {
     quota: BTreeMap<String, Amount>,
     limits: BTreeMap<String, BTreeMap<String, Amount>>,
     network_policy: Option<Policy>,
+    /// Whether its observing service account sees the whole cluster.
+    observer: bool,
 }
 
 /// A quantity, also where it is written as a number.
@@ -165,6 +167,7 @@ impl Overrides {
         self.quota(tool) == other.quota(tool)
             && self.limits(tool) == other.limits(tool)
             && self.network_policy(tool) == other.network_policy(tool)
+            && self.observes(tool) == other.observes(tool)
     }
 
     /// A tool's quota: `spec.hard`.
@@ -187,6 +190,11 @@ impl Overrides {
     /// A tool's limits of containers: one item of `spec.limits`.
     pub(crate) fn limits(&self, tool: &ToolName) -> Value {
         limits(self.tools.get(tool).unwrap_or(&Changes::default()))
+    }
+
+    /// Whether a tool may see the whole cluster.
+    pub(crate) fn observes(&self, tool: &ToolName) -> bool {
+        self.tools.get(tool).is_some_and(|changes| changes.observer)
     }
 
     /// The spec of a tool's network policy, where it has one.

@@ -12,6 +12,7 @@ use parking_lot::Mutex;
 use serde_json::Value;
 use tokio::sync::{mpsc, watch};
 use toolforge_certificates::{IssueError, Request};
+use toolforge_model::ToolName;
 use toolforge_pki::{Certified, Identity, KeyKind, PkiError};
 use toolforge_policy::psp::ToolClass;
 
@@ -21,7 +22,7 @@ use crate::{
     cache::Cache,
     config::Lifecycle,
     decide::{Decision, Why, decide, timestamp},
-    desired::{self, ADMIN_NAMESPACE, MARKER, NETWORK_POLICY},
+    desired::{self, ADMIN_NAMESPACE, MARKER},
     election::Fence,
     events::{Events, Kind},
     execute::{self, ExecuteError},
@@ -213,9 +214,7 @@ pub(crate) async fn tool(context: &Context, tool: &Tool) -> Result<Outcome, Reco
         }
         objects(context, desired).await?;
     }
-    if overrides.network_policy(&tool.name).is_none() {
-        drop_network_policy(context, namespace.as_str()).await?;
-    }
+    drop_undesired(context, &tool.name, &overrides).await?;
     let key = ObjectKey {
         kind: "ConfigMap".to_owned(),
         namespace: namespace.to_string(),
@@ -244,15 +243,16 @@ fn has_all(context: &Context, tool: &Tool, overrides: &Arc<Overrides>, uid: Opti
     known.is_some_and(|(pattern, uid)| pattern.is_in(&context.cache, tool, uid))
 }
 
-/// Removes our network policy where none is configured any more.
-async fn drop_network_policy(context: &Context, namespace: &str) -> Result<(), ReconcileError> {
-    let key = ObjectKey {
-        kind: "NetworkPolicy".to_owned(),
-        namespace: namespace.to_owned(),
-        name: NETWORK_POLICY.to_owned(),
-    };
-    if context.cache.has(&key) {
-        execute::remove(&context.client, &key, None).await?;
+/// Removes what a tool had by configuration and has not any more.
+async fn drop_undesired(
+    context: &Context,
+    tool: &ToolName,
+    overrides: &Overrides,
+) -> Result<(), ReconcileError> {
+    for key in desired::undesired_tool_objects(tool, overrides) {
+        if context.cache.has(&key) {
+            execute::remove(&context.client, &key, None).await?;
+        }
     }
     Ok(())
 }

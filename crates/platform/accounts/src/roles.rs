@@ -6,7 +6,7 @@
 use serde_json::{Value, json};
 use toolforge_policy::psp::{GROUP, PLURAL};
 
-use crate::desired::{ADMIN_ROLE, TOOL_ROLE, VIEW_ROLE};
+use crate::desired::{ADMIN_ROLE, OBSERVER_ROLE, TOOL_ROLE, VIEW_ROLE};
 
 /// The name of the Lease by which replicas of the service find out which of them acts.
 pub const LEASE: &str = "toolforge-accounts";
@@ -105,7 +105,7 @@ pub fn service_role() -> Value {
     let bind = json!({
         "apiGroups": ["rbac.authorization.k8s.io"],
         "resources": ["clusterroles"],
-        "resourceNames": [TOOL_ROLE, ADMIN_ROLE, VIEW_ROLE],
+        "resourceNames": [TOOL_ROLE, ADMIN_ROLE, VIEW_ROLE, OBSERVER_ROLE],
         "verbs": ["bind"],
     });
     let signer = json!({
@@ -143,14 +143,14 @@ pub fn service_role() -> Value {
             // For the archive of a removed tool: everything else that a tool can have.
             rule(
                 "",
-                &[
-                    "endpoints",
-                    "persistentvolumeclaims",
-                    "secrets",
-                    "serviceaccounts",
-                    "services",
-                ],
+                &["endpoints", "persistentvolumeclaims", "secrets", "services"],
                 &["list"],
+            ),
+            // Also for the archive, and for those of tools that observe the cluster.
+            rule(
+                "",
+                &["serviceaccounts"],
+                &["get", "list", "watch", "create", "patch", "update", "delete"],
             ),
             rule("networking.k8s.io", &["ingresses"], &["list"]),
             rule(

@@ -81,9 +81,8 @@ pub(crate) async fn admin(context: &Context, name: &str, done: Done) -> Result<O
 
 /// The first step: from here on nothing is allowed any more.
 async fn revoke(context: &Context, name: &ToolName) -> Result<(), ReconcileError> {
-    let namespace = name.namespace();
     for binding in desired::tool_bindings(name) {
-        remove_known(context, key("RoleBinding", namespace.as_str(), binding)).await?;
+        remove_known(context, binding).await?;
     }
     Ok(())
 }

@@ -1,6 +1,7 @@
 //! Who may do what: the shared role of all tools, and one role for each component, no wider than its work.
 
 use serde_json::{Value, json};
+use toolforge_accounts::OBSERVER_ROLE;
 use toolforge_model::names::{
     FOUROHFOUR_NAMESPACE, FOUROHFOUR_SERVICE, K8S_STATUS_NAMESPACE, K8S_STATUS_TOOL,
 };
@@ -23,7 +24,7 @@ pub(super) fn all() -> Vec<Value> {
             "fourohfour",
             cluster_role("toolforge-fourohfour", &[rule(&[""], &["namespaces"], &READ)]),
         ),
-        (K8S_STATUS_TOOL, cluster_role(OBSERVER, &observer())),
+        (K8S_STATUS_TOOL, cluster_role(OBSERVER_ROLE, &observer())),
     ];
     let mut objects = vec![toolforge_accounts::tool_role(), toolforge_accounts::admin_role()];
     for (component, role) in components {
@@ -58,10 +59,7 @@ pub(crate) fn certificate_rights(signer: &str) -> Vec<Value> {
     ]
 }
 
-/// The role to see everything that is everybody's to see (facts section 3.3).
-const OBSERVER: &str = "tool-observer";
-
-/// No Secrets, no logs, no way into a Pod.
+/// The role to see everything that is everybody's to see (facts section 3.3): no Secrets, no logs, no way into a Pod.
 fn observer() -> Vec<Value> {
     vec![
         rule(

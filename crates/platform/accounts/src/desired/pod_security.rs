@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use toolforge_model::{ToolAccount, ToolName, labels};
 use toolforge_policy::psp::{GROUP, PLURAL, ToolClass, tool_policy, tool_policy_name};
 
-use super::{MANAGER, RBAC, metadata};
+use super::{MANAGER, RBAC, metadata, owned_by};
 use crate::snapshot::Tool;
 
 /// The policy, the role, and the two bindings.
@@ -38,9 +38,7 @@ fn policy(tool: &Tool, class: &ToolClass, uid: Option<&str>) -> Value {
     let mut policy = tool_policy(&tool.name, &account, class).to_object();
     policy["metadata"]["labels"] = json!({ labels::MANAGED_BY: MANAGER });
     if let Some(uid) = uid {
-        let namespace = tool.name.namespace();
-        policy["metadata"]["ownerReferences"] =
-            json!([{ "apiVersion": "v1", "kind": "Namespace", "name": namespace.as_str(), "uid": uid }]);
+        policy["metadata"]["ownerReferences"] = owned_by(&tool.name, uid);
     }
     policy
 }

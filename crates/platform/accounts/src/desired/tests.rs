@@ -143,3 +143,41 @@ fn a_network_policy_is_desired_where_one_is_configured() {
     assert_eq!(of(&overrides).unwrap()["metadata"]["name"], "toolforge");
     assert_eq!(of(&Overrides::default()), None);
 }
+
+#[test]
+fn a_tool_sees_the_whole_cluster_only_where_the_overrides_say_so() {
+    let overrides = Overrides::read("tools: { alpha: { observer: true } }").unwrap();
+    let of = |overrides: &Overrides| {
+        desired_tool_objects(&tool(), &ToolClass::default(), overrides, Some("uid-1"))
+    };
+    let keys = |objects: &[Value]| objects.iter().map(ObjectKey::of).collect::<Vec<_>>();
+    let (all, usual) = (of(&overrides), keys(&of(&Overrides::default())));
+    let more: Vec<&Value> = all
+        .iter()
+        .filter(|object| !usual.contains(&ObjectKey::of(object)))
+        .collect();
+    let binding = more
+        .iter()
+        .find(|object| object["kind"] == "ClusterRoleBinding")
+        .unwrap();
+    assert_eq!(binding["metadata"]["name"], "alpha-obs");
+    assert_eq!(binding["metadata"]["ownerReferences"][0]["uid"], "uid-1");
+    assert_eq!(binding["roleRef"]["name"], "tool-observer");
+    let subject = json!({ "kind": "ServiceAccount", "name": "alpha-obs", "namespace": "tool-alpha" });
+    assert_eq!(binding["subjects"], json!([subject]));
+
+    // What makes it one is what goes when it is none any more, and what gives rights goes with a lock too.
+    let name = tool().name;
+    let undesired = undesired_tool_objects(&name, &Overrides::default());
+    let rights = tool_bindings(&name);
+    for object in more {
+        let key = ObjectKey::of(object);
+        assert!(undesired.contains(&key), "{key:?}");
+        assert!(key.kind == "ServiceAccount" || rights.contains(&key), "{key:?}");
+    }
+    let undesired = undesired_tool_objects(&name, &overrides);
+    assert_eq!(
+        undesired,
+        [key(&name, "NetworkPolicy", NETWORK_POLICY.to_owned())]
+    );
+}

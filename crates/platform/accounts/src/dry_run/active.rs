@@ -9,7 +9,7 @@ use super::{
     plan::{Step, Verb},
 };
 use crate::{
-    desired::{self, ADMIN_NAMESPACE, MARKER, NETWORK_POLICY},
+    desired::{self, ADMIN_NAMESPACE, MARKER},
     execute,
     home::{self, Place},
     plan::{Action, ObjectKey, plan, unbound},
@@ -49,9 +49,9 @@ impl Seen<'_> {
         let overrides = self.config.overrides.borrow().clone();
         let desired = desired::desired_tool_objects(tool, &self.config.tool_class, &overrides, uid);
         self.objects(desired, name.namespace().as_str(), steps).await?;
-        let policy = key("NetworkPolicy", name.namespace().as_str(), NETWORK_POLICY);
-        if overrides.network_policy(name).is_none() && self.has(&policy) {
-            steps.push(Step::object(Verb::Delete, &policy).because("the overrides have none any more"));
+        let undesired = desired::undesired_tool_objects(name, &overrides);
+        for key in undesired.iter().filter(|key| self.has(key)) {
+            steps.push(Step::object(Verb::Delete, key).because("the overrides have none any more"));
         }
         let marker = key("ConfigMap", name.namespace().as_str(), MARKER);
         self.credentials(place, access, (name.as_str(), &marker, "expires"), steps)

@@ -31,7 +31,7 @@ impl Seen<'_> {
     ) -> Result<(), ReconcileError> {
         let namespace = name.namespace();
         for binding in desired::tool_bindings(name) {
-            self.delete(&key("RoleBinding", namespace.as_str(), binding), steps);
+            self.delete(&binding, steps);
         }
         let found = self.cache.find(&namespace_key(namespace.as_str()));
         let found = found.filter(|found| !found["metadata"]["deletionTimestamp"].is_string());

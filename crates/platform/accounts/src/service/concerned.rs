@@ -64,6 +64,7 @@ impl Concerned {
 /// The tool whose object it is.
 fn tool(key: &ObjectKey) -> Option<ToolName> {
     let namespace = match key.kind.as_str() {
+        "ClusterRoleBinding" => return desired::observer(&key.name),
         "Namespace" => key.name.as_str(),
         // A tool's policy is called like its namespace, with this at the end.
         psp::KIND => key.name.strip_suffix("-psp").unwrap_or_default(),

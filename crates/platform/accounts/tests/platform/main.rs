@@ -34,6 +34,7 @@ mod election;
 mod held;
 mod killed;
 mod lifecycle;
+mod observer;
 mod original;
 mod refused;
 mod running;

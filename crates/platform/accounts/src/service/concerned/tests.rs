@@ -78,5 +78,6 @@ fn the_namespace_of_the_service_concerns_all_admins_and_what_is_of_a_tool_that_t
         ["tool alpha"]
     );
     assert_eq!(of(psp::KIND, "", "tool-alpha-psp"), ["tool alpha"]);
+    assert_eq!(of("ClusterRoleBinding", "", "alpha-obs"), ["tool alpha"]);
     assert_eq!(of("RoleBinding", "elsewhere", "x"), [""; 0]);
 }
