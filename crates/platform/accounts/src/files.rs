@@ -23,6 +23,7 @@ use rustix::{
 use crate::election::Fence;
 
 mod error;
+mod lock;
 #[cfg(test)]
 mod tests;
 

@@ -34,7 +34,9 @@ impl Stage {
         let (traced, _) = self.refuses(BTreeMap::new()).await;
         let mut steps = traced.kill().await;
         steps.retain(|step| step.tool == tool.name);
-        let last = steps.iter().position(|step| step.what == "fsync TOOL/.kube");
+        let last = steps
+            .iter()
+            .position(|step| step.what == "unlinkat TOOL/.kube/config.lock");
         steps.truncate(last.unwrap() + 1);
         steps
     }

@@ -26,6 +26,9 @@ pub(crate) enum FileError {
     /// A file is larger than anything it should be.
     #[error("{} is larger than {limit_bytes} bytes", path.display())]
     TooLarge { path: PathBuf, limit_bytes: u64 },
+    /// Somebody else has the lock of a file, and keeps it.
+    #[error("{} is there, so somebody is changing the file; remove it when nobody is", path.display())]
+    Locked { path: PathBuf },
     /// This replica is not the leader any more.
     #[error(transparent)]
     NotLeading(#[from] NotLeading),
@@ -91,7 +94,10 @@ impl FileError {
 
     /// Whether it is what somebody put there, and can take away.
     pub(crate) fn is_in_the_way(&self) -> bool {
-        matches!(self, Self::InTheWay { .. } | Self::TooLarge { .. })
+        matches!(
+            self,
+            Self::InTheWay { .. } | Self::TooLarge { .. } | Self::Locked { .. }
+        )
     }
 
     /// Whether the same may work when all that was opened for it is opened anew.

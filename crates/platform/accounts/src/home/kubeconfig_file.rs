@@ -8,6 +8,9 @@ use crate::{
     kubeconfig::{self, Access, Unreadable},
 };
 
+/// The file in `.kube`.
+const CONFIG: &str = "config";
+
 /// Why a kubeconfig is not what it should be.
 #[derive(Debug, thiserror::Error)]
 enum KubeconfigError {
@@ -45,12 +48,18 @@ impl Home {
 
     fn try_kubeconfig(&self, access: &Access) -> Result<(), KubeconfigError> {
         let folder = self.folder.ensure(".kube", self.layout.kube_mode, self.owner)?;
-        if let Some(new) = wanted(Some(&folder), access)? {
-            self.folder.sweep()?;
-            folder.sweep()?;
-            folder.write("config", new.as_bytes(), KUBECONFIG_MODE, self.owner)?;
+        if wanted(Some(&folder), access)?.is_none() {
+            return Ok(folder.drop_own_lock(CONFIG)?);
         }
-        Ok(())
+        self.folder.sweep()?;
+        folder.sweep()?;
+        folder.with_lock(CONFIG, || {
+            // What counts is what it is now that nobody changes it.
+            match wanted(Some(&folder), access)? {
+                Some(new) => Ok(folder.write(CONFIG, new.as_bytes(), KUBECONFIG_MODE, self.owner)?),
+                None => Ok(()),
+            }
+        })
     }
 
     /// Whether [`Self::put_kubeconfig`] would write; why not, when what is there has to be left as it is.
@@ -66,7 +75,7 @@ impl Home {
 /// What has to be written as `config` in the folder `.kube`, where there is one; none when it is right already.
 fn wanted(folder: Option<&Folder>, access: &Access) -> Result<Option<String>, KubeconfigError> {
     let existing = match folder {
-        Some(folder) => folder.read("config", LARGEST_KUBECONFIG_BYTES)?,
+        Some(folder) => folder.read(CONFIG, LARGEST_KUBECONFIG_BYTES)?,
         None => None,
     };
     let text = existing.as_deref().map(std::str::from_utf8).transpose();

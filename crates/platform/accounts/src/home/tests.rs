@@ -218,6 +218,62 @@ fn a_corrupt_kubeconfig_is_left_and_named() {
 }
 
 #[test]
+fn a_kubeconfig_that_somebody_is_changing_is_waited_for_and_left() {
+    let root = tempfile::tempdir().unwrap();
+    let home = place(root.path(), "alpha")
+        .unwrap()
+        .open(&Fence::default())
+        .unwrap();
+    let kube = root.path().join("alpha/.kube");
+    std::fs::create_dir(&kube).unwrap();
+    // As kubectl makes it.
+    let (config, lock) = (kube.join("config"), kube.join("config.lock"));
+    std::fs::write(&lock, "").unwrap();
+    let warning = home.put_kubeconfig(&access()).unwrap().unwrap();
+    assert!(
+        warning.contains("config.lock") && warning.contains("somebody is changing"),
+        "{warning}"
+    );
+    assert!(!config.exists() && lock.exists());
+    std::thread::scope(|scope| {
+        let ours = scope.spawn(|| home.put_kubeconfig(&access()).unwrap());
+        std::fs::write(
+            &config,
+            "apiVersion: v1\nkind: Config\nclusters: []\nusers: []\ncontexts: []\ncurrent-context: theirs\n",
+        )
+        .unwrap();
+        std::fs::remove_file(&lock).unwrap();
+        assert_eq!(ours.join().unwrap(), None);
+    });
+    assert!(
+        std::fs::read_to_string(&config)
+            .unwrap()
+            .contains("current-context: theirs")
+    );
+    assert!(lock.symlink_metadata().is_err(), "it is given back");
+}
+
+#[test]
+fn a_lock_that_was_left_holds_up_nobody() {
+    let root = tempfile::tempdir().unwrap();
+    let home = place(root.path(), "alpha")
+        .unwrap()
+        .open(&Fence::default())
+        .unwrap();
+    let kube = root.path().join("alpha/.kube");
+    std::fs::create_dir(&kube).unwrap();
+    let lock = kube.join("config.lock");
+    let old = std::time::SystemTime::now() - std::time::Duration::from_hours(1);
+    std::fs::File::create(&lock).unwrap().set_modified(old).unwrap();
+    assert_eq!(home.put_kubeconfig(&access()).unwrap(), None);
+    assert!(lock.symlink_metadata().is_err());
+    // Our own, of an attempt that was killed before it gave it back; there is nothing more to write.
+    symlink("toolforge-accounts", &lock).unwrap();
+    assert_eq!(home.put_kubeconfig(&access()).unwrap(), None);
+    assert!(lock.symlink_metadata().is_err());
+}
+
+#[test]
 fn the_home_of_another_tool_is_refused() {
     if !rustix::process::geteuid().is_root() {
         return;
