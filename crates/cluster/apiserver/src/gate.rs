@@ -38,7 +38,9 @@ pub(crate) async fn handle(State(api): State<Arc<Api>>, mut request: Request<Bod
         .query()
         .is_some_and(|query| Query::parse(query).is_true("pretty"));
     let mut seen = Seen::default();
+    let running = api.metrics.begun(request.method().is_safe());
     let answered = serve(&api, request, &mut seen).await;
+    drop(running);
     let is_known = !matches!(&answered, Err(status) if status.code == 404 && status.is_about_no_object());
     let mut response = answered.unwrap_or_else(|status| respond::refusal(&status));
     if let Some(audited) = seen.audited {

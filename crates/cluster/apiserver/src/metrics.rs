@@ -100,6 +100,19 @@ impl EncodeLabelSet for Called {
     }
 }
 
+/// Which requests wait for their answer.
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct Waiting {
+    request_kind: &'static str,
+}
+
+impl Waiting {
+    fn of(reads: bool) -> Self {
+        let request_kind = if reads { "readOnly" } else { "mutating" };
+        Self { request_kind }
+    }
+}
+
 type Histograms<S> = Family<S, Histogram, fn() -> Histogram>;
 
 /// All counters of the API.
@@ -108,6 +121,8 @@ pub(crate) struct Metrics {
     registry: Registry,
     requests: Family<Answered, Counter>,
     durations: Histograms<Subject>,
+    /// Requests under way that read, and those that write.
+    waiting: [Gauge; 2],
     long_running: Family<Subject, Gauge>,
     webhooks: Histograms<Called>,
     /// Series that were begun, so that there are not too many.
@@ -121,18 +136,22 @@ impl Metrics {
         let mut registry = Registry::default();
         let requests = Family::default();
         let durations: Histograms<Subject> = Family::new_with_constructor(|| Histogram::new(REQUEST_SECONDS));
+        let in_flight = Family::<Waiting, Gauge>::default();
         let long_running = Family::default();
         let webhooks: Histograms<Called> = Family::new_with_constructor(|| Histogram::new(WEBHOOK_SECONDS));
         register(&mut registry, &families::REQUESTS, requests.clone());
         register(&mut registry, &families::DURATIONS, durations.clone());
         register(&mut registry, &families::LONG_RUNNING, long_running.clone());
         register(&mut registry, &families::WEBHOOKS, webhooks.clone());
+        register(&mut registry, &families::IN_FLIGHT, in_flight.clone());
+        register(&mut registry, &families::FLUSHES, store.health().flushes());
         registry.register_collector(Box::new(storage::Stored { store, kinds }));
         Process::Own.register(&mut registry);
         Self {
             registry,
             requests,
             durations,
+            waiting: [true, false].map(|reads| in_flight.get_or_create_owned(&Waiting::of(reads))),
             long_running,
             webhooks,
             request_series: AtomicUsize::new(0),
@@ -143,6 +162,12 @@ impl Metrics {
     /// The answer to `/metrics`.
     pub(crate) fn answer(&self) -> Response {
         toolforge_figures::answer(&self.registry)
+    }
+
+    /// Counts a request as under way while what is returned is there.
+    pub(crate) fn begun(&self, reads: bool) -> Running {
+        let [reading, writing] = &self.waiting;
+        Running::begin(if reads { reading } else { writing }.clone())
     }
 
     /// Counts a request that has been answered; a stream only begins with its answer, and counts until it ends.

@@ -7,6 +7,7 @@ mod collection;
 mod committer;
 pub(crate) mod disk;
 mod event;
+mod health;
 mod key;
 mod ledger;
 mod memory;
@@ -30,6 +31,7 @@ use committer::Committer;
 use disk::{Backup, Disk, Sealer, World};
 pub(crate) use disk::{DiskError, Place as DiskPlace};
 pub(crate) use event::{Effect, Event, Previous, watch_line};
+use health::Health;
 pub(crate) use key::{Key, Resource};
 pub(crate) use ledger::{Change, Expected};
 use ledger::{Ledger, Refusal};
@@ -87,6 +89,7 @@ pub(crate) struct Store {
     visible: watch::Receiver<u64>,
     committer: Mutex<Option<JoinHandle<()>>>,
     sealer: Sealer,
+    health: Arc<Health>,
 }
 
 impl std::fmt::Debug for Store {
@@ -117,6 +120,7 @@ impl Store {
         let last = world.revision;
         let sealer = disk.sealer();
         let packer = std::mem::take(&mut world.packer);
+        let health = Arc::new(disk.health());
         let memory = remember(world, load);
         let memory = Arc::new(RwLock::new(memory));
         let (sender, queue) = mpsc::unbounded_channel();
@@ -130,7 +134,7 @@ impl Store {
             observer,
             packer,
             visible: visible_sender,
-            is_failing: false,
+            health: health.clone(),
         };
         let thread = std::thread::Builder::new()
             .name("api-committer".to_owned())
@@ -145,12 +149,18 @@ impl Store {
             visible,
             committer: Mutex::new(Some(thread)),
             sealer,
+            health,
         })
     }
 
     /// The latest visible revision.
     pub(crate) fn revision(&self) -> u64 {
         self.memory.read().revision
+    }
+
+    /// How the disk fares.
+    pub(crate) fn health(&self) -> &Arc<Health> {
+        &self.health
     }
 
     /// One object.

@@ -18,6 +18,7 @@ use toolforge_figures::{describe, register};
 
 use crate::controller::Controller;
 use crate::queue::Counts;
+use crate::scheduler::figures::{ATTEMPTS, PENDING, Scheduling};
 
 /// Upper bounds in seconds: work without a write takes microseconds, one with some writes milliseconds.
 const SECONDS: [f64; 6] = [0.000_1, 0.001, 0.01, 0.1, 1.0, 10.0];
@@ -50,7 +51,7 @@ const ENDED: Declared = Declared::counter(
 );
 
 /// What the controllers tell.
-pub const FAMILIES: &[Declared] = &[DEPTH, ADDS, RETRIES, WORK, ENDED];
+pub const FAMILIES: &[Declared] = &[DEPTH, ADDS, RETRIES, WORK, ENDED, ATTEMPTS, PENDING];
 
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
 struct Of {
@@ -72,6 +73,7 @@ pub struct Figures {
     queues: Queues,
     work: Family<Of, Histogram, fn() -> Histogram>,
     ended: Family<Ended, Counter>,
+    scheduling: Scheduling,
 }
 
 impl Default for Figures {
@@ -80,6 +82,7 @@ impl Default for Figures {
             queues: Queues::default(),
             work: Family::new_with_constructor(|| Histogram::new(SECONDS)),
             ended: Family::default(),
+            scheduling: Scheduling::default(),
         }
     }
 }
@@ -97,7 +100,13 @@ impl Figures {
         registry.register_collector(Box::new(Reading(self.queues.clone())));
         register(&mut registry, &WORK, self.work.clone());
         register(&mut registry, &ENDED, self.ended.clone());
+        self.scheduling.register(&mut registry);
         registry
+    }
+
+    /// Those of the scheduler.
+    pub(crate) fn scheduling(&self) -> Scheduling {
+        self.scheduling.clone()
     }
 
     /// Tells of a controller's queue from now on.

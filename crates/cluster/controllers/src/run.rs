@@ -89,7 +89,7 @@ pub async fn run_counted(
         staff.hire(EndedJobs::new(&world)),
         staff.hire(Budgets::new(&world, &recorder)),
         staff.hire(Autoscalers::new(&world, &recorder)),
-        staff.hire(Scheduler::new(&world, &recorder)),
+        staff.hire(Scheduler::new(&world, &recorder, staff.figures.scheduling())),
         staff.hire(ServiceEndpoints::new(&world)),
         staff.hire(MirroredEndpoints::new(&world)),
         staff.hire(EndingNamespaces::new(&world)),

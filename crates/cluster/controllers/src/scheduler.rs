@@ -2,6 +2,7 @@
 
 pub(crate) mod affinity;
 pub(crate) mod controller;
+pub(crate) mod figures;
 pub(crate) mod fit;
 mod ledger;
 pub(crate) mod resources;

@@ -38,6 +38,14 @@ pub(super) const DURATIONS: Declared = Declared::histogram(
     "Time until a request was answered; streams are not among them",
     SUBJECT,
 );
+pub(super) const IN_FLIGHT: Declared = Declared::gauge(
+    "apiserver_current_inflight_requests",
+    "Requests that wait for their answer now; streams are not among them",
+    &[Label::new(
+        "request_kind",
+        "`mutating`, `readOnly`, as in Kubernetes",
+    )],
+);
 pub(super) const LONG_RUNNING: Declared = Declared::gauge(
     "apiserver_longrunning_requests",
     "Watches and other streams that are open",
@@ -70,5 +78,44 @@ pub(super) const REVISION: Declared = Declared::gauge(
     &[],
 );
 
+pub(super) const SIZE: Declared = Declared::gauge(
+    "apiserver_storage_size_bytes",
+    "Bytes of the store's files: the snapshot and the journals",
+    &[],
+);
+pub(super) const REPLAY: Declared = Declared::gauge(
+    "toolforge_storage_replay_bytes",
+    "Bytes of journals that the next start reads on top of the snapshot",
+    &[],
+);
+pub(super) const FREE: Declared = Declared::gauge(
+    "toolforge_storage_free_bytes",
+    "Bytes that are left on the disk of the store",
+    &[],
+);
+pub(super) const WRITING: Declared = Declared::gauge(
+    "toolforge_storage_writing",
+    "Whether the disk took the last write: 0 while it is full or broken, and writes are refused",
+    &[],
+);
+pub(super) const FLUSHES: Declared = Declared::histogram(
+    "toolforge_storage_flush_seconds",
+    "Time until the disk had a group of writes, which are answered together",
+    &[],
+);
+
 /// What the API tells; besides, it tells of the process.
-pub const FAMILIES: &[Declared] = &[REQUESTS, DURATIONS, LONG_RUNNING, WEBHOOKS, OBJECTS, REVISION];
+pub const FAMILIES: &[Declared] = &[
+    REQUESTS,
+    DURATIONS,
+    IN_FLIGHT,
+    LONG_RUNNING,
+    WEBHOOKS,
+    OBJECTS,
+    REVISION,
+    SIZE,
+    REPLAY,
+    FREE,
+    WRITING,
+    FLUSHES,
+];

@@ -1,4 +1,4 @@
-//! A stream that counts as open until it ends.
+//! A request or stream that counts as under way until it ends.
 
 use prometheus_client::metrics::gauge::Gauge;
 

@@ -1,4 +1,4 @@
-//! What is stored, counted when somebody asks.
+//! What is stored and how the disk fares, looked up when somebody asks.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -40,7 +40,18 @@ impl Collector for Stored {
             let gauge = ConstGauge::new(i64::try_from(count).unwrap_or(i64::MAX));
             gauge.encode(objects.encode_family(&labels)?)?;
         }
-        let revision = describe(&mut encoder, &families::REVISION)?;
-        ConstGauge::new(i64::try_from(self.store.revision()).unwrap_or(i64::MAX)).encode(revision)
+        let health = self.store.health();
+        for (family, value) in [
+            (&families::REVISION, Some(self.store.revision())),
+            (&families::SIZE, Some(health.bytes())),
+            (&families::REPLAY, Some(health.replay_bytes())),
+            (&families::FREE, health.free_bytes()),
+            (&families::WRITING, Some(health.is_writing().into())),
+        ] {
+            let Some(value) = value else { continue };
+            let gauge = ConstGauge::new(i64::try_from(value).unwrap_or(i64::MAX));
+            gauge.encode(describe(&mut encoder, family)?)?;
+        }
+        Ok(())
     }
 }

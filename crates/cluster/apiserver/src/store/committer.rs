@@ -3,6 +3,7 @@
 //! A thread of its own, because it waits for the disk. It ends when the queue is closed and empty.
 
 use std::sync::Arc;
+use std::time::Instant;
 
 use parking_lot::{Mutex, RwLock};
 use serde_json::Value;
@@ -10,6 +11,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use super::disk::{Disk, DiskError, Write};
 use super::event::{Effect, Event, word};
+use super::health::Health;
 use super::key::Key;
 use super::ledger::Ledger;
 use super::memory::Memory;
@@ -39,8 +41,7 @@ pub(crate) struct Committer {
     pub(crate) observer: Arc<dyn Observer>,
     pub(super) packer: Packer,
     pub(crate) visible: tokio::sync::watch::Sender<u64>,
-    /// Whether the last write failed: a full disk is reported once, not with every write.
-    pub(crate) is_failing: bool,
+    pub(crate) health: Arc<Health>,
 }
 
 impl Committer {
@@ -78,9 +79,10 @@ impl Committer {
             }
         }
         let last = writes.last().map_or(0, |(_, _, stored)| stored.revision);
+        let begun = Instant::now();
         match self.disk.commit(&writes) {
             Ok(()) => {
-                if std::mem::take(&mut self.is_failing) {
+                if self.health.written(begun.elapsed()) {
                     tracing::info!("objects can be written again");
                 }
                 self.publish(writes, waiters, last);
@@ -90,13 +92,14 @@ impl Committer {
     }
 
     fn refuse(
-        &mut self,
+        &self,
         problem: &DiskError,
         writes: &[Write],
         waiters: Vec<oneshot::Sender<Outcome>>,
         last: u64,
     ) {
-        if !std::mem::replace(&mut self.is_failing, true) {
+        // A full disk is reported once, not with every write.
+        if !self.health.refused() {
             tracing::error!(
                 problem = problem as &dyn std::error::Error,
                 "writing objects failed; reads go on, and writes are tried anew"

@@ -34,11 +34,13 @@ use std::sync::atomic::AtomicBool;
 use parking_lot::Mutex;
 
 use super::event::Effect;
+use super::health::Health;
 use super::object::Stored;
 use acknowledged::{Acknowledged, Point};
 pub(crate) use backup::{Backup, Sealer, inspect, restore};
 pub use backup::{Inspected, Restored};
-use catalog::{Catalog, Limits, Listing, journal_path, snapshot_path};
+pub(crate) use catalog::Catalog;
+use catalog::{Limits, Listing, journal_path, snapshot_path};
 use condense::{Condensing, Work};
 use frame::{FrameBuffer, FrameKind};
 use header::{FileKind, Header};
@@ -247,6 +249,11 @@ impl Disk {
             store: self.store,
             foreign: self.foreign.clone(),
         }
+    }
+
+    /// How the disk fares, for as long as the store is open.
+    pub(crate) fn health(&self) -> Health {
+        Health::new(&self.place.folder, self.catalog.clone())
     }
 
     /// Ends what is under way and makes everything durable.

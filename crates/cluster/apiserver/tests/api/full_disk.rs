@@ -8,6 +8,7 @@ use k8s_openapi::api::core::v1::ConfigMap;
 use kube::api::{Api, ListParams, PostParams, WatchEvent, WatchParams};
 use serde_json::json;
 
+use crate::access::get;
 use crate::harness::{DEADLINE, Harness};
 use crate::objects::config_map;
 
@@ -34,6 +35,12 @@ impl Drop for SmallDisk {
     fn drop(&mut self) {
         Command::new("umount").arg("-l").arg(self.path()).status().ok();
     }
+}
+
+/// The value of a series without labels.
+fn figure(figures: &str, name: &str) -> f64 {
+    let mut lines = figures.lines().filter_map(|line| line.strip_prefix(name));
+    lines.find_map(|rest| rest.trim().parse().ok()).unwrap()
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -65,6 +72,9 @@ async fn a_full_disk_refuses_writes_and_nothing_else() {
         "{}",
         refusal.message
     );
+    let figures = get(&api.admin(), "/metrics").await.unwrap();
+    assert!(figures.contains("toolforge_storage_writing 0\n"), "{figures}");
+    assert!(figure(&figures, "toolforge_storage_free_bytes") < 200_000.0);
     let list = maps.list(&ListParams::default()).await.unwrap();
     assert_eq!(list.items.len(), made);
     let from = list.metadata.resource_version.unwrap();
@@ -74,6 +84,10 @@ async fn a_full_disk_refuses_writes_and_nothing_else() {
     maps.create(&PostParams::default(), &config_map("again", &json!({})))
         .await
         .unwrap();
+    let figures = get(&api.admin(), "/metrics").await.unwrap();
+    assert!(figures.contains("toolforge_storage_writing 1\n"), "{figures}");
+    assert!(figure(&figures, "toolforge_storage_free_bytes") > 500_000.0);
+    assert!(figure(&figures, "apiserver_storage_size_bytes") > 1_000_000.0);
     let event = tokio::time::timeout(DEADLINE, watch.boxed().next())
         .await
         .unwrap();

@@ -29,6 +29,12 @@ async fn requests_streams_objects_and_the_process_are_counted() {
         format!(r#"apiserver_longrunning_requests{{verb="WATCH",{about}}} 1"#),
         r#"apiserver_storage_objects{resource="clusterroles.rbac.authorization.k8s.io"}"#.to_owned(),
         "apiserver_storage_revision ".to_owned(),
+        "apiserver_storage_size_bytes ".to_owned(),
+        "toolforge_storage_replay_bytes ".to_owned(),
+        "toolforge_storage_writing 1".to_owned(),
+        // The one that asks.
+        r#"apiserver_current_inflight_requests{request_kind="readOnly"} 1"#.to_owned(),
+        r#"apiserver_current_inflight_requests{request_kind="mutating"} 0"#.to_owned(),
         "process_resident_memory_bytes ".to_owned(),
         "process_cpu_seconds_total ".to_owned(),
         "# EOF".to_owned(),

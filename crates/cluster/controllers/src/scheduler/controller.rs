@@ -13,6 +13,7 @@ use kube::core::Status;
 use parking_lot::Mutex;
 use serde_json::json;
 
+use super::figures::Scheduling;
 use super::fit::{Place, choose};
 use super::ledger::Ledger;
 use crate::controller::{Again, Controller, Failure, Step, gone_is_fine};
@@ -35,17 +36,18 @@ pub(crate) struct Scheduler {
     /// What is taken up; decisions are made under this lock, so that two Pods never get the same room.
     ledger: Arc<Mutex<Ledger>>,
     /// Pods that fit nowhere.
-    waiting: Arc<Mutex<HashSet<Key>>>,
+    waiting: Waiting,
+    figures: Scheduling,
 }
 
 impl Scheduler {
     /// Registers for changes.
-    pub(crate) fn new(world: &Arc<World>, recorder: &Recorder) -> Arc<Self> {
+    pub(crate) fn new(world: &Arc<World>, recorder: &Recorder, figures: Scheduling) -> Arc<Self> {
         let queue = Arc::new(Queue::new());
-        let waiting: Arc<Mutex<HashSet<Key>>> = Arc::new(Mutex::new(HashSet::new()));
         let ledger: Arc<Mutex<Ledger>> = Arc::default();
-        let again = Waiting::of(world, &queue, &waiting);
-        let (add, retry, taken) = (Arc::clone(&queue), again.clone(), Arc::clone(&ledger));
+        let waiting = Waiting::of(world, &queue, &figures);
+        let (add, retry, taken) = (Arc::clone(&queue), waiting.clone(), Arc::clone(&ledger));
+        let again = waiting.clone();
         world.pods.on_change(move |change| {
             let mut taken = taken.lock();
             if let Some(old) = change
@@ -75,6 +77,7 @@ impl Scheduler {
             queue,
             ledger,
             waiting,
+            figures,
         })
     }
 
@@ -82,7 +85,7 @@ impl Scheduler {
     fn decide(&self, pod: &Pod, key: &Key) -> Result<String, String> {
         let mut ledger = self.ledger.lock();
         // Before looking: a change that comes while looking has to bring the Pod back.
-        self.waiting.lock().insert(key.clone());
+        self.waiting.insert(key);
         let nodes = self.world.nodes.all().into_iter();
         let places: Vec<Place> = nodes
             .map(|node| Place {
@@ -91,7 +94,7 @@ impl Scheduler {
             })
             .collect();
         let node = choose(pod, &places)?.metadata.name.clone().unwrap_or_default();
-        self.waiting.lock().remove(key);
+        self.waiting.remove(key);
         ledger.assume(pod, &node);
         Ok(node)
     }
@@ -160,7 +163,7 @@ impl Controller for Scheduler {
 
     async fn reconcile(&self, key: &Key) -> Result<Again, Failure> {
         let Some(pod) = self.world.pods.by_key(key).filter(|pod| is_ours(pod)) else {
-            self.waiting.lock().remove(key);
+            self.waiting.remove(key);
             return Ok(None);
         };
         if self.ledger.lock().is_assumed(&pod) {
@@ -168,33 +171,59 @@ impl Controller for Scheduler {
             return Ok(None);
         }
         match self.decide(&pod, key) {
-            Ok(node) => self.bind(&pod, key, &node).await?,
-            Err(message) => self.explain(&pod, message).await?,
+            Ok(node) => {
+                let bound = self.bind(&pod, key, &node).await;
+                self.figures
+                    .tried(if bound.is_ok() { "scheduled" } else { "error" });
+                bound?;
+            }
+            Err(message) => {
+                self.figures.tried("unschedulable");
+                self.explain(&pod, message).await?;
+            }
         }
         Ok(None)
     }
 }
 
-/// Brings back the Pods that fit nowhere.
+/// The Pods that fit nowhere, and what brings them back.
 #[derive(Clone)]
 struct Waiting {
     pods: Kept<Pod>,
     queue: Arc<Queue<Key>>,
     keys: Arc<Mutex<HashSet<Key>>>,
+    figures: Scheduling,
 }
 
 impl Waiting {
-    fn of(world: &World, queue: &Arc<Queue<Key>>, waiting: &Arc<Mutex<HashSet<Key>>>) -> Self {
+    fn of(world: &World, queue: &Arc<Queue<Key>>, figures: &Scheduling) -> Self {
         Self {
             pods: world.pods.clone(),
             queue: Arc::clone(queue),
-            keys: Arc::clone(waiting),
+            keys: Arc::default(),
+            figures: figures.clone(),
         }
+    }
+
+    fn insert(&self, key: &Key) {
+        let mut keys = self.keys.lock();
+        keys.insert(key.clone());
+        self.figures.waiting(keys.len());
+    }
+
+    fn remove(&self, key: &Key) {
+        let mut keys = self.keys.lock();
+        keys.remove(key);
+        self.figures.waiting(keys.len());
     }
 
     /// All of them, the most important first, then the oldest.
     fn all(&self) {
-        let mut keys: Vec<Key> = self.keys.lock().drain().collect();
+        let mut keys: Vec<Key> = {
+            let mut waiting = self.keys.lock();
+            self.figures.waiting(0);
+            waiting.drain().collect()
+        };
         keys.sort_by_cached_key(|key| {
             let pod = self.pods.by_key(key);
             let placement = pod.as_ref().and_then(|pod| pod.placement.as_ref());

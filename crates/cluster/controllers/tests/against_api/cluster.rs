@@ -4,7 +4,7 @@ use std::fmt::Debug;
 use std::future::Future;
 use std::net::Ipv4Addr;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use futures::StreamExt;
 use k8s_openapi::NamespaceResourceScope;
@@ -17,6 +17,7 @@ use serde_json::{Value, json};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use toolforge_apiserver::{ApiServer, Config};
+use toolforge_controllers::Figures;
 use toolforge_pki::Authority;
 
 /// How long a condition may take on a busy machine.
@@ -29,6 +30,7 @@ pub(crate) struct Cluster {
     server: ApiServer,
     shutdown: CancellationToken,
     controllers: Option<JoinHandle<()>>,
+    figures: Figures,
     node: JoinHandle<()>,
     _store: tempfile::TempDir,
 }
@@ -66,6 +68,7 @@ impl Cluster {
             server,
             shutdown: CancellationToken::new(),
             controllers: None,
+            figures: Figures::default(),
             node,
             _store: store,
         };
@@ -79,7 +82,9 @@ impl Cluster {
         let client = self
             .server
             .client("system:kube-controller-manager", &["system:authenticated"]);
-        let run = toolforge_controllers::run(client, Arc::clone(&self.authority), self.shutdown.clone());
+        self.figures = Figures::default();
+        let (authority, figures) = (Arc::clone(&self.authority), self.figures.clone());
+        let run = toolforge_controllers::run_counted(client, authority, figures, self.shutdown.clone());
         self.controllers = Some(tokio::spawn(async move { run.await.unwrap() }));
     }
 
@@ -88,6 +93,21 @@ impl Cluster {
         self.shutdown.cancel();
         self.controllers.take().unwrap().await.unwrap();
         self.shutdown = CancellationToken::new();
+    }
+
+    /// Waits until the controllers tell this line among their figures.
+    pub(crate) async fn until_told(&self, line: &str) {
+        let deadline = Instant::now() + DEADLINE;
+        let registry = self.figures.registry();
+        loop {
+            let mut text = String::new();
+            prometheus_client::encoding::text::encode(&mut text, &registry).unwrap();
+            if text.lines().any(|told| told == line) {
+                return;
+            }
+            assert!(Instant::now() < deadline, "{line} is not in:\n{text}");
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
     }
 
     /// The API of a kind in namespace `ns`.

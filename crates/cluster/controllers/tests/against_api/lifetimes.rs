@@ -111,6 +111,9 @@ async fn a_pod_that_fits_nowhere_says_why_until_there_is_room() {
     if message != "no nodes available to schedule pods" && !message.contains("not ready") {
         assert_eq!(message, "0/1 nodes are available: 1 Insufficient memory.");
     }
+    cluster
+        .until_told(r#"scheduler_pending_pods{queue="unschedulable"} 1"#)
+        .await;
     let nodes: Api<Node> = Api::all(cluster.admin.clone());
     until_one(&nodes, "n1", "the node is there", |_| Some(())).await;
     let patch = json!({"status": {"allocatable": {"memory": "4Gi"}}});
@@ -121,6 +124,12 @@ async fn a_pod_that_fits_nowhere_says_why_until_there_is_room() {
         .unwrap();
     let bound = |pod: &Pod| pod.spec.as_ref()?.node_name.clone();
     assert_eq!(until_one(&pods, "big", "it is bound", bound).await, "n1");
+    cluster
+        .until_told(r#"scheduler_schedule_attempts_total{result="scheduled",profile="default-scheduler"} 1"#)
+        .await;
+    cluster
+        .until_told(r#"scheduler_pending_pods{queue="unschedulable"} 0"#)
+        .await;
 }
 
 #[tokio::test]

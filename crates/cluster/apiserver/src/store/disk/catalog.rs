@@ -56,6 +56,12 @@ pub(crate) struct Catalog {
 }
 
 impl Catalog {
+    /// Bytes of all files.
+    pub(crate) fn bytes(&self) -> u64 {
+        let journals: u64 = self.segments.iter().map(|segment| segment.bytes).sum();
+        self.snapshot_bytes + journals
+    }
+
     /// Bytes that an opening has to replay on top of the snapshot.
     pub(crate) fn replay_bytes(&self) -> u64 {
         self.segments
