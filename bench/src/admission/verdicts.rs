@@ -61,9 +61,9 @@ fn of_pod(policy: &PodSecurityPolicy, pod: &Value) -> anyhow::Result<bool> {
 fn gives_pod(policy: &PodSecurityPolicy, pod: &Value) -> anyhow::Result<bool> {
     let who = Who { user: "", tool: true };
     let mut workload = workload(pod)?;
-    let mut changes = forgo_token(&mut workload);
-    changes.extend(judge_pod(vec![policy], who, &workload, Phase::Create).completion());
-    Ok(!changes.is_empty())
+    let forgone = forgo_token(&mut workload);
+    let completion = judge_pod(vec![policy], who, &workload, Phase::Create).completion();
+    Ok(!forgone.and_then(completion).is_empty())
 }
 
 fn workload(object: &Value) -> anyhow::Result<Workload> {

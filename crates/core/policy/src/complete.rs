@@ -6,7 +6,6 @@ use std::sync::Arc;
 use serde_json::Value;
 use toolforge_model::ToolAccount;
 
-use crate::changes::apply;
 use crate::psp::{Phase, PodSecurityPolicy, Who, judge_pod};
 use crate::workload::template_of;
 use crate::{Policies, Workload, admit_volumes, forgo_token, mutate_volumes};
@@ -33,14 +32,15 @@ pub fn completed_pod(policies: &Policies, making: Making<'_>, pod: &Value) -> Va
     }
     if let Ok(mut workload) = Workload::read("Pod", namespace, &pod) {
         if making.account.is_some() {
-            apply(&mut pod, forgo_token(&mut workload));
+            forgo_token(&mut workload).make_in(&mut pod);
         }
         let usable = making.pod_policies.iter().map(Arc::as_ref).collect();
         let who = Who {
             user: "",
             tool: making.account.is_some(),
         };
-        judge_pod(usable, who, &workload, Phase::Create).complete(&mut pod);
+        let judgement = judge_pod(usable, who, &workload, Phase::Create);
+        judgement.completion().make_in(&mut pod);
     }
     pod
 }
@@ -51,7 +51,7 @@ fn give_volumes(policies: &Policies, namespace: &str, account: &ToolAccount, pod
     };
     let volumes = &policies.volumes;
     if volumes.gives_to(&workload) && admit_volumes(volumes, &workload).is_allowed() {
-        apply(pod, mutate_volumes(volumes, account, &workload, None));
+        mutate_volumes(volumes, account, &workload, None).make_in(pod);
     }
 }
 

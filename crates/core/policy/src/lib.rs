@@ -22,6 +22,7 @@ mod verdict;
 mod volumes;
 mod workload;
 
+pub use changes::Changes;
 pub use complete::{Making, completed_pod, pod_of_template, with_completed_template};
 pub use endpoints::{
     EndpointsPolicy, IpNetwork, IpNetworkError, Writer, admit_endpoint_slice, admit_endpoints,

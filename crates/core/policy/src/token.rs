@@ -3,7 +3,6 @@
 //! A tool has its own certificate in its home; the token would be a second identity that most programs have no use for.
 //! Kubernetes adds its volume before any webhook is asked, so it is taken out again here.
 
-use json_patch::PatchOperation;
 use k8s_openapi::api::core::v1::{Container, PodSpec, Volume, VolumeMount};
 
 use crate::Workload;
@@ -15,14 +14,14 @@ const ADDED: &str = "kube-api-access-";
 /// Where Kubernetes mounts them.
 const PLACE: &str = "/var/run/secrets/kubernetes.io/serviceaccount";
 
-/// Lets a Pod that says nothing about its token do without: the Pod is changed, and so may its object be by the patch
-/// that comes back. Doing it twice changes nothing.
-pub fn forgo_token(pod: &mut Workload) -> Vec<PatchOperation> {
+/// Lets a Pod that says nothing about its token do without: the Pod is changed, and so may its object be by what comes
+/// back. Doing it twice changes nothing.
+pub fn forgo_token(pod: &mut Workload) -> Changes {
     let mut changes = Changes::default();
     if pod.is_pod() {
         forgo(pod.spec_mut(), &mut changes);
     }
-    changes.into_patch()
+    changes
 }
 
 fn forgo(spec: &mut PodSpec, changes: &mut Changes) {
@@ -82,7 +81,6 @@ mod tests {
     use serde_json::{Value, json};
 
     use super::*;
-    use crate::changes::apply;
 
     fn pod(automount: &Value) -> Value {
         let mount = json!({"name": "kube-api-access-x", "readOnly": true, "mountPath": PLACE});
@@ -98,10 +96,10 @@ mod tests {
     fn forgone(spec: &Value) -> Value {
         let mut pod = json!({"spec": spec});
         let mut workload = Workload::read("Pod", "tool-alpha", &pod).unwrap();
-        apply(&mut pod, forgo_token(&mut workload));
+        assert!(forgo_token(&mut workload).make_in(&mut pod));
         let changed = Workload::read("Pod", "tool-alpha", &pod).unwrap();
         assert_eq!(workload.spec(), changed.spec());
-        assert_eq!(forgo_token(&mut workload), []);
+        assert!(forgo_token(&mut workload).is_empty());
         pod["spec"].take()
     }
 

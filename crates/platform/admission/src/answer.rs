@@ -5,15 +5,15 @@ use std::collections::BTreeSet;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use json_patch::PatchOperation;
 use serde::ser::{Error as _, Serialize, Serializer};
-use toolforge_policy::{Verdict, Warning};
+use serde_json::value::RawValue;
+use toolforge_policy::{Changes, Verdict, Warning};
 
 /// One answer.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Answer {
     /// The object may pass, with these changes.
-    Allow(Vec<PatchOperation>),
+    Allow(Changes),
     /// The object is refused.
     Deny(String),
     /// What a policy says, with its reasons.
@@ -23,6 +23,11 @@ pub(crate) enum Answer {
 }
 
 impl Answer {
+    /// The object may pass as it is.
+    pub(crate) fn unchanged() -> Self {
+        Self::Allow(Changes::default())
+    }
+
     /// What its owner is told when the object may not pass.
     pub(crate) fn refusal(&self) -> Option<Cow<'_, str>> {
         match self {
@@ -91,7 +96,7 @@ struct Response<'a> {
 
 /// Changes of the object, written as JSON in base64.
 #[derive(Debug)]
-struct Patch<'a>(&'a [PatchOperation]);
+struct Patch<'a>(&'a Changes);
 
 /// What the client of the API is told.
 #[derive(Debug, serde::Serialize)]
@@ -132,10 +137,10 @@ impl<'a> Answered<'a> {
         };
         response.allowed = response.status.is_none();
         match answer {
-            Answer::Allow(patch) if patch.is_empty() => {}
-            Answer::Allow(patch) => {
+            Answer::Allow(changes) if changes.is_empty() => {}
+            Answer::Allow(changes) => {
                 response.patch_type = Some("JSONPatch");
-                response.patch = Some(Patch(patch));
+                response.patch = Some(Patch(changes));
             }
             Answer::Judged(verdict) => {
                 response.warnings = verdict.warnings().iter().map(Warning::to_string).collect();
@@ -153,8 +158,12 @@ impl<'a> Answered<'a> {
 
 impl Serialize for Patch<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let json = serde_json::to_vec(self.0).map_err(S::Error::custom)?;
-        serializer.serialize_str(&STANDARD.encode(json))
+        // Base64 needs no escapes: it is not looked through for them.
+        let mut text = String::from('"');
+        STANDARD.encode_string(self.0.as_json(), &mut text);
+        text.push('"');
+        let text = RawValue::from_string(text).map_err(S::Error::custom)?;
+        text.serialize(serializer)
     }
 }
 
@@ -169,8 +178,10 @@ impl AuditAnnotations {
 
 #[cfg(test)]
 mod tests {
-    use json_patch::PatchOperation;
+    use base64::Engine as _;
+    use base64::engine::general_purpose::STANDARD;
     use serde_json::{Value, json};
+    use toolforge_policy::{Workload, forgo_token};
 
     use super::{Answer, Answered};
 
@@ -184,20 +195,19 @@ mod tests {
             let expected = json!({
                 "apiVersion": version, "kind": "AdmissionReview", "response": {"uid": "u-1", "allowed": true},
             });
-            assert_eq!(answered(version, &Answer::Allow(vec![])), expected);
+            assert_eq!(answered(version, &Answer::unchanged()), expected);
         }
     }
 
     #[test]
     fn say_what_is_changed_and_why_it_is_refused() {
-        let patch: PatchOperation = serde_json::from_value(json!({"op": "remove", "path": "/a"})).unwrap();
-        let allowed = answered("v", &Answer::Allow(vec![patch]));
+        let pod = json!({"spec": {"containers": []}});
+        let mut pod = Workload::read("Pod", "tool-alpha", &pod).unwrap();
+        let changes = forgo_token(&mut pod);
+        let patch = STANDARD.encode(changes.as_json());
         assert_eq!(
-            allowed["response"],
-            json!({
-                "uid": "u-1", "allowed": true, "patchType": "JSONPatch",
-                "patch": "W3sib3AiOiJyZW1vdmUiLCJwYXRoIjoiL2EifV0=",
-            })
+            answered("v", &Answer::Allow(changes))["response"],
+            json!({"uid": "u-1", "allowed": true, "patchType": "JSONPatch", "patch": patch})
         );
         let refused = answered("v", &Answer::Deny("no".to_owned()));
         assert_eq!(

@@ -94,10 +94,9 @@ impl Guards {
 
 /// Whether the changes in an answer can be made in the object that they are for.
 fn fits(answer: &Answer, request: &Request<'_>) -> bool {
-    let Answer::Allow(patch) = answer else {
+    let Answer::Allow(changes) = answer else {
         return true;
     };
-    patch.is_empty()
-        || Value::deserialize(&request.object)
-            .is_ok_and(|mut object| json_patch::patch(&mut object, &json_patch::Patch(patch.clone())).is_ok())
+    changes.is_empty()
+        || Value::deserialize(&request.object).is_ok_and(|mut object| changes.make_in(&mut object))
 }

@@ -71,7 +71,7 @@ impl Guard {
     pub(crate) async fn answer(self, policies: &Policies, known: Known<'_>, request: &Request<'_>) -> Answer {
         // Taking away is always allowed; neither is ever asked for, see the webhook configurations.
         if matches!(request.operation, Operation::Delete | Operation::Connect) {
-            return Answer::Allow(vec![]);
+            return Answer::unchanged();
         }
         let Some(namespace) = request
             .namespace
@@ -89,7 +89,7 @@ impl Guard {
             return Answer::Deny(Unjudged::of_other_kind(kind_of(request)).to_string());
         }
         if request.changes_bookkeeping_only() {
-            return Answer::Allow(vec![]);
+            return Answer::unchanged();
         }
         match self {
             Self::Ingress | Self::Images | Self::Service | Self::Endpoints | Self::Volumes => {
@@ -175,7 +175,7 @@ async fn give_volumes(
                 Err(error) => return unreadable(&request.kind.kind, &error),
             }
         }
-        _ => return Answer::Allow(vec![]),
+        _ => return Answer::unchanged(),
     };
     match accounts.of(namespace).await {
         Ok(account) => Answer::Allow(mutate_volumes(

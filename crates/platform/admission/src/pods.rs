@@ -2,9 +2,8 @@
 
 use std::sync::Arc;
 
-use json_patch::PatchOperation;
 use toolforge_policy::psp::{Holder, Phase, PodSecurityPolicy, ServiceAccount, Who, judge_pod};
-use toolforge_policy::{Verdict, Workload, forgo_token, is_of_tool};
+use toolforge_policy::{Changes, Verdict, Workload, forgo_token, is_of_tool};
 
 use crate::accounts::Accounts;
 use crate::answer::Answer;
@@ -27,14 +26,14 @@ pub(crate) struct Known<'a> {
 /// brought down to none.
 pub(crate) async fn validate(known: Known<'_>, namespace: &str, request: &Request<'_>) -> Answer {
     if request.keeps_template() {
-        return Answer::Allow(vec![]);
+        return Answer::unchanged();
     }
     let workload = match Workload::read(&request.kind.kind, namespace, &request.object) {
         Ok(workload) => workload,
         Err(error) => return unreadable(&request.kind.kind, &error),
     };
     match judge(known, namespace, request, &workload, Phase::Final).await {
-        Ok(_) => Answer::Allow(vec![]),
+        Ok(_) => Answer::unchanged(),
         Err(answer) => answer,
     }
 }
@@ -44,23 +43,20 @@ pub(crate) async fn complete(known: Known<'_>, namespace: &str, request: &Reques
     let phase = match (request.operation, request.sub_resource.as_deref()) {
         (Operation::Create, None | Some("")) => Phase::Create,
         (Operation::Update, Some(EPHEMERAL_CONTAINERS)) => Phase::EphemeralContainers,
-        _ => return Answer::Allow(vec![]),
+        _ => return Answer::unchanged(),
     };
     // Only what reads as a Pod is changed; anything else is refused in the words of what is wrong with it.
     let mut pod = match Workload::read("Pod", namespace, &request.object) {
         Ok(pod) => pod,
         Err(error) => return unreadable("Pod", &error),
     };
-    let mut patch = if phase == Phase::Create && is_of_tool(namespace) {
+    let forgone = if phase == Phase::Create && is_of_tool(namespace) {
         forgo_token(&mut pod)
     } else {
-        vec![]
+        Changes::default()
     };
     match judge(known, namespace, request, &pod, phase).await {
-        Ok(completion) => {
-            patch.extend(completion);
-            Answer::Allow(patch)
-        }
+        Ok(completion) => Answer::Allow(forgone.and_then(completion)),
         Err(answer) => answer,
     }
 }
@@ -73,7 +69,7 @@ async fn judge(
     request: &Request<'_>,
     workload: &Workload,
     phase: Phase,
-) -> Result<Vec<PatchOperation>, Answer> {
+) -> Result<Changes, Answer> {
     let who = Who::before_pod_guard(&request.user_info.username, namespace, known.everywhere)
         .map_err(|unjudged| Answer::Deny(unjudged.to_string()))?;
     let account = ServiceAccount::new(namespace, workload.service_account());
@@ -104,7 +100,7 @@ async fn judge(
     ask(&policies).1
 }
 
-fn granted(completion: Vec<PatchOperation>, verdict: Verdict) -> Result<Vec<PatchOperation>, Answer> {
+fn granted(completion: Changes, verdict: Verdict) -> Result<Changes, Answer> {
     if verdict.is_allowed() {
         Ok(completion)
     } else {

@@ -1,15 +1,11 @@
 //! The choice among the policies that somebody may use for a Pod.
 
-use json_patch::PatchOperation;
-use serde_json::Value;
-
 use super::check::check;
 use super::complete::completion;
 use super::defaults::Defaults;
 use super::{PSP_ANNOTATION, Phase, PodSecurityPolicy};
-use crate::changes::apply;
 use crate::verdict::{Law, Offences, bare};
-use crate::{Verdict, Workload, pod};
+use crate::{Changes, Verdict, Workload, pod};
 
 /// How many policies' offences are kept: whoever may use all policies of a platform reads the first of them.
 const TOLD_POLICIES: usize = 20;
@@ -57,18 +53,13 @@ impl<'a> Judgement<'a> {
 
     /// What the policy that applies gives the Pod, with the annotation that names the policy, as changes of the object
     /// that was judged; none where nothing may be changed.
-    pub fn completion(&self) -> Vec<PatchOperation> {
+    pub fn completion(&self) -> Changes {
         match (self.policy, self.phase) {
             (Some(policy), Phase::Create | Phase::EphemeralContainers) => {
                 completion(self.workload, policy.name(), &self.defaults)
             }
-            _ => vec![],
+            _ => Changes::default(),
         }
-    }
-
-    /// Makes these changes in the object that was judged.
-    pub fn complete(&self, pod: &mut Value) {
-        apply(pod, self.completion());
     }
 }
 

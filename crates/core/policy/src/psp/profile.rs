@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use k8s_openapi::api::core::v1::{AppArmorProfile, SeccompProfile};
-use serde_json::{Value, json};
+use serde::Serialize;
 
 use super::policy::{APPARMOR, SECCOMP};
 
@@ -25,6 +25,16 @@ pub(super) struct Profiles {
     /// As written; nothing when the policy has no such annotation.
     pub(super) allowed: Option<Vec<String>>,
     pub(super) default: Option<String>,
+}
+
+/// A profile as a field names it.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Profile<'a> {
+    #[serde(rename = "type")]
+    kind: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    localhost_profile: Option<&'a str>,
 }
 
 impl Profiles {
@@ -92,15 +102,19 @@ fn name(kind: &str, localhost: Option<&str>) -> String {
 }
 
 /// The field for a name; nothing when it is not a name.
-pub(super) fn field(name: &str) -> Option<Value> {
-    match canonical(name) {
-        RUNTIME => Some(json!({"type": "RuntimeDefault"})),
-        UNCONFINED => Some(json!({"type": "Unconfined"})),
+pub(super) fn field(name: &str) -> Option<Profile<'_>> {
+    let (kind, localhost_profile) = match canonical(name) {
+        RUNTIME => ("RuntimeDefault", None),
+        UNCONFINED => ("Unconfined", None),
         other => {
             let file = other.strip_prefix(LOCALHOST).filter(|file| !file.is_empty())?;
-            Some(json!({"type": "Localhost", "localhostProfile": file}))
+            ("Localhost", Some(file))
         }
-    }
+    };
+    Some(Profile {
+        kind,
+        localhost_profile,
+    })
 }
 
 /// Whether the name means the runtime's own profile.

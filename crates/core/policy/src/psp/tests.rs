@@ -60,7 +60,7 @@ fn created(policies: &[&PodSecurityPolicy], pod: &Value) -> Result<Value, Verdic
     let workload = Workload::read("Pod", "other", pod).unwrap();
     let judgement = judge_pod(policies.to_vec(), SOMEBODY, &workload, Phase::Create);
     let mut changed = pod.clone();
-    judgement.complete(&mut changed);
+    judgement.completion().make_in(&mut changed);
     match judgement.policy() {
         Some(_) => Ok(changed),
         None => Err(judgement.into_verdict()),

@@ -3,16 +3,14 @@
 //! In all containers: the tool's commands must find the same in each of them, also in one that prepares the others and
 //! in one that looks for their faults. Nothing is overridden, and doing it twice changes nothing.
 
-use json_patch::PatchOperation;
 use k8s_openapi::api::core::v1::{Container, EnvVar, EphemeralContainer, VolumeMount};
-use serde_json::json;
+use serde::Serialize;
 use toolforge_model::ToolAccount;
 
 use super::{Mount, VolumesPolicy, asks_for_environment};
-use crate::Workload;
-use crate::changes::Changes;
+use crate::{Changes, Workload};
 
-/// The changes that give a Pod its tool's environment, as a JSON patch; none for a Pod that does not ask for it.
+/// The changes that give a Pod its tool's environment; none for a Pod that does not ask for it.
 ///
 /// `old` is the Pod as it was, when containers for debugging are added to it: nothing but those may change any more.
 pub fn mutate_volumes(
@@ -20,10 +18,10 @@ pub fn mutate_volumes(
     account: &ToolAccount,
     pod: &Workload,
     old: Option<&Workload>,
-) -> Vec<PatchOperation> {
+) -> Changes {
     let mut changes = Changes::default();
     if !pod.is_pod() || !asks_for_environment(pod) {
-        return changes.into_patch();
+        return changes;
     }
     let spec = pod.spec();
     let Some(old) = old else {
@@ -36,7 +34,7 @@ pub fn mutate_volumes(
         for (i, container) in spec.containers.iter().enumerate() {
             Given::of_container(container).give(("containers", i), account, &mounts, &mut changes);
         }
-        return changes.into_patch();
+        return changes;
     };
     let volumes = spec.volumes.as_deref().unwrap_or_default();
     let there = old.spec().ephemeral_containers.as_deref().unwrap_or_default();
@@ -50,7 +48,36 @@ pub fn mutate_volumes(
             Given::of_ephemeral(container).give(("ephemeralContainers", i), account, &mounts, &mut changes);
         }
     }
-    changes.into_patch()
+    changes
+}
+
+#[derive(Serialize)]
+struct NewVariable<'a> {
+    name: &'a str,
+    value: &'a str,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct NewMount<'a> {
+    name: &'a str,
+    mount_path: &'a str,
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    read_only: bool,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct NewVolume<'a> {
+    name: &'a str,
+    host_path: NewHostPath<'a>,
+}
+
+#[derive(Serialize)]
+struct NewHostPath<'a> {
+    path: &'a str,
+    #[serde(rename = "type")]
+    kind: &'a str,
 }
 
 /// What a container has of what it may be given.
@@ -86,18 +113,16 @@ impl<'a> Given<'a> {
     ) {
         let index = index.to_string();
         self.give_variables([list, &index], account, changes);
-        let missing = mounts.iter().filter(|mount| !self.has(mount)).map(|mount| {
-            let mut place = json!({"name": mount.name, "mountPath": mount.path});
-            if mount.read_only {
-                place["readOnly"] = json!(true);
-            }
-            place
-        });
-        changes.append(
-            &["spec", list, &index, "volumeMounts"],
-            self.mounts.is_some(),
-            missing.collect(),
-        );
+        let missing = mounts.iter().filter(|mount| !self.has(mount));
+        let missing: Vec<NewMount<'_>> = missing
+            .map(|mount| NewMount {
+                name: &mount.name,
+                mount_path: &mount.path,
+                read_only: mount.read_only,
+            })
+            .collect();
+        let place = ["spec", list, &index, "volumeMounts"];
+        changes.append(&place, self.mounts.is_some(), &missing);
     }
 
     /// `HOME` and `TOOL_DATA_DIR`, before the container's own variables, so that those can refer to them.
@@ -109,14 +134,18 @@ impl<'a> Given<'a> {
                 .any(|variable| variable.name == name)
         };
         let without_home = named("NO_HOME");
-        let missing = ["HOME", "TOOL_DATA_DIR"]
+        let missing: Vec<NewVariable<'_>> = ["HOME", "TOOL_DATA_DIR"]
             .into_iter()
             .filter(|name| !(named(name) || without_home && *name == "HOME"))
-            .map(|name| json!({"name": name, "value": account.home}));
+            .map(|name| NewVariable {
+                name,
+                value: &account.home,
+            })
+            .collect();
         if self.env.is_none() {
-            changes.append(&["spec", list, index, "env"], false, missing.collect());
+            changes.append(&["spec", list, index, "env"], false, &missing);
         } else {
-            for variable in missing.rev() {
+            for variable in missing.iter().rev() {
                 changes.add(&["spec", list, index, "env", "0"], variable);
             }
         }
@@ -137,27 +166,29 @@ impl<'a> Given<'a> {
 fn give_volumes(policy: &VolumesPolicy, pod: &Workload, changes: &mut Changes) {
     let volumes = pod.spec().volumes.as_deref();
     let there = |name: &str| volumes.into_iter().flatten().any(|volume| volume.name == name);
-    let missing = policy
-        .mounts
-        .iter()
-        .filter(|mount| !there(&mount.name))
-        .map(|mount| {
-            let source = json!({"path": mount.path, "type": mount.kind});
-            json!({"name": mount.name, "hostPath": source})
-        });
-    changes.append(&["spec", "volumes"], volumes.is_some(), missing.collect());
+    let missing = policy.mounts.iter().filter(|mount| !there(&mount.name));
+    let missing: Vec<NewVolume<'_>> = missing
+        .map(|mount| NewVolume {
+            name: &mount.name,
+            host_path: NewHostPath {
+                path: &mount.path,
+                kind: &mount.kind,
+            },
+        })
+        .collect();
+    changes.append(&["spec", "volumes"], volumes.is_some(), &missing);
 }
 
 fn give_node_selector(policy: &VolumesPolicy, pod: &Workload, changes: &mut Changes) {
     let Some(selector) = &pod.spec().node_selector else {
         if !policy.node_selector.is_empty() {
-            changes.add(&["spec", "nodeSelector"], json!(policy.node_selector));
+            changes.add(&["spec", "nodeSelector"], &policy.node_selector);
         }
         return;
     };
     for (key, value) in &policy.node_selector {
         if !selector.contains_key(key) {
-            changes.add(&["spec", "nodeSelector", key], json!(value));
+            changes.add(&["spec", "nodeSelector", key], value);
         }
     }
 }

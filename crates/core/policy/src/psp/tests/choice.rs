@@ -72,7 +72,7 @@ fn judged(policies: &[&PodSecurityPolicy], phase: Phase, pod: &Value) -> (Option
     let workload = Workload::read("Pod", "other", pod).unwrap();
     let judgement = judge_pod(policies.to_vec(), SOMEBODY, &workload, phase);
     let mut changed = pod.clone();
-    judgement.complete(&mut changed);
+    judgement.completion().make_in(&mut changed);
     (judgement.policy().map(|policy| policy.name().to_owned()), changed)
 }
 

@@ -100,7 +100,7 @@ fn judged(policies: Vec<&PodSecurityPolicy>, phase: Phase, pod: &Value) -> (Opti
     let workload = Workload::read("Pod", "other", pod).unwrap();
     let judgement = judge_pod(policies, SOMEBODY, &workload, phase);
     let mut changed = pod.clone();
-    judgement.complete(&mut changed);
+    judgement.completion().make_in(&mut changed);
     let message = judgement.verdict().message();
     (
         judgement.policy().map(|policy| policy.name().to_owned()),

@@ -43,7 +43,7 @@ fn verdict_with(class: &ToolClass, spec: &Value) -> Verdict {
     let mut pod = json!({"metadata": {"name": "web"}, "spec": spec});
     let workload = Workload::read("Pod", "tool-alpha", &pod).unwrap();
     let judgement = judge_pod(vec![&policy], TOOL, &workload, Phase::Create);
-    judgement.complete(&mut pod);
+    judgement.completion().make_in(&mut pod);
     if judgement.verdict().is_allowed() {
         assert!(admit(&policy, Phase::Final, "Pod", &pod).is_allowed());
     }
@@ -443,7 +443,7 @@ proptest! {
         let policy = policy_of(&class());
         let workload = Workload::read("Pod", "tool-alpha", &pod).unwrap();
         let judgement = judge_pod(vec![&policy], TOOL, &workload, Phase::Create);
-        judgement.complete(&mut pod);
+        judgement.completion().make_in(&mut pod);
         prop_assert_eq!(judgement.verdict().is_allowed(), keeps_to_it, "{}", judgement.verdict().message());
         let context = &pod["spec"]["containers"][0]["securityContext"];
         let in_effect = |name: &str| match &context[name] {
