@@ -18,7 +18,7 @@ use crate::grants::Grants;
 use crate::guard::Guard;
 use crate::metrics::Metrics;
 use crate::pods::Known;
-use crate::review::{Request, Review};
+use crate::review::{Request, Review, document};
 
 /// All guards, under these policies, with the account of one tool.
 pub struct Guards {
@@ -66,7 +66,10 @@ impl Guards {
 
     /// Asks every guard about a body, and writes its answer; whether the body was a review.
     pub fn ask(&self, body: &[u8]) -> bool {
-        let Ok(review) = Review::read(body) else {
+        let Ok(document) = document(body) else {
+            return false;
+        };
+        let Ok(review) = Review::read(&document) else {
             return false;
         };
         if let Some(answer) = review.unanswerable() {
@@ -98,5 +101,5 @@ fn fits(answer: &Answer, request: &Request<'_>) -> bool {
         return true;
     };
     changes.is_empty()
-        || Value::deserialize(&request.object).is_ok_and(|mut object| changes.make_in(&mut object))
+        || Value::deserialize(request.object).is_ok_and(|mut object| changes.make_in(&mut object))
 }

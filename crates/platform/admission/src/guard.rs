@@ -137,7 +137,7 @@ fn judged(judge: Judge, policies: &Policies, namespace: &str, request: &Request<
     let question = Question {
         kind: kind_of(request),
         namespace,
-        object: &request.object,
+        object: request.object,
         pod_policies: None,
         writer: Writer {
             user: &request.user_info.username,
@@ -159,7 +159,7 @@ async fn give_volumes(
     namespace: &str,
     request: &Request<'_>,
 ) -> Answer {
-    let workload = match Workload::read(&request.kind.kind, namespace, &request.object) {
+    let workload = match Workload::read(&request.kind.kind, namespace, request.object) {
         Ok(workload) => workload,
         Err(error) => return unreadable(&request.kind.kind, &error),
     };
@@ -170,7 +170,7 @@ async fn give_volumes(
     let old = match (request.operation, request.sub_resource.as_deref()) {
         (Operation::Create, None | Some("")) => None,
         (Operation::Update, Some(EPHEMERAL_CONTAINERS)) => {
-            match Workload::read(&request.kind.kind, namespace, &request.old_object) {
+            match Workload::read(&request.kind.kind, namespace, request.old_object) {
                 Ok(old) => Some(old),
                 Err(error) => return unreadable(&request.kind.kind, &error),
             }

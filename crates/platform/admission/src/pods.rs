@@ -28,7 +28,7 @@ pub(crate) async fn validate(known: Known<'_>, namespace: &str, request: &Reques
     if request.keeps_template() {
         return Answer::unchanged();
     }
-    let workload = match Workload::read(&request.kind.kind, namespace, &request.object) {
+    let workload = match Workload::read(&request.kind.kind, namespace, request.object) {
         Ok(workload) => workload,
         Err(error) => return unreadable(&request.kind.kind, &error),
     };
@@ -46,7 +46,7 @@ pub(crate) async fn complete(known: Known<'_>, namespace: &str, request: &Reques
         _ => return Answer::unchanged(),
     };
     // Only what reads as a Pod is changed; anything else is refused in the words of what is wrong with it.
-    let mut pod = match Workload::read("Pod", namespace, &request.object) {
+    let mut pod = match Workload::read("Pod", namespace, request.object) {
         Ok(pod) => pod,
         Err(error) => return unreadable("Pod", &error),
     };

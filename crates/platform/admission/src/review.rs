@@ -1,9 +1,11 @@
 //! `AdmissionReview`s: what Kubernetes asks. How it is answered stands in `answer`.
 
+use std::borrow::Cow;
+
 use serde::Deserialize;
 
 use crate::answer::{Answer, Answered};
-use crate::json::{self, Fields, Json};
+use crate::json::{Document, Json};
 
 /// The API versions of reviews that are understood; the answer has the version of the question.
 const VERSIONS: [&str; 2] = ["admission.k8s.io/v1", "admission.k8s.io/v1beta1"];
@@ -12,15 +14,18 @@ const VERSIONS: [&str; 2] = ["admission.k8s.io/v1", "admission.k8s.io/v1beta1"];
 #[derive(Clone, Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Request<'a> {
-    pub(crate) uid: String,
-    pub(crate) kind: Gvk,
+    #[serde(borrow)]
+    pub(crate) uid: Cow<'a, str>,
+    #[serde(borrow)]
+    pub(crate) kind: Gvk<'a>,
     #[serde(default)]
     pub(crate) sub_resource: Option<String>,
     #[serde(default)]
     pub(crate) namespace: Option<String>,
     pub(crate) operation: Operation,
     #[serde(default)]
-    pub(crate) user_info: UserInfo,
+    #[serde(borrow)]
+    pub(crate) user_info: UserInfo<'a>,
     #[serde(skip)]
     pub(crate) object: Json<'a>,
     #[serde(skip)]
@@ -30,18 +35,22 @@ pub(crate) struct Request<'a> {
 /// Who asks the API.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(default)]
-pub(crate) struct UserInfo {
-    pub(crate) username: String,
+pub(crate) struct UserInfo<'a> {
+    #[serde(borrow)]
+    pub(crate) username: Cow<'a, str>,
     pub(crate) groups: Vec<String>,
 }
 
 /// Group, version and kind of the object.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(default)]
-pub(crate) struct Gvk {
-    pub(crate) group: String,
-    pub(crate) version: String,
-    pub(crate) kind: String,
+pub(crate) struct Gvk<'a> {
+    #[serde(borrow)]
+    pub(crate) group: Cow<'a, str>,
+    #[serde(borrow)]
+    pub(crate) version: Cow<'a, str>,
+    #[serde(borrow)]
+    pub(crate) kind: Cow<'a, str>,
 }
 
 /// What is about to happen to the object.
@@ -96,33 +105,36 @@ impl ReviewError {
 /// A question with what is needed to answer it.
 #[derive(Debug)]
 pub(crate) struct Review<'a> {
-    version: String,
+    version: Cow<'a, str>,
     /// A key that is there twice.
-    twice: Option<String>,
+    twice: Option<&'a str>,
     pub(crate) request: Request<'a>,
 }
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Wire<'a> {
-    #[serde(default)]
-    api_version: String,
-    #[serde(default)]
-    kind: String,
+    #[serde(default, borrow)]
+    api_version: Cow<'a, str>,
+    #[serde(default, borrow)]
+    kind: Cow<'a, str>,
+    #[serde(borrow)]
     request: Option<Request<'a>>,
 }
 
+/// Reads the body of a request, as far as it is JSON.
+pub(crate) fn document(body: &[u8]) -> Result<Document<'_>, ReviewError> {
+    if body.is_empty() {
+        return Err(ReviewError::Empty);
+    }
+    Ok(Document::read(body)?)
+}
+
 impl<'a> Review<'a> {
-    pub(crate) fn read(body: &'a [u8]) -> Result<Self, ReviewError> {
-        if body.is_empty() {
-            return Err(ReviewError::Empty);
-        }
-        let (mut review, twice) = json::read(body)?;
-        // Taken out before the rest is read, so that they are neither copied nor looked through.
-        let [object, old_object] =
-            ["object", "oldObject"].map(|field| review.take(&["request", field]).unwrap_or_default());
-        let wire = Wire::deserialize(&review)?;
-        if wire.kind != "AdmissionReview" || !VERSIONS.contains(&wire.api_version.as_str()) {
+    pub(crate) fn read(document: &'a Document<'_>) -> Result<Self, ReviewError> {
+        let review = document.value();
+        let wire = Wire::deserialize(review)?;
+        if wire.kind != "AdmissionReview" || !VERSIONS.contains(&wire.api_version.as_ref()) {
             let shown: String = format!("{} {}", wire.api_version, wire.kind)
                 .chars()
                 .take(100)
@@ -133,17 +145,18 @@ impl<'a> Review<'a> {
         if request.uid.is_empty() {
             return Err(ReviewError::NoUid);
         }
-        (request.object, request.old_object) = (object, old_object);
+        [request.object, request.old_object] =
+            ["object", "oldObject"].map(|field| review.at(&["request", field]).unwrap_or_default());
         Ok(Self {
             version: wire.api_version,
-            twice,
+            twice: document.twice(),
             request,
         })
     }
 
     /// What is answered where the question itself is not to be trusted.
     pub(crate) fn unanswerable(&self) -> Option<Answer> {
-        let key = self.twice.as_ref()?;
+        let key = self.twice?;
         Some(Answer::Deny(format!(
             "the key {key:?} is there twice in one object, and readers disagree which of them counts; leave one of them"
         )))
@@ -165,10 +178,13 @@ impl Request<'_> {
             return false;
         };
         self.operation == Operation::Update
-            && equal_but(new, old, &["metadata", "status"])
-            && match (new.find("metadata"), old.find("metadata")) {
-                (Some(Json::Object(new)), Some(Json::Object(old))) => equal_but(new, old, &HOUSEKEEPING),
-                (new, old) => new == old,
+            && new.clone().equal_but(old.clone(), &["metadata", "status"])
+            && match [new, old].map(|fields| fields.find("metadata")) {
+                [Some(new), Some(old)] => match (new.fields(), old.fields()) {
+                    (Some(new), Some(old)) => new.equal_but(old, &HOUSEKEEPING),
+                    _ => new == old,
+                },
+                [new, old] => new == old,
             }
     }
 
@@ -176,7 +192,7 @@ impl Request<'_> {
     pub(crate) fn keeps_template(&self) -> bool {
         self.operation == Operation::Update
             && self.kind.kind != "Pod"
-            && template(&self.object).is_some_and(|new| Some(new) == template(&self.old_object))
+            && template(self.object).is_some_and(|new| Some(new) == template(self.old_object))
     }
 }
 
@@ -187,7 +203,7 @@ const TEMPLATES: [&[&str]; 3] = [
     &["template"],
 ];
 
-fn template<'a, 'b>(object: &'b Json<'a>) -> Option<&'b Json<'a>> {
+fn template(object: Json<'_>) -> Option<Json<'_>> {
     TEMPLATES.iter().find_map(|place| object.at(place))
 }
 
@@ -202,17 +218,11 @@ const HOUSEKEEPING: [&str; 7] = [
     "resourceVersion",
 ];
 
-/// Whether two objects are the same, these fields apart.
-fn equal_but(new: &Fields<'_>, old: &Fields<'_>, apart: &[&str]) -> bool {
-    let counted = |(key, _): &(&str, &Json<'_>)| !apart.contains(key);
-    new.iter().filter(counted).eq(old.iter().filter(counted))
-}
-
 #[cfg(test)]
 mod tests {
     use serde_json::{Value, json};
 
-    use super::Review;
+    use super::{Review, ReviewError, document};
 
     fn review(request: &Value) -> Value {
         json!({"apiVersion": "admission.k8s.io/v1", "kind": "AdmissionReview", "request": request})
@@ -221,8 +231,16 @@ mod tests {
     fn update(old: &Value, new: &Value) -> bool {
         let request = json!({"uid": "u", "kind": {}, "operation": "UPDATE", "object": new, "oldObject": old});
         let review = review(&request).to_string();
-        let review = Review::read(review.as_bytes()).unwrap();
+        let document = document(review.as_bytes()).unwrap();
+        let review = Review::read(&document).unwrap();
         review.request.changes_bookkeeping_only()
+    }
+
+    fn refusal(body: &[u8]) -> ReviewError {
+        match document(body) {
+            Ok(document) => Review::read(&document).unwrap_err(),
+            Err(error) => error,
+        }
     }
 
     #[test]
@@ -256,10 +274,10 @@ mod tests {
             ),
             (&"[".repeat(100_000), "not an AdmissionReview in JSON"),
         ] {
-            let error = Review::read(body.as_bytes()).unwrap_err().to_string();
+            let error = refusal(body.as_bytes()).to_string();
             assert!(error.contains(sentence), "{error}");
         }
-        let error = Review::read(b"{\"kind\": \"\xff\"}").unwrap_err().to_string();
+        let error = refusal(b"{\"kind\": \"\xff\"}").to_string();
         assert!(
             error.contains("in JSON: invalid utf-8 sequence") && error.contains("index 10"),
             "{error}"

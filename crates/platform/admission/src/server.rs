@@ -24,7 +24,7 @@ use crate::grants::Grants;
 use crate::guard::Guard;
 use crate::metrics::{Metrics, Reviewed};
 use crate::pods::Known;
-use crate::review::Review;
+use crate::review::{Review, ReviewError, document};
 
 /// Connections at once: an API server keeps some dozens, and anybody who reaches the port can make one.
 const CONNECTIONS: usize = 1024;
@@ -88,16 +88,17 @@ async fn review(guard: Guard, State(shared): State<Arc<Shared>>, request: Reques
         Err(error) => return unreadable(&shared, error.status(), error.reason(), &error.to_string()),
     };
     let began = Instant::now();
-    let review = match Review::read(&held.bytes) {
+    let no_review = |error: ReviewError| {
+        let (status, reason) = (StatusCode::BAD_REQUEST, error.reason());
+        unreadable(&shared, status, reason, &error.to_string())
+    };
+    let document = match document(&held.bytes) {
+        Ok(document) => document,
+        Err(error) => return no_review(error),
+    };
+    let review = match Review::read(&document) {
         Ok(review) => review,
-        Err(error) => {
-            return unreadable(
-                &shared,
-                StatusCode::BAD_REQUEST,
-                error.reason(),
-                &error.to_string(),
-            );
-        }
+        Err(error) => return no_review(error),
     };
     let known = Known {
         accounts: &shared.accounts,
@@ -110,7 +111,7 @@ async fn review(guard: Guard, State(shared): State<Arc<Shared>>, request: Reques
     };
     if let Some(message) = answer.refusal() {
         let namespace = review.request.namespace.as_deref().unwrap_or_default();
-        tracing::info!(guard = guard.name(), namespace, uid = review.request.uid, %message, "refused");
+        tracing::info!(guard = guard.name(), namespace, uid = review.request.uid.as_ref(), %message, "refused");
     }
     let reviewed = Reviewed {
         guard: guard.name(),

@@ -1,41 +1,41 @@
-//! What is typed is read out of the tree, in the words of `serde_json` where it does not fit.
+//! What is typed is read out of the document, in the words of `serde_json` where it does not fit.
 
 use serde::Deserializer;
 use serde::de::value::{BorrowedStrDeserializer, MapDeserializer, SeqDeserializer};
 use serde::de::{IntoDeserializer, Visitor};
 use serde_json::Error;
 
-use super::Json;
+use super::{Fields, Json, Node};
 
-impl<'de> Deserializer<'de> for &'de Json<'_> {
+impl<'de> Deserializer<'de> for Json<'de> {
     type Error = Error;
 
     fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
-        match self {
-            Json::Null => visitor.visit_unit(),
-            Json::Bool(value) => visitor.visit_bool(*value),
-            Json::Number(value) => value.deserialize_any(visitor),
-            Json::Text(text) => visitor.visit_borrowed_str(text),
-            Json::List(items) => {
-                let mut items = SeqDeserializer::new(items.iter());
+        match self.0 {
+            [Node::Bool(value), ..] => visitor.visit_bool(*value),
+            [Node::Number(value), ..] => value.deserialize_any(visitor),
+            [Node::Text(text), ..] => visitor.visit_borrowed_str(text),
+            [Node::List(extent), nodes @ ..] => {
+                let mut items = SeqDeserializer::new(extent.of(nodes));
                 let value = visitor.visit_seq(&mut items)?;
                 items.end()?;
                 Ok(value)
             }
-            Json::Object(fields) => {
-                let fields = fields.iter().map(|(key, value)| (Key(key), value));
+            [Node::Object(extent), nodes @ ..] => {
+                let fields = Fields(extent.of(nodes)).map(|(key, value)| (Key(key), value));
                 let mut fields = MapDeserializer::new(fields);
                 let value = visitor.visit_map(&mut fields)?;
                 fields.end()?;
                 Ok(value)
             }
+            [Node::Null, ..] | [] => visitor.visit_unit(),
         }
     }
 
     fn deserialize_option<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
-        match self {
-            Json::Null => visitor.visit_none(),
-            value => visitor.visit_some(value),
+        match self.0 {
+            [Node::Null, ..] => visitor.visit_none(),
+            _ => visitor.visit_some(self),
         }
     }
 
@@ -54,22 +54,27 @@ impl<'de> Deserializer<'de> for &'de Json<'_> {
         variants: &'static [&'static str],
         visitor: V,
     ) -> Result<V::Value, Error> {
-        match self {
-            Json::Text(text) => {
+        match self.0 {
+            [Node::Text(text), ..] => {
                 let text: BorrowedStrDeserializer<'de, Error> = BorrowedStrDeserializer::new(text);
                 text.deserialize_enum(name, variants, visitor)
             }
-            other => other.deserialize_any(visitor),
+            _ => self.deserialize_any(visitor),
         }
+    }
+
+    /// What nobody asks for is not looked through.
+    fn deserialize_ignored_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
+        visitor.visit_unit()
     }
 
     serde::forward_to_deserialize_any! {
         bool i8 i16 i32 i64 i128 u8 u16 u32 u64 u128 f32 f64 char str string bytes byte_buf unit unit_struct seq tuple
-        tuple_struct map struct identifier ignored_any
+        tuple_struct map struct identifier
     }
 }
 
-impl<'de> IntoDeserializer<'de, Error> for &'de Json<'_> {
+impl<'de> IntoDeserializer<'de, Error> for Json<'de> {
     type Deserializer = Self;
 
     fn into_deserializer(self) -> Self {
