@@ -1,6 +1,7 @@
 //! `cargo xtask bench NAME`: measurements, as medians of several runs. Never a test.
 //!
-//! Builds the program as operators do (`--profile dist`), and the load generator (`bench/`), which does the rest.
+//! Builds the program as operators do (`--profile dist`), and the load generator (`bench/`), which does the rest. It is
+//! built alike, for it is also a peer that the program is compared with.
 
 use std::{ffi::OsString, path::PathBuf, process::Command};
 
@@ -10,9 +11,9 @@ use crate::{needs, process};
 
 pub(crate) fn run(words: &[OsString]) -> anyhow::Result<()> {
     let wants_help = words.is_empty() || words.iter().any(|word| word == "--help" || word == "-h");
-    process::run(process::cargo().args(["build", "--release", "--package", "toolforge-bench"]))?;
+    build("toolforge-bench")?;
     let target = target_folder()?;
-    let mut bench = Command::new(target.join("release/toolforge-bench"));
+    let mut bench = Command::new(target.join("dist/toolforge-bench"));
     bench.args(words);
     if !wants_help {
         if words.first().is_some_and(|name| name == "gateway") {
@@ -21,10 +22,14 @@ pub(crate) fn run(words: &[OsString]) -> anyhow::Result<()> {
         if words.first().is_some_and(|name| name == "status") {
             needs::install_programs(&needs::STATUS_PEERS)?;
         }
-        process::run(process::cargo().args(["build", "--profile", "dist", "--package", "toolforge"]))?;
+        build("toolforge")?;
         bench.arg("--program").arg(target.join("dist/toolforge"));
     }
     process::run(&mut bench)
+}
+
+fn build(package: &str) -> anyhow::Result<()> {
+    process::run(process::cargo().args(["build", "--profile", "dist", "--package", package]))
 }
 
 /// Where cargo puts what it builds.
