@@ -153,15 +153,20 @@ impl Machine<'_> {
         Ok(missing)
     }
 
+    /// Where the metrics will be: the gateway is told before they start.
+    pub(super) async fn metrics_listener(&self) -> anyhow::Result<TcpListener> {
+        let port = self.request.metrics_port.unwrap_or(0);
+        listener_for_this_run("--metrics-port", port).await
+    }
+
     /// What tools use, and what the cluster's objects are like.
     pub(super) async fn start_metrics(
         &self,
         parts: &mut Parts,
+        listener: TcpListener,
         admin: &Client,
-    ) -> anyhow::Result<SocketAddr> {
+    ) -> anyhow::Result<()> {
         let client = self.client(objects::METRICS_USER).await?;
-        let port = self.request.metrics_port.unwrap_or(0);
-        let listener = listener_for_this_run("--metrics-port", port).await?;
         let address = listener.local_addr()?;
         let service = format!(
             "{}.{}.svc",
@@ -178,8 +183,7 @@ impl Machine<'_> {
         parts.start("metrics", Stop::First, |stop| {
             toolforge_metrics::run(client, config, stop)
         });
-        objects::apply(admin, &objects::metrics(address, self.cluster.certificate_pem())).await?;
-        Ok(address)
+        objects::apply(admin, &objects::metrics(address, self.cluster.certificate_pem())).await
     }
 
     /// The pages that answer for what is not there.

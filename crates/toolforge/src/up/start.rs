@@ -150,15 +150,16 @@ async fn start(parts: &mut Parts, request: &Request) -> anyhow::Result<Network> 
     machine.start_webhooks(parts, listeners.admission, &admin).await?;
     let board_ingress = objects::k8s_status_ingress(&public.domain, &public.policy.ingress_class);
     objects::apply(&admin, &[board_ingress]).await?;
-    progress.step("starting controllers, node and metrics");
+    progress.step("starting controllers and node");
     machine.start_controllers(parts, &api, doors.controllers);
     let missing = machine.start_node(parts, listeners.node).await?;
-    let metrics = machine.start_metrics(parts, &admin).await?;
+    let metrics = machine.metrics_listener().await?;
+    let metrics_address = metrics.local_addr()?;
     let accounts = machine.inner_listener().await?;
     let mut inner = vec![
         status.local_addr()?,
         board.local_addr()?,
-        metrics,
+        metrics_address,
         accounts.local_addr()?,
     ];
     inner.extend(door_addresses.map(|(_, address)| address));
@@ -166,7 +167,7 @@ async fn start(parts: &mut Parts, request: &Request) -> anyhow::Result<Network> 
         Target::secure("apiserver", api_address),
         Target::secure("nodes", node_address),
         Target::secure("cadvisor", node_address).at("/metrics/cadvisor"),
-        Target::secure("metrics", metrics),
+        Target::secure("metrics", metrics_address),
         Target::secure("admission", guards_address),
         Target::plain("gateway", status.local_addr()?),
         Target::plain("accounts", accounts.local_addr()?),
@@ -177,13 +178,15 @@ async fn start(parts: &mut Parts, request: &Request) -> anyhow::Result<Network> 
     machine
         .start_pages(parts, listeners.fourohfour, doors.pages)
         .await?;
-    machine
-        .start_board(parts, (board, doors.board), status.local_addr()?)
-        .await?;
+    let gateway = status.local_addr()?;
     machine
         .start_gateway(parts, listeners.https, listeners.http, (status, &inner))
         .await?;
     let summary = machine.start_accounts(parts, accounts, &progress).await?;
+    // These read every object and nobody waits for them: before, they would take the processor from those above.
+    progress.step("starting metrics and status pages");
+    machine.start_metrics(parts, metrics, &admin).await?;
+    machine.start_board(parts, (board, doors.board), gateway).await?;
     progress.done();
     report::ready(&report::Running {
         layout,
