@@ -1,23 +1,24 @@
 //! `toolforge gateway routes` and `toolforge gateway explain URL`: the table of a gateway, as it keeps it on disk.
 //!
 //! The file follows the gateway within a second, and needs neither the API nor the gateway to be read: it answers as well
-//! when one of them is what is broken. The gateway itself starts in `serve`.
+//! when one of them is what is broken. `explain` asks the gateway itself first, where it can. The gateway starts in `serve`.
 
+mod explain;
 mod registrations;
 mod serve;
 mod succession;
 
 use std::{
     fs, io,
+    net::SocketAddr,
     path::{Path, PathBuf},
     process::ExitCode,
 };
 
 use anyhow::{Context as _, bail};
 use clap::{Args, Subcommand};
-use http::Uri;
 use serde_json::json;
-use toolforge_routing::{Chosen, EndpointState, Explanation, Outcome, Route, RouteTable, Snapshot};
+use toolforge_routing::{AppProtocol, Chosen, Route, RouteTable, Snapshot};
 
 use crate::{
     cli::{DataArgs, ListFormat},
@@ -26,9 +27,6 @@ use crate::{
 
 pub(crate) use registrations::RegistrationArgs;
 pub(crate) use serve::serve;
-
-/// The request that was asked about is not served.
-const NOT_SERVED: u8 = 3;
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum GatewayCommand {
@@ -40,6 +38,9 @@ pub(crate) enum GatewayCommand {
         /// Only routes without an endpoint that takes requests
         #[arg(long)]
         failing: bool,
+        /// Instead of routes the Ingresses that are not served, or not wholly, and why
+        #[arg(long, conflicts_with_all = ["host", "failing"])]
+        not_served: bool,
         /// How to print
         #[arg(short, long, value_enum, default_value_t = ListFormat::Table)]
         output: ListFormat,
@@ -58,6 +59,9 @@ pub(crate) enum GatewayCommand {
     Explain {
         /// The URL, or a host with or without a path
         url: String,
+        /// Ask the gateway with this status address [default: where the gateway says that it has it, beside its table]
+        #[arg(long, value_name = "ADDRESS:PORT")]
+        status: Option<SocketAddr>,
         /// How to print
         #[arg(short, long, value_enum, default_value_t = ListFormat::Table)]
         output: ListFormat,
@@ -79,10 +83,20 @@ pub(crate) struct TableArgs {
 pub(crate) fn run(command: &GatewayCommand) -> anyhow::Result<ExitCode> {
     match command {
         GatewayCommand::Routes {
+            not_served: true,
+            output,
+            table,
+            ..
+        } => {
+            print_not_served(&read(table)?, *output)?;
+            Ok(ExitCode::SUCCESS)
+        }
+        GatewayCommand::Routes {
             host,
             failing,
             output,
             table,
+            ..
         } => {
             let routes = read(table)?.routes();
             let wanted = |route: &&Route| {
@@ -101,30 +115,30 @@ pub(crate) fn run(command: &GatewayCommand) -> anyhow::Result<ExitCode> {
             registrations::list(which, *output)?;
             Ok(ExitCode::SUCCESS)
         }
-        GatewayCommand::Explain { url, output, table } => {
-            let address = Address::read(url)?;
-            let explained = read(table)?.explain(&address.authority, &address.path);
-            match output {
-                ListFormat::Json => print_json(&explained)?,
-                ListFormat::Table => print_explanation(&address, &explained),
-            }
-            Ok(match explained.outcome {
-                Outcome::Served | Outcome::Redirected | Outcome::Moved => ExitCode::SUCCESS,
-                Outcome::NoEndpoints | Outcome::NotFound => ExitCode::from(NOT_SERVED),
-            })
-        }
+        GatewayCommand::Explain {
+            url,
+            status,
+            output,
+            table,
+        } => explain::run(url, *status, *output, table),
     }
 }
 
 fn read(arguments: &TableArgs) -> anyhow::Result<RouteTable> {
-    let path = match &arguments.table {
-        Some(path) => path.clone(),
-        None => Layout::settle(arguments.data.data.as_deref())?.table(),
-    };
+    let path = arguments.path()?;
     let snapshot = read_snapshot(&path)?;
     snapshot
         .into_kept_table()
         .with_context(|| format!("{} cannot be used", path.display()))
+}
+
+impl TableArgs {
+    fn path(&self) -> anyhow::Result<PathBuf> {
+        Ok(match &self.table {
+            Some(path) => path.clone(),
+            None => Layout::settle(self.data.data.as_deref())?.table(),
+        })
+    }
 }
 
 fn read_snapshot(path: &Path) -> anyhow::Result<Snapshot> {
@@ -136,39 +150,6 @@ fn read_snapshot(path: &Path) -> anyhow::Result<Snapshot> {
         text => text.with_context(|| format!("{} cannot be read", path.display()))?,
     };
     serde_json::from_slice(&text).with_context(|| format!("{} is not the table of a gateway", path.display()))
-}
-
-/// What a URL asks a gateway for.
-#[derive(Debug, PartialEq, Eq)]
-struct Address {
-    authority: String,
-    path: String,
-    is_plain: bool,
-}
-
-impl Address {
-    fn read(text: &str) -> anyhow::Result<Self> {
-        let whole = if text.contains("://") {
-            text.to_owned()
-        } else {
-            format!("https://{text}")
-        };
-        let uri: Uri = whole
-            .split('#')
-            .next()
-            .unwrap_or_default()
-            .parse()
-            .with_context(|| format!("{text} is no URL; one looks like https://TOOL.DOMAIN/PATH"))?;
-        let scheme = uri.scheme_str().unwrap_or_default();
-        if !matches!(scheme, "http" | "https") {
-            bail!("{text}: a gateway serves https and http, not {scheme}");
-        }
-        Ok(Self {
-            authority: uri.authority().map(ToString::to_string).unwrap_or_default(),
-            path: uri.path().to_owned(),
-            is_plain: scheme == "http",
-        })
-    }
 }
 
 fn as_json(route: &Route) -> serde_json::Value {
@@ -201,12 +182,32 @@ fn print_routes(routes: &[&Route]) {
             },
             match chosen.registration {
                 Some(registration) => registration,
+                None if route.backend.protocol == AppProtocol::H2c => {
+                    format!("{}:{} (h2c)", chosen.service, chosen.port)
+                }
                 None => format!("{}:{}", chosen.service, chosen.port),
             },
             route.backend.endpoints.len().to_string(),
         ]);
     }
     print_columns(&rows);
+}
+
+fn print_not_served(table: &RouteTable, output: ListFormat) -> anyhow::Result<()> {
+    let not_served = table.not_served();
+    if output == ListFormat::Json {
+        let as_json = not_served.iter().map(|(key, reason)| {
+            json!({"namespace": key.namespace, "ingress": key.name, "reason": reason.word, "message": reason.text})
+        });
+        return print_json(&as_json.collect::<Vec<_>>());
+    }
+    let mut rows = vec![["NAMESPACE", "INGRESS", "REASON", "MESSAGE"].map(str::to_owned)];
+    rows.extend(not_served.into_iter().map(|(key, reason)| {
+        let (namespace, name) = (key.namespace.to_string(), key.name.to_string());
+        [namespace, name, reason.word.to_owned(), reason.text]
+    }));
+    print_columns(&rows);
+    Ok(())
 }
 
 fn print_columns<const N: usize>(rows: &[[String; N]]) {
@@ -219,91 +220,5 @@ fn print_columns<const N: usize>(rows: &[[String; N]]) {
             .zip(&widths)
             .map(|(cell, width)| format!("{cell:width$}"));
         anstream::println!("{}", cells.collect::<Vec<_>>().join("  ").trim_end());
-    }
-}
-
-fn print_explanation(address: &Address, explained: &Explanation) {
-    let host = explained.host.as_deref().unwrap_or_default();
-    anstream::println!("https://{host}{}", explained.path);
-    anstream::println!("{}", outcome_sentence(explained.outcome));
-    for sentence in &explained.because {
-        anstream::println!("  {sentence}");
-    }
-    if address.is_plain {
-        anstream::println!(
-            "  Over plain HTTP the gateway redirects to HTTPS first, for hosts of its domains."
-        );
-    }
-    if !explained.endpoints.is_empty() {
-        anstream::println!("\nEndpoints:");
-        let rows: Vec<[String; 2]> = explained
-            .endpoints
-            .iter()
-            .map(|endpoint| [format!("  {}", endpoint.address), state(endpoint).to_owned()])
-            .collect();
-        print_columns(&rows);
-    }
-    if !explained.others.is_empty() {
-        anstream::println!("\nOther Ingresses that name this host:");
-        for other in &explained.others {
-            anstream::println!("  {}/{}: {}", other.namespace, other.ingress, other.why);
-        }
-    }
-}
-
-fn outcome_sentence(outcome: Outcome) -> &'static str {
-    match outcome {
-        Outcome::Served => "is served.",
-        Outcome::Redirected => "is led elsewhere.",
-        Outcome::NoEndpoints => "is answered with 503, because nothing takes the request.",
-        Outcome::NotFound => "is answered with 404, because nothing claims it.",
-        Outcome::Moved => "is answered with 307, to the tool's own host.",
-    }
-}
-
-fn state(endpoint: &EndpointState) -> &'static str {
-    match (endpoint.used, endpoint.terminating, endpoint.ready) {
-        (true, true, _) => "takes requests, though it is being stopped, because no other does",
-        (true, false, _) => "takes requests",
-        (false, true, _) => "is being stopped",
-        (false, false, true) => "is ready",
-        (false, false, false) => "is not ready",
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::Address;
-
-    #[test]
-    fn url_is_read_with_and_without_scheme() {
-        for (text, authority, path, is_plain) in [
-            ("https://a.example.org/x?y#z", "a.example.org", "/x", false),
-            ("http://a.example.org:8080", "a.example.org:8080", "/", true),
-            ("a.example.org/deep/er", "a.example.org", "/deep/er", false),
-            ("a.example.org:8443", "a.example.org:8443", "/", false),
-        ] {
-            let expected = Address {
-                authority: authority.into(),
-                path: path.into(),
-                is_plain,
-            };
-            assert_eq!(Address::read(text).unwrap(), expected, "{text}");
-        }
-    }
-
-    #[test]
-    fn what_is_no_url_is_refused_with_the_way_out() {
-        let error = Address::read("https://a b/").unwrap_err();
-        assert!(
-            format!("{error}").contains("one looks like https://TOOL.DOMAIN/PATH"),
-            "{error}"
-        );
-        assert!(
-            Address::read("ftp://a.example.org/")
-                .unwrap_err()
-                .to_string()
-                .contains("not ftp")
-        );
     }
 }

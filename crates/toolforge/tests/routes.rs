@@ -4,7 +4,7 @@ use std::net::Ipv4Addr;
 
 use reqwest::StatusCode;
 use toolforge_pki::Authority;
-use toolforge_testkit::{Outcome, Scratch, Visitor, eventually};
+use toolforge_testkit::{Outcome, Scratch, Visitor, eventually, free_port};
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_toolforge");
 
@@ -47,15 +47,17 @@ fn a_url_is_explained_from_host_to_endpoint() {
 
     let routes = ask(&scratch, &["routes"]).ok();
     assert!(routes.starts_with("HOST"), "{routes}");
-    let json = ask(&scratch, &["routes", "-o", "json"]).ok();
-    let routes: serde_json::Value = serde_json::from_str(&json).unwrap();
-    let hello = routes
-        .as_array()
-        .unwrap()
-        .iter()
-        .find(|route| route["namespace"] == "tool-hello")
-        .unwrap_or_else(|| panic!("no route of hello in {json}"));
-    assert_eq!(hello["endpoints"].as_array().unwrap().len(), 1, "{hello}");
+    // The gateway has answered for itself; its file follows.
+    eventually("the route with its endpoint in the file", || {
+        let json = ask(&scratch, &["routes", "-o", "json"]).ok();
+        let routes: serde_json::Value = serde_json::from_str(&json).unwrap();
+        let mut routes = routes.as_array().unwrap().iter();
+        let hello = routes.find(|route| route["namespace"] == "tool-hello");
+        match hello.and_then(|hello| hello["endpoints"].as_array()) {
+            Some(endpoints) if endpoints.len() == 1 => Ok(()),
+            _ => Err(json),
+        }
+    });
     assert!(
         ask(&scratch, &["routes", "--failing", "--host", "nobody.example.org"])
             .ok()
@@ -67,6 +69,109 @@ fn a_url_is_explained_from_host_to_endpoint() {
     assert_eq!(ask(&scratch, &["explain", &format!("{url}deep?er")]).code, 0);
     let refused = ask(&scratch, &["explain", "ftp://hello/"]).refused();
     assert!(refused.contains("serves https and http, not ftp"), "{refused}");
+}
+
+/// What the gateway alone knows, and what Events say, of objects that a tool made itself.
+#[test]
+fn the_running_gateway_says_what_it_knows_of_endpoints_and_ingresses() {
+    let (scratch, status_port) = (Scratch::new(PROGRAM), free_port().to_string());
+    let platform = scratch.start(&["--gateway-status-port", &status_port]);
+    scratch.as_tool("hello", &["webservice", "static", "start"]).ok();
+    let (visitor, url) = (scratch.visitor(&["hello"]), scratch.url("hello"));
+    let explained = |word: &str| {
+        eventually(word, || {
+            let explained = ask(&scratch, &["explain", &url]);
+            let has_word = explained.stdout.contains(word);
+            if has_word {
+                Ok(explained)
+            } else {
+                Err(explained.stdout)
+            }
+        })
+    };
+    let served = explained("takes requests");
+    let share =
+        "The tool has 0 of 1000 requests under way, 0 of 100 that wait, and 0 of 5000 upgraded connections.";
+    assert!(served.stdout.contains(share), "{served:?}");
+    assert_eq!(served.stderr, "");
+
+    // A younger Ingress for the same path, and a port where nobody listens, over HTTP/2.
+    let objects = r#"{"apiVersion": "v1", "kind": "List", "items": [
+            {"apiVersion": "networking.k8s.io/v1", "kind": "Ingress", "metadata": {"name": "younger"}, "spec": {"ingressClassName": "toolforge", "rules": [
+                {"host": "hello.toolforge.localhost", "http": {"paths": [{"path": "/", "pathType": "Prefix",
+                    "backend": {"service": {"name": "hello", "port": {"number": 80}}}}]}}]}},
+            {"apiVersion": "networking.k8s.io/v1", "kind": "Ingress", "metadata": {"name": "deaf"}, "spec": {"ingressClassName": "toolforge", "rules": [
+                {"host": "hello.toolforge.localhost", "http": {"paths": [{"path": "/deaf", "pathType": "Prefix",
+                    "backend": {"service": {"name": "hello", "port": {"number": 80}}}}]}}]}}]}"#;
+    let port = r#"[{"op": "add", "path": "/spec/ports/-", "value": {"name": "deaf", "port": 80, "appProtocol": "kubernetes.io/h2c"}}]"#;
+    let patch = [
+        "patch",
+        "service",
+        "hello",
+        "-n",
+        "tool-hello",
+        "--type=json",
+        "-p",
+        port,
+    ];
+    scratch.kubectl(&patch).ok();
+    let file = scratch.path().join("objects.json");
+    std::fs::write(&file, objects).unwrap();
+    let file = file.to_string_lossy();
+    scratch.kubectl(&["apply", "-n", "tool-hello", "-f", &file]).ok();
+    let said = explained("NotServed: Not served, since older Ingresses have all of its paths").stdout;
+    assert!(
+        said.contains("hello.toolforge.localhost/ is that of hello-subdomain"),
+        "{said}"
+    );
+    // The gateway has answered for itself; its file follows.
+    let listed = |arguments: &[&str], words: [&str; 2]| {
+        eventually("the list out of the file", || {
+            let listed = ask(&scratch, arguments).ok();
+            let has_words = words.iter().all(|word| listed.contains(word));
+            if has_words { Ok(()) } else { Err(listed) }
+        });
+    };
+    listed(&["routes", "--not-served"], ["younger", "NotServed"]);
+    let deaf = format!("{url}deaf");
+    eventually("the gateway that passes the endpoint over", || {
+        // Whoever visits finds that nobody listens there.
+        let _ = visitor.get(&deaf);
+        let explained = ask(&scratch, &["explain", &deaf]);
+        let said = explained.stdout;
+        if said.contains("is passed over")
+            && said.contains("it takes no connection")
+            && said.contains("(h2c)")
+        {
+            Ok(())
+        } else {
+            Err(said)
+        }
+    });
+    let json = ask(&scratch, &["explain", &deaf, "-o", "json"]).ok();
+    let json: serde_json::Value = serde_json::from_str(&json).unwrap();
+    assert_eq!(
+        (&json["route"]["protocol"], &json["now"]["gateway"]),
+        (&"h2c".into(), &"ready".into())
+    );
+    listed(&["routes"], ["hello:80 (h2c)", "/deaf"]);
+
+    // Without the gateway its table answers, and says that it is the table.
+    assert_eq!(platform.stop(), 0);
+    let alone = ask(&scratch, &["explain", &url]);
+    assert!(
+        alone.code == 0 && alone.stdout.contains("is served."),
+        "{alone:?}"
+    );
+    assert!(
+        alone.stderr.contains("it cannot be asked at 127.0.0.1:"),
+        "{alone:?}"
+    );
+    let asked = ask(&scratch, &["explain", &url, "--status", "127.0.0.1:1"]).refused();
+    assert!(
+        asked.contains("--status: the gateway at 127.0.0.1:1 cannot be asked"),
+        "{asked}"
+    );
 }
 
 #[test]

@@ -5,16 +5,16 @@
 
 use std::{collections::BTreeMap, net::SocketAddr};
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::{
-    Backend, Decision, Ingress, IngressClass, PathKind, Route, RouteTable,
+    AppProtocol, Backend, Decision, Ingress, IngressClass, ObjectKey, PathKind, Reason, Route, RouteTable,
     hosts::{Pattern, host_name},
-    namespace::{Entry, NamespaceState, is_served},
+    namespace::{Entry, NamespaceState, is_ours},
 };
 
 /// Where a request goes and why.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Explanation {
     /// The host that the request names, in normal form; `None` when it names none.
@@ -34,7 +34,7 @@ pub struct Explanation {
 }
 
 /// What becomes of a request.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub enum Outcome {
     /// An endpoint gets it.
@@ -50,7 +50,7 @@ pub enum Outcome {
 }
 
 /// A route as the Ingress has it.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Chosen {
     /// The host of the rule; empty where it names none.
@@ -70,10 +70,12 @@ pub struct Chosen {
     pub service: String,
     /// The Service's port.
     pub port: String,
+    /// What is spoken there: `http/1.1`, or `h2c` for HTTP/2 without TLS.
+    pub protocol: String,
 }
 
 /// One endpoint.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct EndpointState {
     /// Address and port.
@@ -87,7 +89,7 @@ pub struct EndpointState {
 }
 
 /// An Ingress that names the host and does not get the request.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Other {
     /// The namespace.
@@ -141,6 +143,10 @@ impl RouteTable {
         if let Some(route) = &explanation.route {
             because.push(route_sentence(route, entry.claim.is_fallback));
         }
+        let key = ObjectKey::new(backend.namespace.clone(), backend.ingress.clone());
+        if let Some(reason) = self.reception(&key).and_then(|reception| reception.reason()) {
+            because.push(in_one(&reason));
+        }
         if let Some(extras) = &backend.extras {
             let asked: Vec<String> = extras.asked.obeyed().collect();
             because.push(format!("Its annotations ask for {}.", asked.join(", ")));
@@ -149,6 +155,9 @@ impl RouteTable {
         let state = self.namespace(&backend.namespace).unwrap_or(&nothing);
         explanation.endpoints = endpoints(state, &backend.service, &backend.port, &backend.endpoints);
         because.push(behind_sentence(state, entry, &explanation.endpoints));
+        if backend.protocol == AppProtocol::H2c {
+            because.push("They are asked over HTTP/2 without TLS (h2c).".to_owned());
+        }
     }
 
     fn explain_nothing(&self, explanation: &mut Explanation) {
@@ -200,11 +209,12 @@ impl RouteTable {
     }
 
     fn why_not(&self, ingress: &Ingress, route: Option<&Chosen>) -> String {
-        if let Some(reason) = &ingress.refused {
-            return format!("it is refused: {reason}");
-        }
-        if !is_served(ingress, self.settings(), self.classes()) {
+        if !is_ours(ingress, self.settings(), self.classes()) {
             return class_sentence(ingress, &self.settings().ingress_class, self.classes());
+        }
+        let reception = self.reception(&ingress.key);
+        if let Some(reason) = reception.and_then(|reception| reception.reason()) {
+            return in_one(&reason);
         }
         match route {
             Some(route) if route.registration.is_some() => {
@@ -216,6 +226,11 @@ impl RouteTable {
             None => "none of its paths covers this one".to_owned(),
         }
     }
+}
+
+/// As an Event says it.
+fn in_one(reason: &Reason) -> String {
+    format!("{}: {}", reason.word, reason.text)
 }
 
 fn chosen(pattern: &Pattern, entry: &Entry) -> Chosen {
@@ -247,6 +262,10 @@ impl From<&Route> for Chosen {
             registration: Some(route.backend.registration.to_string()).filter(|name| !name.is_empty()),
             service: route.backend.service.to_string(),
             port: route.backend.port.to_string(),
+            protocol: match route.backend.protocol {
+                AppProtocol::Http1 => "http/1.1".to_owned(),
+                AppProtocol::H2c => "h2c".to_owned(),
+            },
         }
     }
 }

@@ -14,6 +14,7 @@ mod inputs;
 mod kubernetes;
 mod namespace;
 mod path;
+mod reason;
 mod reception;
 mod registered;
 mod shared_map;
@@ -30,6 +31,7 @@ pub use inputs::{
     Path, PathKind, PortRef, Rule, Service, ServicePort, ServiceRef, Settings, SlicePort, Target,
 };
 pub use kubernetes::Unreadable;
+pub use reason::Reason;
 pub use reception::{Lost, Reception};
 pub use registered::{PatternError, Registered, RegisteredRoute, check_pattern};
 pub use snapshot::{Snapshot, SnapshotError};

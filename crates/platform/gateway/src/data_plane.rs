@@ -33,7 +33,7 @@ use crate::{
     limits::REQUEST_BODY_LIMIT_BYTES,
     names::X_FORWARDED_PROTO,
     page::{default_file, health, own_page, refusal},
-    pool::Pool,
+    pool::{Pool, Pools},
     rate::Buckets,
     redirect::redirect,
     request_body::VisitorBody,
@@ -112,6 +112,7 @@ pub struct Shared {
     pub rules: Arc<ArcSwap<Rules>>,
     pub(crate) access_log: Arc<ArcSwapOption<AccessLog>>,
     pub(crate) rooms: Rooms,
+    pub(crate) pools: Pools,
     /// The buckets of all tools that limit how often an address may ask; made when the first of them does.
     pub(crate) buckets: Arc<OnceLock<Buckets>>,
 }
@@ -124,6 +125,7 @@ impl Shared {
             rules: Arc::default(),
             access_log: Arc::default(),
             rooms: Rooms::default(),
+            pools: Pools::default(),
             buckets: Arc::default(),
         }
     }
@@ -171,6 +173,7 @@ impl DataPlane {
         };
         let (pool, turn) = (Pool::new(), AtomicUsize::new(0));
         let rooms = OwnRooms::new(shared.rooms.clone());
+        shared.pools.add(&pool);
         Arc::new(Self {
             settings,
             fixed,

@@ -52,7 +52,7 @@ pub use data_plane::{DataPlane, DataPlaneSettings, Shared};
 pub use drain::Drain;
 pub use rules::Rules;
 pub use run::{GatewayError, run};
-pub use seen::{FAMILIES, access_log::LogFormat};
+pub use seen::{Explained, FAMILIES, Now, PassedOver, Share, access_log::LogFormat, status_address};
 pub use settings::{
     AccessLogSettings, CertificatesSettings, GatewaySettings, GatewaySettingsError, LegacyRedirectSettings,
     MaintenanceSettings, OwnLimitsSettings, PassingOverSettings, ProxyProtocolSettings, RateLimitSettings,

@@ -37,6 +37,24 @@ struct Idle {
     since: Instant,
 }
 
+/// The pools of all threads, for whoever asks how endpoints are doing.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Pools(Arc<Mutex<Vec<Weak<Pool>>>>);
+
+impl Pools {
+    /// One more; it is forgotten with its thread.
+    pub(crate) fn add(&self, pool: &Arc<Pool>) {
+        let mut pools = self.0.lock();
+        pools.retain(|pool| pool.strong_count() > 0);
+        pools.push(Arc::downgrade(pool));
+    }
+
+    /// Those that there are.
+    pub(crate) fn all(&self) -> Vec<Arc<Pool>> {
+        self.0.lock().iter().filter_map(Weak::upgrade).collect()
+    }
+}
+
 impl Pool {
     /// A pool, and the task that drops connections which nobody used for long. It ends with the pool.
     pub(crate) fn new() -> Arc<Self> {

@@ -91,6 +91,14 @@ pub(crate) struct OwnRooms {
     own: Mutex<HashMap<Box<str>, Arc<Room>>>,
 }
 
+/// How full a room is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Filled {
+    pub(crate) requests: usize,
+    pub(crate) upgraded: usize,
+    pub(crate) waiting: usize,
+}
+
 #[derive(Debug)]
 struct Room {
     size: RoomSize,
@@ -109,6 +117,12 @@ impl Drop for Waiting<'_> {
 }
 
 impl Rooms {
+    /// How full the room of this namespace is; empty where nobody has come yet.
+    pub(crate) fn filled(&self, namespace: &str) -> Filled {
+        let rooms = self.0.lock();
+        rooms.get(namespace).map(|room| room.filled()).unwrap_or_default()
+    }
+
     fn room(&self, namespace: &str, size: RoomSize) -> Arc<Room> {
         let mut rooms = self.0.lock();
         if let Some(room) = rooms.get(namespace).filter(|room| room.size == size) {
@@ -180,6 +194,20 @@ impl Room {
         }
     }
 
+    fn filled(&self) -> Filled {
+        Filled {
+            requests: self
+                .size
+                .requests
+                .saturating_sub(self.requests.available_permits()),
+            upgraded: self
+                .size
+                .upgraded
+                .saturating_sub(self.upgraded.available_permits()),
+            waiting: self.waiting.load(Ordering::Relaxed),
+        }
+    }
+
     fn enter(&self) -> Result<Place, Full> {
         place(&self.requests)
     }
@@ -224,7 +252,9 @@ mod tests {
         let first = one.enter("tool-a", SIZE).unwrap();
         let _second = other.enter("tool-a", SIZE).unwrap();
         assert_eq!(one.enter("tool-a", SIZE).unwrap_err(), Full);
+        assert_eq!(one.all.filled("tool-a").requests, 2);
         one.enter("tool-b", SIZE).unwrap();
+        assert_eq!(one.all.filled("tool-b"), one.all.filled("nobody"), "it has left");
         // One waits, and another does not.
         let waits = one.wait("tool-a", SIZE);
         let turned_away = async {

@@ -16,7 +16,7 @@ use crate::{
     doors::{Indoors, Listeners, Serving, tallies},
     limits::API_PATIENCE,
     outside::{Outside, Routed, changes},
-    seen::{Seen, health::Health},
+    seen::{Seen, health::Health, whereabouts},
 };
 
 /// Why a gateway could not start.
@@ -63,6 +63,7 @@ pub async fn run(
     let health = Arc::new(Health::default());
     let outside = Outside::open(&mut config, &certificates)?;
     let shared = Shared::new(last_table(&config, &health, outside.routed()));
+    note_status(&config);
     let (tallies, succession) = (tallies(config.workers), mem::take(&mut config.succession));
     let listeners = Listeners::new(config.http.take(), config.https).map_err(GatewayError::Threads)?;
     let mut behind = Behind::new(shutdown.clone());
@@ -114,6 +115,15 @@ pub async fn run(
     let served = listeners.serve(indoors, tallies, shutdown).await;
     behind.end().await;
     served.map_err(GatewayError::Threads)
+}
+
+/// Notes where figures are shown, for `toolforge gateway explain`; nothing else depends on it.
+fn note_status(config: &Config) {
+    let status = config.status.as_ref();
+    let address = status.and_then(|listener| listener.local_addr().ok());
+    if let Err(error) = whereabouts::write(&config.last_table, address) {
+        tracing::warn!(%error, "the status address could not be noted beside the table");
+    }
 }
 
 /// The table of an earlier run where there is one, and otherwise an empty one; with what is registered by now.

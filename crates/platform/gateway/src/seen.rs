@@ -4,6 +4,7 @@
 //! the tallies up. Nothing here decides what a visitor gets.
 
 pub(crate) mod access_log;
+pub(crate) mod explained;
 mod families;
 pub(crate) mod health;
 mod metrics;
@@ -11,6 +12,9 @@ mod overview;
 mod pages;
 pub(crate) mod record;
 pub(crate) mod tally;
+pub(crate) mod whereabouts;
 
+pub use explained::{Explained, Now, PassedOver, Share};
 pub use families::FAMILIES;
 pub(crate) use pages::{Seen, serve};
+pub use whereabouts::status_address;

@@ -64,6 +64,15 @@ enum State {
     Tried(Instant),
 }
 
+/// How an endpoint is passed over.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct PassedOver {
+    /// What it did last.
+    pub(crate) fault: Fault,
+    /// For how long yet.
+    pub(crate) left: Duration,
+}
+
 /// In which order the endpoints of a backend are asked.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Order {
@@ -157,6 +166,23 @@ impl Standings {
         is_out
     }
 
+    /// How this endpoint is passed over now, if it is.
+    pub(crate) fn passed_over(&self, endpoint: SocketAddr) -> Option<PassedOver> {
+        self.passed_over_at(endpoint, Instant::now())
+    }
+
+    fn passed_over_at(&self, endpoint: SocketAddr, now: Instant) -> Option<PassedOver> {
+        let standing = *self.known.lock().get(&endpoint)?;
+        let (State::Out(until) | State::Tried(until)) = standing.state else {
+            return None;
+        };
+        let left = until.saturating_duration_since(now);
+        (!left.is_zero()).then_some(PassedOver {
+            fault: standing.last,
+            left,
+        })
+    }
+
     /// Forgets those that have not failed for long.
     pub(crate) fn forget(&self) {
         let (mut known, now) = (self.known.lock(), Instant::now());
@@ -212,7 +238,7 @@ mod tests {
         time::{Duration, Instant},
     };
 
-    use super::{Fault, Order, PassRule, Standings};
+    use super::{Fault, Order, PassRule, PassedOver, Standings};
     use crate::limits::STANDINGS;
 
     const RULE: PassRule = PassRule {
@@ -238,6 +264,7 @@ mod tests {
         let (standings, endpoints, mut now) = (Standings::default(), endpoints(3), Instant::now());
         assert_eq!(standings.order(&endpoints, 2, &RULE), Order::Turn(2));
         assert_eq!(places(&standings, &endpoints, 2, now), [2, 0, 1]);
+        assert_eq!(standings.passed_over_at(endpoints[0], now), None);
         let mut pass = RULE.shortest;
         for round in 0..12 {
             assert!(
@@ -248,6 +275,12 @@ mod tests {
                 !standings.failed_at(endpoints[0], Fault::Unreachable, &RULE, now),
                 "it is known"
             );
+            let passed_over = standings.passed_over_at(endpoints[0], now);
+            let expected = PassedOver {
+                fault: Fault::Unreachable,
+                left: pass,
+            };
+            assert_eq!(passed_over, Some(expected), "{round}");
             let shortly_before = now + pass.checked_sub(Duration::from_millis(1)).unwrap();
             for turn in 0..3 {
                 assert_eq!(
@@ -257,6 +290,7 @@ mod tests {
                 );
             }
             now += pass;
+            assert_eq!(standings.passed_over_at(endpoints[0], now), None, "{round}");
             // Only one request tries it.
             assert_eq!(places(&standings, &endpoints, 0, now), [0, 1, 2]);
             assert_eq!(places(&standings, &endpoints, 0, now), [1, 2, 0]);

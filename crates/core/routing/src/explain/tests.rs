@@ -187,8 +187,45 @@ fn ingresses_that_are_not_routed_say_why() {
                 "foreign",
                 "its class is nginx, which is another controller's; ours is toolforge"
             ),
-            ("refused", "it is refused: the host is another tool's"),
+            (
+                "refused",
+                "NotServed: Not served, and its status is withdrawn. the host is another tool's"
+            ),
         ]
+    );
+}
+
+#[test]
+fn a_younger_ingress_says_what_its_event_says_and_an_http2_port_what_it_speaks() {
+    let mut younger = ingress("younger", "a.example.org", "/");
+    younger.created_seconds = 2;
+    let own = Path {
+        path: "/own".into(),
+        ..younger.rules[0].paths[0].clone()
+    };
+    younger.rules[0].paths.push(own);
+    let Object::Service(mut http2) = service() else {
+        unreachable!("it is a Service");
+    };
+    http2.ports[0].protocol = AppProtocol::H2c;
+    let objects = vec![root(), Object::Ingress(younger), Object::Service(http2)];
+    let table = table(objects);
+    let explained = table.explain("a.example.org", "/own");
+    let said = &explained.because[1];
+    assert!(
+        said.starts_with("PartlyServed: Not all of it is served")
+            && said.contains("a.example.org/ is that of root"),
+        "{said}"
+    );
+    assert_eq!(last(&explained), "They are asked over HTTP/2 without TLS (h2c).");
+    assert_eq!(explained.route.unwrap().protocol, "h2c");
+    let explained = table.explain("a.example.org", "/");
+    assert!(explained.others[0].why.starts_with("PartlyServed: "));
+    let not_served = table.not_served();
+    assert_eq!(not_served.len(), 1, "{not_served:?}");
+    assert_eq!(
+        (&*not_served[0].0.name, not_served[0].1.word),
+        ("younger", "PartlyServed")
     );
 }
 

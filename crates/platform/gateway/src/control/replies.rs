@@ -3,12 +3,9 @@
 //! **Invariant:** nothing is said twice. A reason is said when it is another one than was said last; a status is asked
 //! for once, until the Ingress is heard of again.
 
-use std::{collections::BTreeMap, fmt::Write as _};
+use std::collections::BTreeMap;
 
-use toolforge_routing::{Lost, ObjectKey, Reception};
-
-/// How many paths a reason names; more are counted.
-const NAMED_PATHS: usize = 5;
+use toolforge_routing::{ObjectKey, Reason, Reception};
 
 /// What the status of an Ingress says of where it is served.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -30,15 +27,6 @@ pub(crate) enum Wanted {
     Published,
     /// Nothing.
     Withdrawn,
-}
-
-/// Why something is not served.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Reason {
-    /// In one word, as Events have it.
-    pub(crate) word: &'static str,
-    /// For the maintainer.
-    pub(crate) text: String,
 }
 
 /// What is to be told of an Ingress.
@@ -92,15 +80,15 @@ impl Replies {
 
     /// What is to be told of an Ingress that is received so.
     pub(crate) fn owed(&mut self, key: ObjectKey, reception: Option<&Reception>) -> Option<Reply> {
-        let (status, reason) = match reception {
+        let status = match reception {
             None | Some(Reception::Foreign) => {
                 self.said.remove(&key);
                 return None;
             }
-            Some(Reception::Routed(lost)) => (Wanted::Published, partly(lost)),
-            Some(Reception::Refused(why)) => (Wanted::Withdrawn, Some(refused(why))),
-            Some(Reception::Outdone(lost)) => (Wanted::Withdrawn, Some(outdone(lost))),
+            Some(Reception::Routed(_)) => Wanted::Published,
+            Some(Reception::Refused(_) | Reception::Outdone(_)) => Wanted::Withdrawn,
         };
+        let reason = reception.and_then(Reception::reason);
         let reply = Reply {
             status: self.status_owed(&key, status),
             reason: self.reason_owed(&key, reason),
@@ -133,55 +121,6 @@ impl Replies {
         self.said.insert(key.clone(), reason.clone());
         Some(reason)
     }
-}
-
-fn refused(why: &str) -> Reason {
-    Reason {
-        word: "NotServed",
-        text: format!("Not served, and its status is withdrawn. {why}"),
-    }
-}
-
-fn outdone(lost: &[Lost]) -> Reason {
-    Reason {
-        word: "NotServed",
-        text: format!(
-            "Not served, since older Ingresses have all of its paths: {}. Of two Ingresses with the same path the older one has it; change the \
-             paths, or delete the other Ingress",
-            holders(lost)
-        ),
-    }
-}
-
-fn partly(lost: &[Lost]) -> Option<Reason> {
-    let text = || {
-        format!(
-            "Not all of it is served, since older Ingresses have some of its paths: {}. Of two Ingresses with the same path the older one has \
-             it; leave these out here, or there",
-            holders(lost)
-        )
-    };
-    (!lost.is_empty()).then(|| Reason {
-        word: "PartlyServed",
-        text: text(),
-    })
-}
-
-/// Each path, and who has it.
-fn holders(lost: &[Lost]) -> String {
-    let mut text = String::new();
-    for Lost { host, path, to } in lost.iter().take(NAMED_PATHS) {
-        let separator = if text.is_empty() { "" } else { ", " };
-        let _ = write!(
-            text,
-            "{separator}{host}{path} is that of {} in {}",
-            to.name, to.namespace
-        );
-    }
-    if let Some(more @ 1..) = lost.len().checked_sub(NAMED_PATHS) {
-        let _ = write!(text, ", and {more} more");
-    }
-    text
 }
 
 #[cfg(test)]

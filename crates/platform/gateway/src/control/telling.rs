@@ -17,11 +17,11 @@ use kube::{
 use serde_json::{Value, json};
 use tokio::{sync::mpsc, time::Instant};
 use tokio_util::sync::CancellationToken;
-use toolforge_routing::ObjectKey;
+use toolforge_routing::{ObjectKey, Reason};
 use xxhash_rust::xxh3::xxh3_64;
 
 use super::{
-    replies::{Reason, Reply, StatusIs, Wanted},
+    replies::{Reply, StatusIs, Wanted},
     watch::{desired_status, status},
 };
 use crate::Published;

@@ -130,7 +130,7 @@ fn table(encoder: &mut DescriptorEncoder<'_>, seen: &Seen) -> fmt::Result {
         let is_heard = i64::from(seen.health.is_heard(object));
         ConstGauge::new(is_heard).encode(family.encode_family(&[("resource", name)])?)?;
     }
-    let hosts = i64::try_from(seen.table.load().host_count()).unwrap_or(i64::MAX);
+    let hosts = i64::try_from(seen.shared.table.load().host_count()).unwrap_or(i64::MAX);
     ConstGauge::new(hosts).encode(describe(encoder, &families::HOSTS)?)?;
     let family = describe(encoder, &families::TABLE_CHANGED)?;
     ConstGauge::new(seen.health.changed_seconds()).encode(family)

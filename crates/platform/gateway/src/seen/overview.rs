@@ -108,11 +108,7 @@ impl Overview {
         for tally in seen.tallies.iter() {
             tally.add_to(&mut counts);
         }
-        let (state, reason) = match health.missing() {
-            _ if health.is_draining() => ("draining", "no new connections are taken any more".to_owned()),
-            Some(missing) => ("not ready", format!("the API has not yet listed {missing}")),
-            None => ("ready", String::new()),
-        };
+        let (state, reason) = seen.state();
         let is_silent = |(kind, _): &&(_, _)| !health.is_heard(*kind);
         let mut namespaces = namespaces(&counts);
         let namespaces_not_shown = namespaces.len().saturating_sub(NAMESPACES_SHOWN);
@@ -126,7 +122,7 @@ impl Overview {
             reason,
             at: Timestamp::now(),
             started: seen.started,
-            hosts: seen.table.load().host_count(),
+            hosts: seen.shared.table.load().host_count(),
             table_changed: match health.changed_seconds() {
                 0 => None,
                 seconds => Timestamp::from_second(seconds).ok(),

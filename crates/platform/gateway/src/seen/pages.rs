@@ -1,9 +1,8 @@
-//! What a gateway tells operators and Prometheus, on a listener of its own. Plain HTTP, read only: it says nothing that
-//! visitors could not find out, and how much is asked.
+//! What a gateway tells operators and Prometheus, on a listener of its own. Plain HTTP, read only: it says how much is asked,
+//! how tools' endpoints are doing, and otherwise nothing that visitors could not find out.
 
 use std::sync::Arc;
 
-use arc_swap::{ArcSwap, ArcSwapOption};
 use axum::{
     Router,
     extract::State,
@@ -15,11 +14,10 @@ use jiff::Timestamp;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use toolforge_figures::Process;
-use toolforge_routing::RouteTable;
 
 use crate::{Shared, certificates::Certificates};
 
-use super::{access_log::AccessLog, health::Health, metrics, overview::overview, tally::Tally};
+use super::{explained, health::Health, metrics, overview::overview, tally::Tally};
 
 /// Connections at once: Prometheus and the kubelet have one each.
 const CONNECTIONS: usize = 64;
@@ -29,8 +27,7 @@ const CONNECTIONS: usize = 64;
 pub(crate) struct Seen {
     pub(crate) health: Arc<Health>,
     pub(crate) tallies: Arc<[Arc<Tally>]>,
-    pub(crate) table: Arc<ArcSwap<RouteTable>>,
-    pub(crate) access_log: Arc<ArcSwapOption<AccessLog>>,
+    pub(crate) shared: Shared,
     /// Where webservices may register.
     pub(crate) registrations: Option<toolforge_registrations::Seen>,
     pub(crate) certificates: Arc<Certificates>,
@@ -51,8 +48,7 @@ impl Seen {
         Self {
             health: health.clone(),
             tallies: tallies.clone(),
-            table: shared.table.clone(),
-            access_log: shared.access_log.clone(),
+            shared: shared.clone(),
             registrations,
             certificates: certificates.clone(),
             process,
@@ -60,8 +56,24 @@ impl Seen {
         }
     }
 
+    /// How it goes in a word, and why it is not ready.
+    pub(super) fn state(&self) -> (&'static str, String) {
+        match self.health.missing() {
+            _ if self.health.is_draining() => {
+                ("draining", "no new connections are taken any more".to_owned())
+            }
+            Some(missing) => ("not ready", format!("the API has not yet listed {missing}")),
+            None => ("ready", String::new()),
+        }
+    }
+
     pub(super) fn lines_dropped(&self) -> i64 {
-        let dropped = self.access_log.load().as_ref().map_or(0, |log| log.dropped());
+        let dropped = self
+            .shared
+            .access_log
+            .load()
+            .as_ref()
+            .map_or(0, |log| log.dropped());
         i64::try_from(dropped).unwrap_or(i64::MAX)
     }
 }
@@ -73,6 +85,7 @@ pub(crate) async fn serve(listener: TcpListener, seen: Seen, shutdown: Cancellat
         .route("/healthz", get(async || "ok"))
         .route("/readyz", get(ready))
         .route("/metrics", get(figures))
+        .route(explained::PATH, get(explained::explain))
         .with_state(seen);
     if let Err(error) = toolforge_serve::serve_at_most(CONNECTIONS, listener, None, router, shutdown).await {
         tracing::error!(%error, "health and metrics are not served any more");
@@ -80,19 +93,9 @@ pub(crate) async fn serve(listener: TcpListener, seen: Seen, shutdown: Cancellat
 }
 
 async fn ready(State(seen): State<Seen>) -> Response {
-    if seen.health.is_draining() {
-        return (
-            StatusCode::SERVICE_UNAVAILABLE,
-            "no new connections are taken any more\n",
-        )
-            .into_response();
-    }
-    match seen.health.missing() {
-        None => "ok".into_response(),
-        Some(missing) => {
-            let reason = format!("the API has not yet listed {missing}\n");
-            (StatusCode::SERVICE_UNAVAILABLE, reason).into_response()
-        }
+    match seen.state() {
+        ("ready", _) => "ok".into_response(),
+        (_, reason) => (StatusCode::SERVICE_UNAVAILABLE, format!("{reason}\n")).into_response(),
     }
 }
 
