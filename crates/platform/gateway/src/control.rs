@@ -9,13 +9,16 @@ mod secrets;
 mod telling;
 mod watch;
 
-use std::{collections::BTreeSet, sync::Arc};
+use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
 use arc_swap::ArcSwap;
 use futures::StreamExt as _;
 pub(crate) use last_table::{keep, load};
 pub(crate) use telling::tell;
-use tokio::sync::{mpsc, watch as channel};
+use tokio::{
+    sync::{mpsc, watch as channel},
+    time::interval,
+};
 use tokio_util::sync::CancellationToken;
 use toolforge_policy::IngressPolicy;
 use toolforge_registrations::Tenants;
@@ -33,6 +36,9 @@ use secrets::{SecretEvent, Secrets};
 
 /// The most events that become one change of the table: a bound for memory, reached only while lists come in.
 const BATCH: usize = 1024;
+
+/// Between two turns in which a part of the reasons that stand is said again: with their number half an hour for all.
+const TURN: Duration = Duration::from_mins(1);
 
 /// What the control side needs besides the API.
 pub(crate) struct Control {
@@ -72,6 +78,8 @@ pub(crate) async fn follow(client: kube::Client, control: Control, shutdown: Can
     // The Ingresses that may be received otherwise than was last said.
     let mut affected = BTreeSet::new();
     let mut is_told = true;
+    // The time of the first tick is that of the start, when everything is said anyway.
+    let (mut turns, mut turn) = (interval(TURN), 0);
     loop {
         let mut has_secrets = false;
         let may_show_others = tokio::select! {
@@ -106,6 +114,14 @@ pub(crate) async fn follow(client: kube::Client, control: Control, shutdown: Can
                     }
                 }
                 secrets.remember(hearing.api_has_memory()) || claims_change
+            }
+            _ = turns.tick() => {
+                turn += 1;
+                for reply in hearing.replies.repeated(turn) {
+                    // As above: who writes them ends first only when nobody is to be told any more.
+                    let _ = replies.send(reply);
+                }
+                false
             }
             registered = next(&mut registered) => {
                 let changes = changes(&table.load(), &registered);

@@ -112,7 +112,7 @@ fn gateway() -> Vec<Value> {
             &["get", "update", "patch"],
         ),
         // Why an Ingress is not served.
-        rule(&[""], &["events"], &["create"]),
+        rule(&[""], &["events"], &["create", "get", "patch"]),
     ]
 }
 

@@ -1,11 +1,15 @@
 //! What the maintainers of Ingresses are owed: a status that is true, and a reason where something is not served. Pure.
 //!
-//! **Invariant:** nothing is said twice. A reason is said when it is another one than was said last; a status is asked
-//! for once, until the Ingress is heard of again.
+//! **Invariant:** a reason is said when it is another one than was said last, and while it stands once in a round of
+//! [`ROUND`], since Kubernetes forgets Events after an hour; a status is asked for once, until the Ingress is heard of again.
 
 use std::collections::BTreeMap;
 
 use toolforge_routing::{ObjectKey, Reason, Reception};
+use xxhash_rust::xxh3::xxh3_64;
+
+/// In so many turns every reason that still stands is said again.
+pub(crate) const ROUND: u64 = 30;
 
 /// What the status of an Ingress says of where it is served.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -76,6 +80,20 @@ impl Replies {
         self.statuses.remove(key);
         self.asked.remove(key);
         self.said.remove(key);
+    }
+
+    /// What is said again in this turn, as it still stands: in each turn a part, so that ten thousand Ingresses that are not
+    /// served are no load.
+    pub(crate) fn repeated(&self, turn: u64) -> impl Iterator<Item = Reply> {
+        let due = self.said.iter().filter(move |(key, _)| {
+            let of = xxh3_64(format!("{}/{}", key.namespace, key.name).as_bytes());
+            of % ROUND == turn % ROUND
+        });
+        due.map(|(key, reason)| Reply {
+            key: key.clone(),
+            status: None,
+            reason: Some(reason.clone()),
+        })
     }
 
     /// What is to be told of an Ingress that is received so.

@@ -33,6 +33,8 @@ const RETRY_PAUSE: Duration = Duration::from_secs(5);
 const PAUSE: Duration = Duration::from_secs(2);
 /// The longest text of an Event, in bytes: what the API takes of newer kinds of Events.
 const LONGEST_TEXT: usize = 1000;
+/// An Event of that age need not be said again: shorter than a round of repetitions, so that one gateway of several says it.
+const LATELY: Duration = Duration::from_mins(15);
 /// Who says so.
 const COMPONENT: &str = "toolforge-gateway";
 
@@ -173,14 +175,17 @@ impl Teller {
         Ok(())
     }
 
-    /// Says it in an Event, unless one says the same already: the name of an Event follows from what it says.
+    /// Says it in an Event: the name of an Event follows from what it says, and one that says the same already counts once more,
+    /// so that it stays.
     async fn say(&self, key: &ObjectKey, reason: &Reason) -> Result<(), kube::Error> {
         let ingress = self.ingresses(key).get(&key.name).await?;
         let event: Event =
             serde_json::from_value(event(&ingress, key, reason)).map_err(kube::Error::SerdeError)?;
         let events = Api::<Event>::namespaced(self.client.clone(), &key.namespace);
         match events.create(&PostParams::default(), &event).await {
-            Err(kube::Error::Api(answer)) if answer.code == 409 => Ok(()),
+            Err(kube::Error::Api(answer)) if answer.code == 409 => {
+                say_again(&events, &event.metadata.name.unwrap_or_default()).await
+            }
             created => created.map(|_| ()),
         }
     }
@@ -190,12 +195,30 @@ impl Teller {
     }
 }
 
+/// Counts an Event once more, unless that was done lately, as by another gateway.
+async fn say_again(events: &Api<Event>, name: &str) -> Result<(), kube::Error> {
+    let known = events.get(name).await?;
+    let last = known.last_timestamp.map_or(Timestamp::MIN, |last| last.0);
+    if Timestamp::now().duration_since(last).unsigned_abs() < LATELY {
+        return Ok(());
+    }
+    let again = json!({ "count": known.count.unwrap_or(1).saturating_add(1), "lastTimestamp": now() });
+    let patch = Patch::Merge(&again);
+    events.patch(name, &PatchParams::default(), &patch).await?;
+    Ok(())
+}
+
+/// As Events have it, to the second.
+fn now() -> String {
+    Timestamp::now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string()
+}
+
 fn event(ingress: &Ingress, key: &ObjectKey, reason: &Reason) -> Value {
     let uid = ingress.uid().unwrap_or_default();
     let generation = ingress.metadata.generation.unwrap_or_default();
     let text = &reason.text[..reason.text.floor_char_boundary(LONGEST_TEXT)];
     let said = xxh3_64(format!("{uid} {generation} {text}").as_bytes());
-    let now = Timestamp::now();
+    let now = now();
     json!({
         "metadata": { "name": format!("{}.{said:016x}", key.name), "namespace": key.namespace },
         "involvedObject": {
@@ -204,8 +227,7 @@ fn event(ingress: &Ingress, key: &ObjectKey, reason: &Reason) -> Value {
         },
         "type": "Warning", "reason": reason.word, "message": text,
         "source": { "component": COMPONENT }, "reportingComponent": COMPONENT,
-        "firstTimestamp": now.strftime("%Y-%m-%dT%H:%M:%SZ").to_string(),
-        "lastTimestamp": now.strftime("%Y-%m-%dT%H:%M:%SZ").to_string(),
+        "firstTimestamp": now, "lastTimestamp": now,
         "count": 1,
     })
 }

@@ -2,7 +2,7 @@
 
 use toolforge_routing::{Lost, ObjectKey, Reception};
 
-use super::{Replies, StatusIs, Wanted};
+use super::{ROUND, Replies, StatusIs, Wanted};
 
 fn key() -> ObjectKey {
     ObjectKey::new("tool-a", "web")
@@ -75,4 +75,26 @@ fn whoever_has_the_paths_is_named() {
     let text = reply.reason.unwrap().text;
     assert!(text.contains("a.org/ is that of old in tool-a"), "{text}");
     assert_eq!(replies.owed(key(), Some(&Reception::Foreign)), None);
+}
+
+#[test]
+fn what_still_stands_is_said_once_in_a_round_and_what_does_not_never() {
+    let mut replies = Replies::default();
+    let refused = Reception::Refused("no".to_owned());
+    let keys: Vec<_> = (0..200)
+        .map(|number| ObjectKey::new(format!("tool-{number}"), "web"))
+        .collect();
+    for key in &keys {
+        replies.owed(key.clone(), Some(&refused)).unwrap();
+    }
+    replies.owed(keys[0].clone(), Some(&Reception::Routed(Vec::new())));
+    replies.forget(&keys[1]);
+    let turns = (7..7 + ROUND).map(|turn| replies.repeated(turn).collect::<Vec<_>>());
+    let turns: Vec<_> = turns.collect();
+    assert!(turns.iter().all(|turn| turn.len() < 30), "they are spread");
+    let mut said: Vec<_> = turns.into_iter().flatten().map(|reply| reply.key).collect();
+    said.sort();
+    let mut expected = keys[2..].to_vec();
+    expected.sort();
+    assert_eq!(said, expected);
 }

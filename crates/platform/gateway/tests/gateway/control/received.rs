@@ -3,7 +3,7 @@
 use k8s_openapi::api::{core::v1::Event, networking::v1::Ingress};
 use kube::{
     Api,
-    api::{DeleteParams, ListParams},
+    api::{DeleteParams, ListParams, Patch, PatchParams},
 };
 use serde_json::{Value, json};
 
@@ -63,6 +63,33 @@ async fn ingress_that_is_not_served_any_more_loses_its_status_and_says_why_once(
     let events = events(&cluster, "younger").await;
     assert_eq!(events.len(), 2, "once for each reason: {events:#?}");
     assert!(events.iter().all(|event| event.count == Some(1)), "{events:#?}");
+
+    // What stands for long is said again, by whoever says it first.
+    let api = Api::<Event>::namespaced(cluster.client.clone(), NAMESPACE);
+    let aged = json!({ "lastTimestamp": "2026-01-01T00:00:00Z" });
+    for event in &events {
+        let name = event.metadata.name.as_deref().unwrap();
+        let patch = Patch::Merge(&aged);
+        api.patch(name, &PatchParams::default(), &patch).await.unwrap();
+    }
+    let client = cluster.client.clone();
+    let gateway = Gateway::under("elsewhere.test", client, last_table).await;
+    let looking = async {
+        while !self::events(&cluster, "younger")
+            .await
+            .iter()
+            .any(|event| event.count == Some(2))
+        {
+            tokio::time::sleep(LOOK_AGAIN).await;
+        }
+    };
+    tokio::time::timeout(DEADLINE, looking)
+        .await
+        .expect("the Event counts once more");
+    let counts: Vec<_> = self::events(&cluster, "younger").await;
+    let counts: i32 = counts.iter().filter_map(|event| event.count).sum();
+    assert_eq!(counts, 3, "only the reason that stands");
+    gateway.stop().await;
     cluster.stop().await;
 }
 
