@@ -188,6 +188,17 @@ fn what_is_not_known_is_refused_with_what_is_near() {
 }
 
 #[test]
+fn a_tool_that_wants_to_be_asked_over_tls_is_refused_with_the_reason() {
+    for protocol in ["HTTPS", "GRPCS", "https", "FCGI", "AUTO_HTTP"] {
+        let problems = reading(&[("backend-protocol", protocol)], PLAIN).problems;
+        assert!(
+            problems[0].why.contains("without TLS"),
+            "{protocol}: {problems:?}"
+        );
+    }
+}
+
+#[test]
 fn what_does_nothing_is_said() {
     for (annotations, name) in [
         (&[("cors-max-age", "1")][..], "cors-max-age"),

@@ -195,3 +195,35 @@ async fn request_under_way_is_answered_after_the_stop() {
         .unwrap()
         .unwrap();
 }
+
+#[tokio::test]
+async fn interim_answers_of_a_tool_end_here_and_the_last_one_passes() {
+    let scene = Scene::new().await;
+    let hints = "HTTP/1.1 103 Early Hints\r\nlink: </a.css>; rel=preload\r\n\r\n";
+    let answer = "HTTP/1.1 200 OK\r\nlink: </b.css>; rel=preload\r\ncontent-length: 2\r\n\r\nok";
+    let said = format!("HTTP/1.1 102 Processing\r\n\r\n{hints}{hints}{answer}");
+    let tool = Tool::saying(said.leak()).await;
+    scene.route("alpha", &[tool.address]);
+    let mut visitor = scene.raw("alpha").await;
+    visitor
+        .send("GET / HTTP/1.1\r\nhost: alpha.toolforge.test\r\nconnection: close\r\n\r\n")
+        .await;
+    let seen = visitor.end().await;
+    assert!(
+        seen.starts_with("HTTP/1.1 200 OK\r\n") && seen.ends_with("\r\n\r\nok"),
+        "{seen}"
+    );
+    assert!(
+        seen.contains("link: </b.css>") && !seen.contains("a.css"),
+        "{seen}"
+    );
+    let client = scene.client("alpha", Version::Http2);
+    let answer = client.get(scene.url("alpha", "/")).send().await.unwrap();
+    assert_eq!(answer.headers()["link"], "</b.css>; rel=preload");
+    assert_eq!(answer.text().await.unwrap(), "ok");
+
+    let tool = Tool::saying("HTTP/1.1 103 Early Hints\r\n\r\n").await;
+    scene.route("alpha", &[tool.address]);
+    let answer = client.get(scene.url("alpha", "/")).send().await.unwrap();
+    assert_eq!(answer.status(), 502, "an interim answer is none");
+}
