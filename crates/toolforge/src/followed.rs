@@ -9,6 +9,7 @@ use tokio::sync::watch;
 use toolforge_accounts::Overrides;
 use toolforge_balancer::{Balance, BalancerSettings};
 use toolforge_gateway::{GatewaySettings, Rules};
+use toolforge_policy::PolicySettings;
 use toolforge_serve::Notices;
 
 /// A file, the flag that named it, and what its text is read as.
@@ -37,6 +38,17 @@ impl FollowedFile<Rules> {
             flag,
             path,
             parse: |text| Ok(GatewaySettings::read(text)?.resolve()?),
+        }
+    }
+}
+
+impl FollowedFile<PolicySettings> {
+    /// The policy file. Everybody reads it at the start; this is to say so when it changes.
+    pub(crate) fn policy(path: PathBuf) -> Self {
+        Self {
+            flag: "--policy",
+            path,
+            parse: |text| Ok(PolicySettings::read(text)?),
         }
     }
 }

@@ -1,9 +1,11 @@
 //! `toolforge gateway`: the gateway as a process of its own, which another one may replace.
 
-use std::{process::ExitCode, time::Duration};
+use std::{process::ExitCode, sync::Arc, time::Duration};
 
 use anyhow::Context as _;
+use tokio::sync::watch;
 use toolforge_gateway::{Drain, Succession};
+use toolforge_policy::PolicySettings;
 
 use super::succession::{Sockets, replace_on_signal};
 use crate::{
@@ -16,6 +18,7 @@ use crate::{
 pub(crate) fn serve(arguments: GatewayArgs) -> anyhow::Result<ExitCode> {
     let PolicyArgs { policy, domains } = &arguments.policy;
     let policy = policy::filled(policy.as_deref(), domains, &[])?.resolve_ingress()?;
+    let policy_file = arguments.policy.policy.clone().map(FollowedFile::policy);
     let domain = policy
         .domains()
         .first()
@@ -40,6 +43,9 @@ pub(crate) fn serve(arguments: GatewayArgs) -> anyhow::Result<ExitCode> {
     let addresses = addresses.into_iter().flatten();
     let addresses: Vec<_> = addresses.chain(arguments.registrations.addresses()).collect();
     run(&arguments.cluster, move |client, stop| async move {
+        if let Some(file) = policy_file {
+            tokio::spawn(say_that_it_is_old(file.follow()?));
+        }
         let mut sockets = Sockets::find(handover, addresses).await?;
         let http = match arguments.http {
             Some(address) => Some((sockets.listen(address).await?, arguments.plain_http.into())),
@@ -79,4 +85,15 @@ pub(crate) fn serve(arguments: GatewayArgs) -> anyhow::Result<ExitCode> {
         succeeding.await?;
         Ok(served?)
     })
+}
+
+/// Says whenever the policy file is another one than this gateway goes by: hosts, redirects, registrations and the table on disk
+/// all follow from it, so a new policy comes with a new gateway, which costs no request.
+async fn say_that_it_is_old(mut policy: watch::Receiver<Arc<PolicySettings>>) {
+    while policy.changed().await.is_ok() {
+        tracing::warn!(
+            "the policy file has changed, and this gateway goes by what it was; have it replaced: kill -USR2 (systemctl reload), or on a \
+             cluster kubectl rollout restart"
+        );
+    }
 }
