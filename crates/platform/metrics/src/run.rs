@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use axum::Router;
-use axum::http::StatusCode;
+use axum::http::{HeaderMap, StatusCode};
 use axum::middleware::from_fn_with_state;
 use axum::routing::get;
 use kube::Client;
@@ -109,7 +109,10 @@ fn router(seen: &Arc<Seen>, state: &Arc<State>, door: Door) -> Router {
         }
     };
     api::router(seen.clone())
-        .route("/metrics", get(move || async move { state::page(&state) }))
+        .route(
+            "/metrics",
+            get(move |headers: HeaderMap| async move { state::page(&state, &headers) }),
+        )
         .route("/healthz", get(health))
         .route("/livez", get(health))
         .route("/readyz", get(ready))

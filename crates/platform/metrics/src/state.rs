@@ -9,6 +9,7 @@ mod block;
 mod claims;
 mod cluster;
 mod control;
+mod gzip;
 mod jobs;
 mod lines;
 mod network;

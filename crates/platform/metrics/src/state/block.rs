@@ -4,10 +4,11 @@
 //! would fetch a million places of memory; so the lines of neighbours lie together, each family's in one piece, and a
 //! page is made of these pieces as they are.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use bytes::Bytes;
 
+use super::gzip::{Deflated, Deflater};
 use super::lines::Lines;
 use super::table::Rendered;
 
@@ -49,6 +50,8 @@ pub(super) struct Block {
     text: Bytes,
     /// Where the lines of an object end: all objects of the first family, all of the second, and so on.
     ends: Box<[u32]>,
+    /// The same, deflated, each family for itself: made when somebody first asks, and good until an object changes.
+    deflated: OnceLock<Box<[Deflated]>>,
 }
 
 impl Block {
@@ -69,6 +72,7 @@ impl Block {
             keys: rows.into_iter().map(|(key, _)| key).collect(),
             text: text.into(),
             ends: ends.into_boxed_slice(),
+            deflated: OnceLock::new(),
         }
     }
 
@@ -76,6 +80,18 @@ impl Block {
     pub(super) fn family(&self, at: usize) -> Bytes {
         self.text
             .slice_ref(piece(&self.text, &self.ends, at, self.keys.len()))
+    }
+
+    /// As [`Block::family`], deflated.
+    pub(super) fn deflated(&self, at: usize) -> Option<&Deflated> {
+        let all = self.deflated.get_or_init(|| {
+            let mut deflater = Deflater::default();
+            let families = 0..self.ends.len() / self.keys.len().max(1);
+            families
+                .map(|at| deflater.deflate(piece(&self.text, &self.ends, at, self.keys.len())))
+                .collect()
+        });
+        all.get(at)
     }
 
     fn parts(&self) -> Vec<(Key, Part<'_>)> {

@@ -1,9 +1,10 @@
 //! The page, made while it is being read.
 
 use std::convert::Infallible;
+use std::sync::Arc;
 
 use axum::body::Body;
-use axum::http::header;
+use axum::http::{HeaderMap, header};
 use axum::response::{IntoResponse as _, Response};
 use bytes::{Bytes, BytesMut};
 use futures::stream;
@@ -11,6 +12,8 @@ use prometheus_client::encoding::prometheus_text::encode;
 use toolforge_exposition::{MEDIA_TYPE, Page};
 
 use super::State;
+use super::block::Block;
+use super::gzip::{Deflater, Gzip};
 use super::lines::Family;
 use crate::own::OBJECTS;
 
@@ -19,14 +22,50 @@ const SMALL_BYTES: usize = 4 << 10;
 /// What is put together is at most about so long.
 const PIECE_BYTES: usize = 64 << 10;
 
-/// All figures as of now.
-pub(crate) fn page(state: &State) -> Response {
-    let pieces = stream::iter(pieces(state).map(Ok::<_, Infallible>));
-    ([(header::CONTENT_TYPE, MEDIA_TYPE)], Body::from_stream(pieces)).into_response()
+/// All figures as of now, in gzip for who takes it, as Prometheus does: what has not changed since somebody last asked is
+/// there already.
+pub(crate) fn page(state: &State, headers: &HeaderMap) -> Response {
+    let told = [
+        (header::CONTENT_TYPE, MEDIA_TYPE),
+        (header::VARY, "Accept-Encoding"),
+    ];
+    if takes_gzip(headers) {
+        let body = body(deflated(state));
+        return (told, [(header::CONTENT_ENCODING, "gzip")], body).into_response();
+    }
+    (told, body(pieces(state))).into_response()
 }
 
 /// The page in pieces, each made when it is asked for: blocks as they are, and what lies between them.
 fn pieces(state: &State) -> impl Iterator<Item = Bytes> + Send + use<> {
+    joined(parts(state).map(|part| match part {
+        Part::Text(text) => text,
+        Part::Family(block, at) => block.family(at),
+    }))
+}
+
+/// The same as a gzip stream.
+fn deflated(state: &State) -> impl Iterator<Item = Bytes> + Send + use<> {
+    let (mut deflater, mut gzip) = (Deflater::default(), Gzip::default());
+    let stream = parts(state).map(Some).chain([None]).map(move |part| match part {
+        Some(Part::Text(text)) => gzip.add(&deflater.deflate(&text)),
+        Some(Part::Family(block, at)) => block
+            .deflated(at)
+            .map(|piece| gzip.add(piece))
+            .unwrap_or_default(),
+        None => gzip.end(),
+    });
+    joined(std::iter::once(Gzip::header()).chain(stream))
+}
+
+/// What a page is made of.
+enum Part {
+    Text(Bytes),
+    /// The lines of a block of one family, by its place.
+    Family(Arc<Block>, usize),
+}
+
+fn parts(state: &State) -> impl Iterator<Item = Part> + Send + use<> {
     let kinds: Vec<_> = state
         .tables
         .iter()
@@ -35,10 +74,28 @@ fn pieces(state: &State) -> impl Iterator<Item = Bytes> + Send + use<> {
     let lines = kinds.into_iter().flat_map(|(families, blocks)| {
         families.iter().enumerate().flat_map(move |(at, family)| {
             let blocks = blocks.clone().into_iter();
-            std::iter::once(head(family)).chain(blocks.map(move |block| block.family(at)))
+            std::iter::once(Part::Text(head(family))).chain(blocks.map(move |block| Part::Family(block, at)))
         })
     });
-    joined(lines.chain(std::iter::once(Bytes::from(own(state)))))
+    lines.chain([Part::Text(Bytes::from(own(state)))])
+}
+
+fn body(pieces: impl Iterator<Item = Bytes> + Send + 'static) -> Body {
+    Body::from_stream(stream::iter(pieces.map(Ok::<_, Infallible>)))
+}
+
+/// Whether gzip is among what a client takes (RFC 9110, section 12.5.3).
+fn takes_gzip(headers: &HeaderMap) -> bool {
+    let fields = headers.get_all(header::ACCEPT_ENCODING).iter();
+    let mut codings = fields
+        .filter_map(|field| field.to_str().ok())
+        .flat_map(|field| field.split(','));
+    codings.any(|coding| {
+        let (name, weight) = coding.split_once(';').unwrap_or((coding, ""));
+        let weight = weight.trim().trim_start_matches("q=");
+        let refused = weight.parse().is_ok_and(|weight: f32| weight <= 0.0);
+        name.trim().eq_ignore_ascii_case("gzip") && !refused
+    })
 }
 
 /// The same bytes in fewer pieces: small ones are put together.

@@ -384,3 +384,49 @@ fn a_page_comes_in_pieces_of_bounded_size() {
     let families = pieces(&state).map(|piece| String::from_utf8_lossy(&piece).matches("# TYPE").count());
     assert_eq!(families.sum::<usize>(), <Pod as Rendered>::FAMILIES.len() + 1);
 }
+
+#[test]
+fn who_takes_gzip_reads_the_same_page() {
+    let pods: Vec<Value> = (0..150).map(|number| pod(&format!("pod-{number}"))).collect();
+    let state = State {
+        tables: vec![table::<Pod>("pods", &pods)],
+        own: Registry::default(),
+    };
+    let plain: Vec<u8> = pieces(&state).flatten().collect();
+    for _ in 0..2 {
+        let stream: Vec<u8> = deflated(&state).flatten().collect();
+        assert!(
+            stream.len() < plain.len() / 10,
+            "{} {}",
+            stream.len(),
+            plain.len()
+        );
+        let mut read = Vec::new();
+        std::io::Read::read_to_end(&mut flate2::read::GzDecoder::new(&stream[..]), &mut read).expect("gzip");
+        assert!(read == plain);
+    }
+    let mut follower = Follower::new(state.tables[0].clone());
+    let gone: Pod = serde_json::from_value(pod("pod-7")).expect("pod");
+    follower.take(Event::Delete(gone));
+    let plain: Vec<u8> = pieces(&state).flatten().collect();
+    let stream: Vec<u8> = deflated(&state).flatten().collect();
+    let mut read = Vec::new();
+    std::io::Read::read_to_end(&mut flate2::read::GzDecoder::new(&stream[..]), &mut read).expect("gzip");
+    assert!(read == plain, "what was kept is of before the change");
+}
+
+#[test]
+fn gzip_goes_to_who_takes_it() {
+    for (field, takes) in [
+        ("gzip", true),
+        ("deflate, GZIP;q=0.5", true),
+        ("gzip;q=0", false),
+        ("br", false),
+        ("", false),
+    ] {
+        let mut headers = HeaderMap::new();
+        headers.insert(header::ACCEPT_ENCODING, field.parse().expect("a value"));
+        assert_eq!(takes_gzip(&headers), takes, "{field}");
+    }
+    assert!(!takes_gzip(&HeaderMap::new()));
+}
