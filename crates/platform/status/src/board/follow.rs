@@ -13,7 +13,7 @@ use k8s_openapi::api::{
 use kube::runtime::watcher::{self, Event as Change};
 use kube::{Api, Client, Resource, ResourceExt as _};
 use serde::de::DeserializeOwned;
-use tokio::{sync::watch, task::JoinSet};
+use tokio::{sync::watch, task::JoinSet, time::Instant};
 
 use crate::board::world::{Place, Shelf, World};
 
@@ -53,6 +53,22 @@ impl Shared {
         let revision = world.changed(place);
         drop(world);
         self.revision.send_replace(revision);
+    }
+
+    /// Waits until there is a world to show: every kind has been read once, and the cluster has said what it is. At most until
+    /// a moment.
+    pub(crate) async fn filled(&self, until: Instant) {
+        let mut changes = self.changes();
+        let filled = async {
+            loop {
+                changes.borrow_and_update();
+                if self.read().is_filled() || changes.changed().await.is_err() {
+                    return;
+                }
+            }
+        };
+        // Who asks later is shown what there is.
+        let _ = tokio::time::timeout_at(until, filled).await;
     }
 
     /// Hears of every change.
@@ -147,5 +163,30 @@ fn take<T>(shelf: &mut Shelf<T>, namespace: &str, name: &str) {
     objects.remove(name);
     if objects.is_empty() {
         shelf.remove(namespace);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use futures::FutureExt as _;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn who_comes_early_waits_for_all_kinds_and_not_for_ever() {
+        let shared = Shared::new();
+        shared.filled(Instant::now()).await;
+        let late = Instant::now() + Duration::from_mins(1);
+        let mut waiting = Box::pin(shared.filled(late));
+        assert_eq!(waiting.as_mut().now_or_never(), None);
+        for _ in 0..KINDS {
+            shared.change(Place::Kind, |world| world.read.push("a kind"));
+        }
+        assert_eq!(waiting.as_mut().now_or_never(), None);
+        shared.change(Place::Figures, |world| world.version = Some("v1".to_owned()));
+        waiting.await;
+        assert!(Instant::now() < late);
     }
 }

@@ -38,6 +38,8 @@ const CONTENT_SECURITY_POLICY: &str = "default-src 'none'; style-src 'self'; scr
 const LIVE_PAUSE: Duration = Duration::from_secs(1);
 /// Even when nothing changes, ages do; and a banner must come though no change does.
 const LIVE_AT_LEAST: Duration = Duration::from_secs(5);
+/// So long after a start a visitor waits for all objects to be read, rather than be told that nothing is known.
+const START: Duration = Duration::from_secs(3);
 const STYLE: &str = include_str!("../../assets/style.css");
 const SCRIPT: &str = include_str!("../../assets/live.js");
 /// Nothing here is for search engines (facts section 10).
@@ -59,6 +61,8 @@ struct Board {
     copies: Arc<Copies>,
     figures: Figures,
     stop: CancellationToken,
+    /// Until then visitors wait for the world to be there.
+    patient_until: tokio::time::Instant,
 }
 
 impl Board {
@@ -130,6 +134,7 @@ pub async fn run_board(
         tokio::spawn(door.serve(figures.registry(&pulse), shutdown.clone()));
     }
     let board = Board {
+        patient_until: tokio::time::Instant::now() + START,
         figures,
         shared,
         pulse,
@@ -180,7 +185,12 @@ async fn answer(State(board): State<Board>, method: Method, uri: Uri, headers: H
     };
     let form = if json { Form::Json } else { Form::Html };
     let (route, began) = (route.as_ref().map(|(route, _)| route), Instant::now());
-    let (status, body) = board.page(route, form).await;
+    board.shared.filled(board.patient_until).await;
+    let (status, body) = match board.page(route, form).await {
+        // What is not known yet may well be there.
+        (404, body) if route.is_some() && !board.shared.read().is_filled() => (503, body),
+        page => page,
+    };
     board.figures.shown(route, began.elapsed());
     let content_type = if json {
         "application/json"

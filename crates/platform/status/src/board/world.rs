@@ -7,6 +7,7 @@ use crate::board::seen::{
     WorkloadSeen,
 };
 use crate::board::{
+    follow::KINDS,
     glance::{Glance, Glances},
     load::Load,
     traffic::Traffic,
@@ -75,6 +76,11 @@ impl World {
             Place::Figures => {}
         }
         self.revision
+    }
+
+    /// Whether all of it has been read once.
+    pub(crate) fn is_filled(&self) -> bool {
+        self.read.len() >= KINDS && self.version.is_some()
     }
 
     /// The last change, in one namespace or anywhere.
