@@ -12,7 +12,9 @@ use super::{
     wire::{Ask, Way, Wire},
 };
 
-/// Idle means that the work of the start, or of the last request, is done.
+/// The start is over then: ours gives back what only that needed some seconds later.
+const START: Duration = Duration::from_secs(7);
+/// Idle means that the work of the last request is done.
 const SETTLING: Duration = Duration::from_millis(700);
 /// Handshakes at a time.
 const AT_ONCE: usize = 32;
@@ -39,7 +41,7 @@ pub(super) async fn measure(
 ) -> anyhow::Result<Memory> {
     // It has to have found its tables, and its ways to the tools, at least once.
     drop(open(stage, way, 0).await?);
-    sleep(SETTLING).await;
+    sleep(START).await;
     let alone = proxy.memory_megabytes()?;
     let with = timeout(PATIENCE, with_connections(stage, proxy, way, connections));
     let with = with.await.context("idle connections take too long to open")??;

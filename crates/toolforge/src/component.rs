@@ -22,6 +22,7 @@ use crate::{
     followed::FollowedFile,
     logging, objects,
     policy::{self, PolicyArgs},
+    settled,
     up::stop_on_signals,
 };
 
@@ -188,6 +189,7 @@ where
     runtime.block_on(async {
         let stop = CancellationToken::new();
         stop_on_signals(stop.clone())?;
+        tokio::spawn(settled::give_back(stop.clone()));
         run(stop).await
     })?;
     Ok(ExitCode::SUCCESS)

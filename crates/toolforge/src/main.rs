@@ -24,6 +24,7 @@ mod prometheus;
 mod reference;
 mod rules;
 mod settings;
+mod settled;
 mod supervisor;
 mod tool;
 mod trust;

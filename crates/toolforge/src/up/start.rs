@@ -22,6 +22,7 @@ use crate::{
     objects,
     prometheus::targets::{self, Target},
     settings::Settings,
+    settled,
 };
 
 /// What `up` was asked for.
@@ -67,10 +68,13 @@ pub(super) async fn everything(request: Request) -> anyhow::Result<()> {
     let outcome = match &started {
         Err(_) => Ok(()),
         Ok(_) if stop.is_cancelled() => Ok(()),
-        Ok(_) => tokio::select! {
-            () = stop.cancelled() => Ok(()),
-            error = parts.failed() => Err(error),
-        },
+        Ok(_) => {
+            tokio::spawn(settled::give_back(stop.clone()));
+            tokio::select! {
+                () = stop.cancelled() => Ok(()),
+                error = parts.failed() => Err(error),
+            }
+        }
     };
     report::stopping();
     let stopped = parts.stop().await;
