@@ -10,8 +10,9 @@ use crate::{
     platform::{Platform, Ports, data_folder},
 };
 
-/// Idle means that the work of the start has settled: caches are filled, buffers given back.
-const SETTLING: Duration = Duration::from_secs(3);
+/// Idle means that the start is over and what it needed is given back, and that everything that is done from time to time has been
+/// done.
+const SETTLING: Duration = Duration::from_mins(1);
 
 pub(crate) fn run(arguments: &Runs) -> anyhow::Result<()> {
     let runs = arguments.runs;
