@@ -9,6 +9,8 @@
 //!
 //! Written here rather than taken from a crate because none of them can be bounded. It has no message types (struct
 //! literals are refused), and leaves types unchecked until evaluation.
+//!
+//! Regular expressions in Go's syntax ([`pattern`]) are here because expressions have them; schemas take them from here.
 
 mod authorizer;
 mod budget;
@@ -17,11 +19,13 @@ mod functions;
 mod macros;
 mod operators;
 mod parser;
+mod pattern;
 mod program;
 mod syntax;
 mod token;
 mod value;
 
 pub use authorizer::{Asking, Authorizer, Decision, Question};
+pub use pattern::pattern;
 pub use program::{CompileError, EvaluateError, Program};
 pub use value::{Key, Value};

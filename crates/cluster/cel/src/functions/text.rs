@@ -71,9 +71,7 @@ impl Evaluation {
     fn pattern(&mut self, pattern: &Arc<str>) -> Result<&regex::Regex, EvaluateError> {
         self.budget.spend(1 + pattern.len() / 4)?;
         if !self.patterns.contains_key(pattern) {
-            let compiled = regex::RegexBuilder::new(pattern)
-                .size_limit(PATTERN_BYTES)
-                .build();
+            let compiled = crate::pattern(pattern, PATTERN_BYTES);
             let compiled = compiled
                 .map_err(|problem| EvaluateError::Failed(format!("error parsing regexp: {problem}")))?;
             self.patterns.insert(pattern.clone(), compiled);

@@ -7,14 +7,20 @@ use super::format;
 use crate::FieldError;
 use crate::value::Read as _;
 
-/// Bytes of a compiled pattern at most.
-const PATTERN_BYTES: usize = 1 << 20;
+/// Bytes of a compiled pattern at most: a thousand repetitions of any character fit, and Go takes no more of them.
+const PATTERN_BYTES: usize = 4 << 20;
+
+/// Compiles a pattern of a schema.
+pub(crate) fn pattern(text: &str) -> Result<Regex, regex::Error> {
+    toolforge_cel::pattern(text, PATTERN_BYTES)
+}
 
 /// The limits of one schema.
 #[derive(Debug, Default)]
 pub(crate) struct Limits {
     format: String,
-    pattern: Option<Regex>,
+    /// A pattern, and how the schema writes it.
+    pattern: Option<(Regex, String)>,
     choices: Vec<Value>,
     minimum: Option<(f64, bool)>,
     maximum: Option<(f64, bool)>,
@@ -31,11 +37,6 @@ struct Range {
     most: Option<usize>,
 }
 
-/// Compiles a pattern of a schema.
-pub(crate) fn pattern(text: &str) -> Result<Regex, regex::Error> {
-    regex::RegexBuilder::new(text).size_limit(PATTERN_BYTES).build()
-}
-
 impl Limits {
     /// Reads the limits of a schema.
     pub(crate) fn of(schema: &Value) -> Self {
@@ -49,7 +50,7 @@ impl Limits {
             format: schema.text("format").to_owned(),
             pattern: Some(schema.text("pattern"))
                 .filter(|text| !text.is_empty())
-                .and_then(|text| pattern(text).ok()),
+                .and_then(|text| Some((pattern(text).ok()?, text.to_owned()))),
             choices: schema.list("enum").to_vec(),
             minimum: number("minimum").map(|limit| (limit, schema.flag("exclusiveMinimum"))),
             maximum: number("maximum").map(|limit| (limit, schema.flag("exclusiveMaximum"))),
@@ -102,7 +103,7 @@ impl Limits {
             let detail = format!("{path} in body should be at least {least} chars long");
             errors.push(FieldError::invalid(path, text, &detail));
         }
-        if let Some(pattern) = self.pattern.as_ref().filter(|pattern| !pattern.is_match(text)) {
+        if let Some((_, pattern)) = self.pattern.as_ref().filter(|(regex, _)| !regex.is_match(text)) {
             let detail = format!("{path} in body should match '{pattern}'");
             errors.push(FieldError::invalid(path, text, &detail));
         }
