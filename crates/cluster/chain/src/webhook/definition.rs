@@ -6,6 +6,7 @@ use parking_lot::Mutex;
 use serde::Deserialize;
 use serde_json::Value;
 
+use super::review::Version;
 use crate::selector::LabelSelector;
 use crate::world::World;
 
@@ -35,8 +36,6 @@ impl Phase {
 }
 
 /// One webhook.
-///
-/// Reviews are always of `admission.k8s.io/v1`, whatever `admissionReviewVersions` says.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Webhook {
@@ -57,6 +56,8 @@ pub(crate) struct Webhook {
     #[serde(default)]
     pub(crate) side_effects: Option<String>,
     #[serde(default)]
+    admission_review_versions: Vec<String>,
+    #[serde(default)]
     timeout_seconds: Option<u64>,
     #[serde(default)]
     pub(crate) reinvocation_policy: Option<ReinvocationPolicy>,
@@ -71,6 +72,11 @@ impl Webhook {
         self.timeout_seconds
             .unwrap_or(DEFAULT_TIMEOUT_SECONDS)
             .clamp(1, MAX_TIMEOUT_SECONDS)
+    }
+
+    /// The version of reviews that it is asked in.
+    pub(super) fn review_version(&self) -> Version {
+        Version::of(&self.admission_review_versions)
     }
 
     /// Whether it has conditions.

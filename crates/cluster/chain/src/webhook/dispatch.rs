@@ -15,7 +15,7 @@ use super::definition::{Definitions, FailurePolicy, Phase, ReinvocationPolicy, W
 use super::denial;
 use super::matching::{is_exempt, wanted_kind};
 use super::mutation::Mutation;
-use super::review::{self, Answer};
+use super::review::{self, Answer, Asked};
 use crate::attributes::Attributes;
 use crate::observer::{Observer, WebhookCall};
 use crate::rights;
@@ -177,7 +177,11 @@ impl Dispatcher {
         let uid = Uuid::new_v4().to_string();
         let shown = self.as_kind(attributes, kind, object).await?;
         let shown_old = self.as_kind(attributes, kind, old).await?;
-        let question = review::question(&uid, attributes, kind, shown, shown_old);
+        let asked = Asked {
+            uid: &uid,
+            version: webhook.review_version(),
+        };
+        let question = review::question(asked, attributes, kind, shown, shown_old);
         if webhook.has_conditions() {
             let rights = rights::of_request(&self.world, attributes);
             match self.conditions.check(webhook, &question, &rights) {
@@ -194,7 +198,7 @@ impl Dispatcher {
             .caller
             .call(webhook.into(), Bytes::from(question.to_string()))
             .await;
-        let answer = called.and_then(|bytes| review::answer(&bytes, &uid, phase).map_err(CallError::Answer));
+        let answer = called.and_then(|bytes| review::answer(&bytes, asked, phase).map_err(CallError::Answer));
         self.tell(webhook, phase, attributes, answer.as_ref(), begun.elapsed());
         for (name, value) in answer.iter().flat_map(|answer| &answer.annotations) {
             let name = format!("{}/{name}", webhook.name);

@@ -3,10 +3,16 @@
 use serde_json::Value;
 
 use super::definition::Phase;
-use super::review;
+use super::review::{self, Asked, Version};
 
-/// Reads an answer as both kinds of webhooks give it; the patch of a mutating one.
+/// Reads an answer as both kinds of webhooks give it, in both versions; the patch of a mutating one.
 pub fn answer(bytes: &[u8], uid: &str) -> Option<Value> {
-    review::answer(bytes, uid, Phase::Validating).ok();
-    review::answer(bytes, uid, Phase::Mutating).ok()?.patch
+    let asked = |version| Asked { uid, version };
+    for version in [Version::V1, Version::V1Beta1] {
+        review::answer(bytes, asked(version), Phase::Validating).ok();
+    }
+    review::answer(bytes, asked(Version::V1Beta1), Phase::Mutating).ok();
+    review::answer(bytes, asked(Version::V1), Phase::Mutating)
+        .ok()?
+        .patch
 }

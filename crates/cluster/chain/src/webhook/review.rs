@@ -11,14 +11,52 @@ use toolforge_kinds::Kind;
 use super::definition::Phase;
 use crate::attributes::Attributes;
 
-/// The version that is spoken.
-const API_VERSION: &str = "admission.k8s.io/v1";
+/// The version of the reviews that a webhook speaks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(super) enum Version {
+    #[default]
+    V1,
+    /// The same fields, and looser answers: they need no uid and no type of their patch.
+    V1Beta1,
+}
+
+impl Version {
+    /// The first version that is spoken here of those that a webhook names, in its order.
+    pub(super) fn of(names: &[String]) -> Self {
+        let known = names.iter().find_map(|name| match name.as_str() {
+            "v1" => Some(Self::V1),
+            "v1beta1" => Some(Self::V1Beta1),
+            _ => None,
+        });
+        known.unwrap_or_default()
+    }
+
+    fn api_version(self) -> &'static str {
+        match self {
+            Self::V1 => "admission.k8s.io/v1",
+            Self::V1Beta1 => "admission.k8s.io/v1beta1",
+        }
+    }
+}
+
+/// What one question is told apart by from others.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Asked<'a> {
+    pub(super) uid: &'a str,
+    pub(super) version: Version,
+}
 
 /// The question about a write, with the objects as the `kind` that the webhook wants; null where there is none.
-pub(super) fn question(uid: &str, attributes: &Attributes, kind: &Kind, object: Value, old: Value) -> Value {
+pub(super) fn question(
+    asked: Asked<'_>,
+    attributes: &Attributes,
+    kind: &Kind,
+    object: Value,
+    old: Value,
+) -> Value {
     let subresource = attributes.subresource.as_deref().unwrap_or_default();
     let mut request = json!({
-        "uid": uid,
+        "uid": asked.uid,
         "kind": kind_of(kind, subresource),
         "resource": resource_of(kind),
         "requestKind": kind_of(attributes.kind, subresource),
@@ -40,7 +78,7 @@ pub(super) fn question(uid: &str, attributes: &Attributes, kind: &Kind, object: 
             request[field] = Value::from(value);
         }
     }
-    json!({"apiVersion": API_VERSION, "kind": "AdmissionReview", "request": request})
+    json!({"apiVersion": asked.version.api_version(), "kind": "AdmissionReview", "request": request})
 }
 
 /// The kind of what goes through the subresource, such as `Scale`.
@@ -86,10 +124,12 @@ pub(super) struct Answer {
 pub(crate) enum AnswerError {
     #[error("the answer is no AdmissionReview: {0}")]
     Unreadable(#[from] serde_json::Error),
-    #[error(
-        "expected webhook response of {API_VERSION}, Kind=AdmissionReview, got {api_version}, Kind={kind}"
-    )]
-    WrongKind { api_version: String, kind: String },
+    #[error("expected webhook response of {expected}, Kind=AdmissionReview, got {api_version}, Kind={kind}")]
+    WrongKind {
+        expected: &'static str,
+        api_version: String,
+        kind: String,
+    },
     #[error("webhook response was absent")]
     Absent,
     #[error("expected response.uid={expected:?}, got {got:?}")]
@@ -128,17 +168,22 @@ struct Response {
     audit_annotations: Option<BTreeMap<String, String>>,
 }
 
-/// Reads the answer to the question with this uid.
-pub(super) fn answer(bytes: &[u8], uid: &str, phase: Phase) -> Result<Answer, AnswerError> {
+/// Reads the answer to a question.
+pub(super) fn answer(bytes: &[u8], asked: Asked<'_>, phase: Phase) -> Result<Answer, AnswerError> {
+    let Asked { uid, version } = asked;
     let review: Review = serde_json::from_slice(bytes)?;
-    if review.api_version != API_VERSION || review.kind != "AdmissionReview" {
+    let is_loose = version == Version::V1Beta1;
+    let names_none = review.api_version.is_empty() && review.kind.is_empty();
+    let names_it = review.api_version == version.api_version() && review.kind == "AdmissionReview";
+    if !(names_it || (is_loose && names_none)) {
         return Err(AnswerError::WrongKind {
+            expected: version.api_version(),
             api_version: review.api_version,
             kind: review.kind,
         });
     }
     let response = review.response.ok_or(AnswerError::Absent)?;
-    if response.uid != uid {
+    if response.uid != uid && !is_loose {
         return Err(AnswerError::WrongUid {
             expected: uid.to_owned(),
             got: response.uid,
@@ -148,8 +193,8 @@ pub(super) fn answer(bytes: &[u8], uid: &str, phase: Phase) -> Result<Answer, An
     let patch = match (patch, response.patch_type.as_deref()) {
         (None, _) => None,
         (Some(_), _) if phase == Phase::Validating => return Err(AnswerError::Uninvited),
-        (Some(_), None) => return Err(AnswerError::PatchWithoutType),
-        (Some(patch), Some("JSONPatch")) => Some(read_patch(&patch)?),
+        (Some(_), None) if !is_loose => return Err(AnswerError::PatchWithoutType),
+        (Some(patch), None | Some("JSONPatch")) => Some(read_patch(&patch)?),
         (Some(_), Some(other)) => return Err(AnswerError::PatchType(other.to_owned())),
     };
     Ok(Answer {
