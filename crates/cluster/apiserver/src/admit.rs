@@ -35,7 +35,8 @@ impl<'a> Request<'a> {
             extra: call.user.extra.iter().cloned().collect(),
         };
         // What is done to a namespace is done in it.
-        let own = (call.kind.kind == "Namespace").then(|| name.to_owned());
+        let is_namespace = (call.kind.group, call.kind.kind) == ("", "Namespace");
+        let own = is_namespace.then(|| name.to_owned());
         let attributes = Attributes {
             kind: call.kind,
             operation,

@@ -118,7 +118,8 @@ pub(crate) fn finalizers(object: &Value) -> Vec<String> {
 
 /// The finalizers of a namespace's content; empty for other kinds.
 pub(crate) fn namespace_finalizers(object: &Value) -> Vec<String> {
-    if object.get("kind").and_then(Value::as_str) == Some("Namespace") {
+    let text = |field: &str| object.get(field).and_then(Value::as_str);
+    if text("kind") == Some("Namespace") && text("apiVersion") == Some("v1") {
         list(object.pointer("/spec/finalizers"))
     } else {
         Vec::new()
@@ -203,7 +204,8 @@ mod tests {
     #[test]
     fn an_object_goes_when_nothing_holds_it() {
         let deleting = |more: Value| {
-            let mut object = json!({"kind":"Namespace","metadata":{"deletionTimestamp":"t"}});
+            let mut object =
+                json!({"apiVersion":"v1","kind":"Namespace","metadata":{"deletionTimestamp":"t"}});
             object
                 .as_object_mut()
                 .unwrap()

@@ -59,6 +59,31 @@ impl Kind {
     }
 
     /// Group, version and kind, by which schemas are found.
+    /// Whether an update has to say which revision it replaces (`AllowUnconditionalUpdate` of the registries upstream).
+    pub fn is_replaced_by_revision_only(&self) -> bool {
+        self.custom
+            || matches!(
+                self.key(),
+                (
+                    "admissionregistration.k8s.io" | "apiextensions.k8s.io" | "apiregistration.k8s.io",
+                    _
+                ) | ("coordination.k8s.io", "Lease")
+                    | ("policy", "PodDisruptionBudget")
+            )
+    }
+
+    /// Whether an update of what is not there creates it (`AllowCreateOnUpdate` of the registries upstream).
+    pub fn is_created_by_update(&self) -> bool {
+        !self.custom
+            && matches!(
+                self.key(),
+                ("", "Endpoints" | "Event" | "LimitRange")
+                    | ("events.k8s.io", "Event")
+                    | ("coordination.k8s.io", "Lease")
+                    | ("rbac.authorization.k8s.io", _)
+            )
+    }
+
     pub(crate) fn place(&self) -> (&'static str, &'static str, &'static str) {
         (self.group, self.version, self.kind)
     }

@@ -107,6 +107,15 @@ impl Status {
         Self::new(409, "Conflict", message).with_details(resource_details(kind, name))
     }
 
+    /// 409: the object is not the one that a deletion means. Kubernetes names it by its kind here.
+    pub fn precondition_failed(kind: &Kind, name: &str, why: &str) -> Self {
+        let message = format!(
+            "Operation cannot be fulfilled on {} \"{name}\": {why}",
+            kind.qualified_kind()
+        );
+        Self::new(409, "Conflict", message).with_details(details(kind.group, kind.kind, name))
+    }
+
     /// 409: somebody else wrote the object in between.
     pub fn modified(kind: &Kind, name: &str) -> Self {
         Self::conflict(

@@ -115,6 +115,7 @@ fn validate_content(kind: &Kind, object: &Value, errors: &mut Errors) {
     match kind.key() {
         ("", "Pod") => pod::validate(object, errors),
         ("", "Namespace") => cluster::namespace(object, errors),
+        ("", "Node") => cluster::node(object, errors),
         ("", "Service") => service::validate(object, errors),
         ("", "Endpoints") => endpoints::endpoints(object, errors),
         ("", "ConfigMap") => config::config_map(object, errors),

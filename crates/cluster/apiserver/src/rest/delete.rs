@@ -76,25 +76,26 @@ impl Options {
             .or(call.query.switch("orphanDependents"));
         let policy =
             text("propagationPolicy").or_else(|| call.query.get("propagationPolicy").map(str::to_owned));
-        let asked = value.get("dryRun").and_then(Value::as_array);
-        check(policy.as_deref(), orphan, asked.map_or(&[], Vec::as_slice))?;
+        let asked = dry_runs(value, call);
+        check(policy.as_deref(), orphan, &asked)?;
         let propagation = match (policy.as_deref(), orphan) {
             (Some("Foreground"), _) => Some(Propagation::Foreground),
             (Some("Orphan"), _) | (None, Some(true)) => Some(Propagation::Orphan),
             (Some(_), _) | (None, Some(false)) => Some(Propagation::Background),
             (None, None) => None,
         };
-        let dry_run = asked.is_some_and(|list| !list.is_empty());
         let grace_seconds = match value.get("gracePeriodSeconds").and_then(Value::as_i64) {
             Some(seconds) => Some(seconds),
             None => call.query.number("gracePeriodSeconds")?,
         };
+        // Less than nothing is as good as a moment.
+        let grace_seconds = grace_seconds.map(|seconds| if seconds < 0 { 1 } else { seconds });
         Ok(Self {
             grace_seconds,
             propagation,
             uid: precondition("uid"),
             revision: precondition("resourceVersion"),
-            dry_run: dry_run || call.dry_run,
+            dry_run: !asked.is_empty() || call.dry_run,
         })
     }
 
@@ -132,6 +133,15 @@ impl Options {
         }
         value
     }
+}
+
+/// What body and query say of a dry run, whatever it is: what is not understood is refused, and never done in earnest.
+fn dry_runs(value: &Value, call: &Call) -> Vec<Value> {
+    let body = value.get("dryRun").and_then(Value::as_array);
+    let mut found: Vec<Value> = body.into_iter().flatten().cloned().collect();
+    let query = call.query.all("dryRun").filter(|text| !text.is_empty());
+    found.extend(query.map(Value::from));
+    found
 }
 
 /// The 422 of options that make no sense.
@@ -172,7 +182,7 @@ pub(crate) async fn answer(
     let options = Options::read(call, media_type, bytes)?;
     let (deleted, warnings) = delete_object(call, name, &options).await?;
     let mut response = match deleted {
-        Deleted::Gone(stored) if !ANSWERED_WITH_OBJECT.contains(&call.kind.kind) => {
+        Deleted::Gone(stored) if !is_answered_with_object(call.kind) => {
             respond::json(StatusCode::OK, &success(call.kind, name, &stored.value()))
         }
         Deleted::Gone(stored) | Deleted::Waiting(stored) => {
@@ -181,6 +191,10 @@ pub(crate) async fn answer(
     };
     respond::warn(&mut response, &warnings);
     Ok(response)
+}
+
+fn is_answered_with_object(kind: &Kind) -> bool {
+    kind.group.is_empty() && ANSWERED_WITH_OBJECT.contains(&kind.kind)
 }
 
 fn success(kind: &Kind, name: &str, object: &Value) -> Value {
@@ -197,7 +211,7 @@ pub(crate) async fn delete_object(
     name: &str,
     options: &Options,
 ) -> Result<(Deleted, Vec<String>), Status> {
-    if call.kind.kind == "Namespace" && KEPT_NAMESPACES.contains(&name) {
+    if (call.kind.group, call.kind.kind) == ("", "Namespace") && KEPT_NAMESPACES.contains(&name) {
         return Err(Status::forbidden(
             call.kind,
             name,
@@ -228,21 +242,24 @@ pub(crate) fn check_preconditions(
     object: &Value,
     options: &Options,
 ) -> Result<(), Status> {
-    for (what, wanted, found) in [
-        ("UID", &options.uid, metadata::text(object, "uid")),
+    for (what, wanted, field, happened) in [
+        ("UID", &options.uid, "uid", "deleted and then recreated"),
         (
             "ResourceVersion",
             &options.revision,
-            metadata::text(object, "resourceVersion"),
+            "resourceVersion",
+            "modified",
         ),
     ] {
+        let found = metadata::text(object, field);
         if let Some(wanted) = wanted
             && wanted != found
         {
             let why = format!(
-                "Precondition failed: {what} in precondition: {wanted}, {what} in object meta: {found}"
+                "the {what} in the precondition ({wanted}) does not match the {what} in record ({found}). The object might \
+                 have been {happened}"
             );
-            return Err(Status::conflict(kind, name, &why));
+            return Err(Status::precondition_failed(kind, name, &why));
         }
     }
     Ok(())
@@ -288,7 +305,7 @@ fn mark(old: &Value, options: &Options, now: Timestamp) -> Value {
     let grace = grace_seconds(old, options);
     let finalizers = finalizers(old, options.propagation);
     let first = !metadata::is_deleting(old);
-    let is_namespace = old.get("kind").and_then(Value::as_str) == Some("Namespace");
+    let is_namespace = is_core(old, "Namespace");
     let is_definition = super::rules::is_definition(old);
     let Some(fields) = metadata::of(&mut new) else {
         return new;
@@ -321,6 +338,12 @@ fn mark(old: &Value, options: &Options, now: Timestamp) -> Value {
     new
 }
 
+/// Whether an object is of that kind of the core group, and not of somebody's own kind of the same name.
+fn is_core(object: &Value, kind: &str) -> bool {
+    let text = |field: &str| object.get(field).and_then(Value::as_str);
+    text("kind") == Some(kind) && text("apiVersion") == Some("v1")
+}
+
 /// Only Pods that run somewhere are given time.
 fn grace_seconds(object: &Value, options: &Options) -> i64 {
     let text = |pointer: &str| {
@@ -329,7 +352,7 @@ fn grace_seconds(object: &Value, options: &Options) -> i64 {
             .and_then(Value::as_str)
             .unwrap_or_default()
     };
-    if object.get("kind").and_then(Value::as_str) != Some("Pod") {
+    if !is_core(object, "Pod") {
         return 0;
     }
     if text("/spec/nodeName").is_empty() || matches!(text("/status/phase"), "Succeeded" | "Failed") {
@@ -369,7 +392,7 @@ mod tests {
 
     #[test]
     fn a_running_pod_has_its_grace_and_others_none() {
-        let pod = |phase: &str| json!({"kind":"Pod","metadata":{},"spec":{"nodeName":"n","terminationGracePeriodSeconds":5},"status":{"phase":phase}});
+        let pod = |phase: &str| json!({"apiVersion":"v1","kind":"Pod","metadata":{},"spec":{"nodeName":"n","terminationGracePeriodSeconds":5},"status":{"phase":phase}});
         let waiting = marked(&pod("Running"), &Options::default());
         assert!(!metadata::may_go(&waiting));
         assert_eq!(waiting["metadata"]["deletionTimestamp"], "2026-01-01T00:00:05Z");
@@ -380,14 +403,14 @@ mod tests {
         };
         assert!(metadata::may_go(&marked(&waiting, &at_once)));
         assert!(metadata::may_go(&marked(
-            &json!({"kind":"Pod","metadata":{},"spec":{}}),
+            &json!({"apiVersion":"v1","kind":"Pod","metadata":{},"spec":{}}),
             &Options::default()
         )));
     }
 
     #[test]
     fn a_second_deletion_changes_nothing() {
-        let pod = json!({"kind":"Pod","metadata":{},"spec":{"nodeName":"n"},"status":{"phase":"Running"}});
+        let pod = json!({"apiVersion":"v1","kind":"Pod","metadata":{},"spec":{"nodeName":"n"},"status":{"phase":"Running"}});
         let first = marked(&pod, &Options::default());
         assert_eq!(
             first,
@@ -433,9 +456,16 @@ mod tests {
     }
 
     #[test]
+    fn kinds_of_users_may_have_any_name() {
+        let pod = json!({"apiVersion":"example.org/v1","kind":"Pod","metadata":{},"spec":{"nodeName":"n"}});
+        assert!(metadata::may_go(&marked(&pod, &Options::default())));
+        let namespace = json!({"apiVersion":"example.org/v1","kind":"Namespace","metadata":{}});
+        assert_eq!(marked(&namespace, &Options::default()).get("status"), None);
+    }
+
+    #[test]
     fn a_namespace_waits_for_its_content() {
-        let namespace =
-            json!({"kind":"Namespace","metadata":{"name":"a"},"spec":{"finalizers":["kubernetes"]}});
+        let namespace = json!({"apiVersion":"v1","kind":"Namespace","metadata":{"name":"a"},"spec":{"finalizers":["kubernetes"]}});
         let new = marked(&namespace, &Options::default());
         assert_eq!(new["status"]["phase"], "Terminating");
         assert!(!metadata::may_go(&new));

@@ -287,7 +287,7 @@ fn leave_other_doors(call: &Call, applied: &mut Value) {
 }
 
 /// The right to patch is not the right to create.
-fn require_create(call: &Call) -> Result<(), Status> {
+pub(super) fn require_create(call: &Call) -> Result<(), Status> {
     let wanted = crate::authz::Attributes {
         verb: "create".to_owned(),
         group: call.kind.group.to_owned(),

@@ -42,6 +42,11 @@ pub(crate) async fn bind(
             let why = format!("pod {name} is already assigned to node {bound:?}");
             return Err(Status::conflict(call.kind, name, &why));
         }
+        let gates = old.pointer("/spec/schedulingGates").and_then(Value::as_array);
+        if gates.is_some_and(|gates| !gates.is_empty()) {
+            let why = format!("pod {name} has non-empty .spec.schedulingGates");
+            return Err(Status::conflict(call.kind, name, &why));
+        }
         let mut new = old.clone();
         new["spec"]["nodeName"] = json!(node);
         set_scheduled(&mut new, &metadata::time(Timestamp::now()));

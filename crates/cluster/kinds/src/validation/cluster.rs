@@ -1,8 +1,8 @@
-//! Namespaces, leases and disruption budgets.
+//! Nodes, namespaces, leases and disruption budgets.
 
 use serde_json::Value;
 
-use super::path::{Errors, messages, optional_one_of};
+use super::path::{Errors, join, messages, nth, one_of, optional_one_of};
 use super::workload::count_or_percent;
 use super::{labels, metadata, names};
 use crate::FieldError;
@@ -11,6 +11,28 @@ use crate::value::{Read as _, int_at};
 /// A namespace.
 pub(super) fn namespace(object: &Value, errors: &mut Errors) {
     metadata::finalizers(&object["spec"], "spec", errors);
+}
+
+/// A node: its taints, at the place where upstream has them.
+pub(super) fn node(object: &Value, errors: &mut Errors) {
+    let mut seen: Vec<(&str, &str)> = Vec::new();
+    for (index, taint) in object["spec"].list("taints").iter().enumerate() {
+        let path = nth("metadata", "taints", index);
+        let (key, effect) = (taint.text("key"), taint.text("effect"));
+        messages(&join(&path, "key"), key, names::qualified(key), errors);
+        let value = taint.text("value");
+        messages(&join(&path, "value"), value, names::label_value(value), errors);
+        let effects = ["NoSchedule", "PreferNoSchedule", "NoExecute"];
+        one_of(taint, &path, "effect", &effects, errors);
+        if seen.contains(&(key, effect)) {
+            let mut twice = FieldError::duplicate(&path, taint.clone());
+            twice
+                .detail
+                .push_str(": taints must be unique by key and effect pair");
+            errors.push(twice);
+        }
+        seen.push((key, effect));
+    }
 }
 
 /// A lease.

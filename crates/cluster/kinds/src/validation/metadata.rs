@@ -54,7 +54,7 @@ fn name(kind: &Kind, metadata: &Value, errors: &mut Errors) {
         return;
     }
     messages("metadata.name", name, name_rule(kind)(name), errors);
-    if kind.kind == "CronJob" && name.len() > CRON_JOB_NAME_BYTES {
+    if kind.key() == ("batch", "CronJob") && name.len() > CRON_JOB_NAME_BYTES {
         let detail = format!("must be no more than {CRON_JOB_NAME_BYTES} characters");
         errors.push(FieldError::invalid("metadata.name", name, &detail));
     }

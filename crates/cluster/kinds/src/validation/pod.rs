@@ -2,12 +2,15 @@
 
 mod affinity;
 mod container;
+mod dns;
 mod environment;
 mod ephemeral;
+mod gates;
 mod mounts;
 mod probe;
 mod resources;
 mod scheduling;
+mod security;
 mod update;
 mod volume;
 
@@ -37,6 +40,7 @@ pub(super) fn validate_new(object: &Value, errors: &mut Errors) {
             "cannot be set on create",
         ));
     }
+    gates::validate_new(&object["spec"], errors);
 }
 
 /// A template of Pods.
@@ -72,10 +76,7 @@ fn spec(spec: &Value, path: &str, errors: &mut Errors) {
     );
     let dns = ["ClusterFirstWithHostNet", "ClusterFirst", "Default", "None"];
     one_of(spec, path, "dnsPolicy", &dns, errors);
-    if spec.text("dnsPolicy") == "None" && spec["dnsConfig"].list("nameservers").is_empty() {
-        let detail = "must provide at least one DNS nameserver when `dnsPolicy` is None";
-        errors.push(FieldError::required(&join(path, "dnsConfig.nameservers"), detail));
-    }
+    dns::validate(spec, path, errors);
     super::path::not_negative(spec, path, &["terminationGracePeriodSeconds"], errors);
     if let Some(seconds) = spec
         .int("activeDeadlineSeconds")
@@ -103,7 +104,9 @@ fn spec(spec: &Value, path: &str, errors: &mut Errors) {
             messages(&join(&path, "hostnames"), name, names::subdomain(name), errors);
         }
     }
-    security(&spec["securityContext"], &join(path, "securityContext"), errors);
+    security::of_pod(spec, &join(path, "securityContext"), errors);
+    gates::validate(spec, path, errors);
+    operating_system(spec, path, errors);
     scheduling::validate(spec, path, errors);
     if let Some(found) = spec.get("affinity") {
         affinity::validate(found, &join(path, "affinity"), errors);
@@ -128,61 +131,14 @@ fn some_names(spec: &Value, path: &str, errors: &mut Errors) {
     }
 }
 
-fn security(context: &Value, path: &str, errors: &mut Errors) {
-    for key in ["runAsUser", "runAsGroup", "fsGroup"] {
-        id(context, path, key, errors);
-    }
-    for (index, group) in context.list("supplementalGroups").iter().enumerate() {
-        if let Some(number) = group.as_i64().filter(|number| !(0..=LARGEST_ID).contains(number)) {
-            let path = format!("{path}.supplementalGroups[{index}]");
-            errors.push(FieldError::invalid(&path, number, &id_range()));
-        }
-    }
-    seccomp(context, path, errors);
-}
-
-/// A user or group id.
-fn id(context: &Value, path: &str, key: &str, errors: &mut Errors) {
-    if let Some(number) = context
-        .int(key)
-        .filter(|number| !(0..=LARGEST_ID).contains(number))
-    {
-        errors.push(FieldError::invalid(&join(path, key), number, &id_range()));
-    }
-}
-
-fn id_range() -> String {
-    format!("must be between 0 and {LARGEST_ID}, inclusive")
-}
-
-fn seccomp(context: &Value, path: &str, errors: &mut Errors) {
-    let Some(profile) = context.get("seccompProfile") else {
+fn operating_system(spec: &Value, path: &str, errors: &mut Errors) {
+    if !spec.has("os") {
         return;
-    };
-    let path = join(path, "seccompProfile");
-    one_of(
-        profile,
-        &path,
-        "type",
-        &["Localhost", "RuntimeDefault", "Unconfined"],
-        errors,
-    );
-    let at = join(&path, "localhostProfile");
-    match (profile.text("type"), profile.has("localhostProfile")) {
-        ("Localhost", false) => {
-            errors.push(FieldError::required(
-                &at,
-                "must be set when seccomp type is Localhost",
-            ));
-        }
-        ("Localhost", true) | (_, false) => {}
-        (_, true) => {
-            let given = profile.text("localhostProfile");
-            errors.push(FieldError::invalid(
-                &at,
-                given,
-                "can only be set when seccomp type is Localhost",
-            ));
-        }
+    }
+    let (path, name) = (join(path, "os"), spec["os"].text("name"));
+    if name.is_empty() {
+        errors.push(FieldError::required(&join(&path, "name"), "cannot be empty"));
+    } else if !matches!(name, "linux" | "windows") {
+        errors.push(FieldError::not_supported(&path, name, &["linux", "windows"]));
     }
 }

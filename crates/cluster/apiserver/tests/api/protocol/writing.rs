@@ -1,9 +1,11 @@
 //! Writes: options, checks of fields, preconditions, and who owns what.
 
 use http::Method;
+use kube::api::PostParams;
 use serde_json::{Value, json};
 
 use super::{get, send};
+use crate::custom::{crates, define, of, one, refusal};
 use crate::harness::Harness;
 
 const MAPS: &str = "/api/v1/namespaces/default/configmaps";
@@ -251,12 +253,15 @@ async fn conditions_of_writes_hold() {
         (
             json!({"preconditions": {"uid": "other"}}),
             409,
-            format!("Precondition failed: UID in precondition: other, UID in object meta: {uid}"),
+            format!(
+                "fulfilled on ConfigMap \"a\": the UID in the precondition (other) does not match the UID in record ({uid}). The object might have been deleted and then recreated"
+            ),
         ),
         (
             json!({"preconditions": {"resourceVersion": "1"}}),
             409,
-            "Precondition failed: ResourceVersion in precondition: 1".to_owned(),
+            "the ResourceVersion in the precondition (1) does not match the ResourceVersion in record ("
+                .to_owned(),
         ),
         (
             json!({"propagationPolicy": "Sometimes"}),
@@ -294,5 +299,100 @@ async fn conditions_of_writes_hold() {
         );
     }
     assert_eq!(get(&client, &object, &[]).await.code, 404);
+    api.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn some_updates_create_and_some_need_a_revision() {
+    let api = Harness::start().await;
+    let client = api.admin();
+    let put =
+        async |target: &str, body: &Value| send(&client, Method::PUT, target, &[], body.to_string()).await;
+    let leases = "/apis/coordination.k8s.io/v1/namespaces/default/leases";
+    let target = format!("{leases}/mine");
+    let mut lease = json!({"metadata": {"name": "mine"}, "spec": {"leaseDurationSeconds": 1}});
+    let made = put(&target, &lease).await;
+    assert_eq!(
+        (made.code, made.json()["spec"].clone()),
+        (201, lease["spec"].clone())
+    );
+    let blind = put(&target, &lease).await;
+    assert_eq!(blind.code, 422);
+    assert_eq!(
+        blind.json()["message"],
+        "leases.coordination.k8s.io \"mine\" is invalid: metadata.resourceVersion: Invalid value: 0: must be specified for an update"
+    );
+    lease["metadata"]["resourceVersion"] = made.json()["metadata"]["resourceVersion"].clone();
+    lease["spec"]["leaseDurationSeconds"] = json!(2);
+    assert_eq!(put(&target, &lease).await.code, 200);
+    // What had another life is not begun anew by who remembers that.
+    lease["metadata"] = json!({"name": "gone", "uid": made.json()["metadata"]["uid"]});
+    assert_eq!(put(&format!("{leases}/gone"), &lease).await.code, 409);
+    let map = json!({"metadata": {"name": "a"}});
+    assert_eq!(put(&format!("{MAPS}/a"), &map).await.code, 404);
+
+    define(&api, crates()).await;
+    let crates = of(api.admin(), "v1");
+    crates
+        .create(&PostParams::default(), &one("box", &json!({})))
+        .await
+        .unwrap();
+    let blind = crates
+        .replace("box", &PostParams::default(), &one("box", &json!({})))
+        .await;
+    let (code, message) = refusal(blind.unwrap_err());
+    assert_eq!(code, 422);
+    assert!(message.ends_with("must be specified for an update"), "{message}");
+    api.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_deletion_that_is_not_understood_is_not_done() {
+    let api = Harness::start().await;
+    let client = api.admin();
+    let body = json!({"metadata": {"name": "a"}}).to_string();
+    send(&client, Method::POST, MAPS, &[], body).await;
+    for target in [format!("{MAPS}/a?dryRun=Some"), format!("{MAPS}?dryRun=Some")] {
+        let refused = send(&client, Method::DELETE, &target, &[], "").await;
+        let message = refused.json()["message"].as_str().unwrap_or_default().to_owned();
+        assert_eq!(refused.code, 422, "{target}: {message}");
+        assert!(message.contains("dryRun: Unsupported value"), "{message}");
+    }
+    let dry = format!("{MAPS}?dryRun=All");
+    assert_eq!(send(&client, Method::DELETE, &dry, &[], "").await.code, 200);
+    assert_eq!(get(&client, &format!("{MAPS}/a"), &[]).await.code, 200);
+    api.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_pod_with_gates_gets_no_node_until_they_are_gone() {
+    const PODS: &str = "/api/v1/namespaces/default/pods";
+    let api = Harness::start().await;
+    let client = api.admin();
+    let pod = json!({"metadata": {"name": "p"}, "spec": {"containers": [{"name": "c", "image": "i"}],
+        "schedulingGates": [{"name": "example.org/wait"}]}});
+    send(&client, Method::POST, PODS, &[], pod.to_string()).await;
+    let binding = json!({"metadata": {"name": "p"}, "target": {"kind": "Node", "name": "n"}}).to_string();
+    let bind = || {
+        send(
+            &client,
+            Method::POST,
+            "/api/v1/namespaces/default/pods/p/binding",
+            &[],
+            binding.clone(),
+        )
+    };
+    let refused = bind().await;
+    assert_eq!(refused.code, 409);
+    let message = refused.json()["message"].as_str().unwrap_or_default().to_owned();
+    assert!(
+        message.ends_with("pod p has non-empty .spec.schedulingGates"),
+        "{message}"
+    );
+    let merge = [("content-type", "application/merge-patch+json")];
+    let patch = json!({"spec": {"schedulingGates": null, "nodeSelector": {"disk": "ssd"}}}).to_string();
+    let freed = send(&client, Method::PATCH, &format!("{PODS}/p"), &merge, patch).await;
+    assert_eq!(freed.code, 200, "{}", freed.json());
+    assert_eq!(bind().await.code, 201);
     api.stop().await;
 }

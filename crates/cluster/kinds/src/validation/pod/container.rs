@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::{environment, ephemeral, id, mounts, probe, resources, seccomp};
+use super::{environment, ephemeral, mounts, probe, resources, security};
 use crate::FieldError;
 use crate::validation::names;
 use crate::validation::path::{Errors, each, join, messages, one_of};
@@ -68,7 +68,7 @@ fn one(container: &Value, path: &str, volumes: &[&str], errors: &mut Errors) {
     environment::variables(container, path, errors);
     mounts::mounts(container, path, volumes, errors);
     resources::validate(&container["resources"], &join(path, "resources"), errors);
-    security(
+    security::of_container(
         &container["securityContext"],
         &join(path, "securityContext"),
         errors,
@@ -142,27 +142,5 @@ fn ports(container: &Value, path: &str, errors: &mut Errors) {
 fn number_in_range(number: i64, path: &str, errors: &mut Errors) {
     for message in names::port(number) {
         errors.push(FieldError::invalid(path, number, &message));
-    }
-}
-
-fn security(context: &Value, path: &str, errors: &mut Errors) {
-    for key in ["runAsUser", "runAsGroup"] {
-        id(context, path, key, errors);
-    }
-    seccomp(context, path, errors);
-    if context.get("allowPrivilegeEscalation") == Some(&Value::Bool(false)) {
-        let escalates = |wrong: &str| format!("cannot set `allowPrivilegeEscalation` to false and {wrong}");
-        if context.flag("privileged") {
-            errors.push(FieldError::invalid(
-                path,
-                context.clone(),
-                &escalates("`privileged` to true"),
-            ));
-        }
-        let added = context["capabilities"].list("add");
-        if added.iter().any(|capability| capability == "CAP_SYS_ADMIN") {
-            let wrong = escalates("`capabilities.Add` CAP_SYS_ADMIN");
-            errors.push(FieldError::invalid(path, context.clone(), &wrong));
-        }
     }
 }

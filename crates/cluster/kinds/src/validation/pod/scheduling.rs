@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use crate::FieldError;
-use crate::validation::path::{Errors, each, join, messages, one_of, required};
+use crate::validation::path::{Errors, each, join, messages, one_of, optional_one_of};
 use crate::validation::{labels, names};
 use crate::value::Read as _;
 
@@ -13,22 +13,59 @@ pub(super) fn validate(spec: &Value, path: &str, errors: &mut Errors) {
     for (path, found) in each(spec, path, "tolerations") {
         toleration(found, &path, errors);
     }
-    for (path, constraint) in each(spec, path, "topologySpreadConstraints") {
-        if let Some(skew) = constraint.int("maxSkew").filter(|skew| *skew <= 0) {
-            errors.push(FieldError::invalid(
-                &join(&path, "maxSkew"),
-                skew,
-                "must be greater than zero",
-            ));
+    let constraints = spec.list("topologySpreadConstraints");
+    for (index, (path, found)) in each(spec, path, "topologySpreadConstraints").enumerate() {
+        constraint(found, &path, errors);
+        if constraints[index + 1..]
+            .iter()
+            .any(|other| pair(other) == pair(found))
+        {
+            let (key, action) = pair(found);
+            let at = join(&path, "{topologyKey, whenUnsatisfiable}");
+            errors.push(FieldError::duplicate(&at, format!("{{{key}, {action}}}")));
         }
-        required(constraint, &path, "topologyKey", errors);
-        one_of(
-            constraint,
-            &path,
-            "whenUnsatisfiable",
-            &["DoNotSchedule", "ScheduleAnyway"],
-            errors,
-        );
+    }
+}
+
+/// What there may be one constraint of.
+fn pair(constraint: &Value) -> (&str, &str) {
+    (
+        constraint.text("topologyKey"),
+        constraint.text("whenUnsatisfiable"),
+    )
+}
+
+/// How evenly Pods are to be spread.
+fn constraint(constraint: &Value, path: &str, errors: &mut Errors) {
+    let above_zero = "must be greater than zero";
+    let skew = constraint.int("maxSkew").unwrap_or(0);
+    if skew <= 0 {
+        errors.push(FieldError::invalid(&join(path, "maxSkew"), skew, above_zero));
+    }
+    let (key, action) = pair(constraint);
+    let at = join(path, "topologyKey");
+    if key.is_empty() {
+        errors.push(FieldError::required(&at, "can not be empty"));
+    } else {
+        messages(&at, key, names::qualified(key), errors);
+    }
+    let actions = ["DoNotSchedule", "ScheduleAnyway"];
+    one_of(constraint, path, "whenUnsatisfiable", &actions, errors);
+    if let Some(domains) = constraint.int("minDomains") {
+        let at = join(path, "minDomains");
+        if domains <= 0 {
+            errors.push(FieldError::invalid(&at, domains, above_zero));
+        }
+        if action != "DoNotSchedule" {
+            let detail = format!("can only use minDomains if whenUnsatisfiable=DoNotSchedule, not {action}");
+            errors.push(FieldError::invalid(&at, domains, &detail));
+        }
+    }
+    for policy in ["nodeAffinityPolicy", "nodeTaintsPolicy"] {
+        optional_one_of(constraint, path, policy, &["Honor", "Ignore"], errors);
+    }
+    if let Some(selector) = constraint.get("labelSelector") {
+        labels::selector(selector, &join(path, "labelSelector"), errors);
     }
 }
 

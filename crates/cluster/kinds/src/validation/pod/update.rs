@@ -1,10 +1,12 @@
-//! What of a Pod may change once it is there: images, a nearer deadline, more tolerations.
+//! What of a Pod may change once it is there: images, a nearer deadline, more tolerations, fewer gates; and while it has
+//! gates, where it may go.
 
 use serde_json::Value;
 
+use super::gates;
 use crate::FieldError;
 use crate::validation::path::Errors;
-use crate::value::{Read as _, equivalent, int_at, items, keep, list_at};
+use crate::value::{Read as _, child, ensure, equivalent, int_at, items, keep, list_at, remove};
 
 /// Compares the two specs without what may change.
 pub(in crate::validation) fn validate_update(old: &Value, new: &Value, errors: &mut Errors) {
@@ -21,10 +23,15 @@ pub(in crate::validation) fn validate_update(old: &Value, new: &Value, errors: &
     }
     deadline(old, new, errors);
     tolerations(old, new, errors);
+    gates::validate_update(old, new, errors);
     let mut masked = new["spec"].clone();
     let before = &old["spec"];
-    for key in ["activeDeadlineSeconds", "tolerations"] {
+    for key in ["activeDeadlineSeconds", "tolerations", "schedulingGates"] {
         keep(before, &mut masked, key);
+    }
+    if gates::is_gated(before) {
+        gates::narrows(before, &new["spec"], errors);
+        keep_place(before, &mut masked);
     }
     if int_at(old, &["spec", "terminationGracePeriodSeconds"]).is_some_and(|seconds| seconds < 0)
         && int_at(new, &["spec", "terminationGracePeriodSeconds"]) == Some(1)
@@ -40,6 +47,19 @@ pub(in crate::validation) fn validate_update(old: &Value, new: &Value, errors: &
     if !changed.is_empty() {
         let detail = format!("{MAY_NOT_CHANGE}\nchanged: {}", changed.join(", "));
         errors.push(FieldError::forbidden("spec", &detail));
+    }
+}
+
+/// Where the Pod may go, which has been looked at.
+fn keep_place(before: &Value, masked: &mut Value) {
+    keep(before, masked, "nodeSelector");
+    let nodes = before.at(&["affinity", "nodeAffinity"]);
+    if let Some(nodes) = nodes {
+        if let Some(affinity) = ensure(masked, "affinity") {
+            affinity["nodeAffinity"] = nodes.clone();
+        }
+    } else if let Some(affinity) = child(masked, "affinity") {
+        remove(affinity, "nodeAffinity");
     }
 }
 
@@ -87,7 +107,7 @@ fn deadline(old: &Value, new: &Value, errors: &mut Errors) {
 fn tolerations(old: &Value, new: &Value, errors: &mut Errors) {
     let plain = |toleration: &Value| {
         let mut toleration = toleration.clone();
-        crate::value::remove(&mut toleration, "tolerationSeconds");
+        remove(&mut toleration, "tolerationSeconds");
         toleration
     };
     let after: Vec<Value> = list_at(new, &["spec", "tolerations"]).iter().map(plain).collect();

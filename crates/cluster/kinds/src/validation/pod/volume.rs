@@ -5,6 +5,7 @@ use serde_json::Value;
 use super::environment::field_reference;
 use super::mounts::{descending, no_steps_back};
 use crate::FieldError;
+use crate::quantity;
 use crate::validation::names;
 use crate::validation::path::{Errors, each, join, messages, required};
 use crate::value::Read as _;
@@ -90,6 +91,13 @@ fn one_source(kind: &str, source: &Value, path: &str, errors: &mut Errors) {
                 ));
             }
         }
+        "emptyDir" => {
+            let limit = source.get("sizeLimit").and_then(quantity::read);
+            if limit.is_some_and(|limit| limit.nanos() < 0) {
+                let detail = "SizeLimit field must be a valid resource quantity";
+                errors.push(FieldError::forbidden(&join(path, "sizeLimit"), detail));
+            }
+        }
         "secret" => {
             required(source, path, "secretName", errors);
             files(source, path, errors);
@@ -156,7 +164,12 @@ fn downward(source: &Value, path: &str, errors: &mut Errors) {
                 ));
             }
             (Some(field), false) => field_reference(field, &join(&path, "fieldRef"), FIELDS, errors),
-            (None, true) => {}
+            (None, true) => {
+                let path = join(&path, "resourceFieldRef");
+                let reference = &item["resourceFieldRef"];
+                required(reference, &path, "containerName", errors);
+                required(reference, &path, "resource", errors);
+            }
             (None, false) => {
                 errors.push(FieldError::required(
                     &path,
@@ -182,7 +195,9 @@ fn projected(source: &Value, path: &str, errors: &mut Errors) {
         }
         if let Some(token) = projection.get("serviceAccountToken") {
             let path = join(&path, "serviceAccountToken");
-            required(token, &path, "path", errors);
+            if let Some(text) = required(token, &path, "path", errors) {
+                descending(text, &join(&path, "path"), errors);
+            }
             if let Some(seconds) = token
                 .int("expirationSeconds")
                 .filter(|seconds| *seconds < TOKEN_SECONDS)

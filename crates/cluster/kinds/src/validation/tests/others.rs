@@ -165,6 +165,17 @@ fn everything_else() {
         },
     );
     check(
+        "",
+        "Node",
+        &json!({"metadata": {"name": "a"}, "spec": {"taints": [{"key": "a/b", "effect": "NoSchedule"}]}}),
+        &cases! {
+            "/spec/taints/0" => {"key": "a b", "effect": "NoSchedule"} => "metadata.taints[0].key: Invalid value: \"a b\": name part must consist of";
+            "/spec/taints/0" => {"key": "a"} => "metadata.taints[0].effect: Required value";
+            "/spec/taints/0" => {"key": "a", "effect": "Never"} => "metadata.taints[0].effect: Unsupported value: \"Never\": supported values: \"NoSchedule\", \"PreferNoSchedule\", \"NoExecute\"";
+            "/spec/taints" => [{"key": "a", "effect": "NoExecute"}, {"key": "a", "value": "b", "effect": "NoExecute"}] => "metadata.taints[1]: Duplicate value: {\"effect\":\"NoExecute\",\"key\":\"a\",\"value\":\"b\"}: taints must be unique by key and effect pair";
+        },
+    );
+    check(
         "authorization.k8s.io",
         "SubjectAccessReview",
         &json!({"spec": {"user": "u", "resourceAttributes": {"verb": "get"}}}),

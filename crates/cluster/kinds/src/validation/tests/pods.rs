@@ -57,6 +57,24 @@ fn pods() {
         "/spec/affinity" => {"nodeAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": {}}} => "spec.affinity.nodeAffinity.requiredDuringSchedulingIgnoredDuringExecution.nodeSelectorTerms: Required value: must have at least one node selector term";
         "/spec/affinity" => {"podAntiAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": [{}]}} => "spec.affinity.podAntiAffinity.requiredDuringSchedulingIgnoredDuringExecution[0].topologyKey: Required value: can not be empty";
         "/spec/affinity" => {"podAffinity": {"preferredDuringSchedulingIgnoredDuringExecution": [{"weight": 0, "podAffinityTerm": {"topologyKey": "a"}}]}} => "spec.affinity.podAffinity.preferredDuringSchedulingIgnoredDuringExecution[0].weight: Invalid value: 0: must be in the range 1-100";
+        "/spec/dnsPolicy" => "None" => "spec.dnsConfig: Required value: must provide `dnsConfig` when `dnsPolicy` is None";
+        "/spec/dnsConfig" => {"nameservers": ["1.1.1.1", "1.1.1.2", "1.1.1.3", "1.1.1.4"]} => "spec.dnsConfig.nameservers: Invalid value: [\"1.1.1.1\",\"1.1.1.2\",\"1.1.1.3\",\"1.1.1.4\"]: must not have more than 3 nameservers";
+        "/spec/dnsConfig" => {"nameservers": ["dns"]} => "spec.dnsConfig.nameservers[0]: Invalid value: \"dns\": must be a valid IP address";
+        "/spec/dnsConfig" => {"searches": ["_a.b.", ".", "A"]} => "spec.dnsConfig.searches[2]: Invalid value: \"A\": a lowercase RFC 1123 subdomain";
+        "/spec/dnsConfig" => {"options": [{"value": "1"}]} => "spec.dnsConfig.options[0]: Required value: must not be empty";
+        "/spec/readinessGates" => [{"conditionType": "a b"}] => "spec.readinessGates[0].conditionType: Invalid value: \"a b\": name part must consist of";
+        "/spec/schedulingGates" => [{"name": "a"}, {"name": "a"}] => "spec.schedulingGates[1]: Duplicate value: \"a\"";
+        "/spec/os" => {"name": "plan9"} => "spec.os: Unsupported value: \"plan9\": supported values: \"linux\", \"windows\"";
+        "/spec/securityContext" => {"sysctls": [{"name": "Net.x", "value": "1"}]} => "spec.securityContext.sysctls[0].name: Invalid value: \"Net.x\": must have at most 253 characters";
+        "/spec/securityContext" => {"sysctls": [{"name": "net.x"}, {"name": "net.x"}]} => "spec.securityContext.sysctls[1].name: Duplicate value: \"net.x\"";
+        "/spec/securityContext" => {"fsGroupChangePolicy": "Never"} => "spec.securityContext.fsGroupChangePolicy: Unsupported value: \"Never\": supported values: \"Always\", \"OnRootMismatch\"";
+        "/spec/securityContext" => {"appArmorProfile": {"type": "Localhost"}} => "spec.securityContext.appArmorProfile.localhostProfile: Required value: must be set when AppArmor type is Localhost";
+        "/spec/topologySpreadConstraints" => [{"maxSkew": 0, "topologyKey": "z", "whenUnsatisfiable": "DoNotSchedule"}] => "spec.topologySpreadConstraints[0].maxSkew: Invalid value: 0: must be greater than zero";
+        "/spec/topologySpreadConstraints" => [{"maxSkew": 1, "topologyKey": "z", "whenUnsatisfiable": "DoNotSchedule"}, {"maxSkew": 2, "topologyKey": "z", "whenUnsatisfiable": "DoNotSchedule"}] => "spec.topologySpreadConstraints[0].{topologyKey, whenUnsatisfiable}: Duplicate value: \"{z, DoNotSchedule}\"";
+        "/spec/topologySpreadConstraints" => [{"maxSkew": 1, "topologyKey": "z", "whenUnsatisfiable": "ScheduleAnyway", "minDomains": 1}] => "spec.topologySpreadConstraints[0].minDomains: Invalid value: 1: can only use minDomains if whenUnsatisfiable=DoNotSchedule, not ScheduleAnyway";
+        "/spec/volumes" => [{"name": "v", "emptyDir": {"sizeLimit": "-1"}}] => "spec.volumes[0].emptyDir.sizeLimit: Forbidden: SizeLimit field must be a valid resource quantity";
+        "/spec/volumes" => [{"name": "v", "downwardAPI": {"items": [{"path": "a", "resourceFieldRef": {"resource": "limits.cpu"}}]}}] => "spec.volumes[0].downwardAPI.items[0].resourceFieldRef.containerName: Required value";
+        "/spec/volumes" => [{"name": "v", "projected": {"sources": [{"serviceAccountToken": {"path": "../t"}}]}}] => "spec.volumes[0].projected.sources[0].serviceAccountToken.path: Invalid value: \"../t\": must not contain '..'";
         "/spec/ephemeralContainers" => [{"name": "e", "image": "x"}] => "spec.ephemeralContainers: Forbidden: cannot be set on create";
     };
     check("", "Pod", &good, &cases);
@@ -86,6 +104,65 @@ fn a_pod_changes_only_its_images_deadline_and_tolerations() {
     assert_eq!(
         change("/spec/initContainers", json!([])),
         "spec.initContainers: Forbidden: pod updates may not add or remove containers"
+    );
+}
+
+#[test]
+fn gates_are_taken_away_one_by_one_and_a_gated_pod_finds_a_narrower_place() {
+    let mut good = pod();
+    good["spec"]["schedulingGates"] = json!([{"name": "a"}, {"name": "b"}]);
+    good["spec"]["nodeSelector"] = json!({"disk": "ssd"});
+    let of = |pod: &Value, pointer: &str, value: Value| changed("", "Pod", pod, pointer, value);
+    let change = |pointer: &str, value: Value| of(&good, pointer, value);
+    assert_eq!(change("/spec/schedulingGates", json!([{"name": "b"}])), "");
+    assert_eq!(change("/spec/schedulingGates", json!([])), "");
+    assert_eq!(
+        change("/spec/schedulingGates", json!([{"name": "a"}, {"name": "c"}])),
+        "spec.schedulingGates[1].name: Forbidden: only deletion is allowed, but found new scheduling gate 'c'"
+    );
+    assert_eq!(
+        change("/spec/nodeSelector", json!({"disk": "ssd", "zone": "a"})),
+        ""
+    );
+    assert_eq!(
+        change("/spec/nodeSelector", json!({"zone": "a"})),
+        "spec.nodeSelector: Invalid value: {\"zone\":\"a\"}: only additions to spec.nodeSelector are allowed (no mutations or deletions)"
+    );
+    let nodes = |terms: Value| json!({"nodeAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": {"nodeSelectorTerms": terms}}});
+    let one = json!({"key": "a", "operator": "Exists"});
+    let other = json!({"key": "b", "operator": "Exists"});
+    let placed = nodes(json!([{"matchExpressions": [one]}]));
+    assert_eq!(change("/spec/affinity", placed.clone()), "");
+    let mut wanting = good.clone();
+    wanting["spec"]["affinity"] = placed;
+    let narrower = nodes(json!([{"matchExpressions": [one, other]}]));
+    assert_eq!(of(&wanting, "/spec/affinity", narrower), "");
+    let elsewhere = of(
+        &wanting,
+        "/spec/affinity",
+        nodes(json!([{"matchExpressions": [other]}])),
+    );
+    assert!(
+        elsewhere.contains("nodeSelectorTerms[0]: Invalid value")
+            && elsewhere.ends_with("only additions are allowed (no mutations or deletions)"),
+        "{elsewhere}"
+    );
+    let wider = nodes(json!([{"matchExpressions": [one]}, {"matchExpressions": [other]}]));
+    let wider = of(&wanting, "/spec/affinity", wider);
+    assert!(
+        wider.ends_with("no additions/deletions to non-empty NodeSelectorTerms list are allowed"),
+        "{wider}"
+    );
+    // Neighbours are not nodes, and who has no gates stays where it is.
+    let neighbours =
+        json!({"podAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": [{"topologyKey": "z"}]}});
+    assert!(change("/spec/affinity", neighbours).contains("changed: spec.affinity"));
+    assert!(of(&pod(), "/spec/nodeSelector", json!({"a": "b"})).contains("changed: spec.nodeSelector"));
+    good["spec"]["nodeName"] = "n".into();
+    let bound = super::wrong("", "Pod", &good);
+    assert_eq!(
+        bound,
+        "spec.nodeName: Forbidden: cannot be set until all schedulingGates have been cleared"
     );
 }
 
