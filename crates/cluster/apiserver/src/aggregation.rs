@@ -8,6 +8,7 @@
 mod availability;
 mod described;
 mod front_proxy;
+mod locals;
 mod pass;
 mod remote;
 

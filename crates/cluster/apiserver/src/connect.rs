@@ -6,7 +6,7 @@
 pub(crate) mod location;
 mod options;
 mod proxy;
-mod tunnel;
+pub(crate) mod tunnel;
 
 pub(crate) use proxy::rewrite;
 
@@ -85,7 +85,7 @@ async fn streams(
     }
     let target = format!("{path}?{}", options::to_node(&options));
     let asked = tunnel::request(&request, &target)?;
-    let ends = tunnel::Ends::of(call, &request);
+    let ends = tunnel::Ends::of(&call.api.closing, &request);
     let client = hyper::upgrade::on(&mut request);
     let answer = call.api.nodes.upgrade(&node.value(), asked).await?;
     Ok(tunnel::join(client, answer, ends))

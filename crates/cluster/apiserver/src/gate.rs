@@ -113,14 +113,17 @@ async fn serve(api: &Arc<Api>, request: Request<Body>, seen: &mut Seen) -> Resul
         if !named.is_none_or(|found| remote.offers(&found.plural)) {
             seen.subject = seen.subject.take().map(Subject::unknown);
         }
-        let long = info
-            .resource
-            .as_ref()
-            .is_some_and(|found| stays_open(info.verb, found));
+        let named = info.resource.as_ref();
+        let long = named.is_some_and(|found| stays_open(info.verb, found))
+            || toolforge_streams::is_upgrade(&parts.headers);
         let held = long
             .then(|| api.access.hold(&who.user, &attributes, &api.closing))
             .flatten();
-        let request = Request::from_parts(parts, body);
+        let mut request = Request::from_parts(parts, body);
+        // What becomes a connection ends by itself; a body is ended here.
+        if let Some(held) = &held {
+            request.extensions_mut().insert(held.clone());
+        }
         let response = aggregation::pass(api, &remote, &who.user, request).await?;
         return Ok(match held {
             Some(held) => response.map(|inner| held::while_allowed(inner, held)),

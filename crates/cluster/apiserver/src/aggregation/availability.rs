@@ -20,9 +20,10 @@ use toolforge_chain::NoAddress;
 use toolforge_kinds::{Status, Subresource};
 
 use super::described::{Described, resources};
+use super::locals::{self, Moment};
 use super::pass::{headers, world};
 use super::remote::Remote;
-use super::{GROUP, PLURAL, is_own, resource};
+use super::{GROUP, PLURAL, is_own};
 use crate::api::Api;
 use crate::authn::{MASTERS, User};
 use crate::metadata;
@@ -43,9 +44,10 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(10);
 const PATIENCE: Duration = Duration::from_secs(5);
 /// Longest such answer in bytes.
 const ANSWER_BYTES: usize = 4 << 20;
-/// What a change of may mean another address.
-const WATCHED: [(&str, &str); 3] = [
+/// What a change of may mean another address, or another kind that the API serves.
+const WATCHED: [(&str, &str); 4] = [
     (GROUP, PLURAL),
+    ("apiextensions.k8s.io", "customresourcedefinitions"),
     ("", "services"),
     ("discovery.k8s.io", "endpointslices"),
 ];
@@ -61,10 +63,10 @@ struct Standing {
 }
 
 /// A verdict: whether it is available, and the reason and message to go with it.
-struct Verdict {
-    available: bool,
-    reason: &'static str,
-    message: String,
+pub(super) struct Verdict {
+    pub(super) available: bool,
+    pub(super) reason: &'static str,
+    pub(super) message: String,
 }
 
 impl Verdict {
@@ -87,10 +89,13 @@ pub(crate) async fn keep_current(api: Arc<Api>) {
     if changes.is_empty() {
         return;
     }
+    let mut moment = Moment::Start;
     loop {
         for change in &mut changes {
             change.mark_unchanged();
         }
+        locals::keep(&api, moment).await;
+        moment = Moment::Later;
         round(&api, &mut standings).await;
         let next = standings.values().map(|standing| standing.again).min();
         let sleeping = async {
@@ -110,7 +115,6 @@ pub(crate) async fn keep_current(api: Arc<Api>) {
 
 /// Asks those of whom something has changed, and those whose time has come.
 async fn round(api: &Arc<Api>, standings: &mut HashMap<String, Standing>) {
-    locals(api).await;
     let remotes = api.aggregation.all();
     standings.retain(|name, _| remotes.iter().any(|remote| remote.name == *name));
     let now = Instant::now();
@@ -145,21 +149,6 @@ async fn round(api: &Arc<Api>, standings: &mut HashMap<String, Standing>) {
             pause,
         };
         standings.insert(remote.name.clone(), standing);
-    }
-}
-
-/// What the API serves itself is always there.
-async fn locals(api: &Arc<Api>) {
-    let Some(resource) = resource() else { return };
-    for object in api.store.list(resource, None).objects {
-        if object.value().pointer("/spec/service").is_none_or(Value::is_null) {
-            let verdict = Verdict {
-                available: true,
-                reason: "Local",
-                message: "Local APIServices are always available".to_owned(),
-            };
-            write(api, &object.key.name, &verdict).await;
-        }
     }
 }
 
@@ -235,7 +224,7 @@ async fn ask(remote: &Remote, addresses: Vec<(String, u16)>, path: &str) -> Resu
     let mut said = http::HeaderMap::new();
     said.insert(http::header::ACCEPT, accept);
     let user = User::authenticated(SELF, &[MASTERS]);
-    *request.headers_mut() = headers(remote, &user, said).map_err(|status| status.message)?;
+    *request.headers_mut() = headers(remote, &user, said, false).map_err(|status| status.message)?;
     let answer = remote
         .send(addresses, request)
         .await
@@ -249,18 +238,16 @@ async fn ask(remote: &Remote, addresses: Vec<(String, u16)>, path: &str) -> Resu
     serde_json::from_slice(&bytes).map_err(|problem| problem.to_string())
 }
 
-/// Writes the condition where it has changed.
-async fn write(api: &Arc<Api>, name: &str, verdict: &Verdict) {
-    let Some(kind) = toolforge_kinds::by_resource(GROUP, "v1", PLURAL) else {
-        return;
-    };
-    let call = Call {
+/// A request of the API's own on `APIService`s.
+pub(super) fn call(api: &Arc<Api>, subresource: Option<Subresource>) -> Option<Call> {
+    let kind = toolforge_kinds::by_resource(GROUP, "v1", PLURAL)?;
+    Some(Call {
         api: api.clone(),
         user: User::authenticated(SELF, &[MASTERS]),
         kind,
         stored: toolforge_kinds::storage_kind(kind),
         custom: None,
-        subresource: Some(Subresource::Status),
+        subresource,
         namespace: None,
         query: Query::default(),
         form: Form::Object,
@@ -269,6 +256,13 @@ async fn write(api: &Arc<Api>, name: &str, verdict: &Verdict) {
         dry_run: false,
         internal: true,
         annotations: toolforge_chain::Annotations::default(),
+    })
+}
+
+/// Writes the condition where it has changed.
+pub(super) async fn write(api: &Arc<Api>, name: &str, verdict: &Verdict) {
+    let Some(call) = call(api, Some(Subresource::Status)) else {
+        return;
     };
     let Some(object) = api.store.get(&call.key(name)) else {
         return;

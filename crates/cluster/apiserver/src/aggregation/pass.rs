@@ -1,7 +1,7 @@
 //! A request on its way to another server, and the answer on its way back.
 //!
 //! The server learns who asks, and that the API has checked it; it learns no credentials. Bodies of any length pass,
-//! watches among them; upgrades do not.
+//! watches among them, and upgrades.
 
 use std::fmt::Write as _;
 use std::sync::Arc;
@@ -10,14 +10,14 @@ use axum::body::Body;
 use axum::response::Response;
 use futures::StreamExt as _;
 use http::header::HOST;
-use http::{HeaderMap, HeaderName, HeaderValue, Request};
+use http::{HeaderMap, HeaderName, HeaderValue, Request, StatusCode};
 use http_body_util::BodyExt as _;
 use toolforge_kinds::Status;
 
 use super::remote::Remote;
 use crate::api::Api;
 use crate::authn::{self, User};
-use crate::connect::rewrite;
+use crate::connect::{rewrite, tunnel};
 use crate::world::StoredWorld;
 
 /// How headers begin that only the API may set.
@@ -28,8 +28,11 @@ pub(crate) async fn pass(
     api: &Arc<Api>,
     remote: &Remote,
     user: &User,
-    request: Request<Body>,
+    mut request: Request<Body>,
 ) -> Result<Response, Status> {
+    let upgrade = toolforge_streams::is_upgrade(request.headers());
+    let ends = tunnel::Ends::of(&api.closing, &request);
+    let client = hyper::upgrade::on(&mut request);
     let unreachable = |problem: &dyn std::fmt::Display| {
         Status::service_unavailable(format!("error trying to reach service: {problem}"))
     };
@@ -40,7 +43,7 @@ pub(crate) async fn pass(
     *asked.uri_mut() = target
         .parse()
         .map_err(|problem| Status::bad_request(format!("the path cannot be passed on: {problem}")))?;
-    *asked.headers_mut() = headers(remote, user, parts.headers)?;
+    *asked.headers_mut() = headers(remote, user, parts.headers, upgrade)?;
     let addresses = remote
         .addresses(&world(api))
         .map_err(|problem| unreachable(&problem))?;
@@ -48,6 +51,9 @@ pub(crate) async fn pass(
         .send(addresses, asked)
         .await
         .map_err(|problem| unreachable(&problem))?;
+    if upgrade && answer.status() == StatusCode::SWITCHING_PROTOCOLS {
+        return Ok(tunnel::join(client, answer, ends));
+    }
     let (parts, body) = answer.into_parts();
     let body = body
         .into_data_stream()
@@ -68,9 +74,14 @@ pub(super) fn world(api: &Api) -> StoredWorld {
 }
 
 /// What the client said, less what is not for others, and who it is.
-pub(super) fn headers(remote: &Remote, user: &User, mut from: HeaderMap) -> Result<HeaderMap, Status> {
+pub(super) fn headers(
+    remote: &Remote,
+    user: &User,
+    mut from: HeaderMap,
+    upgrade: bool,
+) -> Result<HeaderMap, Status> {
     authn::withhold_token(&mut from);
-    let mut headers = rewrite::to_backend(&from, false);
+    let mut headers = rewrite::to_backend(&from, upgrade);
     let forged: Vec<HeaderName> = headers
         .keys()
         .filter(|name| name.as_str().starts_with(REMOTE))
@@ -143,7 +154,7 @@ mod tests {
         ] {
             from.insert(name, HeaderValue::from_static(value));
         }
-        let headers = headers(&remote, &user, from).unwrap();
+        let headers = headers(&remote, &user, from, false).unwrap();
         let all = |name: &str| -> Vec<&str> {
             let values = headers.get_all(name).iter();
             values.map(|value| value.to_str().unwrap()).collect()

@@ -112,7 +112,7 @@ async fn pass(
     mut request: Request<Body>,
 ) -> Result<Response, Status> {
     let upgrade = toolforge_streams::is_upgrade(request.headers());
-    let ends = tunnel::Ends::of(call, &request);
+    let ends = tunnel::Ends::of(&call.api.closing, &request);
     let client = hyper::upgrade::on(&mut request);
     let host = host_of(&request);
     let authority = backend.authority();

@@ -17,7 +17,6 @@ use tokio_util::sync::CancellationToken;
 use toolforge_kinds::Status;
 
 use crate::authz::open::Held;
-use crate::rest::Call;
 
 /// Where SPDY clients and servers agree on what they speak.
 const STREAM_PROTOCOL: HeaderName = HeaderName::from_static("x-stream-protocol-version");
@@ -61,25 +60,25 @@ fn copy(names: &[HeaderName], from: &HeaderMap, to: &mut HeaderMap) {
 }
 
 /// What ends a connection besides its two sides: the right to it, or else the API.
-pub(super) struct Ends {
+pub(crate) struct Ends {
     ends: CancellationToken,
     held: Option<Arc<Held>>,
 }
 
 impl Ends {
-    /// Of a request that is allowed.
-    pub(super) fn of(call: &Call, request: &Request<Body>) -> Self {
+    /// Of a request that is allowed, to an API that ends with `closing`.
+    pub(crate) fn of(closing: &CancellationToken, request: &Request<Body>) -> Self {
         let held = request.extensions().get::<Arc<Held>>().cloned();
         let right = held.as_ref().map(|held| held.ends());
         Self {
-            ends: right.unwrap_or_else(|| call.api.closing.clone()),
+            ends: right.unwrap_or_else(|| closing.clone()),
             held,
         }
     }
 }
 
 /// Hands the answer of the other side to the client, and then the connection, until one of them ends it or `until`.
-pub(super) fn join(client: OnUpgrade, mut answer: http::Response<Incoming>, until: Ends) -> Response {
+pub(crate) fn join(client: OnUpgrade, mut answer: http::Response<Incoming>, until: Ends) -> Response {
     let mut response = Response::new(Body::empty());
     *response.status_mut() = StatusCode::SWITCHING_PROTOCOLS;
     copy(&ANSWERED, answer.headers(), response.headers_mut());

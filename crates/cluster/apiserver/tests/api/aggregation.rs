@@ -11,7 +11,7 @@ use base64::Engine as _;
 use http::{HeaderMap, StatusCode};
 use k8s_openapi::api::core::v1::ConfigMap;
 use k8s_openapi::kube_aggregator::pkg::apis::apiregistration::v1::APIService;
-use kube::api::{Api, DeleteParams, DynamicObject, PostParams};
+use kube::api::{Api, DeleteParams, DynamicObject, Patch, PatchParams, PostParams};
 use kube::core::{ApiResource, GroupVersionKind};
 use kube::{Client, Discovery};
 use serde_json::{Value, json};
@@ -20,7 +20,9 @@ use tokio_util::sync::{CancellationToken, DropGuard};
 use toolforge_pki::{Authority, read_certificate_der};
 use toolforge_serve::Peer;
 
+use crate::custom::{crates, define};
 use crate::harness::{DEADLINE, Harness};
+use crate::proxy::{upgraded, upgraded_at};
 
 const NAME: &str = "v1beta1.metrics.example";
 
@@ -61,6 +63,10 @@ fn backend(authority: &Authority, clients: &str, listener: TcpListener) -> DropG
         .route(
             "/apis/metrics.example/v1beta1/gone",
             routing::get(|| async { StatusCode::NOT_FOUND }),
+        )
+        .route(
+            "/apis/metrics.example/v1beta1/things/a/console",
+            routing::any(upgraded),
         )
         .fallback(tell);
     let identity = authority.issue_server(&["metrics.default.svc"]).unwrap();
@@ -194,6 +200,13 @@ async fn another_server_answers_for_a_group() {
     let stranger = api.over_tls("bob", &[]).await;
     assert_eq!(code(&stranger, things).await, 403, "the API decides who may ask");
 
+    let console = format!("{things}/a/console");
+    let (_stream, said) = upgraded_at(&api, "ada", &["system:masters"], &console).await;
+    assert!(
+        said.starts_with("http/1.1 101 ") && said.contains("upgrade: twice"),
+        "{said}"
+    );
+
     discovered(&client).await;
     drop(backend);
     // An answer that is under way ends first; then nobody takes the connection.
@@ -270,14 +283,79 @@ async fn what_the_api_serves_itself_is_never_handed_on() {
     let admin = api.admin();
     let authority = Authority::create("theirs").unwrap();
     let mut objects = objects(SocketAddr::from((Ipv4Addr::LOCALHOST, 1)), &authority);
-    let mut own = objects.remove(2);
-    own["metadata"]["name"] = json!("v1.apps");
-    own["spec"]["group"] = json!("apps");
-    own["spec"]["version"] = json!("v1");
+    let theirs = objects.remove(2);
     create(&admin, &objects).await;
-    create(&admin, &[own]).await;
+    until_local(&admin, "v1.apps", true).await;
+    let services: Api<APIService> = Api::all(admin.clone());
+    let spec =
+        json!({"spec": {"service": theirs["spec"]["service"], "caBundle": theirs["spec"]["caBundle"]}});
+    let patch = Patch::Merge(&spec);
+    services
+        .patch("v1.apps", &PatchParams::default(), &patch)
+        .await
+        .unwrap();
     let list = get(&admin, "/apis/apps/v1/deployments", "application/json")
         .await
         .unwrap();
     assert_eq!(list["kind"], "DeploymentList");
+}
+
+/// Waits until an `APIService` says that the API itself answers, or until there is none.
+async fn until_local(client: &Client, name: &str, wanted: bool) {
+    let services: Api<APIService> = Api::all(client.clone());
+    let is_local = |found: &APIService| {
+        let status = found.status.as_ref();
+        let mut conditions = status
+            .and_then(|status| status.conditions.as_deref())
+            .into_iter()
+            .flatten();
+        conditions.any(|one| {
+            one.type_ == "Available" && one.status == "True" && one.reason.as_deref() == Some("Local")
+        })
+    };
+    let seen = async {
+        loop {
+            let found = services.get_opt(name).await.unwrap();
+            if found.as_ref().is_some_and(is_local) == wanted && found.is_some() == wanted {
+                return;
+            }
+            tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+        }
+    };
+    let seen = tokio::time::timeout(DEADLINE, seen).await;
+    seen.unwrap_or_else(|_| panic!("{name} never was as it should be"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn each_group_that_the_api_serves_has_its_object() {
+    let api = Harness::start().await;
+    let admin = api.admin();
+    for name in ["v1.", "v1.apps", "v2.autoscaling"] {
+        until_local(&admin, name, true).await;
+    }
+    let services: Api<APIService> = Api::all(admin.clone());
+    let core = services.get("v1.").await.unwrap();
+    assert_eq!(
+        core.metadata.labels.unwrap()["kube-aggregator.kubernetes.io/automanaged"],
+        "onstart"
+    );
+    assert!(core.spec.unwrap().service.is_none());
+    let definitions = define(&api, crates()).await;
+    for name in ["v1.stable.example.org", "v1beta1.stable.example.org"] {
+        until_local(&admin, name, true).await;
+    }
+    // One that somebody takes away comes back with its kind.
+    services
+        .delete("v1.stable.example.org", &DeleteParams::default())
+        .await
+        .unwrap();
+    until_local(&admin, "v1.stable.example.org", true).await;
+    definitions
+        .delete("crates.stable.example.org", &DeleteParams::default())
+        .await
+        .unwrap();
+    for name in ["v1.stable.example.org", "v1beta1.stable.example.org"] {
+        until_local(&admin, name, false).await;
+    }
+    api.stop().await;
 }

@@ -39,7 +39,7 @@ async fn tell(request: Request) -> Response {
 }
 
 /// Turns the connection into one that says everything twice.
-async fn upgraded(mut request: Request) -> Response {
+pub(crate) async fn upgraded(mut request: Request) -> Response {
     let upgrade = hyper::upgrade::on(&mut request);
     tokio::spawn(async move {
         let mut stream = hyper_util::rt::TokioIo::new(upgrade.await.unwrap());
@@ -219,15 +219,24 @@ pub(crate) async fn upgraded_connection(
     user: &str,
     groups: &[&str],
 ) -> (tokio_rustls::client::TlsStream<tokio::net::TcpStream>, String) {
+    upgraded_at(api, user, groups, &format!("{PODS}/a/proxy/upgrade")).await
+}
+
+/// The same for who says everything twice at that path.
+pub(crate) async fn upgraded_at(
+    api: &Harness,
+    user: &str,
+    groups: &[&str],
+    path: &str,
+) -> (tokio_rustls::client::TlsStream<tokio::net::TcpStream>, String) {
     let identity = api.authority.issue_client(user, groups).unwrap();
     let tls = toolforge_pki::client_config(api.authority.certificate_pem(), Some(&identity)).unwrap();
     let stream = tokio::net::TcpStream::connect(api.address).await.unwrap();
     let name = rustls_pki_types::ServerName::try_from("127.0.0.1").unwrap();
     let connector = tokio_rustls::TlsConnector::from(Arc::new(tls));
     let mut stream = connector.connect(name, stream).await.unwrap();
-    let request = format!(
-        "GET {PODS}/a/proxy/upgrade HTTP/1.1\r\nhost: api\r\nconnection: upgrade\r\nupgrade: twice\r\n\r\nhello"
-    );
+    let request =
+        format!("GET {path} HTTP/1.1\r\nhost: api\r\nconnection: upgrade\r\nupgrade: twice\r\n\r\nhello");
     stream.write_all(request.as_bytes()).await.unwrap();
     let mut said = Vec::new();
     let read = async {
