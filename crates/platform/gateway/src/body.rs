@@ -17,7 +17,10 @@ use toolforge_http1::{ChunkError, Piece};
 use crate::{
     compression::{body::CompressedBody, encoder::Encoder},
     http1::tool::{Answer, Connection},
-    http2::tool::StreamBody,
+    http2::{
+        tool::StreamBody,
+        visitor::{Did, did},
+    },
     pool::Pool,
     seen::{record::Record, tally::Event},
 };
@@ -37,6 +40,9 @@ pub(crate) enum BodyError {
     /// The visitor sent more than a request may have.
     #[error("the request is larger than the limit")]
     TooLarge,
+    /// The visitor sent nothing for too long.
+    #[error("the visitor sent nothing for too long")]
+    Silent,
     /// The tool sent nothing for too long.
     #[error("the tool sent nothing for too long")]
     Idle,
@@ -126,7 +132,11 @@ impl Body for ResponseBody {
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
         let this = self.get_mut();
-        let frame = ready!(this.source.poll(context));
+        let Poll::Ready(frame) = this.source.poll(context) else {
+            did(Did::Wait);
+            return Poll::Pending;
+        };
+        did(Did::Give);
         if let Some(record) = &mut this.record {
             match &frame {
                 Some(Ok(frame)) => record.sent(frame.data_ref().map_or(0, Bytes::len)),

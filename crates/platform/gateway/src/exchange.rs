@@ -66,6 +66,9 @@ pub(crate) enum ExchangeError {
     /// The request turned out larger than it may be.
     #[error("the request is larger than the limit")]
     TooLarge,
+    /// The visitor stopped in the middle of the request's body.
+    #[error("the visitor sent nothing of the request's body for too long")]
+    Silent,
     /// The request's body broke off, or is malformed.
     #[error("the request's body is malformed, or broke off")]
     Body(#[source] BodyError),
@@ -76,6 +79,7 @@ impl From<AnswerError> for ExchangeError {
         match error {
             AnswerError::Timeout => Self::Timeout,
             AnswerError::Body(BodyError::TooLarge) => Self::TooLarge,
+            AnswerError::Body(BodyError::Silent) => Self::Silent,
             AnswerError::Body(error) => Self::Body(error),
             error @ (AnswerError::Broken(_) | AnswerError::Head(_)) => Self::Broken(error),
         }

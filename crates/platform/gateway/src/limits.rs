@@ -94,6 +94,14 @@ pub(crate) const KEEP_DELAY: Duration = Duration::from_millis(500);
 /// How long a visitor may take nothing of an answer that waits for it (`send_timeout` of nginx).
 pub(crate) const WRITE_TIMEOUT: Duration = Duration::from_mins(1);
 
+/// How long a visitor over HTTP/2 may take nothing: it is not seen how much of a piece was taken, so that there is time for a
+/// whole one of 64 KiB over the slowest lines.
+pub(crate) const STREAM_WRITE_TIMEOUT: Duration = Duration::from_mins(2);
+
+/// How long a visitor may send nothing of a body that its tool waits for before it answers (`client_body_timeout` of nginx).
+/// A tool that has answered already says itself how long it waits.
+pub(crate) const BODY_TIMEOUT: Duration = Duration::from_mins(1);
+
 /// How long other requests wait for the one that tries an endpoint again, before one of them does: longer than
 /// connecting may take.
 pub(crate) const PROBE_PATIENCE: Duration = Duration::from_secs(10);

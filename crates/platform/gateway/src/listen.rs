@@ -12,7 +12,7 @@ use std::{
 
 use http::{HeaderMap, Request, Response};
 use hyper::{body::Incoming, server::conn::http2, service::service_fn};
-use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::{
     io::{AsyncRead, AsyncWrite},
     net::{TcpListener, TcpStream},
@@ -28,6 +28,7 @@ use crate::{
     data_plane::DataPlane,
     drain::Ending,
     http1::visitor::{self, Ended},
+    http2::visitor::Streams,
     limits::{HTTP2_FIELDS_BYTES, PING_INTERVAL, PING_TIMEOUT},
     proxy_header::take_header,
     request_body::VisitorBody,
@@ -168,7 +169,7 @@ where
         let answered = Box::pin(answer(request.map(VisitorBody::http2)));
         async move { Ok::<_, Infallible>(answered.await) }
     });
-    let mut builder = http2::Builder::new(TokioExecutor::new());
+    let mut builder = http2::Builder::new(Streams);
     builder
         .timer(TokioTimer::new())
         .max_header_list_size(HTTP2_FIELDS_BYTES)

@@ -133,6 +133,7 @@ fn title(status: StatusCode) -> &'static str {
         StatusCode::SERVICE_UNAVAILABLE => "The tool is not running",
         StatusCode::GATEWAY_TIMEOUT => "The tool takes too long",
         StatusCode::PAYLOAD_TOO_LARGE => "The request is too large",
+        StatusCode::REQUEST_TIMEOUT => "The request did not come in time",
         StatusCode::NOT_FOUND => "Not found",
         other => other.canonical_reason().unwrap_or("Error"),
     }
@@ -148,6 +149,7 @@ fn explanation(status: StatusCode) -> &'static str {
         }
         StatusCode::GATEWAY_TIMEOUT => "The tool did not answer in time. Try again later.",
         StatusCode::PAYLOAD_TOO_LARGE => "The body of the request is larger than the platform takes.",
+        StatusCode::REQUEST_TIMEOUT => "Nothing of the body of the request came for a minute.",
         StatusCode::NOT_FOUND => "The URL you have requested is not served here.",
         _ => "The request could not be served.",
     }

@@ -163,7 +163,7 @@ fn event_of(error: &ExchangeError) -> Option<Event> {
         ExchangeError::Unreachable(_) => Some(Event::Unreachable),
         ExchangeError::Broken(_) => Some(Event::Broken),
         ExchangeError::Timeout => Some(Event::Timeout),
-        ExchangeError::TooLarge | ExchangeError::Body(_) => None,
+        ExchangeError::TooLarge | ExchangeError::Silent | ExchangeError::Body(_) => None,
     }
 }
 
@@ -172,6 +172,7 @@ fn status_of(error: &ExchangeError) -> StatusCode {
         ExchangeError::Unreachable(_) | ExchangeError::Broken(_) => StatusCode::BAD_GATEWAY,
         ExchangeError::Timeout => StatusCode::GATEWAY_TIMEOUT,
         ExchangeError::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
+        ExchangeError::Silent => StatusCode::REQUEST_TIMEOUT,
         ExchangeError::Body(_) => StatusCode::BAD_REQUEST,
     }
 }

@@ -23,7 +23,7 @@ use super::{
 use crate::{
     announcement::Announcement,
     body::BodyError,
-    limits::{CONNECT_TIMEOUT, READ_TIMEOUT},
+    limits::{BODY_TIMEOUT, CONNECT_TIMEOUT, READ_TIMEOUT},
     request_body::RequestBody,
 };
 
@@ -38,8 +38,21 @@ pub(crate) struct Connection {
     patience: Patience,
     /// How long the tool may take with the request that is under way.
     timeouts: Timeouts,
+    /// Who is waited for.
+    awaited: Awaited,
     /// Whether the sending side broke: what the tool has said before is still worth reading.
     is_broken: bool,
+}
+
+/// Who is to do something next.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Awaited {
+    /// The tool is to take more of the request.
+    ToolTakes,
+    /// The tool is to say something.
+    ToolSays,
+    /// The visitor is to send more of the request, to a tool that has not answered yet.
+    Visitor,
 }
 
 /// An answer, of which the body is still to come.
@@ -114,6 +127,7 @@ impl Connection {
             request_body: RequestBody::default(),
             patience: Patience::new(READ_TIMEOUT),
             timeouts: Timeouts::default(),
+            awaited: Awaited::ToolTakes,
             is_broken: false,
         });
         if let Some(announcement) = asked.announces {
@@ -147,11 +161,14 @@ impl Connection {
         let (framing, shape) = framing(&body);
         self.request_body = body;
         self.timeouts = asked.timeouts;
-        self.wait_anew();
         let head = self.outgoing.begin(shape);
         encode_request(asked.method, asked.target, asked.headers, framing, head);
+        self.wait_for(Awaited::ToolTakes);
         let mut end = EndOfHead::default();
         let read = poll_fn(|context| self.poll_head(asked.method, &mut end, context)).await?;
+        if self.awaited == Awaited::Visitor {
+            self.wait_for(Awaited::ToolTakes);
+        }
         let left = Body::new(read.length);
         let keeps_alive = read.keeps_alive
             && asked.announces.is_none()
@@ -170,7 +187,7 @@ impl Connection {
         context: &mut Context<'_>,
     ) -> Poll<Result<ReadResponse, AnswerError>> {
         loop {
-            if let Poll::Ready(Err(error)) = self.poll_request(context) {
+            if let Poll::Ready(Err(error)) = self.poll_request(false, context) {
                 return Poll::Ready(Err(AnswerError::Body(error)));
             }
             if let Some(length) = end.find(&self.reading.bytes).map_err(AnswerError::Head)? {
@@ -191,27 +208,41 @@ impl Connection {
                 Poll::Ready(Ok(_)) => {}
                 Poll::Ready(Err(error)) => return Poll::Ready(Err(AnswerError::Broken(error))),
                 Poll::Pending => {
-                    return self
-                        .patience
-                        .poll_over(context)
-                        .map(|()| Err(AnswerError::Timeout));
+                    return self.patience.poll_over(context).map(|()| {
+                        Err(match self.awaited {
+                            Awaited::Visitor => AnswerError::Body(BodyError::Silent),
+                            Awaited::ToolTakes | Awaited::ToolSays => AnswerError::Timeout,
+                        })
+                    });
                 }
             }
         }
     }
 
-    /// Gives the tool its time for the next piece, of the request as long as that is under way.
-    fn wait_anew(&mut self) {
-        let time = if self.outgoing.is_done() {
-            self.timeouts.read
-        } else {
-            self.timeouts.send
+    /// Gives whoever is to do something next its time for that.
+    fn wait_for(&mut self, awaited: Awaited) {
+        self.awaited = awaited;
+        let time = match awaited {
+            Awaited::ToolTakes => self.timeouts.send.unwrap_or(READ_TIMEOUT),
+            Awaited::ToolSays => self.timeouts.read.unwrap_or(READ_TIMEOUT),
+            Awaited::Visitor => BODY_TIMEOUT,
         };
-        self.patience.begin(time.unwrap_or(READ_TIMEOUT));
+        self.patience.begin(time);
+    }
+
+    /// Who is to do something next: the tool as soon as the request has been sent, or has to be taken.
+    fn next(&self, has_answered: bool) -> Awaited {
+        if self.outgoing.is_done() {
+            Awaited::ToolSays
+        } else if self.outgoing.is_waiting() || has_answered {
+            Awaited::ToolTakes
+        } else {
+            Awaited::Visitor
+        }
     }
 
     /// Goes on sending the request; an error is the visitor's.
-    fn poll_request(&mut self, context: &mut Context<'_>) -> Poll<Result<(), BodyError>> {
+    fn poll_request(&mut self, has_answered: bool, context: &mut Context<'_>) -> Poll<Result<(), BodyError>> {
         if self.is_broken || self.outgoing.is_done() {
             return Poll::Ready(Ok(()));
         }
@@ -219,8 +250,9 @@ impl Connection {
         let polled = self
             .outgoing
             .poll_send(&mut self.stream, &mut self.request_body, context);
-        if self.outgoing.written_bytes() != before {
-            self.wait_anew();
+        let awaited = self.next(has_answered);
+        if self.outgoing.written_bytes() != before || awaited != self.awaited {
+            self.wait_for(awaited);
         }
         match polled {
             Poll::Pending => Poll::Pending,
@@ -229,6 +261,7 @@ impl Connection {
             Poll::Ready(Err(SendError::Connection(error))) => {
                 tracing::trace!(%error, "the endpoint takes no more of the request");
                 self.is_broken = true;
+                self.wait_for(Awaited::ToolSays);
                 Poll::Ready(Ok(()))
             }
         }
@@ -241,7 +274,7 @@ impl Connection {
         context: &mut Context<'_>,
     ) -> Poll<Result<Piece, BodyError>> {
         loop {
-            if let Poll::Ready(Err(error)) = self.poll_request(context) {
+            if let Poll::Ready(Err(error)) = self.poll_request(true, context) {
                 return Poll::Ready(Err(error));
             }
             match left.take(&mut self.reading.bytes) {
@@ -254,7 +287,7 @@ impl Connection {
                 Poll::Ready(Ok(0)) => {
                     return Poll::Ready(Err(BodyError::Broken(io::ErrorKind::UnexpectedEof.into())));
                 }
-                Poll::Ready(Ok(_)) => self.wait_anew(),
+                Poll::Ready(Ok(_)) => self.wait_for(self.next(true)),
                 Poll::Ready(Err(error)) => return Poll::Ready(Err(BodyError::Broken(error))),
                 Poll::Pending => return self.patience.poll_over(context).map(|()| Err(BodyError::Idle)),
             }

@@ -4,8 +4,11 @@ use std::{
     io,
     net::SocketAddr,
     pin::Pin,
-    sync::Arc,
-    task::{Context, Poll},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    task::{Context, Poll, ready},
     time::Duration,
 };
 
@@ -27,7 +30,7 @@ use crate::{
         Patience,
         tool::{AnswerError, Asked},
     },
-    limits::READ_TIMEOUT,
+    limits::{BODY_TIMEOUT, READ_TIMEOUT},
     request_body::RequestBody,
 };
 
@@ -46,11 +49,19 @@ pub(crate) enum Unanswered {
 #[derive(Debug)]
 pub(crate) struct Passed {
     body: RequestBody,
-    failure: Failure,
+    fate: Arc<Fate>,
+    /// How long the visitor may say nothing, set when that is waited for.
+    patience: Option<Patience>,
 }
 
-/// Why a request's body broke off, if it did.
-type Failure = Arc<Mutex<Option<BodyError>>>;
+/// What became of a request.
+#[derive(Debug, Default)]
+struct Fate {
+    /// Why its body broke off, if it did.
+    failure: Mutex<Option<BodyError>>,
+    /// Whether the answer has begun.
+    has_answer: AtomicBool,
+}
 
 /// The body of an answer, which holds its place on the connection.
 #[derive(Debug)]
@@ -60,7 +71,7 @@ pub(crate) struct StreamBody {
     patience: Patience,
     /// How long the tool may say nothing.
     silence: Duration,
-    failure: Failure,
+    fate: Arc<Fate>,
     _held: Held,
 }
 
@@ -72,10 +83,11 @@ pub(crate) async fn ask(
     body: RequestBody,
 ) -> Result<Response<StreamBody>, Unanswered> {
     let Place { mut sender, held, .. } = place;
-    let failure = Failure::default();
+    let fate = Arc::<Fate>::default();
     let passed = Passed {
         body,
-        failure: failure.clone(),
+        fate: fate.clone(),
+        patience: None,
     };
     let has_body = !passed.body.is_empty();
     let request = request(asked, passed).map_err(Unanswered::Failed)?;
@@ -91,19 +103,22 @@ pub(crate) async fn ask(
             let error = io::Error::other("HTTP/2 knows no 101 (RFC 9113 8.6)");
             Err(Unanswered::Failed(AnswerError::Broken(error)))
         }
-        Ok(response) => Ok(response.map(|incoming| StreamBody {
-            incoming,
-            endpoint,
-            patience: Patience::new(silence),
-            silence,
-            failure,
-            _held: held,
-        })),
+        Ok(response) => {
+            fate.has_answer.store(true, Ordering::Relaxed);
+            Ok(response.map(|incoming| StreamBody {
+                incoming,
+                endpoint,
+                patience: Patience::new(silence),
+                silence,
+                fate,
+                _held: held,
+            }))
+        }
         Err(mut error) => {
             if let Some(request) = error.take_message() {
                 return Err(Unanswered::Unsent(request.into_body().body));
             }
-            if let Some(error) = failure.lock().take() {
+            if let Some(error) = fate.failure.lock().take() {
                 return Err(Unanswered::Failed(AnswerError::Body(error)));
             }
             let error = error.into_error();
@@ -159,11 +174,21 @@ impl Body for Passed {
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
-        Pin::new(&mut self.body).poll_frame(context).map_err(|error| {
-            *self.failure.lock() = Some(error);
-            // It resets the stream, and is seen by nobody.
-            BodyError::Length
-        })
+        let this = &mut *self;
+        let polled = match Pin::new(&mut this.body).poll_frame(context) {
+            Poll::Pending => ready!(this.poll_silent(context)),
+            Poll::Ready(frame) => {
+                this.patience = None;
+                frame
+            }
+        };
+        Poll::Ready(polled.map(|frame| {
+            frame.map_err(|error| {
+                *this.fate.failure.lock() = Some(error);
+                // It resets the stream, and is seen by nobody.
+                BodyError::Length
+            })
+        }))
     }
 
     fn is_end_stream(&self) -> bool {
@@ -172,6 +197,18 @@ impl Body for Passed {
 
     fn size_hint(&self) -> SizeHint {
         self.body.size_hint()
+    }
+}
+
+impl Passed {
+    /// Ready with an error when the visitor has said nothing for too long, to a tool that has not answered yet.
+    fn poll_silent(&mut self, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+        let patience = self.patience.get_or_insert_with(|| Patience::new(BODY_TIMEOUT));
+        ready!(patience.poll_over(context));
+        if self.fate.has_answer.load(Ordering::Relaxed) {
+            return Poll::Pending;
+        }
+        Poll::Ready(Some(Err(BodyError::Silent)))
     }
 }
 
@@ -187,6 +224,7 @@ impl StreamBody {
             }
             Poll::Ready(Some(Err(error))) => {
                 let error = self
+                    .fate
                     .failure
                     .lock()
                     .take()

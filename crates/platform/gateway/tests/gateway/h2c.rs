@@ -56,7 +56,7 @@ where
 }
 
 /// What the tool was asked, with its fields and its body.
-async fn seen(request: Request<Incoming>) -> Response<Body> {
+pub(crate) async fn seen(request: Request<Incoming>) -> Response<Body> {
     let (head, body) = request.into_parts();
     let mut seen = format!("{:?} {} {}\n", head.version, head.method, head.uri);
     for (name, value) in &head.headers {
@@ -152,7 +152,7 @@ async fn grpc_passes_both_ways_with_its_trailers() {
 }
 
 /// A connection of a visitor over HTTP/2.
-async fn visitor(scene: &Scene) -> hyper::client::conn::http2::SendRequest<Body> {
+pub(crate) async fn visitor(scene: &Scene) -> hyper::client::conn::http2::SendRequest<Body> {
     let stream = scene.http2("alpha").await;
     let (sender, connection) =
         hyper::client::conn::http2::handshake(TokioExecutor::new(), TokioIo::new(stream))

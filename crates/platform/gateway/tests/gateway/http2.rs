@@ -6,3 +6,4 @@ mod fields;
 mod floods;
 mod frames;
 mod peer;
+mod slow;

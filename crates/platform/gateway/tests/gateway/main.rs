@@ -24,6 +24,7 @@ mod outside;
 mod plain;
 mod proxied;
 mod scene;
+mod slow;
 mod tools;
 mod upgrades;
 mod visitors;

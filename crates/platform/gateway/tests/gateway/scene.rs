@@ -34,6 +34,13 @@ pub(crate) const DEADLINE: Duration = Duration::from_mins(1);
 /// The pause between two looks at something that is about to happen.
 pub(crate) const LOOK_AGAIN: Duration = Duration::from_millis(20);
 
+/// Lets so many seconds pass at once, for everybody.
+pub(crate) async fn pass(seconds: u64) {
+    tokio::time::pause();
+    tokio::time::advance(Duration::from_secs(seconds)).await;
+    tokio::time::resume();
+}
+
 pub(crate) struct Scene {
     pub(crate) http: SocketAddr,
     pub(crate) https: SocketAddr,

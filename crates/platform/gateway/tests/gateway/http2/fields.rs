@@ -96,6 +96,14 @@ fn malformed() -> Vec<Fields> {
         with(b":authority", b"beta.toolforge.test"),
         with(b":status", b"200"),
         with(b":unknown", b"x"),
+        // RFC 8441: it was not offered.
+        vec![
+            (b":method", b"CONNECT"),
+            (b":protocol", b"websocket"),
+            SCHEME,
+            PATH,
+            AUTHORITY,
+        ],
         with(b":", b"x"),
         vec![METHOD, SCHEME, PATH, (b"x", b"1"), AUTHORITY],
         vec![(b"x", b"1"), METHOD, SCHEME, PATH, AUTHORITY],
