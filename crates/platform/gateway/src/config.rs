@@ -54,8 +54,6 @@ pub struct Config {
     pub last_table: PathBuf,
     /// The address that is written into the status of Ingresses; `None` writes none.
     pub published: Option<Published>,
-    /// A `Content-Security-Policy-Report-Only` for every answer that goes out over HTTPS, in place of the tool's own.
-    pub content_security_policy_report_only: Option<String>,
     /// What the settings file says, now and after each of its changes; `None` refuses nobody.
     pub rules: Option<watch::Receiver<Arc<Rules>>>,
     /// Where webservices outside of Kubernetes register; `None` knows of none.

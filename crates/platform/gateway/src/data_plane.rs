@@ -28,7 +28,7 @@ use crate::{
     compression::Desks,
     drain::Drain,
     exchange::Means,
-    headers::{FixedHeaders, finish, finish_own},
+    headers::{backward, finish, finish_own},
     legacy::moved,
     limits::REQUEST_BODY_LIMIT_BYTES,
     names::X_FORWARDED_PROTO,
@@ -61,21 +61,18 @@ pub struct DataPlaneSettings {
     pub public_https_port: u16,
     /// The largest request body, in bytes; see [`DataPlaneSettings::new`].
     pub request_body_limit_bytes: u64,
-    /// A `Content-Security-Policy-Report-Only` for every answer, in place of the tool's own.
-    pub content_security_policy_report_only: Option<HeaderValue>,
     /// How long what is open at the stop may stay so.
     pub drain: Drain,
 }
 
 impl DataPlaneSettings {
-    /// The settings of the original: bodies up to 128 MiB, no policy on content; and a quick end.
+    /// The settings of the original: bodies up to 128 MiB; and a quick end.
     pub fn new(domain: Domain, public_https_port: u16) -> Self {
         Self {
             domain,
             other_domains: Vec::new(),
             public_https_port,
             request_body_limit_bytes: REQUEST_BODY_LIMIT_BYTES,
-            content_security_policy_report_only: None,
             drain: Drain::quick(),
         }
     }
@@ -85,7 +82,8 @@ impl DataPlaneSettings {
 #[derive(Debug)]
 pub struct DataPlane {
     settings: DataPlaneSettings,
-    fixed: FixedHeaders,
+    /// What tools are told of the public port.
+    https_port: HeaderValue,
     shared: Shared,
     /// Where the clock of the rules begins.
     began: Instant,
@@ -167,16 +165,13 @@ impl DataPlane {
 
     /// As [`Self::new`], counting in this tally.
     pub(crate) fn counting(settings: DataPlaneSettings, shared: Shared, tally: Arc<Tally>) -> Arc<Self> {
-        let fixed = FixedHeaders {
-            https_port: HeaderValue::from(settings.public_https_port),
-            csp_report_only: settings.content_security_policy_report_only.clone(),
-        };
+        let https_port = HeaderValue::from(settings.public_https_port);
         let (pool, turn) = (Pool::new(), AtomicUsize::new(0));
         let rooms = OwnRooms::new(shared.rooms.clone());
         shared.pools.add(&pool);
         Arc::new(Self {
             settings,
-            fixed,
+            https_port,
             shared,
             tally,
             began: Instant::now(),
@@ -195,10 +190,10 @@ impl DataPlane {
         self.settings.drain
     }
 
-    /// What every answer over this scheme carries.
-    pub(crate) fn carried(&self, scheme: Scheme) -> HeaderMap {
+    /// What every answer over this scheme carries, whatever the settings say.
+    pub(crate) fn carried(scheme: Scheme) -> HeaderMap {
         let mut headers = HeaderMap::new();
-        finish(&mut headers, scheme, &self.fixed);
+        finish(&mut headers, scheme, None);
         headers
     }
 
@@ -286,7 +281,8 @@ impl DataPlane {
         let visit = match self.read(&request, scheme) {
             Ok(visit) => visit,
             Err(mut refusal) => {
-                finish_own(refusal.headers_mut(), scheme, &self.fixed);
+                let rules = self.shared.rules.load();
+                finish_own(refusal.headers_mut(), scheme, rules.report_only.as_ref());
                 return *refusal;
             }
         };
@@ -397,8 +393,15 @@ impl DataPlane {
 
     /// An answer of ours with what every answer carries.
     fn finished(&self, visit: &Visit, mut response: Response<ResponseBody>) -> Response<ResponseBody> {
-        finish_own(response.headers_mut(), visit.scheme, &self.fixed);
+        let rules = self.shared.rules.load();
+        finish_own(response.headers_mut(), visit.scheme, rules.report_only.as_ref());
         response
+    }
+
+    /// Makes a tool's headers those of the answer that its visitor gets, by these rules.
+    fn brought_back(&self, headers: &mut HeaderMap, visit: &Visit, rules: &Rules) {
+        let port = self.settings.public_https_port;
+        backward(headers, visit, port, rules.report_only.as_ref());
     }
 
     /// What requests are sent with.

@@ -11,8 +11,8 @@ use toolforge_routing::host_name;
 
 use crate::{
     names::{
-        PERMISSIONS_POLICY, TOOLFORGE_ANSWER, X_CLACKS_OVERHEAD, X_FORWARDED_HOST, X_FORWARDED_PORT,
-        X_FORWARDED_PROTO, X_ORIGINAL_URI, X_REQUEST_ID,
+        PERMISSIONS_POLICY, TOOLFORGE_ANSWER, X_CLACKS_OVERHEAD, X_FORWARDED_HOST,
+        X_FORWARDED_PORT, X_FORWARDED_PROTO, X_ORIGINAL_URI, X_REQUEST_ID,
     },
     visit::{Scheme, Visit, names_token},
 };
@@ -27,19 +27,10 @@ const CLACKS: HeaderValue = HeaderValue::from_static("GNU Terry Pratchett");
 /// Whose answer it is, on those that no tool gave.
 const GATEWAY: HeaderValue = HeaderValue::from_static("gateway");
 
-/// Header values that are the same for every request of a data plane.
-#[derive(Clone, Debug)]
-pub(crate) struct FixedHeaders {
-    /// `X-Forwarded-Port`.
-    pub(crate) https_port: HeaderValue,
-    /// `Content-Security-Policy-Report-Only`, where configured.
-    pub(crate) csp_report_only: Option<HeaderValue>,
-}
-
 /// Makes the visitor's headers those of the request that a tool gets.
 ///
 /// The visitor's address is not among them, and whatever the visitor says about it is dropped: tools do not see it.
-pub(crate) fn forward(headers: &mut HeaderMap, visit: &Visit, fixed: &FixedHeaders) {
+pub(crate) fn forward(headers: &mut HeaderMap, visit: &Visit, https_port: &HeaderValue) {
     let upgrade = if visit.is_upgrade {
         headers.get(UPGRADE).cloned()
     } else {
@@ -59,7 +50,7 @@ pub(crate) fn forward(headers: &mut HeaderMap, visit: &Visit, fixed: &FixedHeade
         headers.insert(CONNECTION, HeaderValue::from_static("te"));
         headers.insert(TE, HeaderValue::from_static("trailers"));
     }
-    identify(headers, visit, fixed);
+    identify(headers, visit, https_port);
 }
 
 /// What a visitor may not tell a tool: what is the gateway's to say, and what has an underscore in its name, as with nginx.
@@ -90,20 +81,17 @@ fn join_cookies(headers: &mut HeaderMap) {
 }
 
 /// The headers by which the gateway says what was asked of it.
-pub(crate) fn identify(headers: &mut HeaderMap, visit: &Visit, fixed: &FixedHeaders) {
+pub(crate) fn identify(headers: &mut HeaderMap, visit: &Visit, https_port: &HeaderValue) {
     headers.insert(HOST, visit.authority.clone());
     headers.insert(X_FORWARDED_HOST, visit.authority.clone());
-    let (port, scheme) = match visit.scheme {
-        Scheme::Https => (fixed.https_port.clone(), "https"),
-        Scheme::Http => (
-            visit
-                .port()
-                .map_or(HeaderValue::from_static("80"), HeaderValue::from),
-            "http",
-        ),
+    let port = match visit.scheme {
+        Scheme::Https => https_port.clone(),
+        Scheme::Http => visit
+            .port()
+            .map_or(HeaderValue::from_static("80"), HeaderValue::from),
     };
     headers.insert(X_FORWARDED_PORT, port);
-    headers.insert(X_FORWARDED_PROTO, HeaderValue::from_static(scheme));
+    headers.insert(X_FORWARDED_PROTO, HeaderValue::from_static(visit.scheme.name()));
     headers.insert(X_REQUEST_ID, visit.request_id.clone());
     headers.insert(X_ORIGINAL_URI, original_uri(visit));
 }
@@ -114,24 +102,29 @@ fn original_uri(visit: &Visit) -> HeaderValue {
 }
 
 /// Makes a tool's headers those of the answer that the visitor gets.
-pub(crate) fn backward(headers: &mut HeaderMap, visit: &Visit, public_https_port: u16, fixed: &FixedHeaders) {
+pub(crate) fn backward(
+    headers: &mut HeaderMap,
+    visit: &Visit,
+    public_https_port: u16,
+    report_only: Option<&HeaderValue>,
+) {
     remove_hop_by_hop(headers);
     // Not a tool's to say.
     headers.remove(TOOLFORGE_ANSWER);
     if let Some(location) = secure_location(headers, visit, public_https_port) {
         headers.insert(LOCATION, location);
     }
-    finish(headers, visit.scheme, fixed);
+    finish(headers, visit.scheme, report_only);
 }
 
 /// What every answer carries that no tool gave: also a mark by which programs tell it from a tool's.
-pub(crate) fn finish_own(headers: &mut HeaderMap, scheme: Scheme, fixed: &FixedHeaders) {
+pub(crate) fn finish_own(headers: &mut HeaderMap, scheme: Scheme, report_only: Option<&HeaderValue>) {
     headers.insert(TOOLFORGE_ANSWER, GATEWAY);
-    finish(headers, scheme, fixed);
+    finish(headers, scheme, report_only);
 }
 
-/// What every answer carries.
-pub(crate) fn finish(headers: &mut HeaderMap, scheme: Scheme, fixed: &FixedHeaders) {
+/// What every answer carries; with a policy on content that only reports, in place of the tool's own, where there is one.
+pub(crate) fn finish(headers: &mut HeaderMap, scheme: Scheme, report_only: Option<&HeaderValue>) {
     if scheme == Scheme::Https {
         headers.insert(STRICT_TRANSPORT_SECURITY, HSTS);
     } else {
@@ -140,7 +133,7 @@ pub(crate) fn finish(headers: &mut HeaderMap, scheme: Scheme, fixed: &FixedHeade
     }
     headers.insert(PERMISSIONS_POLICY, PERMISSIONS);
     headers.insert(X_CLACKS_OVERHEAD, CLACKS);
-    if let Some(policy) = &fixed.csp_report_only {
+    if let Some(policy) = report_only {
         headers.insert(CONTENT_SECURITY_POLICY_REPORT_ONLY, policy.clone());
     }
 }

@@ -121,7 +121,7 @@ impl DataPlane {
 
     fn ends(&self, shutdown: &CancellationToken, served_over: Option<Scheme>) -> Ends {
         Ends {
-            carried: Arc::new(served_over.map(|scheme| self.carried(scheme)).unwrap_or_default()),
+            carried: Arc::new(served_over.map(Self::carried).unwrap_or_default()),
             ending: Ending {
                 stopping: shutdown.clone(),
                 leaving: CancellationToken::new(),

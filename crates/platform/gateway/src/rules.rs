@@ -27,6 +27,7 @@ use crate::{
     rooms::RoomSizes,
     seen::access_log::LogRule,
     settings::GatewaySettings,
+    visit::Scheme,
     visitor::visitor,
 };
 
@@ -52,6 +53,8 @@ pub struct Rules {
     pub(crate) body_limit_bytes: Option<u64>,
     /// Where certificates are.
     pub(crate) certificates: Vec<Place>,
+    /// A policy on content that only reports, for every answer.
+    pub(crate) report_only: Option<HeaderValue>,
     /// Where URLs of the legacy domain lead.
     pub(crate) legacy: Option<Legacy>,
     /// What each tool may have at once.
@@ -187,13 +190,14 @@ impl Rules {
 
     /// Tells a tool whose request it gets, where the operator wants it told. `headers` must hold nothing that the
     /// visitor said about it.
-    pub(crate) fn tell(&self, namespace: &str, visitor: IpAddr, headers: &mut HeaderMap) {
+    pub(crate) fn tell(&self, namespace: &str, visitor: IpAddr, scheme: Scheme, headers: &mut HeaderMap) {
         if self.told.is_empty() || !self.told.contains(namespace) {
             return;
         }
+        let scheme = scheme.name();
         let forwarded = match visitor {
-            IpAddr::V4(address) => format!("for={address};proto=https"),
-            IpAddr::V6(address) => format!("for=\"[{address}]\";proto=https"),
+            IpAddr::V4(address) => format!("for={address};proto={scheme}"),
+            IpAddr::V6(address) => format!("for=\"[{address}]\";proto={scheme}"),
         };
         for (name, text) in [(X_FORWARDED_FOR, visitor.to_string()), (FORWARDED, forwarded)] {
             // Addresses are made of visible characters.

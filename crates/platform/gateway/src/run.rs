@@ -2,7 +2,6 @@
 
 use std::{io, mem, sync::Arc};
 
-use http::HeaderValue;
 use tokio_util::sync::CancellationToken;
 use toolforge_model::{Domain, names};
 use toolforge_pki::ServerCertificate;
@@ -40,9 +39,6 @@ pub enum GatewayError {
     /// The authority of the certificates of those who register cannot be used.
     #[error("the authority of the certificates of those who register cannot be used")]
     ClientAuthority(#[source] toolforge_pki::PkiError),
-    /// The configured policy on content is no header value.
-    #[error("content_security_policy_report_only must be one line of visible characters")]
-    ContentSecurityPolicy,
 }
 
 /// Serves until `shutdown`; then lets what is under way finish, as the configuration says.
@@ -59,7 +55,7 @@ pub async fn run(
     let identity = ServerCertificate::read(&config.identity).map_err(GatewayError::Identity)?;
     let certificates = Certificates::new(identity);
     let tls = toolforge_pki::resolving_server_config(certificates.clone()).map_err(GatewayError::Tls)?;
-    let settings = data_plane_settings(&config)?;
+    let settings = data_plane_settings(&config);
     let health = Arc::new(Health::default());
     let outside = Outside::open(&mut config, &certificates)?;
     let shared = Shared::new(last_table(&config, &health, outside.routed()));
@@ -140,24 +136,17 @@ fn last_table(config: &Config, health: &Health, registered: Option<Routed>) -> R
     table.with(changes(&table, &registered))
 }
 
-fn data_plane_settings(config: &Config) -> Result<DataPlaneSettings, GatewayError> {
-    let content = config
-        .content_security_policy_report_only
-        .as_deref()
-        .map(HeaderValue::from_str);
+fn data_plane_settings(config: &Config) -> DataPlaneSettings {
     let policy = &config.policy;
     let domains = policy.domains().iter().chain(policy.legacy_hosts());
-    Ok(DataPlaneSettings {
-        content_security_policy_report_only: content
-            .transpose()
-            .map_err(|_| GatewayError::ContentSecurityPolicy)?,
+    DataPlaneSettings {
         other_domains: domains
             .filter(|domain| **domain != config.domain)
             .cloned()
             .collect(),
         drain: config.drain,
         ..DataPlaneSettings::new(config.domain.clone(), config.public_https_port)
-    })
+    }
 }
 
 /// What a kept table depends on: under another domain, or with other safe namespaces, its verdicts are worth nothing.

@@ -62,6 +62,8 @@ pub struct GatewaySettings {
     pub request_body_limit_bytes: Option<u64>,
     /// Certificates for names that the default one is not for.
     pub certificates: Vec<CertificatesSettings>,
+    /// A `Content-Security-Policy-Report-Only` for every answer, in place of the tool's own; none leaves that as it is.
+    pub content_security_policy_report_only: Option<String>,
     /// Answers everything with a page, as long as it is there.
     pub maintenance: Option<MaintenanceSettings>,
     /// Leads URLs of the legacy domain to tools' own hosts; none routes them like any other.
@@ -224,6 +226,10 @@ impl GatewaySettings {
                 .and_then(|limit| rate(limit, &mut problems)),
             body_limit_bytes: self.request_body_limit_bytes,
             certificates: places(&self.certificates, &mut problems),
+            report_only: self
+                .content_security_policy_report_only
+                .as_deref()
+                .and_then(|policy| report_only(policy, &mut problems)),
             maintenance: self.maintenance.as_ref().map(|maintenance| {
                 (
                     Arc::from(maintenance.message.as_str()),
@@ -346,6 +352,18 @@ fn places(settings: &[CertificatesSettings], problems: &mut Problems) -> Vec<Pla
     places
 }
 
+fn report_only(policy: &str, problems: &mut Problems) -> Option<HeaderValue> {
+    let value = HeaderValue::from_str(policy).ok();
+    let value = value.filter(|value| value.to_str().is_ok() && !policy.trim().is_empty());
+    if value.is_none() {
+        let problem = format!(
+            "{policy:?} is not one line of visible ASCII characters; write directives with semicolons between them"
+        );
+        problems.add("contentSecurityPolicyReportOnly", problem);
+    }
+    value
+}
+
 fn legacy_redirect(settings: &LegacyRedirectSettings, problems: &mut Problems) -> Legacy {
     let hosts = problems.each("legacyRedirect.hosts", &settings.hosts, str::parse::<Domain>);
     if settings.hosts.is_empty() {
@@ -447,6 +465,7 @@ mod tests {
              proxyProtocol: { https: [192.0.2.1/40] }\n\
              certificates: [{ folder: /a }, { folder: a }, { certificate: /a }]\n\
              compression: [zstd, gzip, zstd]\n\
+             contentSecurityPolicyReportOnly: \"default-src 'self';\\n report-uri /x\"\n\
              accessLog: { file: access.log, percent: 101 }\n\
              legacyRedirect: { hosts: [a b], status: 301, tools: [A B], otherwise: here }\n",
         )
@@ -466,6 +485,7 @@ mod tests {
             "rateLimit.burst",
             "certificates[1].folder",
             "certificates[2]",
+            "contentSecurityPolicyReportOnly",
             "legacyRedirect.hosts[0]",
             "legacyRedirect.status",
             "legacyRedirect.tools[0]",

@@ -23,6 +23,16 @@ pub(crate) enum Scheme {
     Http,
 }
 
+impl Scheme {
+    /// As URLs have it.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Https => "https",
+            Self::Http => "http",
+        }
+    }
+}
+
 /// The part of a request that its answer depends on, whatever becomes of the request.
 #[derive(Clone, Debug)]
 pub(crate) struct Visit {

@@ -70,7 +70,6 @@ pub(crate) fn serve(arguments: GatewayArgs) -> anyhow::Result<ExitCode> {
             default_backend: toolforge_gateway::default_backend(),
             policy,
             published: arguments.publish,
-            content_security_policy_report_only: None,
             rules: settings.map(FollowedFile::follow).transpose()?,
             last_table: arguments.table,
             registrations: arguments.registrations.open(&mut sockets).await?,

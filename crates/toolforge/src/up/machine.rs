@@ -284,7 +284,6 @@ impl Machine<'_> {
             default_backend: toolforge_gateway::default_backend(),
             policy: policies.ingress.clone(),
             published: Some(toolforge_gateway::Published::Ip(Ipv4Addr::LOCALHOST.into())),
-            content_security_policy_report_only: None,
             rules: gateway.clone().map(FollowedFile::follow).transpose()?,
             last_table: layout.table(),
             registrations,

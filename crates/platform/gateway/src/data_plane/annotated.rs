@@ -21,7 +21,7 @@ use self::asking::Admitted;
 use super::DataPlane;
 use crate::{
     body::ResponseBody,
-    headers::{backward, port_suffix},
+    headers::port_suffix,
     names::X_FORWARDED_PREFIX,
     page::{own_page, refusal},
     request_body::VisitorBody,
@@ -251,8 +251,7 @@ impl DataPlane {
         if let Some(pages) = &extras.pages
             && let Some(mut page) = self.page_of(pages, visit, status, Some(backend)).await
         {
-            let port = self.settings.public_https_port;
-            backward(page.headers_mut(), visit, port, &self.fixed);
+            self.brought_back(page.headers_mut(), visit, &self.shared.rules.load());
             return page;
         }
         let page = self.ask_default_backend(visit, status, Some(backend)).await;

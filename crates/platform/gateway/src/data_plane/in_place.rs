@@ -110,7 +110,7 @@ impl DataPlane {
     /// What the default backend is asked: as ingress-nginx asks it, so that its pages can be written for both.
     fn page_headers(&self, visit: &Visit, status: StatusCode, failed: Option<&Backend>) -> HeaderMap {
         let mut headers = HeaderMap::new();
-        identify(&mut headers, visit, &self.fixed);
+        identify(&mut headers, visit, &self.https_port);
         headers.insert(X_CODE, HeaderValue::from(status.as_u16()));
         if let Some(accept) = &visit.accept {
             headers.insert(X_FORMAT, accept.clone());

@@ -14,7 +14,7 @@ use crate::{
     body::ResponseBody,
     compression::answers::{Reader, compress, may_be_worth_it},
     exchange::{ExchangeError, exchange},
-    headers::{backward, forward},
+    headers::forward,
     http1::tool::Asked,
     page::{default_file, own_page},
     request_body::{RequestBody, VisitorBody},
@@ -79,10 +79,10 @@ impl DataPlane {
         }
         let (mut head, body) = request.into_parts();
         let body = RequestBody::new(body, limit);
-        forward(&mut head.headers, visit, &self.fixed);
+        forward(&mut head.headers, visit, &self.https_port);
         let announces = {
             let rules = self.shared.rules.load();
-            rules.tell(&backend.namespace, visitor, &mut head.headers);
+            rules.tell(&backend.namespace, visitor, visit.scheme, &mut head.headers);
             rules.announcement(&backend.namespace, Some(visitor))
         };
         if let Some(sending) = sending {
@@ -106,12 +106,8 @@ impl DataPlane {
                 {
                     return self.finished(visit, default);
                 }
-                backward(
-                    response.headers_mut(),
-                    visit,
-                    self.settings.public_https_port,
-                    &self.fixed,
-                );
+                let rules = self.shared.rules.load();
+                self.brought_back(response.headers_mut(), visit, &rules);
                 if !may_be_worth_it(&response, &visit.method) {
                     return response;
                 }
@@ -120,7 +116,6 @@ impl DataPlane {
                     version: head.version,
                     headers: &head.headers,
                 };
-                let rules = self.shared.rules.load();
                 compress(response, reader, &rules.compression, &self.compressions)
             }
             Err(error) => {
@@ -145,13 +140,14 @@ impl DataPlane {
         let Some(protocol) = protocol.filter(|_| visit.is_upgrade) else {
             return self.fault(visit, StatusCode::BAD_GATEWAY, backend).await;
         };
-        let room = self.shared.rules.load().rooms.size(&backend.namespace);
+        let rules = self.shared.rules.load();
+        let room = rules.rooms.size(&backend.namespace);
         let Ok(place) = self.rooms.stay(&backend.namespace, room) else {
             return self.full(visit, backend, room);
         };
         response.extensions_mut().insert(Staying::with(place));
         let headers = response.headers_mut();
-        backward(headers, visit, self.settings.public_https_port, &self.fixed);
+        self.brought_back(headers, visit, &rules);
         headers.insert(UPGRADE, protocol);
         response
     }

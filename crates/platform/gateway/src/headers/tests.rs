@@ -2,15 +2,10 @@
 
 use http::{HeaderMap, HeaderName, HeaderValue, Request};
 
-use super::{FixedHeaders, backward, finish_own, forward};
+use super::{backward, finish_own, forward};
 use crate::visit::{Scheme, Visit};
 
-fn fixed() -> FixedHeaders {
-    FixedHeaders {
-        https_port: HeaderValue::from_static("8443"),
-        csp_report_only: None,
-    }
-}
+const HTTPS_PORT: HeaderValue = HeaderValue::from_static("8443");
 
 fn forwarded(headers: &[(&'static str, &'static str)]) -> HeaderMap {
     let mut builder = Request::get("/a?b").header("host", "a.example.org:8443");
@@ -20,7 +15,7 @@ fn forwarded(headers: &[(&'static str, &'static str)]) -> HeaderMap {
     let request = builder.body(()).unwrap();
     let visit = Visit::read(&request, Scheme::Https, || HeaderValue::from_static("new")).unwrap();
     let mut headers = request.headers().clone();
-    forward(&mut headers, &visit, &fixed());
+    forward(&mut headers, &visit, &HTTPS_PORT);
     headers
 }
 
@@ -34,7 +29,7 @@ fn answered(headers: &[(&'static str, &'static str)], port: u16) -> HeaderMap {
     for (name, value) in headers {
         map.append(HeaderName::from_static(name), HeaderValue::from_static(value));
     }
-    backward(&mut map, &visit, port, &fixed());
+    backward(&mut map, &visit, port, None);
     map
 }
 
@@ -133,7 +128,7 @@ fn only_what_no_tool_gave_is_marked() {
     let mark = "toolforge-answer";
     assert!(!answered(&[(mark, "gateway")], 443).contains_key(mark));
     let mut headers = HeaderMap::new();
-    finish_own(&mut headers, Scheme::Https, &fixed());
+    finish_own(&mut headers, Scheme::Https, None);
     assert_eq!(headers[mark], "gateway");
 }
 

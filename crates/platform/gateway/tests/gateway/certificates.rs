@@ -77,7 +77,6 @@ impl Gateway {
             default_backend: default_backend(),
             last_table: folder.path().join("table.json"),
             published: None,
-            content_security_policy_report_only: None,
             rules: Some(followed),
             registrations: None,
             drain: Drain::quick(),

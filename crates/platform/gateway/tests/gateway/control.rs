@@ -62,7 +62,6 @@ impl Gateway {
             default_backend: default_backend(),
             last_table,
             published: Some(Published::Ip(address.ip())),
-            content_security_policy_report_only: None,
             rules: None,
             registrations: None,
             drain: Drain::quick(),

@@ -66,7 +66,6 @@ impl Gateway {
             default_backend: default_backend(),
             last_table: folder.join("table.json"),
             published: None,
-            content_security_policy_report_only: None,
             rules: Some(followed),
             registrations: Some(RegistrationDoors {
                 file: folder.join("registrations.json"),

@@ -79,6 +79,13 @@ async fn tools_are_served_without_tls_where_that_is_wanted() {
     for line in ["GET /x\n", "x-forwarded-proto: http\n", &port] {
         assert!(answer.contains(line), "{line} is missing in {answer}");
     }
+    // Who is told of visitors is told how they came.
+    scene.settings("visitorAddressesFor: [alpha]\n");
+    let answer = ask(&scene, &request).await;
+    assert!(
+        answer.contains("forwarded: for=127.0.0.1;proto=http\n"),
+        "{answer}"
+    );
     scene.settings("trustedProxies: [127.0.0.1]\n");
     let answer = ask(&scene, &request).await;
     assert!(answer.contains("strict-transport-security"), "{answer}");

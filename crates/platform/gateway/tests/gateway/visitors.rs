@@ -141,6 +141,31 @@ async fn visitors_addresses_are_told_to_the_tools_that_are_named_and_to_no_other
 }
 
 #[tokio::test]
+async fn a_policy_on_content_is_on_every_answer_in_place_of_the_tools() {
+    let scene = Scene::new().await;
+    let said = "HTTP/1.1 200 OK\r\ncontent-security-policy-report-only: default-src *\r\n\
+                content-security-policy: default-src 'self'\r\ncontent-length: 2\r\n\r\nok";
+    let tool = Tool::saying(said).await;
+    scene.route("alpha", &[tool.address]);
+    let told = async |tool: &str| {
+        let client = scene.client(tool, Version::Http2);
+        let response = client.get(scene.url(tool, "/")).send().await.unwrap();
+        let all = response.headers().get_all("content-security-policy-report-only");
+        let all: Vec<_> = all
+            .iter()
+            .map(|value| value.to_str().unwrap().to_owned())
+            .collect();
+        (all, response.headers().contains_key("content-security-policy"))
+    };
+    assert_eq!(told("alpha").await, (vec!["default-src *".to_owned()], true));
+    assert_eq!(told("nobody").await, (vec![], false));
+    let policy = "default-src 'self' *.toolforge.test; report-uri https://csp.toolforge.test/collect";
+    scene.settings(&format!("contentSecurityPolicyReportOnly: {policy:?}"));
+    assert_eq!(told("alpha").await, (vec![policy.to_owned()], true));
+    assert_eq!(told("nobody").await, (vec![policy.to_owned()], false));
+}
+
+#[tokio::test]
 async fn trusted_proxies_say_who_the_visitor_is() {
     let (scene, _tool) = scene().await;
     let client = scene.client("beta", Version::Http1);

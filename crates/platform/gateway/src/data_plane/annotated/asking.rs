@@ -21,7 +21,7 @@ use crate::{
     names::{X_AUTH_REQUEST_REDIRECT, X_ORIGINAL_METHOD, X_ORIGINAL_URL},
     page::own_page,
     request_body::RequestBody,
-    visit::{Scheme, Visit},
+    visit::Visit,
 };
 
 /// What belongs to the visitor's request and not to the question.
@@ -161,16 +161,13 @@ impl DataPlane {
         headers: &HeaderMap,
     ) -> HeaderMap {
         let mut headers = headers.clone();
-        forward(&mut headers, visit, &self.fixed);
+        forward(&mut headers, visit, &self.https_port);
         for name in NOT_ASKED {
             headers.remove(name);
         }
         let rules = self.shared.rules.load();
-        rules.tell(&backend.namespace, visitor, &mut headers);
-        let scheme = match visit.scheme {
-            Scheme::Https => "https",
-            Scheme::Http => "http",
-        };
+        rules.tell(&backend.namespace, visitor, visit.scheme, &mut headers);
+        let scheme = visit.scheme.name();
         let url = format!("{scheme}://{}{}", visit.authority(), visit.path_and_query());
         let host = match &auth.server {
             AuthServer::Host(None) => visit.authority().to_owned(),
