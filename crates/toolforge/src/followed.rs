@@ -1,23 +1,42 @@
 //! Files that are read at the start and again when they change: that of overrides (`--overrides` of `accounts` and `up`),
-//! that of the gateway's settings (`--settings` of `gateway`, `--gateway-settings` of `up`), and that of the balancer's
-//! (`--settings` of `balance`).
+//! that of the gateway's settings (`--settings` of `gateway`, `--gateway-settings` of `up`), that of the balancer's
+//! (`--settings` of `balance`), and the policy file as far as the gateway goes by it (`--policy` of `gateway`).
 
-use std::{path::PathBuf, sync::Arc};
+use std::{fmt, path::PathBuf, sync::Arc};
 
 use anyhow::Context as _;
 use tokio::sync::watch;
 use toolforge_accounts::Overrides;
 use toolforge_balancer::{Balance, BalancerSettings};
 use toolforge_gateway::{GatewaySettings, Rules};
-use toolforge_policy::PolicySettings;
+use toolforge_policy::IngressPolicy;
 use toolforge_serve::Notices;
 
+use crate::policy;
+
 /// A file, the flag that named it, and what its text is read as.
-#[derive(Clone, Debug)]
 pub(crate) struct FollowedFile<T> {
     flag: &'static str,
     path: PathBuf,
-    parse: fn(&str) -> anyhow::Result<T>,
+    parse: Parse<T>,
+}
+
+type Parse<T> = Arc<dyn Fn(&str) -> anyhow::Result<T> + Send + Sync>;
+
+impl<T> Clone for FollowedFile<T> {
+    fn clone(&self) -> Self {
+        Self {
+            flag: self.flag,
+            path: self.path.clone(),
+            parse: self.parse.clone(),
+        }
+    }
+}
+
+impl<T> fmt::Debug for FollowedFile<T> {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "{} {}", self.flag, self.path.display())
+    }
 }
 
 impl FollowedFile<Overrides> {
@@ -26,7 +45,7 @@ impl FollowedFile<Overrides> {
         Self {
             flag: "--overrides",
             path,
-            parse: |text| Ok(Overrides::read(text)?),
+            parse: Arc::new(|text| Ok(Overrides::read(text)?)),
         }
     }
 }
@@ -37,18 +56,19 @@ impl FollowedFile<Rules> {
         Self {
             flag,
             path,
-            parse: |text| Ok(GatewaySettings::read(text)?.resolve()?),
+            parse: Arc::new(|text| Ok(GatewaySettings::read(text)?.resolve()?)),
         }
     }
 }
 
-impl FollowedFile<PolicySettings> {
-    /// The policy file. Everybody reads it at the start; this is to say so when it changes.
-    pub(crate) fn policy(path: PathBuf) -> Self {
+impl FollowedFile<IngressPolicy> {
+    /// What the policy file says of Ingresses, with the domains that flags add to it.
+    pub(crate) fn policy(path: PathBuf, domains: Vec<String>) -> Self {
+        let parse = move |text: &str| Ok(policy::of_text(text, &domains)?.resolve_ingress()?);
         Self {
             flag: "--policy",
             path,
-            parse: |text| Ok(PolicySettings::read(text)?),
+            parse: Arc::new(parse),
         }
     }
 }
@@ -59,7 +79,7 @@ impl FollowedFile<Balance> {
         Self {
             flag: "--settings",
             path,
-            parse: |text| Ok(BalancerSettings::read(text)?.resolve()?),
+            parse: Arc::new(|text| Ok(BalancerSettings::read(text)?.resolve()?)),
         }
     }
 }

@@ -32,7 +32,23 @@ pub(crate) fn filled(
     domains: &[String],
     registries: &[String],
 ) -> anyhow::Result<PolicySettings> {
-    let mut settings = file.map(read).transpose()?.unwrap_or_default();
+    with_flags(
+        file.map(read).transpose()?.unwrap_or_default(),
+        domains,
+        registries,
+    )
+}
+
+/// The text of the file with what flags add to it.
+pub(crate) fn of_text(text: &str, domains: &[String]) -> anyhow::Result<PolicySettings> {
+    with_flags(PolicySettings::read(text)?, domains, &[])
+}
+
+fn with_flags(
+    mut settings: PolicySettings,
+    domains: &[String],
+    registries: &[String],
+) -> anyhow::Result<PolicySettings> {
     fill("--domain", "domains", &mut settings.domains, domains)?;
     fill("--registry", "registries", &mut settings.registries, registries)?;
     Ok(settings)

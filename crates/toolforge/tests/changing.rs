@@ -56,9 +56,10 @@ fn gateway(cluster: &Cluster) -> (Gateway, Door) {
     let folder = cluster.folder.path();
     fs::write(folder.join("tls.crt"), &identity.certificate_pem).unwrap();
     fs::write(folder.join("tls.key"), &identity.key_pem).unwrap();
+    write_policy(cluster, "domains: [toolforge.test]");
     let address = SocketAddr::from((Ipv4Addr::LOCALHOST, toolforge_testkit::free_port()));
     let child = Command::new(PROGRAM)
-        .args(["gateway", "--domain", "toolforge.test", "--workers", "2"])
+        .args(["gateway", "--policy", "policy.yaml", "--workers", "2"])
         .args(["--https", &address.to_string(), "--publish", "127.0.0.1"])
         .args(["--tls-cert", "tls.crt", "--tls-key", "tls.key"])
         .args(["--kubeconfig", "kubeconfig", "--table", "table.json"])
@@ -73,6 +74,10 @@ fn gateway(cluster: &Cluster) -> (Gateway, Door) {
         address,
     };
     (Gateway(child), door)
+}
+
+fn write_policy(cluster: &Cluster, text: &str) {
+    fs::write(cluster.folder.path().join("policy.yaml"), text).unwrap();
 }
 
 /// Makes objects what they are to be, and has them gone.
@@ -283,6 +288,56 @@ async fn answered_by(door: &Door, name: &str) {
         }
     };
     timeout(DEADLINE, looking).await.expect("the change arrives");
+}
+
+/// The status for whoever names this host.
+async fn status_at(door: &Door, host: &str) -> u16 {
+    let client = door.client(b"http/1.1");
+    let asked = client.get(door.url()).header("host", host).send().await;
+    asked.unwrap().status().as_u16()
+}
+
+async fn until_status_at(door: &Door, host: &str, status: u16) {
+    let looking = async {
+        while status_at(door, host).await != status {
+            sleep(Duration::from_millis(5)).await;
+        }
+    };
+    timeout(DEADLINE, looking).await.expect("the policy is gone by");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 3)]
+async fn a_changed_policy_holds_for_what_is_known_and_costs_no_request_and_no_open_connection() {
+    toolforge_pki::install_provider();
+    let address = tool("one").await;
+    let cluster = Cluster::start().await;
+    let (writer, (_gateway, door)) = (Writer(&cluster), gateway(&cluster));
+    let door = Arc::new(door);
+    for (tool, host) in [("alpha", HOST), ("beta", "beta.other.test")] {
+        cluster.tool(tool).await;
+        writer.put(service(tool, 0)).await;
+        writer.put(slice(tool, "web-1", &[(address, ready())])).await;
+        writer.put(ingress(tool, "web", host, &["/"], &json!({}))).await;
+    }
+    answered_by(&door, "one").await;
+    let mut chat = echo(&door).await;
+    let load = Load::begin(&door);
+    for _ in 0..5 {
+        assert_eq!(status_at(&door, "beta.other.test").await, 404);
+        write_policy(&cluster, "domains: [toolforge.test, other.test]");
+        until_status_at(&door, "beta.other.test", 200).await;
+        // What cannot be gone by leaves what was before.
+        write_policy(&cluster, "domains: [not a domain]");
+        load.goes_on();
+        assert_eq!(status_at(&door, "beta.other.test").await, 200);
+        write_policy(&cluster, "domains: [toolforge.test]");
+        until_status_at(&door, "beta.other.test", 404).await;
+    }
+    load.end().await;
+    let mut heard = [0; 10];
+    chat.write_all(b"still here").await.unwrap();
+    chat.read_exact(&mut heard).await.unwrap();
+    assert_eq!(&heard, b"still here");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 3)]

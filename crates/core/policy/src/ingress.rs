@@ -32,7 +32,7 @@ const TLS_SECRET: Law = Law::fixed(
 );
 
 /// What Ingresses are held to.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct IngressPolicy {
     domains: Vec<Domain>,
     legacy_hosts: Vec<Domain>,
@@ -74,7 +74,13 @@ impl IngressPolicy {
         self
     }
 
-    /// The domains under which tools have their host names.
+    /// The first of the domains under which tools have their host names.
+    pub fn main_domain(&self) -> &Domain {
+        // There is no policy without one.
+        &self.domains[0]
+    }
+
+    /// The domains under which tools have their host names, the main one first.
     pub fn domains(&self) -> &[Domain] {
         &self.domains
     }

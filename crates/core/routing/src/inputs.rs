@@ -307,6 +307,8 @@ pub enum Change {
     Remove(Kind, ObjectKey),
     /// These are all the objects of this kind; objects of another kind in the list are passed over.
     Replace(Kind, Vec<Object>),
+    /// These are the settings now, and the verdicts in the table's objects are by them.
+    Settings(Box<Settings>),
 }
 
 /// What does not come from the cluster. A table kept on disk is only good under the settings that it was made with.

@@ -60,6 +60,8 @@ impl RouteTable {
             Change::Put(object) => (object.kind(), Some(object.key())),
             Change::Remove(kind, key) => (*kind, Some(key.clone())),
             Change::Replace(kind, _) => (*kind, None),
+            // Others may be refused, or of a class that is ours.
+            Change::Settings(_) => (Kind::Class, None),
         };
         match (kind, key) {
             (Kind::Ingress, Some(key)) => self.neighbours(&key),

@@ -97,20 +97,25 @@ impl RouteTable {
     pub fn with(&self, changes: impl IntoIterator<Item = Change>) -> Self {
         let mut next = self.clone();
         let mut touched = BTreeSet::new();
-        let mut classes_changed = false;
+        let mut all_changed = false;
         for change in changes {
             match change {
-                Change::Put(object) => next.put(object, &mut touched, &mut classes_changed),
-                Change::Remove(kind, key) => next.remove(kind, &key, &mut touched, &mut classes_changed),
+                Change::Put(object) => next.put(object, &mut touched, &mut all_changed),
+                Change::Remove(kind, key) => next.remove(kind, &key, &mut touched, &mut all_changed),
                 Change::Replace(kind, objects) => {
-                    next.clear(kind, &mut touched, &mut classes_changed);
+                    next.clear(kind, &mut touched, &mut all_changed);
                     for object in objects.into_iter().filter(|object| object.kind() == kind) {
-                        next.put(object, &mut touched, &mut classes_changed);
+                        next.put(object, &mut touched, &mut all_changed);
                     }
+                }
+                Change::Settings(settings) => {
+                    all_changed |= *next.settings != *settings;
+                    next.settings = Arc::from(settings);
                 }
             }
         }
-        if classes_changed {
+        if all_changed {
+            touched.insert(next.settings.default_backend.namespace.as_str().into());
             touched.extend(next.namespaces.iter().map(|(name, _)| SmolStr::from(name)));
         }
         next.derive(&touched);
@@ -309,10 +314,10 @@ impl RouteTable {
         wider.next().and_then(|routes| routes.find(path))
     }
 
-    fn put(&mut self, object: Object, touched: &mut BTreeSet<SmolStr>, classes_changed: &mut bool) {
+    fn put(&mut self, object: Object, touched: &mut BTreeSet<SmolStr>, all_changed: &mut bool) {
         if let Object::Class(class) = object {
             Arc::make_mut(&mut self.classes).insert(class.name.clone(), class);
-            *classes_changed = true;
+            *all_changed = true;
             return;
         }
         let namespace = object.key().namespace;
@@ -325,21 +330,21 @@ impl RouteTable {
         kind: Kind,
         key: &ObjectKey,
         touched: &mut BTreeSet<SmolStr>,
-        classes_changed: &mut bool,
+        all_changed: &mut bool,
     ) {
         if kind == Kind::Class {
             Arc::make_mut(&mut self.classes).remove(key.name.as_str());
-            *classes_changed = true;
+            *all_changed = true;
         } else if self.namespaces.get(&key.namespace).is_some() {
             self.change_namespace(&key.namespace, |state| state.remove(kind, &key.name));
             touched.insert(key.namespace.clone());
         }
     }
 
-    fn clear(&mut self, kind: Kind, touched: &mut BTreeSet<SmolStr>, classes_changed: &mut bool) {
+    fn clear(&mut self, kind: Kind, touched: &mut BTreeSet<SmolStr>, all_changed: &mut bool) {
         if kind == Kind::Class {
             self.classes = Arc::default();
-            *classes_changed = true;
+            *all_changed = true;
             return;
         }
         let names: Vec<SmolStr> = self.namespaces.iter().map(|(name, _)| name.into()).collect();

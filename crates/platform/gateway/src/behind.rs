@@ -12,15 +12,15 @@ use tokio::{
     task::JoinSet,
 };
 use tokio_util::sync::CancellationToken;
-use toolforge_policy::IngressPolicy;
 use toolforge_registrations::Tenants;
 use toolforge_routing::RouteTable;
 
 use crate::{
-    CertificateFiles, Published, Rules, Shared,
+    CertificateFiles, Policies, Published, Rules, Shared,
     certificates::{Certificates, Following},
     control::{Control, follow, keep, tell},
     outside::{Outside, Routed},
+    policy::Domains,
     seen::{Seen, health::Health, serve as serve_pages},
 };
 
@@ -77,6 +77,18 @@ impl Behind {
         Ok(())
     }
 
+    /// Goes by the domains of the newest policy. What its verdicts are is the control side's.
+    pub(crate) fn follow_policy(&mut self, mut policies: Policies, shared: &Shared) {
+        let (domains, ended) = (shared.domains.clone(), self.ended.clone());
+        domains.store(Arc::new(Domains::of(&policies.newest())));
+        self.tasks.spawn(async move {
+            while ended.run_until_cancelled(policies.changed()).await.is_some() {
+                domains.store(Arc::new(Domains::of(&policies.newest())));
+                tracing::info!("the policy has changed; all Ingresses are judged by the new one");
+            }
+        });
+    }
+
     /// Shows figures and readiness; once somebody else is `relieved` of this one's work, that one does.
     pub(crate) fn show(&mut self, listener: TcpListener, seen: Seen, relieved: CancellationToken) {
         let until = self.ended.child_token();
@@ -95,7 +107,7 @@ impl Behind {
         &mut self,
         client: kube::Client,
         heard: Heard,
-        policy: IngressPolicy,
+        policy: Policies,
         published: Option<Published>,
         last_table: PathBuf,
     ) {
@@ -108,7 +120,7 @@ impl Behind {
         let control = Control {
             table: heard.table,
             health: heard.health,
-            policy: Arc::new(policy),
+            policy,
             published,
             certificates: heard.certificates,
             registered: heard.registered,

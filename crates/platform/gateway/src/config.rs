@@ -17,10 +17,9 @@ use tokio_util::sync::CancellationToken;
 use toolforge_figures::Process;
 use toolforge_model::{Domain, DomainError, names};
 use toolforge_pki::Identity;
-use toolforge_policy::IngressPolicy;
 use toolforge_routing::{PortRef, ServiceRef, Target};
 
-use crate::{CertificateFiles, Drain, Rules};
+use crate::{CertificateFiles, Drain, Policies, Rules};
 
 /// The port of the default backend's Service.
 const DEFAULT_BACKEND_PORT: u16 = 8000;
@@ -28,10 +27,8 @@ const DEFAULT_BACKEND_PORT: u16 = 8000;
 /// Everything that a gateway needs besides a client of the API.
 #[derive(Debug)]
 pub struct Config {
-    /// The platform's main domain.
-    pub domain: Domain,
-    /// What Ingresses are held to: the same that admission judges by.
-    pub policy: IngressPolicy,
+    /// What Ingresses are held to: the same that admission judges by. Its first domain is the platform's main one.
+    pub policy: Policies,
     /// The plain listener, and what it is for; without it only HTTPS is served.
     pub http: Option<(TcpListener, PlainHttp)>,
     /// The listener for HTTPS.
@@ -48,8 +45,6 @@ pub struct Config {
     pub identity: Identity,
     /// Where that was read, to be read again when it changes; `None` where it does not come from files.
     pub identity_files: Option<CertificateFiles>,
-    /// The Service that answers where no Ingress does. See [`default_backend`].
-    pub default_backend: ServiceRef,
     /// Where the last table is kept between runs.
     pub last_table: PathBuf,
     /// The address that is written into the status of Ingresses; `None` writes none.
@@ -137,7 +132,7 @@ pub fn one_for_each_processor() -> NonZeroUsize {
     std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN)
 }
 
-/// The platform's own default backend: the fourohfour pages.
+/// What answers where no Ingress does: the platform's fourohfour pages.
 pub fn default_backend() -> ServiceRef {
     ServiceRef {
         namespace: names::FOUROHFOUR_NAMESPACE.to_owned(),

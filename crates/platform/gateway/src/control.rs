@@ -20,7 +20,6 @@ use tokio::{
     time::interval,
 };
 use tokio_util::sync::CancellationToken;
-use toolforge_policy::IngressPolicy;
 use toolforge_registrations::Tenants;
 use toolforge_routing::{Change, Kind, Object, ObjectKey, Registered, RouteTable};
 
@@ -28,6 +27,7 @@ use crate::{
     Published,
     certificates::Certificates,
     outside::{Routed, changes},
+    policy::Policies,
     seen::health::Health,
 };
 use hearing::{Event, Hearing};
@@ -45,7 +45,8 @@ pub(crate) struct Control {
     pub(crate) table: Arc<ArcSwap<RouteTable>>,
     /// Told what is heard.
     pub(crate) health: Arc<Health>,
-    pub(crate) policy: Arc<IngressPolicy>,
+    /// What Ingresses are held to, now and after each change.
+    pub(crate) policy: Policies,
     pub(crate) published: Option<Published>,
     /// Takes the certificates of Ingresses.
     pub(crate) certificates: Arc<Certificates>,
@@ -72,7 +73,7 @@ pub(crate) async fn follow(client: kube::Client, control: Control, shutdown: Can
         changed,
         replies,
     } = control;
-    let mut events = watch::events(&client, &policy, published.as_ref(), &health).ready_chunks(BATCH);
+    let mut events = watch::events(&client, policy, published.as_ref(), &health).ready_chunks(BATCH);
     let mut of_secrets = watch::secrets(&client, &health).ready_chunks(BATCH);
     let (mut hearing, mut secrets) = (Hearing::default(), Secrets::default());
     // The Ingresses that may be received otherwise than was last said.
@@ -165,6 +166,7 @@ fn changes_claims(change: &Change) -> bool {
     let kind = match change {
         Change::Put(object) => Object::kind(object),
         Change::Remove(kind, _) | Change::Replace(kind, _) => *kind,
+        Change::Settings(_) => Kind::Class,
     };
     matches!(kind, Kind::Ingress | Kind::Class)
 }
@@ -190,6 +192,7 @@ fn scope_of(changes: &[Change]) -> Vec<Change> {
         Change::Put(object) => Change::Remove(object.kind(), object.key()),
         Change::Remove(kind, key) => Change::Remove(*kind, key.clone()),
         Change::Replace(kind, _) => Change::Replace(*kind, Vec::new()),
+        Change::Settings(settings) => Change::Settings(settings.clone()),
     });
     scope.collect()
 }

@@ -8,7 +8,7 @@ mod in_place;
 mod passing;
 
 use std::{
-    io, iter,
+    io,
     net::IpAddr,
     sync::{
         Arc, OnceLock,
@@ -28,11 +28,12 @@ use crate::{
     compression::Desks,
     drain::Drain,
     exchange::Means,
-    headers::{backward, finish, finish_own},
+    headers::{backward, finish, finish_own, share},
     legacy::moved,
     limits::REQUEST_BODY_LIMIT_BYTES,
     names::X_FORWARDED_PROTO,
     page::{default_file, health, own_page, refusal},
+    policy::Domains,
     pool::{Pool, Pools},
     rate::Buckets,
     redirect::redirect,
@@ -53,10 +54,6 @@ const HEALTH_PATH: &str = "/.well-known/healthz";
 /// What a data plane is told besides its table.
 #[derive(Clone, Debug)]
 pub struct DataPlaneSettings {
-    /// The domain whose hosts are redirected from plain HTTP to HTTPS.
-    pub domain: Domain,
-    /// The other domains, and the hosts of the legacy domain, that are redirected too.
-    pub other_domains: Vec<Domain>,
     /// The port under which the public reaches HTTPS.
     pub public_https_port: u16,
     /// The largest request body, in bytes; see [`DataPlaneSettings::new`].
@@ -67,10 +64,8 @@ pub struct DataPlaneSettings {
 
 impl DataPlaneSettings {
     /// The settings of the original: bodies up to 128 MiB; and a quick end.
-    pub fn new(domain: Domain, public_https_port: u16) -> Self {
+    pub fn new(public_https_port: u16) -> Self {
         Self {
-            domain,
-            other_domains: Vec::new(),
             public_https_port,
             request_body_limit_bytes: REQUEST_BODY_LIMIT_BYTES,
             drain: Drain::quick(),
@@ -108,6 +103,8 @@ pub struct Shared {
     pub table: Arc<ArcSwap<RouteTable>>,
     /// Whom to refuse, and what tools are told.
     pub rules: Arc<ArcSwap<Rules>>,
+    /// Whose hosts are led from plain HTTP to HTTPS, and from the legacy domain to the main one.
+    pub(crate) domains: Arc<ArcSwap<Domains>>,
     pub(crate) access_log: Arc<ArcSwapOption<AccessLog>>,
     pub(crate) rooms: Rooms,
     pub(crate) pools: Pools,
@@ -116,11 +113,12 @@ pub struct Shared {
 }
 
 impl Shared {
-    /// A table, rules that refuse nobody, and no access log.
-    pub fn new(table: RouteTable) -> Self {
+    /// A table under this domain, rules that refuse nobody, and no access log.
+    pub fn new(table: RouteTable, domain: Domain) -> Self {
         Self {
             table: Arc::new(ArcSwap::from_pointee(table)),
             rules: Arc::default(),
+            domains: Arc::new(ArcSwap::from_pointee(Domains::only(domain))),
             access_log: Arc::default(),
             rooms: Rooms::default(),
             pools: Pools::default(),
@@ -261,8 +259,8 @@ impl DataPlane {
         if let Some(redirect) = self.redirect_legacy(&visit) {
             return redirect;
         }
-        let domains = iter::once(&self.settings.domain).chain(&self.settings.other_domains);
-        match redirect(&visit, domains, self.settings.public_https_port) {
+        let domains = self.shared.domains.load_full();
+        match redirect(&visit, domains.all(), self.settings.public_https_port) {
             Some(redirect) => redirect,
             None => {
                 self.ask_default_backend(&visit, StatusCode::NOT_FOUND, None)
@@ -368,8 +366,9 @@ impl DataPlane {
         let rules = self.shared.rules.load();
         let serves =
             |host: &str| !matches!(self.shared.table.load().decide(host, "/"), Decision::NotFound(_));
-        let (domain, port) = (&self.settings.domain, self.settings.public_https_port);
-        rules.legacy.as_ref()?.redirect(visit, domain, port, serves)
+        let legacy = rules.legacy.as_ref()?;
+        let domains = self.shared.domains.load();
+        legacy.redirect(visit, &domains.main, self.settings.public_https_port, serves)
     }
 
     fn way(&self, visit: &Visit) -> Way {
@@ -402,6 +401,9 @@ impl DataPlane {
     fn brought_back(&self, headers: &mut HeaderMap, visit: &Visit, rules: &Rules) {
         let port = self.settings.public_https_port;
         backward(headers, visit, port, rules.report_only.as_ref());
+        if self.shared.domains.load().shares(visit) {
+            share(headers);
+        }
     }
 
     /// What requests are sent with.

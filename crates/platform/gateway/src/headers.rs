@@ -11,7 +11,7 @@ use toolforge_routing::host_name;
 
 use crate::{
     names::{
-        PERMISSIONS_POLICY, TOOLFORGE_ANSWER, X_CLACKS_OVERHEAD, X_FORWARDED_HOST,
+        PERMISSIONS_POLICY, SERVICE_WORKER_ALLOWED, TOOLFORGE_ANSWER, X_CLACKS_OVERHEAD, X_FORWARDED_HOST,
         X_FORWARDED_PORT, X_FORWARDED_PROTO, X_ORIGINAL_URI, X_REQUEST_ID,
     },
     visit::{Scheme, Visit, names_token},
@@ -115,6 +115,11 @@ pub(crate) fn backward(
         headers.insert(LOCATION, location);
     }
     finish(headers, visit.scheme, report_only);
+}
+
+/// Withholds what a tool may say of its own hosts only: on a host that tools share it would have its scripts in the place of all others.
+pub(crate) fn share(headers: &mut HeaderMap) {
+    headers.remove(SERVICE_WORKER_ALLOWED);
 }
 
 /// What every answer carries that no tool gave: also a mark by which programs tell it from a tool's.

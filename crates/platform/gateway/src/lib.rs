@@ -25,6 +25,7 @@ mod listen;
 mod names;
 mod outside;
 mod page;
+mod policy;
 mod pool;
 mod proxy_header;
 mod rate;
@@ -50,6 +51,7 @@ pub use config::{
 };
 pub use data_plane::{DataPlane, DataPlaneSettings, Shared};
 pub use drain::Drain;
+pub use policy::Policies;
 pub use rules::Rules;
 pub use run::{GatewayError, run};
 pub use seen::{Explained, FAMILIES, Now, PassedOver, Share, access_log::LogFormat, status_address};

@@ -6,6 +6,7 @@ pub(crate) const CONTENT_DIGEST: HeaderName = HeaderName::from_static("content-d
 pub(crate) const CONTENT_MD5: HeaderName = HeaderName::from_static("content-md5");
 pub(crate) const DIGEST: HeaderName = HeaderName::from_static("digest");
 pub(crate) const PERMISSIONS_POLICY: HeaderName = HeaderName::from_static("permissions-policy");
+pub(crate) const SERVICE_WORKER_ALLOWED: HeaderName = HeaderName::from_static("service-worker-allowed");
 pub(crate) const REPR_DIGEST: HeaderName = HeaderName::from_static("repr-digest");
 /// What [`crate::headers::finish_own`] writes on answers that no tool gave.
 pub(crate) const TOOLFORGE_ANSWER: HeaderName = HeaderName::from_static("toolforge-answer");

@@ -6,41 +6,61 @@ use std::{collections::BTreeMap, sync::Arc};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use toolforge_registrations::{
-    Clock, Config as Registering, IDENT_PORT, Names, OpenError, RegistrationRules, Registrations, Seen,
-    Tenants,
+    Clock, Config as Registering, Followed, IDENT_PORT, Names, OpenError, RegistrationRules, Registrations,
+    Seen, Tenants,
 };
 use toolforge_routing::{Change, Kind, Object, Registered, RouteTable};
 
-use crate::{Config, GatewayError, RegistrationDoors, Rules, certificates::Certificates};
+use crate::{
+    Config, GatewayError, Policies, RegistrationDoors, Rules, certificates::Certificates, policy::claimable,
+};
 
 /// What is registered.
 pub(crate) type Routed = watch::Receiver<Arc<Vec<Registered>>>;
 
 /// The registrations of a gateway, if it has any.
 pub(crate) struct Outside {
-    registrations: Option<(Registrations, watch::Sender<Arc<RegistrationRules>>)>,
+    registrations: Option<(Registrations, Told)>,
     rules: Option<watch::Receiver<Arc<Rules>>>,
+    policies: Policies,
     tenants: watch::Sender<Arc<Tenants>>,
+}
+
+/// What registrations are told, besides which tools there are.
+struct Told {
+    rules: watch::Sender<Arc<RegistrationRules>>,
+    names: watch::Sender<Arc<Names>>,
 }
 
 impl Outside {
     /// What the configuration says of them.
     pub(crate) fn open(config: &mut Config, certificates: &Arc<Certificates>) -> Result<Self, GatewayError> {
-        let rules = config.rules.clone();
+        let (rules, policies) = (config.rules.clone(), config.policy.clone());
         let (tenants, known) = watch::channel(Arc::default());
         let registrations = match config.registrations.take() {
             Some(doors) => {
                 let first = rules.as_ref().map(|rules| rules.borrow().registrations.clone());
-                let (sender, followed) = watch::channel(first.unwrap_or_default());
-                let registering = registering(config, doors, certificates, (followed, known))?;
+                let (told_rules, rules) = watch::channel(first.unwrap_or_default());
+                let (told_names, names) = watch::channel(Arc::new(claimable(&policies.now())));
+                let followed = Followed {
+                    names,
+                    rules,
+                    tenants: known,
+                };
+                let registering = registering(config, doors, certificates, followed)?;
                 let opened = Registrations::open(registering).map_err(GatewayError::Registrations)?;
-                Some((opened, sender))
+                let told = Told {
+                    rules: told_rules,
+                    names: told_names,
+                };
+                Some((opened, told))
             }
             None => None,
         };
         Ok(Self {
             registrations,
             rules,
+            policies,
             tenants,
         })
     }
@@ -66,20 +86,23 @@ impl Outside {
 
     /// Lets webservices register until `stopping`.
     pub(crate) async fn run(self, stopping: CancellationToken) {
-        let Some((registrations, sender)) = self.registrations else {
+        let Some((registrations, told)) = self.registrations else {
             return;
         };
-        let following = async {
+        let rules = async {
             let Some(mut rules) = self.rules else { return };
             while rules.changed().await.is_ok() {
-                let newest = rules.borrow_and_update().registrations.clone();
-                sender.send_if_modified(|told| {
-                    let is_new = *told != newest;
-                    *told = newest;
-                    is_new
-                });
+                tell(&told.rules, rules.borrow_and_update().registrations.clone());
             }
         };
+        let mut policies = self.policies;
+        let names = async {
+            loop {
+                tell(&told.names, Arc::new(claimable(&policies.newest())));
+                policies.changed().await;
+            }
+        };
+        let following = async { tokio::join!(rules, names) };
         tokio::join!(
             registrations.run(stopping.clone()),
             stopping.run_until_cancelled(following)
@@ -87,14 +110,20 @@ impl Outside {
     }
 }
 
+/// Tells what is new, and nobody what is the same.
+fn tell<T: PartialEq>(told: &watch::Sender<T>, newest: T) {
+    told.send_if_modified(|known| {
+        let is_new = *known != newest;
+        *known = newest;
+        is_new
+    });
+}
+
 fn registering(
     config: &Config,
     doors: RegistrationDoors,
     certificates: &Arc<Certificates>,
-    (rules, tenants): (
-        watch::Receiver<Arc<RegistrationRules>>,
-        watch::Receiver<Arc<Tenants>>,
-    ),
+    followed: Followed,
 ) -> Result<Registering, GatewayError> {
     let door = |error| GatewayError::Registrations(OpenError::Door(error));
     let mut own = doors.own;
@@ -114,15 +143,10 @@ fn registering(
     };
     Ok(Registering {
         file: doors.file,
-        names: Names {
-            domains: config.policy.domains().to_vec(),
-            shared: config.policy.legacy_hosts().to_vec(),
-        },
         lines: doors.lines,
         api,
         list: doors.list,
-        rules,
-        tenants,
+        followed,
         own,
         ident_port: IDENT_PORT,
         clock: Clock::default(),

@@ -1,9 +1,8 @@
 //! The gateway put together: data plane, control, and what is kept on disk.
 
-use std::{io, mem, sync::Arc};
+use std::{io, mem, path::Path, sync::Arc};
 
 use tokio_util::sync::CancellationToken;
-use toolforge_model::{Domain, names};
 use toolforge_pki::ServerCertificate;
 use toolforge_routing::{RouteTable, Settings};
 
@@ -15,6 +14,7 @@ use crate::{
     doors::{Indoors, Listeners, Serving, tallies},
     limits::API_PATIENCE,
     outside::{Outside, Routed, changes},
+    policy::table_settings,
     seen::{Seen, health::Health, whereabouts},
 };
 
@@ -58,11 +58,19 @@ pub async fn run(
     let settings = data_plane_settings(&config);
     let health = Arc::new(Health::default());
     let outside = Outside::open(&mut config, &certificates)?;
-    let shared = Shared::new(last_table(&config, &health, outside.routed()));
+    let policy = config.policy.now();
+    let table = last_table(
+        &config.last_table,
+        table_settings(&policy),
+        &health,
+        outside.routed(),
+    );
+    let shared = Shared::new(table, policy.main_domain().clone());
     note_status(&config);
     let (tallies, succession) = (tallies(config.workers), mem::take(&mut config.succession));
     let listeners = Listeners::new(config.http.take(), config.https).map_err(GatewayError::Threads)?;
     let mut behind = Behind::new(shutdown.clone());
+    behind.follow_policy(config.policy.clone(), &shared);
     let files = config.identity_files.take();
     behind
         .follow_files(&certificates, files, config.rules.take(), &shared)
@@ -123,9 +131,8 @@ fn note_status(config: &Config) {
 }
 
 /// The table of an earlier run where there is one, and otherwise an empty one; with what is registered by now.
-fn last_table(config: &Config, health: &Health, registered: Option<Routed>) -> RouteTable {
-    let settings = table_settings(config);
-    let last = load(&config.last_table, &settings);
+fn last_table(path: &Path, settings: Settings, health: &Health, registered: Option<Routed>) -> RouteTable {
+    let last = load(path, &settings);
     if last.as_ref().is_some_and(|last| !last.is_empty()) {
         health.has_kept_table();
     }
@@ -137,33 +144,8 @@ fn last_table(config: &Config, health: &Health, registered: Option<Routed>) -> R
 }
 
 fn data_plane_settings(config: &Config) -> DataPlaneSettings {
-    let policy = &config.policy;
-    let domains = policy.domains().iter().chain(policy.legacy_hosts());
     DataPlaneSettings {
-        other_domains: domains
-            .filter(|domain| **domain != config.domain)
-            .cloned()
-            .collect(),
         drain: config.drain,
-        ..DataPlaneSettings::new(config.domain.clone(), config.public_https_port)
-    }
-}
-
-/// What a kept table depends on: under another domain, or with other safe namespaces, its verdicts are worth nothing.
-fn table_settings(config: &Config) -> Settings {
-    let policy = &config.policy;
-    let domains: Vec<_> = policy.domains().iter().map(Domain::as_str).collect();
-    let legacy: Vec<_> = policy.legacy_hosts().iter().map(Domain::as_str).collect();
-    let safe: Vec<_> = policy.safe_namespaces().iter().map(String::as_str).collect();
-    Settings {
-        ingress_class: policy.ingress_class().to_owned(),
-        controller: names::INGRESS_CONTROLLER.to_owned(),
-        default_backend: config.default_backend.clone(),
-        policy: format!(
-            "domain {}, legacy hosts {}, safe namespaces {}",
-            domains.join(" "),
-            legacy.join(" "),
-            safe.join(" ")
-        ),
+        ..DataPlaneSettings::new(config.public_https_port)
     }
 }

@@ -114,7 +114,7 @@ async fn register(
     let body = Body::read(&body.map_err(|_| Problem::too_large())?)
         .map_err(|reason| refused(&store, Problem::unreadable(&reason)))?;
     // All that is wrong is told at once.
-    let claim = claim_faults(&store.names, &tool, &place);
+    let claim = claim_faults(&store.names(), &tool, &place);
     let body = body.resolve();
     let (claim, (destination, check_path, is_canonical)) = match (claim, body) {
         (Ok(claim), Ok(body)) => (claim, body),
@@ -179,7 +179,18 @@ fn tool_of(store: &Store, peer: &Peer, name: &str) -> Result<ToolName, Problem> 
 }
 
 fn claim_of(store: &Store, tool: &ToolName, place: &Place) -> Result<Claim, Problem> {
-    claim_faults(&store.names, tool, place).map_err(|faults| refused(store, Problem::faults(faults)))
+    claim_faults(&store.names(), tool, place)
+        .or_else(|faults| kept(store, tool, place).ok_or(faults))
+        .map_err(|faults| refused(store, Problem::faults(faults)))
+}
+
+/// What the tool has registered at a host that by now is not its own.
+fn kept(store: &Store, tool: &ToolName, place: &Place) -> Option<Claim> {
+    let claim = Claim::Path {
+        host: place.host.clone()?,
+        path: format!("/{}", place.path.as_deref().unwrap_or_default()),
+    };
+    store.one(tool, &claim).map(|_| claim)
 }
 
 fn claim_faults(names: &crate::Names, tool: &ToolName, place: &Place) -> Result<Claim, Vec<Fault>> {

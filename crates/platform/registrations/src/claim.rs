@@ -111,6 +111,18 @@ impl Claim {
         }
     }
 
+    /// Whether the tool may claim it, by the hosts of now.
+    pub(crate) fn judge(&self, tool: &ToolName, names: &Names) -> Result<(), Fault> {
+        let faults = match self {
+            Self::Path { host, path } => Self::path(tool, names, host, path).err(),
+            Self::Pattern(_) => None,
+        };
+        match faults.into_iter().flatten().next() {
+            Some(fault) => Err(fault),
+            None => Ok(()),
+        }
+    }
+
     /// The routes that follow; with `is_canonical` visitors of shared hosts are led to the tool's own.
     pub(crate) fn routes(&self, tool: &ToolName, names: &Names, is_canonical: bool) -> Vec<RegisteredRoute> {
         let route = |host: String, path: String| RegisteredRoute {

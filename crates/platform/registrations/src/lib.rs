@@ -44,4 +44,5 @@ pub use registration::{Life, Registration, State};
 pub use run::{Config, OpenError, Registrations, Seen};
 pub use settings::{RegistrationRules, RegistrationSettings};
 pub use shown::Shown;
+pub use store::Followed;
 pub use tenants::Tenants;

@@ -11,10 +11,8 @@ use tokio_util::sync::CancellationToken;
 use toolforge_routing::Registered;
 
 use crate::{
-    Book, Clock, Figures, FileError, Names, Registration, RegistrationRules, Tenants, api,
-    check::check_all,
-    file, lines, list,
-    store::{Followed, Store},
+    Book, Clock, Figures, FileError, Followed, Registration, Tenants, api, check::check_all, file, lines,
+    list, store::Store,
 };
 
 /// Everything that registrations need.
@@ -22,18 +20,14 @@ use crate::{
 pub struct Config {
     /// Where they are kept.
     pub file: PathBuf,
-    /// The hosts that there are.
-    pub names: Names,
     /// The door for lines; without it nobody registers so.
     pub lines: Option<TcpListener>,
     /// The door of the API, and its TLS, which must verify certificates of clients.
     pub api: Option<(TcpListener, Arc<rustls::ServerConfig>)>,
     /// The door of the list.
     pub list: Option<TcpListener>,
-    /// What the operator allows, now and after each change.
-    pub rules: watch::Receiver<Arc<RegistrationRules>>,
-    /// The tools that there are, now and after each change.
-    pub tenants: watch::Receiver<Arc<Tenants>>,
+    /// What others say, now and after each change.
+    pub followed: Followed,
     /// Where the platform listens itself, besides these doors: nobody is led there.
     pub own: Vec<SocketAddr>,
     /// The port of ident: [`IDENT_PORT`](crate::IDENT_PORT).
@@ -69,8 +63,7 @@ struct Doors {
     lines: Option<TcpListener>,
     api: Option<(TcpListener, Arc<rustls::ServerConfig>)>,
     list: Option<TcpListener>,
-    rules: watch::Receiver<Arc<RegistrationRules>>,
-    tenants: watch::Receiver<Arc<Tenants>>,
+    followed: Followed,
     ident_port: u16,
 }
 
@@ -111,15 +104,10 @@ impl Registrations {
             own.push(door.local_addr().map_err(OpenError::Door)?);
         }
         let (sender, new) = mpsc::unbounded_channel();
-        let followed = Followed {
-            rules: config.rules.clone(),
-            tenants: config.tenants.clone(),
-        };
         let store = Store::new(
             config.file,
-            config.names,
             config.clock,
-            followed,
+            config.followed.clone(),
             own,
             book,
             sender,
@@ -128,8 +116,7 @@ impl Registrations {
             lines: config.lines,
             api: config.api,
             list: config.list,
-            rules: config.rules,
-            tenants: config.tenants,
+            followed: config.followed,
             ident_port: config.ident_port,
         };
         Ok(Self { config, store, new })
@@ -171,24 +158,27 @@ impl Registrations {
         if let Some(listener) = config.list {
             tasks.spawn(list::serve(listener, store.clone(), shutdown.clone()));
         }
-        tasks.spawn(follow_rules(store.clone(), config.rules, shutdown.clone()));
-        tasks.spawn(follow_tenants(store.clone(), config.tenants, shutdown.clone()));
+        let Followed {
+            names,
+            rules,
+            tenants,
+        } = config.followed;
+        tasks.spawn(judge_after_each(names, store.clone(), shutdown.clone()));
+        tasks.spawn(judge_after_each(rules, store.clone(), shutdown.clone()));
+        tasks.spawn(follow_tenants(store.clone(), tenants, shutdown.clone()));
         tasks.spawn(check_all(store, new, shutdown));
         tasks.join_all().await;
     }
 }
 
-async fn follow_rules(
+/// Has all registrations judged anew after each change of what they are judged by.
+async fn judge_after_each<T>(
+    mut judged_by: watch::Receiver<T>,
     store: Arc<Store>,
-    mut rules: watch::Receiver<Arc<RegistrationRules>>,
     shutdown: CancellationToken,
 ) {
-    loop {
-        tokio::select! {
-            () = shutdown.cancelled() => return,
-            changed = rules.changed() => if changed.is_err() { return },
-        }
-        rules.mark_unchanged();
+    while let Some(Ok(())) = shutdown.run_until_cancelled(judged_by.changed()).await {
+        judged_by.mark_unchanged();
         store.rules_changed();
     }
 }

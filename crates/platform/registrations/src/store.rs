@@ -49,16 +49,19 @@ pub(crate) struct Wanted {
 }
 
 /// What others say, now and after each change.
-#[derive(Debug)]
-pub(crate) struct Followed {
-    pub(crate) rules: watch::Receiver<Arc<RegistrationRules>>,
-    pub(crate) tenants: watch::Receiver<Arc<Tenants>>,
+#[derive(Clone, Debug)]
+pub struct Followed {
+    /// The hosts that there are.
+    pub names: watch::Receiver<Arc<Names>>,
+    /// What the operator allows.
+    pub rules: watch::Receiver<Arc<RegistrationRules>>,
+    /// The tools that there are.
+    pub tenants: watch::Receiver<Arc<Tenants>>,
 }
 
 #[derive(Debug)]
 pub(crate) struct Store {
     path: PathBuf,
-    pub(crate) names: Names,
     pub(crate) clock: Clock,
     pub(crate) figures: Arc<Figures>,
     followed: Followed,
@@ -75,7 +78,6 @@ pub(crate) struct Store {
 impl Store {
     pub(crate) fn new(
         path: PathBuf,
-        names: Names,
         clock: Clock,
         followed: Followed,
         own: Vec<SocketAddr>,
@@ -84,7 +86,6 @@ impl Store {
     ) -> Arc<Self> {
         let store = Arc::new(Self {
             path,
-            names,
             clock,
             figures: Arc::default(),
             followed,
@@ -110,6 +111,11 @@ impl Store {
     /// What is asked of registrations now.
     pub(crate) fn rules(&self) -> Arc<RegistrationRules> {
         self.followed.rules.borrow().clone()
+    }
+
+    /// The hosts that there are now.
+    pub(crate) fn names(&self) -> Arc<Names> {
+        self.followed.names.borrow().clone()
     }
 
     /// What the table is to have, now and after each change.
@@ -320,11 +326,9 @@ impl Store {
 
     /// Tells the table what it is to have.
     fn publish(&self) {
-        let book = self.book.lock();
+        let (book, names) = (self.book.lock(), self.names());
         let served = book.all().filter(|registration| self.judge(registration).is_ok());
-        let routed: Vec<_> = served
-            .map(|registration| registration.routed(&self.names))
-            .collect();
+        let routed: Vec<_> = served.map(|registration| registration.routed(&names)).collect();
         self.routed.send_if_modified(|told| {
             let is_new = **told != routed;
             if is_new {
@@ -340,9 +344,11 @@ impl Store {
             destination,
             from,
             tool,
+            claim,
             ..
         } = registration;
         self.followed.tenants.borrow().judge(tool)?;
+        claim.judge(tool, &self.followed.names.borrow())?;
         let is_own = self.is_own(*destination);
         self.followed
             .rules

@@ -1,11 +1,9 @@
 //! `toolforge gateway`: the gateway as a process of its own, which another one may replace.
 
-use std::{process::ExitCode, sync::Arc, time::Duration};
+use std::{process::ExitCode, time::Duration};
 
 use anyhow::Context as _;
-use tokio::sync::watch;
 use toolforge_gateway::{Drain, Succession};
-use toolforge_policy::PolicySettings;
 
 use super::succession::{Sockets, replace_on_signal};
 use crate::{
@@ -17,13 +15,9 @@ use crate::{
 
 pub(crate) fn serve(arguments: GatewayArgs) -> anyhow::Result<ExitCode> {
     let PolicyArgs { policy, domains } = &arguments.policy;
+    let policy_file = (policy.clone()).map(|path| FollowedFile::policy(path, domains.clone()));
+    // What is wrong with it is said before anything begins.
     let policy = policy::filled(policy.as_deref(), domains, &[])?.resolve_ingress()?;
-    let policy_file = arguments.policy.policy.clone().map(FollowedFile::policy);
-    let domain = policy
-        .domains()
-        .first()
-        .context("the policy has no domain")?
-        .clone();
     let certificate = arguments.certificate.as_ref();
     let certificate = certificate.context("--tls-cert and --tls-key have to name the certificate")?;
     let identity = identity(certificate)?;
@@ -34,7 +28,6 @@ pub(crate) fn serve(arguments: GatewayArgs) -> anyhow::Result<ExitCode> {
     let settings = arguments
         .settings
         .map(|path| FollowedFile::gateway("--settings", path));
-    // What is wrong with it is said before anything begins.
     settings.as_ref().map(FollowedFile::read).transpose()?;
     let handover = arguments
         .handover
@@ -43,9 +36,10 @@ pub(crate) fn serve(arguments: GatewayArgs) -> anyhow::Result<ExitCode> {
     let addresses = addresses.into_iter().flatten();
     let addresses: Vec<_> = addresses.chain(arguments.registrations.addresses()).collect();
     run(&arguments.cluster, move |client, stop| async move {
-        if let Some(file) = policy_file {
-            tokio::spawn(say_that_it_is_old(file.follow()?));
-        }
+        let policy = match policy_file {
+            Some(file) => file.follow()?.into(),
+            None => policy.into(),
+        };
         let mut sockets = Sockets::find(handover, addresses).await?;
         let http = match arguments.http {
             Some(address) => Some((sockets.listen(address).await?, arguments.plain_http.into())),
@@ -58,7 +52,6 @@ pub(crate) fn serve(arguments: GatewayArgs) -> anyhow::Result<ExitCode> {
         let mut config = toolforge_gateway::Config {
             status,
             process: toolforge_figures::Process::Own,
-            domain,
             http,
             https: sockets.listen(arguments.https).await?,
             workers: arguments
@@ -67,7 +60,6 @@ pub(crate) fn serve(arguments: GatewayArgs) -> anyhow::Result<ExitCode> {
             public_https_port: arguments.public_port,
             identity,
             identity_files: Some(identity_files),
-            default_backend: toolforge_gateway::default_backend(),
             policy,
             published: arguments.publish,
             rules: settings.map(FollowedFile::follow).transpose()?,
@@ -84,15 +76,4 @@ pub(crate) fn serve(arguments: GatewayArgs) -> anyhow::Result<ExitCode> {
         succeeding.await?;
         Ok(served?)
     })
-}
-
-/// Says whenever the policy file is another one than this gateway goes by: hosts, redirects, registrations and the table on disk
-/// all follow from it, so a new policy comes with a new gateway, which costs no request.
-async fn say_that_it_is_old(mut policy: watch::Receiver<Arc<PolicySettings>>) {
-    while policy.changed().await.is_ok() {
-        tracing::warn!(
-            "the policy file has changed, and this gateway goes by what it was; have it replaced: kill -USR2 (systemctl reload), or on a \
-             cluster kubectl rollout restart"
-        );
-    }
 }

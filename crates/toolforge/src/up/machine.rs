@@ -272,7 +272,6 @@ impl Machine<'_> {
         let names: Vec<&str> = names.iter().map(String::as_str).collect();
         let registrations = self.registration_doors(inner).await?;
         let config = toolforge_gateway::Config {
-            domain: self.domain()?,
             http: Some((http, PlainHttp::Redirect)),
             https,
             workers: toolforge_gateway::one_for_each_processor(),
@@ -281,8 +280,7 @@ impl Machine<'_> {
             public_https_port: settings.ports.https,
             identity: self.web.issue_server(&names)?,
             identity_files: None,
-            default_backend: toolforge_gateway::default_backend(),
-            policy: policies.ingress.clone(),
+            policy: policies.ingress.clone().into(),
             published: Some(toolforge_gateway::Published::Ip(Ipv4Addr::LOCALHOST.into())),
             rules: gateway.clone().map(FollowedFile::follow).transpose()?,
             last_table: layout.table(),

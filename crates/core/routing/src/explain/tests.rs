@@ -164,7 +164,7 @@ fn nothing_found_says_what_the_host_has() {
 #[test]
 fn ingresses_that_are_not_routed_say_why() {
     let mut refused = ingress("refused", "a.example.org", "/");
-    refused.refused = Some("the host is another tool's".into());
+    refused.refused = Some("Ingress host must be one of the tool's own".into());
     let mut foreign = ingress("foreign", "*.example.org", "/");
     foreign.class = Some("nginx".into());
     let mut classless = ingress("classless", "a.example.org", "/");
@@ -189,7 +189,7 @@ fn ingresses_that_are_not_routed_say_why() {
             ),
             (
                 "refused",
-                "NotServed: Not served, and its status is withdrawn. the host is another tool's"
+                "NotServed: Not served, and its status is withdrawn. Ingress host must be one of the tool's own"
             ),
         ]
     );

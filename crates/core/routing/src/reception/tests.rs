@@ -133,4 +133,8 @@ fn change_affects_the_namespace_and_those_that_share_its_hosts() {
         affected(Change::Remove(Kind::Class, ObjectKey::new("", "toolforge"))),
         all
     );
+    assert_eq!(
+        affected(Change::Settings(Box::new(table.settings().clone()))),
+        all
+    );
 }

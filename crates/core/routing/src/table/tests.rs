@@ -355,6 +355,29 @@ fn unchanged_hosts_are_shared_between_tables() {
 }
 
 #[test]
+fn other_settings_are_another_class_and_another_default_backend() {
+    let edge = Settings {
+        ingress_class: "edge".into(),
+        default_backend: ServiceRef {
+            namespace: "tool-a".into(),
+            target: target("x"),
+        },
+        ..settings()
+    };
+    let mut of_edge = ingress("tool-b", "y", 1, &[("b.example.org", "/", PathKind::Prefix)]);
+    of_edge.class = Some("edge".into());
+    let ours = ingress("tool-a", "x", 1, &[("a.example.org", "/", PathKind::Prefix)]);
+    let before = served(vec![ours, of_edge]);
+    assert_eq!(winner(&before, "b.example.org", "/"), "-");
+    let after = before.with([Change::Settings(Box::new(edge))]);
+    assert_eq!(winner(&after, "a.example.org", "/"), "-");
+    assert_eq!(winner(&after, "b.example.org", "/"), "tool-b/y");
+    assert_eq!(after.default_backend().endpoints.len(), 1);
+    let back = after.with([Change::Settings(Box::new(settings()))]);
+    assert_same(&back, &before);
+}
+
+#[test]
 fn snapshot_of_other_settings_or_version_is_not_taken() {
     let table = served(vec![ingress(
         "tool-a",
@@ -458,6 +481,7 @@ fn remaining(changes: &[Change]) -> Vec<Object> {
                     left.insert((*kind as u8, object.key()), object.clone());
                 }
             }
+            Change::Settings(_) => {}
         }
     }
     left.into_values().collect()

@@ -3,18 +3,23 @@
 //! **Invariant:** an API that lost its memory does not empty the table. What a list has is put into the table as it comes, so
 //! that there is never a second copy of ten thousand objects. What it does not have is taken away at its end, when the API
 //! knows a tool's namespace; until then its names are set aside.
+//!
+//! **Invariant:** the settings of the table are those that all its verdicts are by. Another policy has all Ingresses listed anew, and
+//! the table's settings change with the end of that list: a table on disk never says that old verdicts are new ones.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use toolforge_model::ToolName;
 use toolforge_registrations::Tenants;
-use toolforge_routing::{Change, Kind, Object, ObjectKey, RouteTable};
+use toolforge_routing::{Change, Kind, Object, ObjectKey, RouteTable, Settings};
 
 use super::replies::{Replies, StatusIs};
 
 /// Something that the API said.
 #[derive(Clone, Debug)]
 pub(crate) enum Event {
+    /// The next list of Ingresses, and what follows it, has verdicts by other settings than before.
+    Judged(Box<Settings>),
     /// All objects of this kind are about to be listed.
     Begin(Kind),
     /// One of them.
@@ -64,6 +69,8 @@ pub(crate) struct Hearing {
     listing: HashMap<Kind, BTreeSet<ObjectKey>>,
     /// Whole lists that have taken nothing away yet, kept up to date by what is heard after them.
     set_aside: HashMap<Kind, BTreeSet<ObjectKey>>,
+    /// What the table's verdicts follow from once such a list of Ingresses has taken away what it does not have.
+    settings: Option<Box<Settings>>,
     /// What maintainers of Ingresses were told, and have still to be told.
     pub(crate) replies: Replies,
 }
@@ -76,6 +83,7 @@ impl Default for Hearing {
             lists_namespaces: true,
             listing: HashMap::new(),
             set_aside: HashMap::new(),
+            settings: None,
             replies: Replies::default(),
         }
     }
@@ -85,6 +93,10 @@ impl Hearing {
     /// What follows for this table.
     pub(crate) fn hear(&mut self, event: Event, table: &RouteTable) -> Vec<Change> {
         match event {
+            Event::Judged(settings) => {
+                self.settings = Some(settings);
+                Vec::new()
+            }
             Event::Begin(kind) => {
                 self.listing.insert(kind, BTreeSet::new());
                 self.set_aside.remove(&kind);
@@ -190,6 +202,14 @@ impl Hearing {
                 return true;
             }
             changes.extend(missing.into_iter().map(|(kind, key)| Change::Remove(kind, key)));
+            if *kind == Kind::Ingress {
+                let settings = self.settings.take();
+                changes.extend(
+                    settings
+                        .filter(|new| **new != *table.settings())
+                        .map(Change::Settings),
+                );
+            }
             false
         });
         changes

@@ -4,7 +4,7 @@ use std::{fmt::Debug, sync::Arc};
 
 use futures::{
     Stream, StreamExt as _,
-    stream::{BoxStream, select_all},
+    stream::{self, BoxStream, select_all},
 };
 use k8s_openapi::api::{
     core::v1::{Namespace, Secret, Service as ApiService},
@@ -22,18 +22,60 @@ use super::{
     replies::StatusIs,
     secrets::{SecretEvent, TLS_TYPE, read_secret},
 };
-use crate::{Published, seen::health::Health};
+use crate::{
+    Published,
+    policy::{Policies, table_settings},
+    seen::health::Health,
+};
 
 /// Everything that the API says, until its end; there is none, since watches begin anew by themselves.
 pub(crate) fn events(
     client: &Client,
-    policy: &Arc<IngressPolicy>,
+    policies: Policies,
     published: Option<&Published>,
     health: &Arc<Health>,
 ) -> impl Stream<Item = Event> + Send + use<> {
-    let policy = policy.clone();
+    let services = objects(client, health, Kind::Service, |object: &ApiService| {
+        Ok(plain(Object::Service(Service::read(object)?)))
+    });
+    let slices = objects(client, health, Kind::Slice, |object: &ApiSlice| {
+        Ok(plain(Object::Slice(EndpointSlice::read(object)?)))
+    });
+    let classes = objects(client, health, Kind::Class, |object: &ApiClass| {
+        Ok(plain(Object::Class(IngressClass::read(object)?)))
+    });
+    let ingresses = ingresses(client.clone(), policies, published, health.clone());
+    select_all([namespaces(client), ingresses, services, slices, classes])
+}
+
+/// The Ingresses, with the verdict on each. Another policy has them all listed anew: what is known of them is not what they are
+/// judged by.
+fn ingresses(
+    client: Client,
+    policies: Policies,
+    published: Option<&Published>,
+    health: Arc<Health>,
+) -> BoxStream<'static, Event> {
     let desired = published.map(desired_status);
-    let ingresses = objects(client, health, Kind::Ingress, move |object: &ApiIngress| {
+    let by_each = stream::unfold(policies, move |mut policies| {
+        let policy = policies.newest();
+        let judged = Event::Judged(Box::new(table_settings(&policy)));
+        let events = judged_by(&client, policy, desired.clone(), &health);
+        let mut next = policies.clone();
+        let until_the_next = events.take_until(async move { next.changed().await });
+        let events = stream::once(async move { judged }).chain(until_the_next);
+        async move { Some((events.boxed(), policies)) }
+    });
+    by_each.flatten().boxed()
+}
+
+fn judged_by(
+    client: &Client,
+    policy: Arc<IngressPolicy>,
+    desired: Option<IngressLoadBalancerIngress>,
+    health: &Arc<Health>,
+) -> BoxStream<'static, Event> {
+    objects(client, health, Kind::Ingress, move |object: &ApiIngress| {
         let namespace = object.namespace().unwrap_or_default();
         let verdict = admit_ingress(&policy, &namespace, object);
         let refused = (!verdict.is_allowed()).then(|| verdict.message());
@@ -51,17 +93,7 @@ pub(crate) fn events(
                 .as_ref()
                 .map_or(StatusIs::NoMatter, |desired| status(object, desired)),
         })
-    });
-    let services = objects(client, health, Kind::Service, |object: &ApiService| {
-        Ok(plain(Object::Service(Service::read(object)?)))
-    });
-    let slices = objects(client, health, Kind::Slice, |object: &ApiSlice| {
-        Ok(plain(Object::Slice(EndpointSlice::read(object)?)))
-    });
-    let classes = objects(client, health, Kind::Class, |object: &ApiClass| {
-        Ok(plain(Object::Class(IngressClass::read(object)?)))
-    });
-    select_all([namespaces(client), ingresses, services, slices, classes])
+    })
 }
 
 /// Everything that the API says of Secrets with certificates; of no other Secret is it asked.

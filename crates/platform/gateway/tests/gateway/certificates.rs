@@ -23,9 +23,7 @@ use tokio::{
 };
 use tokio_rustls::{TlsConnector, client::TlsStream};
 use tokio_util::sync::CancellationToken;
-use toolforge_gateway::{
-    CertificateFiles, Config, Drain, GatewaySettings, Rules, Succession, default_backend, run,
-};
+use toolforge_gateway::{CertificateFiles, Config, Drain, GatewaySettings, Rules, Succession, run};
 use toolforge_pki::{Authority, Identity};
 use toolforge_policy::IngressPolicy;
 
@@ -61,8 +59,9 @@ impl Gateway {
         let address = https.local_addr().unwrap();
         let (rules, followed) = watch::channel(Arc::default());
         let config = Config {
-            domain: DOMAIN.parse().unwrap(),
-            policy: IngressPolicy::new(vec![DOMAIN.parse().unwrap()], "toolforge", []).unwrap(),
+            policy: IngressPolicy::new(vec![DOMAIN.parse().unwrap()], "toolforge", [])
+                .unwrap()
+                .into(),
             http: None,
             status: None,
             process: toolforge_figures::Process::Own,
@@ -74,7 +73,6 @@ impl Gateway {
                 certificate: folder.path().join("default.crt"),
                 key: folder.path().join("default.key"),
             }),
-            default_backend: default_backend(),
             last_table: folder.path().join("table.json"),
             published: None,
             rules: Some(followed),

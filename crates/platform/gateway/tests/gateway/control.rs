@@ -1,5 +1,6 @@
 //! The gateway before a real API: what is created there is served, and what was served stays so without it.
 
+mod policies;
 mod received;
 
 use std::{net::SocketAddr, num::NonZeroUsize, path::PathBuf};
@@ -15,7 +16,7 @@ use kube::{
 use serde_json::json;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
-use toolforge_gateway::{Config, Drain, Published, Succession, default_backend, run};
+use toolforge_gateway::{Config, Drain, PlainHttp, Policies, Published, Succession, run};
 use toolforge_pki::Authority;
 use toolforge_policy::IngressPolicy;
 
@@ -30,6 +31,8 @@ use crate::{
 struct Gateway {
     client: reqwest::Client,
     port: u16,
+    /// Where it leads to HTTPS.
+    plain: SocketAddr,
     /// Where it says how it is.
     status_address: SocketAddr,
     shutdown: CancellationToken,
@@ -43,15 +46,21 @@ impl Gateway {
 
     /// One whose policy lets tools have hosts of this domain.
     async fn under(domain: &str, client: Client, last_table: PathBuf) -> Self {
+        Self::by(policy(domain).into(), client, last_table).await
+    }
+
+    /// One that goes by these policies.
+    async fn by(policy: Policies, client: Client, last_table: PathBuf) -> Self {
         let authority = Authority::create("web authority").unwrap();
         let https = listener().await;
         let address = https.local_addr().unwrap();
+        let http = listener().await;
+        let plain = http.local_addr().unwrap();
         let status = listener().await;
         let status_address = status.local_addr().unwrap();
         let config = Config {
-            domain: DOMAIN.parse().unwrap(),
-            policy: IngressPolicy::new(vec![domain.parse().unwrap()], "toolforge", []).unwrap(),
-            http: None,
+            policy,
+            http: Some((http, PlainHttp::Redirect)),
             workers: NonZeroUsize::MIN.saturating_add(1),
             status: Some(status),
             process: toolforge_figures::Process::Own,
@@ -59,7 +68,6 @@ impl Gateway {
             public_https_port: address.port(),
             identity: authority.issue_server(&[&format!("*.{DOMAIN}")]).unwrap(),
             identity_files: None,
-            default_backend: default_backend(),
             last_table,
             published: Some(Published::Ip(address.ip())),
             rules: None,
@@ -74,6 +82,7 @@ impl Gateway {
         let mut builder = reqwest::Client::builder()
             .use_preconfigured_tls(tls)
             .no_proxy()
+            .redirect(reqwest::redirect::Policy::none())
             .timeout(DEADLINE);
         for tool in ["alpha", "beta"] {
             builder = builder.resolve(&format!("{tool}.{DOMAIN}"), address);
@@ -81,6 +90,7 @@ impl Gateway {
         Self {
             client: builder.build().unwrap(),
             port: address.port(),
+            plain,
             status_address,
             shutdown,
             served,
@@ -88,19 +98,36 @@ impl Gateway {
     }
 
     async fn status(&self, tool: &str) -> u16 {
-        let url = format!("https://{tool}.{DOMAIN}:{}/", self.port);
-        self.client.get(url).send().await.unwrap().status().as_u16()
+        self.status_at(&format!("{tool}.{DOMAIN}")).await
+    }
+
+    /// The status for whoever names this host.
+    async fn status_at(&self, host: &str) -> u16 {
+        let url = format!("https://alpha.{DOMAIN}:{}/", self.port);
+        let request = self.client.get(url).header("host", host);
+        request.send().await.unwrap().status().as_u16()
     }
 
     async fn until_status(&self, tool: &str, status: u16) {
+        self.until_status_at(&format!("{tool}.{DOMAIN}"), status).await;
+    }
+
+    async fn until_status_at(&self, host: &str, status: u16) {
         let looking = async {
-            while self.status(tool).await != status {
+            while self.status_at(host).await != status {
                 tokio::time::sleep(LOOK_AGAIN).await;
             }
         };
         tokio::time::timeout(DEADLINE, looking)
             .await
             .expect("the status did not come in time");
+    }
+
+    /// Whether plain HTTP leads a host to HTTPS.
+    async fn redirects(&self, host: &str) -> bool {
+        let url = format!("http://{}/", self.plain);
+        let answer = self.client.get(url).header("host", host).send().await.unwrap();
+        answer.status().is_redirection()
     }
 
     /// What it says of itself.
@@ -139,6 +166,11 @@ impl Gateway {
             .unwrap()
             .unwrap();
     }
+}
+
+/// One that lets tools have hosts of this domain.
+fn policy(domain: &str) -> IngressPolicy {
+    IngressPolicy::new(vec![domain.parse().unwrap()], "toolforge", []).unwrap()
 }
 
 #[tokio::test]

@@ -11,9 +11,7 @@ use tokio::{
     task::JoinHandle,
 };
 use tokio_util::sync::CancellationToken;
-use toolforge_gateway::{
-    Config, Drain, GatewaySettings, RegistrationDoors, Succession, default_backend, run,
-};
+use toolforge_gateway::{Config, Drain, GatewaySettings, RegistrationDoors, Succession, run};
 use toolforge_pki::Authority;
 use toolforge_policy::IngressPolicy;
 
@@ -53,8 +51,7 @@ impl Gateway {
         let names = [format!("*.{DOMAIN}"), LEGACY.to_owned()];
         let names: Vec<&str> = names.iter().map(String::as_str).collect();
         let config = Config {
-            domain: DOMAIN.parse().unwrap(),
-            policy: policy.with_legacy_hosts(vec![LEGACY.parse().unwrap()]),
+            policy: policy.with_legacy_hosts(vec![LEGACY.parse().unwrap()]).into(),
             http: None,
             workers: NonZeroUsize::MIN,
             status: Some(status),
@@ -63,7 +60,6 @@ impl Gateway {
             public_https_port: addresses[0].port(),
             identity: web.issue_server(&names).unwrap(),
             identity_files: None,
-            default_backend: default_backend(),
             last_table: folder.join("table.json"),
             published: None,
             rules: Some(followed),
@@ -154,7 +150,8 @@ async fn webservice() -> (SocketAddr, JoinHandle<()>) {
             tokio::spawn(async move {
                 let mut head = [0; 4096];
                 let _ = stream.read(&mut head).await;
-                let answer = b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\nconnection: close\r\n\r\nok";
+                let answer = b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\nservice-worker-allowed: /\r\n\
+                    connection: close\r\n\r\nok";
                 let _ = stream.write_all(answer).await;
             });
         }
@@ -172,6 +169,7 @@ async fn a_registered_webservice_is_visited_also_after_the_gateway_was_killed() 
     let (address, webservice) = webservice().await;
     let body = json!({"destination": format!("http://{}", address), "redirectSharedHosts": true}).to_string();
     let path = format!("/v1/tools/alpha/hosts/{alpha}/");
+    let on_shared = json!({"destination": format!("http://{address}")}).to_string();
     assert_eq!(gateway.ask_api("beta", Method::PUT, &path, &body).await, 403);
     assert_eq!(gateway.ask_api("alpha", Method::PUT, &path, &body).await, 201);
     gateway.until_status(&alpha, 200).await;
@@ -185,13 +183,25 @@ async fn a_registered_webservice_is_visited_also_after_the_gateway_was_killed() 
         ),
         (307, &*expected)
     );
+    // Served on such a host, no tool has its scripts in the place of others.
+    let shared = format!("/v1/tools/alpha/hosts/{LEGACY}/alpha/shared");
+    assert_eq!(
+        gateway.ask_api("alpha", Method::PUT, &shared, &on_shared).await,
+        201
+    );
+    let may_take_all = |answer: &reqwest::Response| {
+        assert_eq!(answer.status(), 200);
+        answer.headers().contains_key("service-worker-allowed")
+    };
+    assert!(!may_take_all(&gateway.visit(LEGACY, "/alpha/shared").await));
+    assert!(may_take_all(&gateway.visit(&alpha, "/").await));
     assert_eq!(
         gateway.plain(gateway.list, "/list").await,
         r#"{"alpha":{"status":"active"}}"#
     );
     let figures = gateway.plain(gateway.status, "/metrics").await;
     assert!(
-        figures.contains("toolforge_gateway_registration_events_total{event=\"registered\"} 1"),
+        figures.contains("toolforge_gateway_registration_events_total{event=\"registered\"} 2"),
         "{figures}"
     );
     assert!(

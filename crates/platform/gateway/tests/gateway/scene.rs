@@ -68,9 +68,9 @@ impl Scene {
         let settings = DataPlaneSettings {
             request_body_limit_bytes: BODY_LIMIT_BYTES,
             drain,
-            ..DataPlaneSettings::new(DOMAIN.parse().unwrap(), PUBLIC_PORT)
+            ..DataPlaneSettings::new(PUBLIC_PORT)
         };
-        let shared = Shared::new(RouteTable::new(table_settings()));
+        let shared = Shared::new(RouteTable::new(table_settings()), DOMAIN.parse().unwrap());
         let plane = DataPlane::new(settings, shared.clone());
         let (http, https) = (listener().await, listener().await);
         let addresses = (http.local_addr().unwrap(), https.local_addr().unwrap());

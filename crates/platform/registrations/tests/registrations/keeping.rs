@@ -4,7 +4,7 @@ use reqwest::Method;
 use serde_json::json;
 use toolforge_registrations::read_file;
 
-use crate::scene::{Scene, is_private, server, settings};
+use crate::scene::{Scene, is_private, names, server, settings};
 
 #[tokio::test]
 async fn registrations_outlive_a_gateway_that_is_killed() {
@@ -107,4 +107,47 @@ async fn what_cannot_be_kept_is_not_registered() {
         (answer.status, answer.json["title"].as_str()),
         (500, Some("Not kept"))
     );
+}
+
+#[tokio::test]
+async fn a_host_that_is_nobodys_any_more_is_kept_and_not_served() {
+    let mut scene = Scene::new().await;
+    let (address, _server) = server("").await;
+    let path = "/v1/tools/alpha/hosts/alpha.toolforge.test/";
+    let body = json!({"destination": format!("http://{address}")});
+    assert_eq!(
+        scene
+            .ask_as("alpha", Method::PUT, path, Some(body.clone()))
+            .await
+            .status,
+        201
+    );
+    scene.register("tools.beta", address).await;
+    scene.names.send_replace(names("other.test"));
+    // A pattern is no host: it goes where the tool does.
+    let beta = |routed: &[toolforge_routing::Registered]| match routed {
+        [beta] => beta.routes.iter().any(|route| route.host == "beta.other.test"),
+        _ => false,
+    };
+    scene.routed_when(beta).await;
+    let mut scene = scene.killed_and_started(&settings()).await;
+    scene.names.send_replace(names("other.test"));
+    scene.routed_when(beta).await;
+    let listed = scene
+        .ask_as("alpha", Method::GET, "/v1/tools/alpha/registrations", None)
+        .await;
+    let why = listed.json["registrations"][0]["notServed"].to_string();
+    assert!(why.contains("alpha.other.test"), "{why}");
+    // The rules of now are those of whoever registers now.
+    let put = scene.ask_as("alpha", Method::PUT, path, Some(body)).await;
+    assert_eq!((put.status, put.rules()), (422, vec!["host/own"]));
+    scene.names.send_replace(names("toolforge.test"));
+    scene.routed_when(|routed| routed.len() == 2).await;
+    assert_eq!(scene.led_to("alpha"), [address]);
+    // What is not served can be taken back all the same, and what was never there cannot.
+    scene.names.send_replace(names("other.test"));
+    let deleted = scene.ask_as("alpha", Method::DELETE, path, None).await;
+    assert_eq!(deleted.status, 204);
+    let again = scene.ask_as("alpha", Method::DELETE, path, None).await;
+    assert_eq!(again.rules(), ["host/own"]);
 }

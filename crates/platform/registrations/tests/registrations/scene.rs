@@ -25,7 +25,7 @@ use tokio_util::sync::CancellationToken;
 use toolforge_model::Problems;
 use toolforge_pki::Authority;
 use toolforge_registrations::{
-    Clock, Config, Names, RegistrationRules, RegistrationSettings, Registrations, Seen, Tenants,
+    Clock, Config, Followed, Names, RegistrationRules, RegistrationSettings, Registrations, Seen, Tenants,
 };
 use toolforge_routing::Registered;
 
@@ -62,6 +62,7 @@ pub(crate) struct Scene {
     pub(crate) ident: watch::Sender<Ident>,
     /// What ident was asked last.
     pub(crate) asked: watch::Receiver<String>,
+    pub(crate) names: watch::Sender<Arc<Names>>,
     pub(crate) rules: watch::Sender<Arc<RegistrationRules>>,
     pub(crate) tenants: watch::Sender<Arc<Tenants>>,
     pub(crate) routed: watch::Receiver<Arc<Vec<Registered>>>,
@@ -92,6 +93,14 @@ pub(crate) fn rules(settings: &RegistrationSettings) -> Arc<RegistrationRules> {
     Arc::new(rules)
 }
 
+/// The hosts of tools under this domain, and the one that they share.
+pub(crate) fn names(domain: &str) -> Arc<Names> {
+    Arc::new(Names {
+        domains: vec![domain.parse().unwrap()],
+        shared: vec!["tools.test".parse().unwrap()],
+    })
+}
+
 impl Scene {
     pub(crate) async fn new() -> Self {
         Self::with(&settings()).await
@@ -110,21 +119,21 @@ impl Scene {
         let (ident, ident_port, asked) = start_ident().await;
         let (rules, followed) = watch::channel(rules(settings));
         let (tenants, accounts) = watch::channel(Arc::default());
+        let (names, domains) = watch::channel(names("toolforge.test"));
         let clock = Arc::new(AtomicI64::new(1_000_000));
         let told = clock.clone();
         let identity = authority.issue_server(&["127.0.0.1"]).unwrap();
         let tls = toolforge_pki::server_config(&identity, Some(authority.certificate_pem())).unwrap();
         let config = Config {
             file: folder.path().join("data/registrations.json"),
-            names: Names {
-                domains: vec!["toolforge.test".parse().unwrap()],
-                shared: vec!["tools.test".parse().unwrap()],
-            },
             lines: Some(lines),
             api: Some((api, Arc::new(tls))),
             list: Some(list),
-            rules: followed,
-            tenants: accounts,
+            followed: Followed {
+                names: domains,
+                rules: followed,
+                tenants: accounts,
+            },
             own: Vec::new(),
             ident_port,
             clock: Clock::new(move || told.load(Ordering::Relaxed)),
@@ -139,6 +148,7 @@ impl Scene {
             list: addresses[2],
             ident,
             asked,
+            names,
             rules,
             tenants,
             routed,

@@ -46,6 +46,21 @@ fn list(kind: Kind, objects: Vec<Object>) -> Vec<Event> {
     events
 }
 
+fn settings(policy: &str) -> Settings {
+    Settings {
+        ingress_class: "toolforge".into(),
+        controller: "toolforge.org/gateway".into(),
+        default_backend: ServiceRef {
+            namespace: "tool-fourohfour".into(),
+            target: Target {
+                service: "fourohfour".into(),
+                port: PortRef::Number(8000),
+            },
+        },
+        policy: policy.into(),
+    }
+}
+
 struct Told {
     hearing: Hearing,
     table: RouteTable,
@@ -53,20 +68,8 @@ struct Told {
 
 impl Told {
     fn new(objects: Vec<Object>) -> Self {
-        let settings = Settings {
-            ingress_class: "toolforge".into(),
-            controller: "toolforge.org/gateway".into(),
-            default_backend: ServiceRef {
-                namespace: "tool-fourohfour".into(),
-                target: Target {
-                    service: "fourohfour".into(),
-                    port: PortRef::Number(8000),
-                },
-            },
-            policy: String::new(),
-        };
         let hearing = Hearing::default();
-        let table = RouteTable::new(settings).with(objects.into_iter().map(Change::Put));
+        let table = RouteTable::new(settings("")).with(objects.into_iter().map(Change::Put));
         Self { hearing, table }
     }
 
@@ -137,6 +140,36 @@ fn list_that_begins_anew_counts_from_its_beginning() {
     assert_eq!(told.names(), ["old", "passing"], "the list has no end yet");
     told.tell(list(Kind::Ingress, vec![ingress("new")]));
     assert_eq!(told.names(), ["new"]);
+}
+
+#[test]
+fn settings_change_when_all_verdicts_are_by_them() {
+    let mut told = Told::new(vec![ingress("old")]);
+    let policy = |told: &Told| told.table.settings().policy.clone();
+    told.tell([
+        Event::Judged(Box::new(settings("new"))),
+        Event::Begin(Kind::Ingress),
+    ]);
+    told.tell([Event::Listed(heard(ingress("listed")))]);
+    assert_eq!(policy(&told), "", "the list has no end yet");
+    // A watch that breaks begins anew; it is by the same policy.
+    told.tell(list(Kind::Ingress, vec![ingress("listed")]));
+    assert_eq!(
+        policy(&told),
+        "",
+        "an API without memory leaves what has an old verdict"
+    );
+    told.tell([Event::ToolNamespace("tool-a".into(), false)]);
+    assert_eq!(
+        (told.names(), policy(&told)),
+        (vec!["listed".to_owned()], "new".to_owned())
+    );
+    told.tell(list(Kind::Slice, Vec::new()));
+    told.tell([Event::Judged(Box::new(settings("newer")))]);
+    told.tell(list(Kind::Slice, Vec::new()));
+    assert_eq!(policy(&told), "new", "other lists say nothing of verdicts");
+    told.tell(list(Kind::Ingress, Vec::new()));
+    assert_eq!(policy(&told), "newer");
 }
 
 #[test]
