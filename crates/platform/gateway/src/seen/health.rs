@@ -59,8 +59,8 @@ impl Health {
     /// earlier run will do where the API fails, or takes longer than this.
     pub(crate) async fn ready_to_take_over(&self, patience: Duration) {
         let all = self.until(|health| {
-            let has_all = health.unlisted().is_none() && health.has_settled_secrets.load(Ordering::Relaxed);
-            has_all || health.silent.load(Ordering::Relaxed) != 0 && health.missing().is_none()
+            health.unlisted().is_none()
+                || health.silent.load(Ordering::Relaxed) != 0 && health.missing().is_none()
         });
         if timeout(patience, all).await.is_err() {
             self.ready().await;
@@ -125,11 +125,14 @@ impl Health {
         self.unlisted()
     }
 
-    /// What the API has not listed yet.
+    /// What the API has not listed yet. Without the certificates of Secrets visitors would be shown others.
     fn unlisted(&self) -> Option<String> {
         let listed = self.listed.load(Ordering::Relaxed);
         let missing = KINDS.iter().filter(|(kind, _)| listed & bit(*kind) == 0);
-        let missing: Vec<_> = missing.map(|(_, name)| *name).collect();
+        let mut missing: Vec<_> = missing.map(|(_, name)| *name).collect();
+        if !self.has_settled_secrets.load(Ordering::Relaxed) {
+            missing.push("secrets");
+        }
         (!missing.is_empty()).then(|| missing.join(", "))
     }
 }
@@ -161,13 +164,15 @@ mod tests {
         let health = Health::default();
         assert_eq!(
             health.missing().unwrap(),
-            "ingressclasses, ingresses, services, endpointslices"
+            "ingressclasses, ingresses, services, endpointslices, secrets"
         );
         for (kind, _) in KINDS {
             assert!(health.missing().is_some() && !health.is_heard(kind));
             health.listed(kind);
             assert!(health.is_heard(kind));
         }
+        assert_eq!(health.missing().unwrap(), "secrets");
+        health.secrets_are_settled();
         assert_eq!(health.missing(), None);
         // An API that falls silent later takes nothing away.
         health.hears(Kind::Slice, false);
