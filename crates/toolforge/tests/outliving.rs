@@ -1,4 +1,4 @@
-//! What a gateway goes on with when the API is gone: everything.
+//! What a gateway goes on with when others end without a word, the API or Pods: everything.
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
@@ -6,7 +6,11 @@ use std::{
     fs,
     net::{Ipv4Addr, SocketAddr},
     process::{Child, Stdio},
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicUsize, Ordering},
+    },
+    thread,
 };
 
 use serde_json::{Value, json};
@@ -21,7 +25,7 @@ use load::{Door, Load, REQUESTS, echo, tool};
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_toolforge");
 const HOST: &str = "hello.toolforge.localhost";
-/// How often the API is killed.
+/// How often the API is killed, and Pods are.
 const KILLS: usize = 5;
 
 /// Ended when dropped.
@@ -106,7 +110,7 @@ fn api_that_is_killed_under_load_costs_no_request_and_no_open_connection() {
     apply(&scratch, tools[0].1);
     answered_by(&door, "one");
     let mut chat = runtime.block_on(echo(&door));
-    let load = Load::begin(&door);
+    let load = runtime.block_on(Load::begin(&door));
     for kill in 1..=KILLS {
         load.goes_on();
         platform.kill();
@@ -118,6 +122,7 @@ fn api_that_is_killed_under_load_costs_no_request_and_no_open_connection() {
         answered_by(&door, name);
     }
     load.goes_on();
+    load.has_made_at_most(5);
     let answered = runtime.block_on(load.end());
     assert!(answered > 2 * KILLS * REQUESTS, "{answered}");
 
@@ -129,5 +134,57 @@ fn api_that_is_killed_under_load_costs_no_request_and_no_open_connection() {
         })
         .unwrap();
     assert_eq!(&heard, b"still here");
+    assert_eq!(platform.stop(), 0);
+}
+
+/// Tells visitors to end, also where the test has failed.
+struct Over<'a>(&'a AtomicBool);
+
+impl Drop for Over<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
+#[test]
+fn pods_that_are_killed_under_load_cost_no_request() {
+    let scratch = Scratch::new(PROGRAM);
+    let platform = scratch.start(&[]);
+    scratch.as_tool("hello", &["webservice", "static", "start"]).ok();
+    scratch.as_tool("hello", &["webservice", "scale", "3"]).ok();
+    let kubectl = |line: &str| {
+        let words = line.split(' ').chain(["-n", "tool-hello"]);
+        scratch.kubectl(&words.collect::<Vec<_>>()).ok()
+    };
+    let url = scratch.url("hello");
+    let visitors: Vec<Visitor> = (0..4).map(|_| scratch.visitor(&["hello"])).collect();
+    let (is_over, answered) = (AtomicBool::new(false), AtomicUsize::new(0));
+    thread::scope(|scope| {
+        let _over = Over(&is_over);
+        for visitor in &visitors {
+            scope.spawn(|| {
+                while !is_over.load(Ordering::Relaxed) {
+                    let answer = visitor.get(&url).expect("every request is answered");
+                    assert_eq!(answer.status, 200, "{}", answer.text);
+                    answered.fetch_add(1, Ordering::Relaxed);
+                }
+            });
+        }
+        let goes_on = || {
+            let before = answered.load(Ordering::Relaxed);
+            eventually("more answers", || {
+                let now = answered.load(Ordering::Relaxed);
+                (now >= before + REQUESTS).then_some(()).ok_or(format!("{now}"))
+            });
+        };
+        for _ in 0..KILLS {
+            kubectl("wait --for=jsonpath={.status.readyReplicas}=3 deployment/hello --timeout=60s");
+            goes_on();
+            let pods = kubectl("get pods -o name");
+            let oldest = pods.lines().next().unwrap();
+            kubectl(&format!("delete {oldest} --force --grace-period=0"));
+            goes_on();
+        }
+    });
     assert_eq!(platform.stop(), 0);
 }

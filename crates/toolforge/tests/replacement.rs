@@ -204,7 +204,7 @@ async fn twenty_replacements_under_load_cost_no_request_and_no_open_connection()
     scene.start();
     let first = scene.ready();
     let mut chat = echo(&scene.door()).await;
-    let load = Load::begin(&scene.door());
+    let load = Load::begin(&scene.door()).await;
     let mut serving = vec![first];
     for number in 0..REPLACEMENTS {
         load.goes_on();
@@ -221,6 +221,8 @@ async fn twenty_replacements_under_load_cost_no_request_and_no_open_connection()
         serving.push(next);
     }
     load.goes_on();
+    // One with each gateway.
+    load.has_made_at_most(2 * (REPLACEMENTS + 1));
     let answered = load.end().await;
     assert!(answered > REPLACEMENTS * REQUESTS, "{answered}");
 
@@ -244,7 +246,7 @@ async fn a_gateway_that_cannot_start_takes_nothing() {
     let scene = Arc::new(Scene::new(tool("alpha").await));
     scene.start();
     let serving = scene.ready();
-    let load = Load::begin(&scene.door());
+    let load = Load::begin(&scene.door()).await;
     let key = scene.folder.path().join("tls.key");
     let text = fs::read(&key).unwrap();
     fs::write(&key, "nonsense").unwrap();

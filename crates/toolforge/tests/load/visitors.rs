@@ -97,20 +97,52 @@ pub(crate) struct Load {
     is_over: Arc<AtomicBool>,
     answered: Arc<AtomicUsize>,
     visitors: Vec<JoinHandle<()>>,
+    /// The connections of those visitors who keep theirs.
+    kept: Arc<AtomicUsize>,
+}
+
+/// How many visitors keep their connections.
+const KEEPING: usize = 4;
+
+/// A way to the gateway on which connections are counted.
+async fn counted(door: &Door) -> (Door, Arc<AtomicUsize>) {
+    let (listener, count) = (
+        TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap(),
+        Arc::<AtomicUsize>::default(),
+    );
+    let through = Door {
+        authority: door.authority.clone(),
+        host: door.host,
+        address: listener.local_addr().unwrap(),
+    };
+    let (counter, to) = (count.clone(), door.address);
+    tokio::spawn(async move {
+        while let Ok((mut from, _)) = listener.accept().await {
+            counter.fetch_add(1, Ordering::Relaxed);
+            tokio::spawn(async move {
+                let mut to = TcpStream::connect(to).await?;
+                tokio::io::copy_bidirectional(&mut from, &mut to).await
+            });
+        }
+    });
+    (through, count)
 }
 
 impl Load {
     /// Visitors on kept connections of both versions, and such as make a new one for each request, all with bodies: so
     /// nothing is sent again by somebody who means well.
-    pub(crate) fn begin(door: &Arc<Door>) -> Self {
+    pub(crate) async fn begin(door: &Arc<Door>) -> Self {
         let (is_over, answered) = (Arc::<AtomicBool>::default(), Arc::<AtomicUsize>::default());
-        let visitors = (0..6).map(|number| {
+        let (through, kept) = counted(door).await;
+        let through = Arc::new(through);
+        let visitors = (0..KEEPING + 2).map(|number| {
+            let door = if number < KEEPING { &through } else { door };
             let (door, is_over, answered) = (door.clone(), is_over.clone(), answered.clone());
             let protocol: &[u8] = if number % 2 == 0 { b"http/1.1" } else { b"h2" };
             tokio::spawn(async move {
                 let mut client = door.client(protocol);
                 while !is_over.load(Ordering::Relaxed) {
-                    if number >= 4 {
+                    if number >= KEEPING {
                         client = door.client(protocol);
                     }
                     let response = client.post(door.url()).body("hello").send().await;
@@ -126,7 +158,18 @@ impl Load {
             is_over,
             answered,
             visitors,
+            kept,
         }
+    }
+
+    /// Visitors who keep their connections have made no more than so many each. A client may make another one while its last is
+    /// on its way back to it, but does not so often.
+    pub(crate) fn has_made_at_most(&self, each: usize) {
+        let count = self.kept.load(Ordering::Relaxed);
+        assert!(
+            count <= each * KEEPING,
+            "{KEEPING} visitors have made {count} connections"
+        );
     }
 
     /// Waits until so many more requests are answered; a visitor that has ended was not answered.

@@ -295,6 +295,21 @@ mod tests {
     }
 
     #[test]
+    fn as_many_of_a_hundred_are_wanted_as_the_rule_says() {
+        let folder = tempfile::tempdir().unwrap();
+        for (percent, expected) in [(100, 10_000..=10_000), (50, 4500..=5500), (1, 40..=200)] {
+            let log = AccessLog::open(LogRule {
+                file: folder.path().join("access.log"),
+                format: LogFormat::Original,
+                percent,
+            });
+            let log = log.unwrap();
+            let wanted = (0..10_000).filter(|_| log.wants_this()).count();
+            assert!(expected.contains(&wanted), "{percent}: {wanted}");
+        }
+    }
+
+    #[test]
     fn log_that_was_moved_away_is_begun_anew_and_is_the_owners() {
         let folder = tempfile::tempdir().unwrap();
         let rule = LogRule {

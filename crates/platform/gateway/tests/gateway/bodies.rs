@@ -4,12 +4,13 @@ use std::convert::Infallible;
 
 use bytes::Bytes;
 use futures::StreamExt as _;
-use http::{HeaderMap, Response};
+use http::{HeaderMap, Request, Response};
 use http_body::Frame;
-use http_body_util::BodyExt as _;
+use http_body_util::{BodyExt, StreamBody};
 
 use crate::{
-    scene::{BODY_LIMIT_BYTES, Scene, Version},
+    h2c,
+    scene::{BODY_LIMIT_BYTES, DEADLINE, Scene, Version},
     tools::{Frames, Tool, text},
 };
 
@@ -181,4 +182,15 @@ async fn trailers_pass_both_ways() {
     let answer = visitor.end().await;
     assert!(answer.contains(r#"Some("trailers") Some("7")"#), "{answer}");
     assert!(answer.ends_with("0\r\nx-answer: 42\r\n\r\n"), "{answer}");
+
+    let sum = HeaderMap::from_iter([("x-sum".parse().unwrap(), "7".parse().unwrap())]);
+    let frames = [Frame::data(Bytes::from_static(b"hi")), Frame::trailers(sum)];
+    let body = StreamBody::new(futures::stream::iter(frames.map(Ok::<_, Infallible>)));
+    let request = Request::post("https://alpha.toolforge.test/").header("te", "trailers");
+    let mut visitor = h2c::visitor(&scene).await;
+    let answered = visitor.send_request(request.body(BodyExt::boxed(body)).unwrap());
+    let answer = tokio::time::timeout(DEADLINE, answered).await.unwrap().unwrap();
+    let whole = answer.into_body().collect().await.unwrap();
+    assert_eq!(whole.trailers().unwrap()["x-answer"], "42");
+    assert_eq!(whole.to_bytes(), r#"Some("trailers") Some("7")"#);
 }
