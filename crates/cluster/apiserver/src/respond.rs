@@ -7,10 +7,8 @@ use axum::response::Response;
 use bytes::Bytes;
 use flate2::Compression;
 use flate2::write::GzEncoder;
-use http::header::{
-    ACCEPT_ENCODING, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, ETAG, RETRY_AFTER, VARY, WARNING,
-};
-use http::{HeaderMap, HeaderValue, StatusCode};
+use http::header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, ETAG, RETRY_AFTER, VARY, WARNING};
+use http::{HeaderValue, StatusCode};
 use http_body_util::{BodyExt as _, Collected};
 use hyper::body::Body as _;
 use serde_json::Value;
@@ -149,18 +147,6 @@ fn bounded(warnings: &[String]) -> Vec<String> {
         cut.push(short);
     }
     cut
-}
-
-/// Whether a client takes gzip.
-pub(crate) fn takes_gzip(headers: &HeaderMap) -> bool {
-    headers
-        .get(ACCEPT_ENCODING)
-        .and_then(|value| value.to_str().ok())
-        .is_some_and(|value| {
-            value
-                .split(',')
-                .any(|part| part.split(';').next().is_some_and(|name| name.trim() == "gzip"))
-        })
 }
 
 /// Whether an answer of this size in bytes is worth compressing.

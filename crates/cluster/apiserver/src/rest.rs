@@ -138,7 +138,7 @@ pub(crate) async fn dispatch(
         } else {
             Form::read(headers)?
         },
-        gzip: respond::takes_gzip(headers),
+        gzip: toolforge_serve::takes_gzip(headers),
         manager: manager(&query, headers),
         dry_run: !passes && query.dry_run(),
         internal: false,

@@ -35,8 +35,11 @@ pub(super) fn answer(
     let mut response = if is_known(headers, &hash) {
         not_modified(&hash)
     } else {
-        let mut response =
-            respond::large_here(StatusCode::OK, document.to_vec(), respond::takes_gzip(headers));
+        let mut response = respond::large_here(
+            StatusCode::OK,
+            document.to_vec(),
+            toolforge_serve::takes_gzip(headers),
+        );
         name(&mut response, &hash);
         response
     };

@@ -36,7 +36,7 @@ pub(super) fn answer(offer: &Kinds, headers: &HeaderMap) -> Response {
     } else {
         document.to_string().into_bytes()
     };
-    let mut response = respond::large_here(StatusCode::OK, bytes, respond::takes_gzip(headers));
+    let mut response = respond::large_here(StatusCode::OK, bytes, toolforge_serve::takes_gzip(headers));
     if as_protobuf {
         let form = HeaderValue::from_static(PROTOBUF);
         response.headers_mut().insert(CONTENT_TYPE, form);

@@ -1,22 +1,9 @@
-//! What a visitor's `Accept-Encoding` comes to (RFC 9110 12.5.3). Pure.
+//! Which coding comes of a visitor's `Accept-Encoding` (RFC 9110 12.5.3). Pure.
 
-use http::{HeaderMap, header::ACCEPT_ENCODING};
+use http::HeaderMap;
+use toolforge_serve::{Weight, Wishes};
 
 use super::Coding;
-
-/// How much a coding is wished for, in thousandths; nothing where it is not named.
-type Weight = Option<u16>;
-
-/// What is wished for.
-#[derive(Debug, Default)]
-struct Wishes {
-    zstd: Weight,
-    brotli: Weight,
-    gzip: Weight,
-    identity: Weight,
-    /// `*`: whatever is not named.
-    others: Weight,
-}
 
 /// The coding of those on offer that the visitor wishes most, in the order of the offer where it does not matter; none
 /// where the answer is best left as it is. A coding that only `*` allows has to be better than that.
@@ -25,7 +12,7 @@ pub(super) fn choose(headers: &HeaderMap, offer: &[Coding]) -> Option<Coding> {
     // Without a word about it identity is acceptable, and everything that is named is better.
     let identity = wishes.identity.or(wishes.others).unwrap_or(1);
     let acceptable = offer.iter().rev().filter_map(|coding| {
-        let named = wishes.of(*coding);
+        let named = weight(&wishes, *coding);
         let weight = named.or(wishes.others).filter(|weight| *weight > 0)?;
         let is_named = named.is_some();
         (weight > identity || is_named && weight == identity).then_some((weight, is_named, *coding))
@@ -36,71 +23,12 @@ pub(super) fn choose(headers: &HeaderMap, offer: &[Coding]) -> Option<Coding> {
         .map(|(_, _, coding)| coding)
 }
 
-impl Wishes {
-    /// Nothing where there is no such field: then all codings are acceptable, and none is known to be understood.
-    fn read(headers: &HeaderMap) -> Option<Self> {
-        let mut fields = headers.get_all(ACCEPT_ENCODING).iter().peekable();
-        fields.peek()?;
-        let mut wishes = Self::default();
-        for item in fields.flat_map(|field| field.as_bytes().split(|byte| *byte == b',')) {
-            let mut parts = item.split(|byte| *byte == b';').map(<[u8]>::trim_ascii);
-            let name = parts.next().unwrap_or_default();
-            // What cannot be read is no wish.
-            let weight = match (parts.next(), parts.next()) {
-                (None, _) => 1000,
-                (Some(weight), None) => read_weight(weight).unwrap_or(0),
-                (Some(_), Some(_)) => 0,
-            };
-            if let Some(wish) = wishes.named(name) {
-                *wish = Some(wish.map_or(weight, |before| before.min(weight)));
-            }
-        }
-        Some(wishes)
+fn weight(wishes: &Wishes, coding: Coding) -> Weight {
+    match coding {
+        Coding::Zstd => wishes.zstd,
+        Coding::Brotli => wishes.brotli,
+        Coding::Gzip => wishes.gzip,
     }
-
-    fn named(&mut self, name: &[u8]) -> Option<&mut Weight> {
-        let is = |other: &str| name.eq_ignore_ascii_case(other.as_bytes());
-        if is("gzip") || is("x-gzip") {
-            Some(&mut self.gzip)
-        } else if is("br") {
-            Some(&mut self.brotli)
-        } else if is("zstd") {
-            Some(&mut self.zstd)
-        } else if is("identity") {
-            Some(&mut self.identity)
-        } else if is("*") {
-            Some(&mut self.others)
-        } else {
-            None
-        }
-    }
-
-    fn of(&self, coding: Coding) -> Weight {
-        match coding {
-            Coding::Zstd => self.zstd,
-            Coding::Brotli => self.brotli,
-            Coding::Gzip => self.gzip,
-        }
-    }
-}
-
-/// `q=` and 0 to 1 with up to three digits after the point, in thousandths (RFC 9110 12.4.2).
-fn read_weight(text: &[u8]) -> Option<u16> {
-    let (name, number) = text.split_at_checked(2)?;
-    if !name.eq_ignore_ascii_case(b"q=") {
-        return None;
-    }
-    let (whole, digits) = match number {
-        [whole] => (whole, &[][..]),
-        [whole, b'.', digits @ ..] => (whole, digits),
-        _ => return None,
-    };
-    if !matches!(whole, b'0' | b'1') || digits.len() > 3 || !digits.iter().all(u8::is_ascii_digit) {
-        return None;
-    }
-    let digit = |at: usize| digits.get(at).map_or(0, |digit| u16::from(digit - b'0'));
-    let thousandths = u16::from(whole - b'0') * 1000 + digit(0) * 100 + digit(1) * 10 + digit(2);
-    (thousandths <= 1000).then_some(thousandths)
 }
 
 #[cfg(test)]

@@ -10,6 +10,7 @@ use bytes::{Bytes, BytesMut};
 use futures::stream;
 use prometheus_client::encoding::prometheus_text::encode;
 use toolforge_exposition::{MEDIA_TYPE, Page};
+use toolforge_serve::takes_gzip;
 
 use super::State;
 use super::block::Block;
@@ -82,20 +83,6 @@ fn parts(state: &State) -> impl Iterator<Item = Part> + Send + use<> {
 
 fn body(pieces: impl Iterator<Item = Bytes> + Send + 'static) -> Body {
     Body::from_stream(stream::iter(pieces.map(Ok::<_, Infallible>)))
-}
-
-/// Whether gzip is among what a client takes (RFC 9110, section 12.5.3).
-fn takes_gzip(headers: &HeaderMap) -> bool {
-    let fields = headers.get_all(header::ACCEPT_ENCODING).iter();
-    let mut codings = fields
-        .filter_map(|field| field.to_str().ok())
-        .flat_map(|field| field.split(','));
-    codings.any(|coding| {
-        let (name, weight) = coding.split_once(';').unwrap_or((coding, ""));
-        let weight = weight.trim().trim_start_matches("q=");
-        let refused = weight.parse().is_ok_and(|weight: f32| weight <= 0.0);
-        name.trim().eq_ignore_ascii_case("gzip") && !refused
-    })
 }
 
 /// The same bytes in fewer pieces: small ones are put together.

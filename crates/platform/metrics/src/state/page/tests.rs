@@ -414,19 +414,3 @@ fn who_takes_gzip_reads_the_same_page() {
     std::io::Read::read_to_end(&mut flate2::read::GzDecoder::new(&stream[..]), &mut read).expect("gzip");
     assert!(read == plain, "what was kept is of before the change");
 }
-
-#[test]
-fn gzip_goes_to_who_takes_it() {
-    for (field, takes) in [
-        ("gzip", true),
-        ("deflate, GZIP;q=0.5", true),
-        ("gzip;q=0", false),
-        ("br", false),
-        ("", false),
-    ] {
-        let mut headers = HeaderMap::new();
-        headers.insert(header::ACCEPT_ENCODING, field.parse().expect("a value"));
-        assert_eq!(takes_gzip(&headers), takes, "{field}");
-    }
-    assert!(!takes_gzip(&HeaderMap::new()));
-}
