@@ -40,4 +40,4 @@ pub use settings::{
 pub use token::forgo_token;
 pub use verdict::{Offence, Verdict, Warning};
 pub use volumes::{Mount, MountError, VolumesPolicy, admit_volumes, mutate_volumes};
-pub use workload::{Workload, WorkloadError};
+pub use workload::{Workload, WorkloadError, template_place};

@@ -85,6 +85,16 @@ pub(crate) fn template_of(kind: &str) -> Option<TemplatePlace> {
     })
 }
 
+/// Keys on the way to the template of Pods in an object of this kind; none for Pods themselves and kinds that carry none.
+pub fn template_place(kind: &str) -> Option<&'static [&'static str]> {
+    Some(match template_of(kind)?.shape {
+        Shape::Pod => return None,
+        Shape::Template => &["template"],
+        Shape::Workload => &["spec", "template"],
+        Shape::Schedule => &["spec", "jobTemplate", "spec", "template"],
+    })
+}
+
 impl Workload {
     /// Reads the Pod specification out of an object of this kind.
     ///

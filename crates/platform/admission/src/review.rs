@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 
 use serde::Deserialize;
+use toolforge_policy::template_place;
 
 use crate::answer::{Answer, Answered};
 use crate::json::{Document, Json};
@@ -168,7 +169,7 @@ impl<'a> Review<'a> {
     }
 }
 
-impl Request<'_> {
+impl<'a> Request<'a> {
     /// Whether an update leaves everything that a guard judges as it is.
     ///
     /// Finalizers and owners of an object may always change: what is refused today could otherwise neither be
@@ -190,21 +191,13 @@ impl Request<'_> {
 
     /// Whether an update leaves the template of a workload's Pods as it is, such as a change of scale.
     pub(crate) fn keeps_template(&self) -> bool {
+        let Some(place) = template_place(&self.kind.kind) else {
+            return false;
+        };
+        let template = |object: Json<'a>| object.at(place);
         self.operation == Operation::Update
-            && self.kind.kind != "Pod"
             && template(self.object).is_some_and(|new| Some(new) == template(self.old_object))
     }
-}
-
-/// Where a workload has its template of Pods.
-const TEMPLATES: [&[&str]; 3] = [
-    &["spec", "template"],
-    &["spec", "jobTemplate", "spec", "template"],
-    &["template"],
-];
-
-fn template(object: Json<'_>) -> Option<Json<'_>> {
-    TEMPLATES.iter().find_map(|place| object.at(place))
 }
 
 /// What of an object's metadata only Kubernetes' own housekeeping reads.
@@ -282,6 +275,35 @@ mod tests {
             error.contains("in JSON: invalid utf-8 sequence") && error.contains("index 10"),
             "{error}"
         );
+    }
+
+    #[test]
+    fn knows_the_template_of_a_kind_by_its_place_and_no_other() {
+        let keeps = |kind: &str, old: &Value, new: &Value| {
+            let request = json!({
+                "uid": "u", "kind": {"kind": kind}, "operation": "UPDATE", "object": new, "oldObject": old,
+            });
+            let review = review(&request).to_string();
+            let document = document(review.as_bytes()).unwrap();
+            Review::read(&document).unwrap().request.keeps_template()
+        };
+        let schedule = |template: u8| {
+            let job = json!({"spec": {"template": template}});
+            json!({"spec": {"jobTemplate": job, "template": 0}, "template": 0})
+        };
+        let workload =
+            |template: u8| json!({"spec": {"template": template, "replicas": template}, "template": 0});
+        let plain = |template: u8| json!({"template": template, "spec": {"template": 0}});
+        for (kind, of) in [
+            ("CronJob", &schedule as &dyn Fn(u8) -> Value),
+            ("Deployment", &workload),
+            ("PodTemplate", &plain),
+        ] {
+            assert!(keeps(kind, &of(1), &of(1)), "{kind}");
+            assert!(!keeps(kind, &of(1), &of(2)), "{kind}");
+        }
+        assert!(!keeps("Pod", &plain(1), &plain(1)));
+        assert!(!keeps("Deployment", &json!({"spec": {}}), &json!({"spec": {}})));
     }
 
     #[test]
