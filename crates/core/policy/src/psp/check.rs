@@ -6,6 +6,7 @@ mod ids;
 mod volumes;
 mod words;
 
+use std::borrow::Cow;
 use std::fmt::Display;
 
 use super::defaults::Defaults;
@@ -40,6 +41,20 @@ const SAFE_SYSCTLS: [&str; 12] = [
     "net.ipv4.tcp_syncookies",
     "net.ipv4.tcp_wmem",
 ];
+
+/// A kernel parameter as policies name it. The kubelet also takes `kernel/sem`: where a slash comes first, dots are part of a name.
+fn with_dots(name: &str) -> Cow<'_, str> {
+    let first = name.find(['.', '/']).map(|at| name.as_bytes()[at]);
+    if first != Some(b'/') {
+        return Cow::Borrowed(name);
+    }
+    let swapped = name.chars().map(|letter| match letter {
+        '/' => '.',
+        '.' => '/',
+        other => other,
+    });
+    Cow::Owned(swapped.collect())
+}
 
 /// Everything in this Pod that the policy does not allow.
 pub(super) fn check(
@@ -105,6 +120,7 @@ impl Check<'_> {
         for (i, sysctl) in sysctls.unwrap_or_default().iter().enumerate() {
             let name = sysctl.name.as_str();
             let allowed = !matches(&policy.forbidden_sysctls, name)
+                && !matches(&policy.forbidden_sysctls, &with_dots(name))
                 && (SAFE_SYSCTLS.contains(&name) || matches(&policy.allowed_unsafe_sysctls, name));
             if !allowed {
                 let field = format!("securityContext.sysctls[{i}].name");

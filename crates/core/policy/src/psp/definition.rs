@@ -97,15 +97,15 @@ fn spec() -> Value {
                 "description": "Whether containers may gain privileges.",
                 "default": true,
             },
-            "allowedHostPaths": objects("Paths of the machine that Pods may mount; all when empty.", &json!({
-                "pathPrefix": {"type": "string"},
+            "allowedHostPaths": objects("Paths of the machine that Pods may mount; all when empty.", "pathPrefix", &json!({
+                "pathPrefix": {"type": "string", "pattern": "^/"},
                 "readOnly": {"type": "boolean"},
             })),
-            "allowedFlexVolumes": objects("Drivers of flexVolumes; all when empty.", &json!({
-                "driver": {"type": "string"},
+            "allowedFlexVolumes": objects("Drivers of flexVolumes; all when empty.", "driver", &json!({
+                "driver": {"type": "string", "minLength": 1},
             })),
-            "allowedCSIDrivers": objects("Drivers of inline CSI volumes; all when empty.", &json!({
-                "name": {"type": "string"},
+            "allowedCSIDrivers": objects("Drivers of inline CSI volumes; all when empty.", "name", &json!({
+                "name": {"type": "string", "minLength": 1},
             })),
             "allowedUnsafeSysctls": strings("Kernel parameters beyond the safe ones; * at the end for a family."),
             "forbiddenSysctls": strings("Kernel parameters that are refused; * at the end for a family."),
@@ -168,10 +168,10 @@ fn selinux() -> Value {
     })
 }
 
-fn objects(description: &str, properties: &Value) -> Value {
+fn objects(description: &str, required: &str, properties: &Value) -> Value {
     json!({
         "type": "array",
         "description": description,
-        "items": {"type": "object", "properties": properties},
+        "items": {"type": "object", "required": [required], "properties": properties},
     })
 }

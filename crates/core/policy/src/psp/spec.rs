@@ -219,13 +219,15 @@ impl IdStrategy {
 }
 
 impl AllowedHostPath {
-    /// Whether the path is this one or below it, compared part by part; paths with `..` are below nothing.
+    /// Whether the path is this one or below it, compared part by part; paths with `..` are below nothing, and nothing is
+    /// below a path that is none.
     pub(super) fn covers(&self, path: &str) -> bool {
         fn parts(path: &str) -> impl Iterator<Item = &str> {
             path.split('/').filter(|part| !part.is_empty() && *part != ".")
         }
         let mut path_parts = parts(path);
         path.starts_with('/')
+            && self.path_prefix.starts_with('/')
             && !path.split('/').any(|part| part == "..")
             && parts(&self.path_prefix).all(|part| path_parts.next() == Some(part))
     }

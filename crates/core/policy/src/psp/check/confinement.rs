@@ -139,11 +139,22 @@ fn check_selinux(check: &mut Check<'_>, field: impl Display, given: Option<&SELi
         ("type", &given.type_, &wanted.type_),
         ("user", &given.user, &wanted.user),
     ] {
-        let given = given.as_deref().unwrap_or_default();
-        if given != wanted.as_deref().unwrap_or_default() {
+        let [given, wanted] = [given, wanted].map(|text| text.as_deref().unwrap_or_default());
+        if given != wanted && !(name == "level" && are_one_level(given, wanted)) {
             check.refuse(&SELINUX, format!("{field}.{name}"), &quoted(given));
         }
     }
+}
+
+/// Whether two levels have the same sensitivity and the same categories, in whatever order: `s0:c1,c2` is `s0:c2,c1`.
+fn are_one_level(one: &str, other: &str) -> bool {
+    let parts = |level: &str| {
+        let (sensitivity, categories) = level.split_once(':')?;
+        let mut categories: Vec<String> = categories.split(',').map(str::to_owned).collect();
+        categories.sort_unstable();
+        Some((sensitivity.to_owned(), categories))
+    };
+    parts(one).is_some_and(|one| Some(one) == parts(other))
 }
 
 /// A policy without profiles allows none to be named; one with profiles demands one of them, unless `*` is among them.

@@ -15,7 +15,7 @@ const GROUPS: &str = "pod/supplemental-groups";
 const NON_ROOT: Law = Law::fixed(
     "pod/run-as-non-root",
     "Containers must not run as root",
-    "set securityContext.runAsNonRoot to true, or runAsUser to another user than 0",
+    "leave it out or set it to true",
 );
 
 /// The groups of the Pod itself, and the ids that its containers take over unless they have their own.
@@ -77,13 +77,13 @@ pub(super) fn check_container(
     match own.and_then(|own| own.run_as_user) {
         Some(id) => check_id(check, Id::User, &spec.run_as_user, &field, id),
         None if of_pod.or(defaults.run_as_user).is_some() => {}
-        None if spec.run_as_user.rule == IdRule::MustRunAsNonRoot => {
-            check_non_root(check, container, defaults);
-        }
         None if spec.run_as_user.demands_one() => {
             check.missing(&law(Id::User, &spec.run_as_user), &field);
         }
         None => {}
+    }
+    if spec.run_as_user.rule == IdRule::MustRunAsNonRoot {
+        check_non_root(check, container, defaults);
     }
     let Some(strategy) = &spec.run_as_group else {
         return;
@@ -98,18 +98,21 @@ pub(super) fn check_container(
     }
 }
 
-/// Nobody is named: then the machine must be told not to start the image as root.
+/// Where nobody is named the machine must be told not to start the image as root; and it is never told that it may.
 fn check_non_root(check: &mut Check<'_>, container: &AnyContainer<'_>, defaults: &ContainerDefaults<'_>) {
-    if defaults.run_as_non_root {
-        return;
-    }
     let pod = check.workload.spec().security_context.as_ref();
-    let of_pod = pod.and_then(|pod| pod.run_as_non_root);
+    let own = container.security;
+    let user = own
+        .and_then(|own| own.run_as_user)
+        .or(pod.and_then(|pod| pod.run_as_user));
+    let non_root = own
+        .and_then(|own| own.run_as_non_root)
+        .or(pod.and_then(|pod| pod.run_as_non_root));
     let field = container.field("securityContext.runAsNonRoot");
-    match container.security.and_then(|own| own.run_as_non_root).or(of_pod) {
-        Some(true) => {}
+    match non_root {
         Some(false) => check.refuse(&NON_ROOT, &field, "false"),
-        None => check.missing(&NON_ROOT, &field),
+        None if user.is_none() && !defaults.run_as_non_root => check.missing(&NON_ROOT, &field),
+        Some(true) | None => {}
     }
 }
 

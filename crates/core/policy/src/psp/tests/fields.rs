@@ -155,10 +155,13 @@ fn paths_of_the_machine() {
     let read = json!({"allowedHostPaths": [{"pathPrefix": "/foo", "readOnly": true}]});
     let both =
         json!({"allowedHostPaths": [{"pathPrefix": "/foo", "readOnly": true}, {"pathPrefix": "/foo/w"}]});
+    let nowhere = json!({"allowedHostPaths": [{"readOnly": true}, {"pathPrefix": "foo"}]});
     let field = Some("spec.volumes[0].hostPath.path");
     let mount = Some("spec.containers[0].volumeMounts[0].readOnly");
     assert_table(&[
         (json!({}), path("/etc", json!({})), None),
+        (nowhere.clone(), path("/etc", json!({"readOnly": true})), field),
+        (nowhere, path("/foo", json!({})), field),
         (json!({"volumes": ["emptyDir"]}), path("/etc", json!({})), field),
         (foo.clone(), path("/foo", json!({})), None),
         (foo.clone(), path("/foo/", json!({})), None),
@@ -220,7 +223,20 @@ fn users() {
         (
             non_root.clone(),
             own(&json!({"runAsNonRoot": false, "runAsUser": 7})),
-            None,
+            marker,
+        ),
+        (
+            non_root.clone(),
+            merged(
+                own(&json!({"runAsUser": 7})),
+                &json!({"securityContext": {"runAsNonRoot": false}}),
+            ),
+            marker,
+        ),
+        (
+            non_root.clone(),
+            own(&json!({"runAsNonRoot": true, "runAsUser": 0})),
+            field,
         ),
     ]);
     assert_eq!(
@@ -277,6 +293,7 @@ fn groups() {
 #[test]
 fn selinux() {
     let must = json!({"seLinux": {"rule": "MustRunAs", "seLinuxOptions": {"level": "s0:c1", "user": "u"}}});
+    let several = json!({"seLinux": {"rule": "MustRunAs", "seLinuxOptions": {"level": "s0:c1,c2"}}});
     let field = "spec.containers[0].securityContext.seLinuxOptions";
     assert_table(&[
         (
@@ -289,6 +306,21 @@ fn selinux() {
             must.clone(),
             own(&json!({"seLinuxOptions": {"level": "s0:c1", "user": "u"}})),
             None,
+        ),
+        (
+            several.clone(),
+            own(&json!({"seLinuxOptions": {"level": "s0:c2,c1"}})),
+            None,
+        ),
+        (
+            several.clone(),
+            own(&json!({"seLinuxOptions": {"level": "s1:c1,c2"}})),
+            Some(&format!("{field}.level")),
+        ),
+        (
+            several,
+            own(&json!({"seLinuxOptions": {"level": "s0:c1,c2,c3"}})),
+            Some(&format!("{field}.level")),
         ),
         (
             must.clone(),
@@ -406,6 +438,17 @@ fn kernel_parameters_and_proc() {
             sysctl("kernel.sem"),
             field,
         ),
+        (
+            json!({"forbiddenSysctls": ["kernel.sem"], "allowedUnsafeSysctls": ["*"]}),
+            sysctl("kernel/sem"),
+            field,
+        ),
+        (
+            json!({"forbiddenSysctls": ["net.ipv4.conf.eth0/1.*"], "allowedUnsafeSysctls": ["*"]}),
+            sysctl("net/ipv4/conf/eth0.1/forwarding"),
+            field,
+        ),
+        (json!({"allowedUnsafeSysctls": ["*"]}), sysctl("kernel/sem"), None),
         (json!({}), own(&json!({"procMount": "Default"})), None),
         (json!({}), own(&json!({"procMount": "Unmasked"})), masked),
         (
