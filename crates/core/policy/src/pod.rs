@@ -2,7 +2,7 @@
 
 mod hooks;
 
-use k8s_openapi::api::core::v1::SELinuxOptions;
+use k8s_openapi::api::core::v1::{PodSpec, SELinuxOptions};
 
 use crate::Workload;
 use crate::psp::{IdRule, PodSecurityPolicy};
@@ -12,7 +12,12 @@ use crate::workload::AnyContainer;
 const PRIORITY: Law = Law::fixed(
     "pod/priority",
     "Pods of tools must not take the priority of the system's own",
-    "leave spec.priorityClassName out",
+    "leave it out",
+);
+const PRIORITY_NUMBER: Law = Law::fixed(
+    "pod/priority",
+    "The priority of a tool's Pods must come from a class of priorities",
+    "leave it out; the cluster fills it in from spec.priorityClassName",
 );
 const APPARMOR: Law = Law::fixed(
     "pod/apparmor",
@@ -37,6 +42,8 @@ const HOST_ADDRESS: Law = Law::fixed(
 
 /// What the names of the system's own priority classes begin with.
 const SYSTEM_PRIORITY: &str = "system-";
+/// The highest priority that is not the system's own; Kubernetes keeps those above for itself.
+const HIGHEST_PRIORITY: i32 = 1_000_000_000;
 /// Annotations that once chose `AppArmor` profiles; old clusters still obey them.
 const APPARMOR_CONTAINER: &str = "container.apparmor.security.beta.kubernetes.io/";
 
@@ -52,6 +59,7 @@ pub(crate) fn check_ground(workload: &Workload) -> Offences {
     {
         refuse(&PRIORITY, "priorityClassName", &quoted(class));
     }
+    check_priority(spec, &mut refuse);
     let context = spec.security_context.as_ref();
     if context.is_some_and(|context| context.windows_options.is_some()) {
         refuse(&WINDOWS, "securityContext.windowsOptions", "set");
@@ -71,6 +79,20 @@ pub(crate) fn check_ground(workload: &Workload) -> Offences {
         hooks::check(&container, &mut refuse);
     }
     offences
+}
+
+/// A scheduler goes by the number, which an API without classes of priorities takes as it is.
+fn check_priority(spec: &PodSpec, refuse: &mut impl FnMut(&Law, &str, &str)) {
+    let number = spec.priority.unwrap_or_default();
+    let has_class = spec
+        .priority_class_name
+        .as_deref()
+        .is_some_and(|class| !class.is_empty());
+    if number > HIGHEST_PRIORITY {
+        refuse(&PRIORITY, "priority", &number.to_string());
+    } else if number > 0 && !has_class {
+        refuse(&PRIORITY_NUMBER, "priority", &number.to_string());
+    }
 }
 
 /// An address of the machine without a port of it is of no use, and no policy looks at it.
