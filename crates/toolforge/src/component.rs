@@ -6,7 +6,7 @@ use std::{fs, future::Future, net::SocketAddr, path::Path, process::ExitCode, ti
 use anyhow::Context as _;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
-use toolforge_admission::{Registration, keep_configurations};
+use toolforge_admission::{Reach, Registration, keep_configurations};
 use toolforge_certificates::Authorities;
 use toolforge_figures::{Door, Process};
 use toolforge_model::Domain;
@@ -41,7 +41,7 @@ pub(crate) fn admission(arguments: &AdmissionArgs) -> anyhow::Result<ExitCode> {
                 authorities,
                 registered: told,
                 retired_kept: Duration::from_secs(arguments.issued.tls_lifetime_seconds),
-                pods_everywhere: policies.pod_everywhere,
+                reach: Reach::of(&policies),
             };
             tokio::spawn(keep_configurations(client.clone(), registration, stop.clone()));
         }

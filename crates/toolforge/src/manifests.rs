@@ -6,6 +6,7 @@ use anyhow::Context as _;
 use clap::Args;
 use serde_json::{Value, json};
 use toolforge_accounts::{DirectorySettings, Overrides};
+use toolforge_admission::Reach;
 use toolforge_gateway::{GatewaySettings, Published};
 use toolforge_policy::PolicySettings;
 
@@ -160,7 +161,7 @@ impl ManifestsArgs {
         items.extend(toolforge_admission::webhook_configurations(
             &webhook_service(),
             certificate.authority.as_deref(),
-            policy.pod_security.all_namespaces,
+            &Reach::of(&policy.resolve()?),
         ));
         Ok(items)
     }

@@ -17,7 +17,8 @@ use kube::Api;
 use kube::api::PostParams;
 use serde_json::{Value, json};
 use tokio::net::{TcpListener, TcpStream};
-use toolforge_admission::{ClientConfigBase, webhook_configurations};
+use toolforge_admission::{ClientConfigBase, Reach, webhook_configurations};
+use toolforge_policy::PolicySettings;
 use toolforge_testkit::eventually;
 
 #[path = "load/api.rs"]
@@ -43,7 +44,11 @@ fn certify(cluster: &Cluster) {
 async fn register(cluster: &Cluster, address: SocketAddr) {
     let base = ClientConfigBase::Url(format!("https://{address}"));
     let parameters = PostParams::default();
-    for object in webhook_configurations(&base, Some(cluster.authority.certificate_pem()), false) {
+    let policies = PolicySettings::with("toolforge.org", "r.example")
+        .resolve()
+        .unwrap();
+    let reach = Reach::of(&policies);
+    for object in webhook_configurations(&base, Some(cluster.authority.certificate_pem()), &reach) {
         if object["kind"] == "MutatingWebhookConfiguration" {
             let api: Api<MutatingWebhookConfiguration> = Api::all(cluster.admin.clone());
             api.create(&parameters, &serde_json::from_value(object).unwrap())

@@ -30,7 +30,9 @@ pub fn completed_pod(policies: &Policies, making: Making<'_>, pod: &Value) -> Va
     if let Some(account) = making.account {
         give_volumes(policies, namespace, account, &mut pod);
     }
-    if let Ok(mut workload) = Workload::read("Pod", namespace, &pod) {
+    if !policies.pod_safe_namespaces.contains(namespace)
+        && let Ok(mut workload) = Workload::read("Pod", namespace, &pod)
+    {
         if making.account.is_some() {
             forgo_token(&mut workload).make_in(&mut pod);
         }

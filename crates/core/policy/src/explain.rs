@@ -257,6 +257,7 @@ fn safe_namespaces(settings: &PolicySettings) -> Vec<String> {
     .into_iter()
     .map(|(what, namespaces)| match namespaces.as_slice() {
         [] => format!("{what}: none"),
+        ("Pods", &safe.pods),
         namespaces => format!("{what}: {}", listed(namespaces)),
     })
     .collect()
@@ -286,7 +287,7 @@ legacyDomains: [legacy.example]
 ingressClass: class-x
 registries: [r.example, s.example/team]
 digestsRequiredIn: [t.example]
-safeNamespaces: {ingress: [ns-i], images: [ns-m], services: [ns-s], endpoints: [ns-e], volumes: []}
+safeNamespaces: {ingress: [ns-i], images: [ns-m], services: [ns-s], endpoints: [ns-e], volumes: [], pods: [ns-p]}
 services: {allowedTypes: [NodePort], externalIPs: true}
 endpoints: {networks: [10.1.0.0/16], writers: [writer]}
 volumes: {mounts: [{name: dumps, path: /public/dumps, readOnly: true}], nodeSelector: {label-x: value-x}}
@@ -315,6 +316,7 @@ podSecurity: {hostPaths: [{pathPrefix: /etc/project, readOnly: true}], supplemen
             "externalIPs may be claimed",
             "10.1.0.0/16",
             "/public/dumps of the machine, read-only",
+            "Pods: ns-p",
             "label-x=value-x",
             "/etc/project of the machine (hostPath) and what is below it, read-only",
             "500 to 501",

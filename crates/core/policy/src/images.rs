@@ -53,6 +53,11 @@ impl RegistryPolicy {
         self.pinned = registries.into_iter().collect();
         self
     }
+
+    /// Namespaces whose workloads are not looked at.
+    pub fn safe_namespaces(&self) -> &BTreeSet<String> {
+        &self.safe_namespaces
+    }
 }
 
 /// Whether every image of the workload comes from an allowed registry, and is named by digest where that is required.

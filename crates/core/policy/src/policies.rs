@@ -1,5 +1,7 @@
 //! All policies together: what the webhook server, the gateway and the command line judge by.
 
+use std::collections::BTreeSet;
+
 use crate::psp::ToolClass;
 use crate::{EndpointsPolicy, IngressPolicy, RegistryPolicy, ServicePolicy, VolumesPolicy};
 
@@ -14,6 +16,8 @@ pub struct Policies {
     pub pod: ToolClass,
     /// Whether the Pod security guard stands before all namespaces, and not before those of tools only.
     pub pod_everywhere: bool,
+    /// Namespaces whose Pods the Pod security guard does not look at.
+    pub pod_safe_namespaces: BTreeSet<String>,
     /// What Services are held to.
     pub service: ServicePolicy,
     /// What endpoints are held to.

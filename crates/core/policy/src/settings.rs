@@ -58,6 +58,8 @@ pub struct SafeNamespaces {
     pub endpoints: Vec<String>,
     /// For the volumes guard.
     pub volumes: Vec<String>,
+    /// For the Pod security guard. None by default: those that are exempt always are not among them.
+    pub pods: Vec<String>,
 }
 
 /// What tools' Services may be.
@@ -154,6 +156,7 @@ impl Default for SafeNamespaces {
             services: safe(),
             endpoints: safe(),
             volumes: safe(),
+            pods: vec![],
         }
     }
 }

@@ -86,6 +86,11 @@ impl VolumesPolicy {
         &self.mounts
     }
 
+    /// Namespaces whose workloads are not looked at.
+    pub fn safe_namespaces(&self) -> &BTreeSet<String> {
+        &self.safe_namespaces
+    }
+
     /// Whether this Pod, or the Pods of this template, get the tool's environment.
     pub fn gives_to(&self, workload: &Workload) -> bool {
         asks_for_environment(workload)

@@ -29,4 +29,4 @@ pub use metrics::FAMILIES;
 pub use registration::{Registration, keep_configurations};
 pub use rights::{authority_rules, certificate_rules, service_rules};
 pub use server::run;
-pub use webhooks::{CONFIGURATION_NAME, ClientConfigBase, EXEMPT_NAMESPACES, webhook_configurations};
+pub use webhooks::{CONFIGURATION_NAME, ClientConfigBase, EXEMPT_NAMESPACES, Reach, webhook_configurations};

@@ -24,10 +24,13 @@ use tokio_util::sync::CancellationToken;
 use toolforge_certificates::Authorities;
 
 use crate::bundle::{Bundle, Der, RETIRED};
-use crate::webhooks::{CONFIGURATION_NAME, ClientConfigBase, webhook_configurations};
+use crate::webhooks::{CONFIGURATION_NAME, ClientConfigBase, Reach, webhook_configurations};
 
 /// After this long a repair that failed is tried again: the API answers, or it is down and nothing is written anyhow.
 const RETRY: Duration = Duration::from_secs(5);
+/// The shortest time between two repairs. Replicas under different policies, as while one takes the place of the other, would
+/// else write against each other as fast as they can.
+const PACE: Duration = Duration::from_secs(1);
 /// Who repairs, in `managedFields`.
 const MANAGER: &str = "toolforge-admission";
 
@@ -45,8 +48,8 @@ pub struct Registration {
     pub registered: watch::Sender<Option<String>>,
     /// How long an authority that is replaced stays beside the new one: as long as a certificate of it may be presented.
     pub retired_kept: Duration,
-    /// Whether the Pod security guard stands before all namespaces but the exempt ones.
-    pub pods_everywhere: bool,
+    /// Before which namespaces the guards stand.
+    pub reach: Reach,
 }
 
 /// What was last seen of one of the objects.
@@ -97,6 +100,8 @@ struct Keeper {
     registration: Registration,
     apis: [Api<DynamicObject>; 2],
     seen: [Option<Seen>; 2],
+    /// Whether the last repair wrote something.
+    wrote: bool,
 }
 
 /// Keeps the configurations right until `shutdown`.
@@ -114,6 +119,7 @@ pub async fn keep_configurations(client: Client, registration: Registration, shu
         registration,
         apis,
         seen: [None, None],
+        wrote: false,
     };
     let mut failed = false;
     loop {
@@ -131,6 +137,12 @@ pub async fn keep_configurations(client: Client, registration: Registration, shu
             () = tokio::time::sleep(pause) => {}
         }
         failed = !keeper.repair().await;
+        if keeper.wrote {
+            tokio::select! {
+                () = shutdown.cancelled() => return,
+                () = tokio::time::sleep(PACE) => {}
+            }
+        }
     }
 }
 
@@ -181,6 +193,7 @@ impl Keeper {
         // In whole seconds, as it is written down.
         let now = Timestamp::from_second(Timestamp::now().as_second()).unwrap_or_default();
         let (mut right, mut trusted) = (true, true);
+        self.wrote = false;
         for (which, api) in self.apis.iter().enumerate() {
             let Some(seen) = &mut self.seen[which] else {
                 trusted = false;
@@ -211,6 +224,7 @@ impl Keeper {
                 Ok(object) => {
                     tracing::info!("a webhook configuration had drifted, and is right again");
                     *seen = Seen::of(object);
+                    self.wrote = true;
                 }
                 Err(kube::Error::Api(status)) if status.is_conflict() => {
                     tracing::debug!("a webhook configuration has changed meanwhile; the watch tells how");
@@ -237,6 +251,6 @@ impl Keeper {
 fn desired(registration: &Registration, bundle: &Bundle, which: usize) -> Value {
     let pem = toolforge_pki::write_bundle(bundle.authorities.iter().map(Vec::as_slice));
     let pem = (!pem.is_empty()).then_some(pem.as_str());
-    let mut configurations = webhook_configurations(&registration.base, pem, registration.pods_everywhere);
+    let mut configurations = webhook_configurations(&registration.base, pem, &registration.reach);
     configurations[which]["webhooks"].take()
 }

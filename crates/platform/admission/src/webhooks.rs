@@ -3,9 +3,12 @@
 //! All of them fail closed, and none of them stands before what is needed to bring it up: the namespaces of
 //! Kubernetes and of the platform itself are out of their reach, by a label that nobody can take off.
 
+use std::collections::BTreeSet;
+
 use base64::Engine;
 use serde_json::{Value, json};
 use toolforge_model::{labels, names};
+use toolforge_policy::{Policies, SafeNamespaces};
 
 /// Name of both webhook configurations.
 pub const CONFIGURATION_NAME: &str = "toolforge-admission";
@@ -36,19 +39,43 @@ pub enum ClientConfigBase {
     },
 }
 
+/// Before which namespaces the guards stand.
+///
+/// Not before those that the operator calls safe: what a cluster needs to start - its network, its storage - may live there,
+/// and must come up while no guard does.
+#[derive(Clone, Debug)]
+pub struct Reach {
+    pods_everywhere: bool,
+    safe: SafeNamespaces,
+}
+
+impl Reach {
+    /// The reach under these policies.
+    pub fn of(policies: &Policies) -> Self {
+        let names = |names: &BTreeSet<String>| names.iter().cloned().collect();
+        Self {
+            pods_everywhere: policies.pod_everywhere,
+            safe: SafeNamespaces {
+                ingress: names(policies.ingress.safe_namespaces()),
+                images: names(policies.registry.safe_namespaces()),
+                services: names(&policies.service.safe_namespaces),
+                endpoints: names(&policies.endpoints.safe_namespaces),
+                volumes: names(policies.volumes.safe_namespaces()),
+                pods: names(&policies.pod_safe_namespaces),
+            },
+        }
+    }
+}
+
 /// The `ValidatingWebhookConfiguration` and the `MutatingWebhookConfiguration` that put the guards in place.
 ///
 /// Without `ca_pem` the guards have to tell themselves by which authority they are known: until they do, nobody trusts them.
-/// With `pods_everywhere` the Pod security guard stands before all namespaces but the exempt ones.
-pub fn webhook_configurations(
-    base: &ClientConfigBase,
-    ca_pem: Option<&str>,
-    pods_everywhere: bool,
-) -> Vec<Value> {
-    let judged = if pods_everywhere {
-        everywhere(&[])
+pub fn webhook_configurations(base: &ClientConfigBase, ca_pem: Option<&str>, reach: &Reach) -> Vec<Value> {
+    let safe = &reach.safe;
+    let judged = if reach.pods_everywhere {
+        everywhere(&safe.pods)
     } else {
-        of_tools()
+        of_tools(&safe.pods)
     };
     let client = |path: &str| client_config(base, ca_pem, path);
     let validating = [
@@ -56,32 +83,32 @@ pub fn webhook_configurations(
             "ingress-admission",
             &client("/validate/ingress"),
             &ingresses(),
-            &everywhere(&[names::FOUROHFOUR_NAMESPACE]),
+            &everywhere(&safe.ingress),
         ),
         webhook(
             "registry-admission",
             &client("/validate/images"),
             &workloads(),
-            &everywhere(&[]),
+            &everywhere(&safe.images),
         ),
         webhook("pod-admission", &client("/validate/pod"), &workloads(), &judged),
         webhook(
             "service-admission",
             &client("/validate/service"),
             &services(),
-            &of_tools(),
+            &of_tools(&safe.services),
         ),
         not_for_controllers(webhook(
             "endpoints-admission",
             &client("/validate/endpoints"),
             &endpoints(),
-            &of_tools(),
+            &of_tools(&safe.endpoints),
         )),
         webhook(
             "volumes-admission",
             &client("/validate/volumes"),
             &workloads(),
-            &everywhere(&[]),
+            &everywhere(&safe.volumes),
         ),
     ];
     // In this order: whoever judges a Pod's security sees its mounts.
@@ -90,7 +117,7 @@ pub fn webhook_configurations(
             "volumes-admission",
             &client("/mutate/volumes"),
             &pods(),
-            &everywhere(&[]),
+            &everywhere(&safe.volumes),
         )),
         again_if_changed(webhook("pod-admission", &client("/mutate/pod"), &pods(), &judged)),
     ];
@@ -169,14 +196,15 @@ fn client_config(base: &ClientConfigBase, ca_pem: Option<&str>, path: &str) -> V
 }
 
 /// Every namespace but the exempt ones and these.
-fn everywhere(but: &[&str]) -> Value {
-    let exempt: Vec<&str> = EXEMPT_NAMESPACES.iter().chain(but).copied().collect();
+fn everywhere(but: &[String]) -> Value {
+    let but = but.iter().map(String::as_str);
+    let exempt: BTreeSet<&str> = EXEMPT_NAMESPACES.into_iter().chain(but).collect();
     json!({"matchExpressions": [{"key": labels::METADATA_NAME, "operator": "NotIn", "values": exempt}]})
 }
 
-/// The namespaces of tools.
-fn of_tools() -> Value {
-    let mut selector = everywhere(&[]);
+/// The namespaces of tools but these.
+fn of_tools(but: &[String]) -> Value {
+    let mut selector = everywhere(but);
     selector["matchLabels"] = json!({labels::TENANCY: labels::TENANCY_TOOL});
     selector
 }
@@ -243,11 +271,18 @@ mod tests {
     };
     use serde_json::Value;
 
-    use super::{ClientConfigBase, EXEMPT_NAMESPACES, webhook_configurations};
+    use toolforge_policy::PolicySettings;
+
+    use super::{ClientConfigBase, EXEMPT_NAMESPACES, Reach, webhook_configurations};
+
+    fn reach(further: &str) -> Reach {
+        let settings = format!("{{domains: [a.example], registries: [r.example], {further}}}");
+        Reach::of(&PolicySettings::read(&settings).unwrap().resolve().unwrap())
+    }
 
     fn all_webhooks() -> Vec<Value> {
         let base = ClientConfigBase::Url("https://127.0.0.1:9443/".to_owned());
-        let configurations = webhook_configurations(&base, Some("PEM"), false);
+        let configurations = webhook_configurations(&base, Some("PEM"), &reach(""));
         configurations
             .iter()
             .flat_map(|c| c["webhooks"].as_array().unwrap().clone())
@@ -261,7 +296,7 @@ mod tests {
             name: "b".to_owned(),
             port: 443,
         };
-        let [validating, mutating] = webhook_configurations(&base, Some("PEM"), false)
+        let [validating, mutating] = webhook_configurations(&base, Some("PEM"), &reach(""))
             .try_into()
             .unwrap();
         let validating: ValidatingWebhookConfiguration = serde_json::from_value(validating).unwrap();
@@ -307,13 +342,33 @@ mod tests {
     fn of_pods_stand_before_tools_or_before_everybody() {
         let base = ClientConfigBase::Url("https://127.0.0.1:9443".to_owned());
         for everywhere in [false, true] {
-            for configuration in webhook_configurations(&base, Some("PEM"), everywhere) {
+            let reach = reach(&format!("podSecurity: {{allNamespaces: {everywhere}}}"));
+            for configuration in webhook_configurations(&base, Some("PEM"), &reach) {
                 let webhooks = configuration["webhooks"].as_array().unwrap();
                 let pods = webhooks
                     .iter()
                     .find(|webhook| webhook["name"] == "pod-admission.toolforge.org");
                 let labels = &pods.unwrap()["namespaceSelector"]["matchLabels"];
                 assert_eq!(labels.is_null(), everywhere);
+            }
+        }
+    }
+
+    #[test]
+    fn do_not_stand_before_what_the_operator_calls_safe() {
+        let base = ClientConfigBase::Url("https://127.0.0.1:9443".to_owned());
+        let reach = reach(
+            "podSecurity: {allNamespaces: true}, safeNamespaces: {ingress: [n-ingress], images: [n-registry], \
+             services: [n-service], endpoints: [n-endpoints], volumes: [n-volumes], pods: [n-pod]}",
+        );
+        for configuration in webhook_configurations(&base, Some("PEM"), &reach) {
+            for webhook in configuration["webhooks"].as_array().unwrap() {
+                let name = webhook["name"].as_str().unwrap();
+                let own = format!("n-{}", name.split('-').next().unwrap());
+                let exempt = webhook["namespaceSelector"]["matchExpressions"][0]["values"].clone();
+                let exempt: Vec<String> = serde_json::from_value(exempt).unwrap();
+                let safe: Vec<&String> = exempt.iter().filter(|name| name.starts_with("n-")).collect();
+                assert_eq!(safe, [&own], "{name}");
             }
         }
     }

@@ -153,7 +153,9 @@ impl<'a> Check<'a> {
             return;
         }
         let tool = ToolName::of_namespace(namespace);
-        if tool.is_none() && self.policies.pod_everywhere && Guard::Pod.judges(kind) {
+        let everywhere =
+            self.policies.pod_everywhere && !self.policies.pod_safe_namespaces.contains(namespace);
+        if tool.is_none() && everywhere && Guard::Pod.judges(kind) {
             judging.warn(not_by_policy());
         }
         let guards: Vec<Guard> = Guard::ALL

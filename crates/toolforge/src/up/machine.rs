@@ -14,7 +14,7 @@ use tokio::{
     net::TcpListener,
     sync::{oneshot, watch},
 };
-use toolforge_admission::{ClientConfigBase, Registration};
+use toolforge_admission::{ClientConfigBase, Reach, Registration};
 use toolforge_apiserver::{ApiServer, AuditLog};
 use toolforge_certificates::Authorities;
 use toolforge_figures::{Door, Process};
@@ -105,11 +105,11 @@ impl Machine<'_> {
             toolforge_admission::run(client, listener, certificate, policies, Process::Shared, stop)
         });
         let base = ClientConfigBase::Url(url);
-        let pods_everywhere = self.request.policies.pod_everywhere;
+        let reach = Reach::of(&self.request.policies);
         let authority = self.cluster.certificate_pem();
         objects::apply(
             admin,
-            &toolforge_admission::webhook_configurations(&base, Some(authority), pods_everywhere),
+            &toolforge_admission::webhook_configurations(&base, Some(authority), &reach),
         )
         .await?;
         let registration = Registration {
@@ -118,7 +118,7 @@ impl Machine<'_> {
             // The certificate of `up` is made at its start, by the authority of its data folder.
             registered: watch::Sender::default(),
             retired_kept: Duration::ZERO,
-            pods_everywhere,
+            reach,
         };
         parts.start("admission's registration", Stop::First, |stop| async move {
             toolforge_admission::keep_configurations(own, registration, stop).await;

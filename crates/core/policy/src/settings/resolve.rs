@@ -28,12 +28,15 @@ impl PolicySettings {
         let endpoints = self.endpoints(&mut problems);
         let volumes = self.volumes(&mut problems);
         let pod = self.pods(&mut problems);
+        let pod_safe = &self.safe_namespaces.pods;
+        let pod_safe_namespaces = namespaces("safeNamespaces.pods", pod_safe, &mut problems);
         match (ingress, registry, volumes) {
             (Some(ingress), Some(registry), Some(volumes)) if problems.is_empty() => Ok(Policies {
                 ingress,
                 registry,
                 pod,
                 pod_everywhere: self.pod_security.all_namespaces,
+                pod_safe_namespaces,
                 service,
                 endpoints,
                 volumes,

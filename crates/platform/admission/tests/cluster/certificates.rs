@@ -23,7 +23,7 @@ use toolforge_certificates::{Authorities, IssueError, Serving, issue, present};
 use toolforge_pki::Authority;
 use toolforge_policy::PolicySettings;
 
-use crate::scratch::{Cluster, DEADLINE};
+use crate::scratch::{Cluster, DEADLINE, reach};
 
 /// How long certificates live; they begin five minutes before they are issued.
 const LIFETIME: Duration = Duration::from_mins(30);
@@ -80,7 +80,7 @@ impl Front {
             authorities,
             registered: told,
             retired_kept: KEPT,
-            pods_everywhere: false,
+            reach: reach(),
         };
         tokio::spawn(keep_configurations(client.clone(), registration, stop.clone()));
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -111,7 +111,7 @@ pub(crate) async fn cluster(front: &Front) -> (Cluster, Api<Service>) {
         json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "toolforge-system"}});
     cluster.create(&namespace).await.unwrap();
     cluster.tool("hello").await;
-    for configuration in webhook_configurations(&front.base(), None, false) {
+    for configuration in webhook_configurations(&front.base(), None, &reach()) {
         cluster.create(&configuration).await.unwrap();
     }
     let services = Api::namespaced(cluster.admin.clone(), "tool-hello");

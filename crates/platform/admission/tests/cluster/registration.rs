@@ -14,7 +14,7 @@ use toolforge_admission::{CONFIGURATION_NAME, Registration, keep_configurations}
 use toolforge_certificates::Authorities;
 use toolforge_pki::Authority;
 
-use crate::scratch::{Cluster, DEADLINE, client};
+use crate::scratch::{Cluster, DEADLINE, client, reach};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn configurations_that_drift_are_put_right_with_rights_on_nothing_else() {
@@ -42,7 +42,7 @@ async fn configurations_that_drift_are_put_right_with_rights_on_nothing_else() {
         authorities: Authorities::file(&ca, shutdown.clone()).unwrap(),
         registered: watch::Sender::default(),
         retired_kept: Duration::from_secs(3),
-        pods_everywhere: false,
+        reach: reach(),
     };
     tokio::spawn(keep_configurations(own, registration, shutdown.clone()));
 

@@ -10,9 +10,10 @@ use kube::{Api, Client};
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
 use tokio_util::sync::{CancellationToken, DropGuard};
-use toolforge_admission::{ClientConfigBase, webhook_configurations};
+use toolforge_admission::{ClientConfigBase, Reach, webhook_configurations};
 use toolforge_apiserver::ApiServer;
 use toolforge_pki::{Authority, Identity};
+use toolforge_policy::PolicySettings;
 
 /// How long a condition may take on a busy machine.
 pub(crate) const DEADLINE: Duration = Duration::from_mins(1);
@@ -110,7 +111,8 @@ impl Cluster {
     /// The configurations of webhooks that are at this address.
     pub(crate) async fn register(&self, address: SocketAddr) -> ClientConfigBase {
         let base = ClientConfigBase::Url(format!("https://{address}"));
-        for configuration in webhook_configurations(&base, Some(self.authority.certificate_pem()), false) {
+        let pem = self.authority.certificate_pem();
+        for configuration in webhook_configurations(&base, Some(pem), &reach()) {
             self.create(&configuration).await.unwrap();
         }
         base
@@ -138,6 +140,13 @@ impl Cluster {
         });
         self.create(&namespace).await.unwrap();
     }
+}
+
+/// Before which namespaces the guards stand: `storage-system` is safe, as the operator says.
+pub(crate) fn reach() -> Reach {
+    let settings = "{domains: [toolforge.org], registries: [r.example], safeNamespaces: {images: [storage-system], \
+                    volumes: [storage-system]}}";
+    Reach::of(&PolicySettings::read(settings).unwrap().resolve().unwrap())
 }
 
 pub(crate) async fn client(url: &str, authority: &Authority, identity: &Identity) -> Client {

@@ -58,6 +58,31 @@ async fn a_cluster_whose_guards_are_down_can_start_them_and_nothing_else() {
         cluster.create(&object).await.unwrap();
     }
 
+    // What the operator calls safe is no business of the guards: the cluster's network and storage have to start before them.
+    let mut driver = of(
+        "v1",
+        "Pod",
+        &json!({"containers": [{"name": "driver", "image": "anywhere.example/driver:1"}]}),
+    );
+    driver["metadata"]["namespace"] = json!("storage-system");
+    for (namespace, starts) in [("storage-system", true), ("storage", false)] {
+        driver["metadata"]["namespace"] = json!(namespace);
+        let metadata = json!({"name": "default", "namespace": namespace});
+        for object in [
+            json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": namespace}}),
+            json!({"apiVersion": "v1", "kind": "ServiceAccount", "metadata": metadata}),
+        ] {
+            cluster.create(&object).await.unwrap();
+        }
+        match cluster.create(&driver).await {
+            Ok(_) => assert!(starts, "{namespace}"),
+            Err(error) => assert!(
+                !starts && error.to_string().contains("failed calling webhook"),
+                "{error}"
+            ),
+        }
+    }
+
     let mut of_tool = of("v1", "Pod", &pod);
     of_tool["metadata"]["namespace"] = json!("tool-hello");
     let account = json!({"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": "admission", "namespace": "tool-hello"}});
