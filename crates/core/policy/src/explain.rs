@@ -165,6 +165,10 @@ fn pods(policy: &PodSecurityPolicySpec, reader: Reader<'_>) -> Vec<String> {
         capabilities(policy),
         "Profiles of seccomp and AppArmor: the runtime's; of SELinux no user, role or type".to_owned(),
         shared(policy),
+        "Kernel parameters (sysctls): those that the kubelet calls safe".to_owned(),
+        "Probes and hooks ask their own Pod; a priority comes from a class that is not the system's; nothing of Windows"
+            .to_owned(),
+        "A token of the service account is there only where automountServiceAccountToken is true".to_owned(),
         format!("Volumes: {}", listed(&policy.volumes)),
     ];
     for path in &policy.allowed_host_paths {
@@ -253,11 +257,11 @@ fn safe_namespaces(settings: &PolicySettings) -> Vec<String> {
         ("Services", &safe.services),
         ("Endpoints", &safe.endpoints),
         ("Volumes", &safe.volumes),
+        ("Pods", &safe.pods),
     ]
     .into_iter()
     .map(|(what, namespaces)| match namespaces.as_slice() {
         [] => format!("{what}: none"),
-        ("Pods", &safe.pods),
         namespaces => format!("{what}: {}", listed(namespaces)),
     })
     .collect()
@@ -312,11 +316,11 @@ podSecurity: {hostPaths: [{pathPrefix: /etc/project, readOnly: true}], supplemen
             "Services: ns-s",
             "Endpoints: ns-e",
             "Volumes: none",
+            "Pods: ns-p",
             "ClusterIP, NodePort",
             "externalIPs may be claimed",
             "10.1.0.0/16",
             "/public/dumps of the machine, read-only",
-            "Pods: ns-p",
             "label-x=value-x",
             "/etc/project of the machine (hostPath) and what is below it, read-only",
             "500 to 501",
