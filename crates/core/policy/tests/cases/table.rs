@@ -44,6 +44,8 @@ pub(crate) struct Case {
     pub(crate) sub_resource: Option<String>,
     /// The object as it is sent; not always JSON.
     pub(crate) body: String,
+    /// Whether that is text which JSON libraries would not write so.
+    pub(crate) raw: bool,
     pub(crate) kind: Gvk,
     pub(crate) expected: Expected,
     /// Whether the API refuses it of itself, before or beside the guards.
@@ -138,16 +140,24 @@ fn alpha() -> String {
     "alpha".to_owned()
 }
 
-/// Reads the whole table.
-pub(crate) fn tables() -> Vec<Table> {
+/// One of the files.
+fn read(name: &str) -> String {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).ancestors();
-    let folder = folder.map(|folder| folder.join("crates/core/policy/tests/cases"));
-    let folder = folder
-        .into_iter()
+    let mut folders = folder.map(|folder| folder.join("crates/core/policy/tests/cases"));
+    let folder = folders
         .find(|folder| folder.is_dir())
         .expect("the cases are in the repository");
-    let read = |name: &str| std::fs::read_to_string(folder.join(name)).expect("a file of cases can be read");
-    let bases: BTreeMap<String, Value> = serde_saphyr::from_str(&read("bases.yaml")).expect("bases are YAML");
+    std::fs::read_to_string(folder.join(name)).expect("a file of cases can be read")
+}
+
+/// One object of each kind that passes its guard as it stands, by its name.
+pub(crate) fn bases() -> BTreeMap<String, Value> {
+    serde_saphyr::from_str(&read("bases.yaml")).expect("bases are YAML")
+}
+
+/// Reads the whole table.
+pub(crate) fn tables() -> Vec<Table> {
+    let bases = bases();
     let table = |file: &'static str| {
         let read: File = match serde_saphyr::from_str(&read(file)) {
             Ok(read) => read,
@@ -205,6 +215,7 @@ impl Row {
             namespace: self.namespace.clone(),
             writer: self.writer.clone(),
             sub_resource: self.sub.clone(),
+            raw: self.raw.is_some(),
             body: self.raw.clone().unwrap_or_else(|| object.to_string()),
             kind,
             api_refuses: self.api.as_deref() == Some("refused"),
@@ -331,13 +342,14 @@ impl Case {
             namespace,
             writer,
             sub_resource,
+            raw,
             api_refuses,
             ..
         } = self;
         (!right).then(|| {
             format!(
-                "{file}: {name} (in {namespace}, by {writer}, at {sub_resource:?}, refused by the API: \
-                 {api_refuses}): expected {:?}, found {outcome:?}",
+                "{file}: {name} (in {namespace}, by {writer}, at {sub_resource:?}, letter by letter: {raw}, refused by the \
+                 API: {api_refuses}): expected {:?}, found {outcome:?}",
                 self.expected
             )
         })
