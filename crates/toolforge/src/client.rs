@@ -35,8 +35,12 @@ pub(crate) async fn from_file(path: Option<&Path>) -> anyhow::Result<Client> {
             .context("there is no in-cluster configuration here; name a kubeconfig with --kubeconfig FILE")?;
         return connect(config);
     };
-    let kubeconfig = Kubeconfig::read_from(path)
-        .with_context(|| format!("{} is not a usable kubeconfig", path.display()))?;
+    let kubeconfig = Kubeconfig::read_from(path).with_context(|| {
+        format!(
+            "{} is not a usable kubeconfig; name one with --kubeconfig",
+            path.display()
+        )
+    })?;
     connect(configuration(kubeconfig).await?)
 }
 

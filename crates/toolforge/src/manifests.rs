@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 use toolforge_accounts::{DirectorySettings, Overrides};
 use toolforge_admission::Reach;
 use toolforge_gateway::{GatewaySettings, Published};
+use toolforge_model::ImageRef;
 use toolforge_policy::PolicySettings;
 
 use crate::{
@@ -34,7 +35,7 @@ pub(crate) struct ManifestsArgs {
     #[arg(long, value_name = "NAME")]
     signer: Option<String>,
     /// Also what runs the components, from this image with the program on its path: Deployments, Services, budgets
-    #[arg(long, value_name = "IMAGE")]
+    #[arg(long, value_name = "IMAGE", value_parser = image)]
     image: Option<String>,
     /// The directory file of the account service, which is left out of the components without it
     #[arg(long, value_name = "FILE", requires = "image")]
@@ -174,6 +175,39 @@ pub(crate) fn run(arguments: &ManifestsArgs) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
+/// An image, as it is written: the runtime of each machine reads it the same way.
+fn image(text: &str) -> Result<String, String> {
+    let parsed: Result<ImageRef, _> = text.parse();
+    parsed.map_err(|error| error.to_string())?;
+    Ok(text.to_owned())
+}
+
 fn read(path: &PathBuf) -> anyhow::Result<String> {
     fs::read_to_string(path).with_context(|| format!("{} cannot be read", path.display()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::image;
+
+    #[test]
+    fn what_no_runtime_could_pull_is_no_image() {
+        for good in [
+            "harbor.example:5000/infra/toolforge:1.2.3",
+            "toolforge",
+            "localhost/x@sha256:HEX",
+        ] {
+            let good = good.replace("HEX", &"0".repeat(64));
+            assert_eq!(image(&good), Ok(good));
+        }
+        for bad in [
+            "",
+            "Not An Image",
+            "https://harbor.example/x",
+            "harbor.example/x:",
+            "a/../b",
+        ] {
+            assert!(image(bad).is_err(), "{bad}");
+        }
+    }
 }
