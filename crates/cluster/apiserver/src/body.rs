@@ -68,10 +68,11 @@ pub(crate) fn object(media_type: &str, bytes: &[u8]) -> Result<Value, Status> {
     }
 }
 
-/// Reads an object as [`object`] does; also gives the fields that its JSON has twice.
+/// Reads an object as [`object`] does; also gives the fields that its JSON or YAML has twice.
 pub(crate) fn object_strictly(media_type: &str, bytes: &[u8]) -> Result<(Value, Vec<String>), Status> {
     match media_type {
         "" | "application/json" | "*/*" | "text/plain" => json_strictly(bytes),
+        "application/yaml" | "application/x-yaml" | "text/yaml" => yaml_strictly(bytes),
         other => object(other, bytes).map(|value| (value, Vec::new())),
     }
 }
@@ -89,13 +90,18 @@ pub(crate) fn json_strictly(bytes: &[u8]) -> Result<(Value, Vec<String>), Status
 
 /// Reads YAML, of which JSON is a part.
 pub(crate) fn yaml(bytes: &[u8]) -> Result<Value, Status> {
+    yaml_strictly(bytes).map(|(value, _)| value)
+}
+
+/// Reads YAML; also gives the fields that are there twice.
+pub(crate) fn yaml_strictly(bytes: &[u8]) -> Result<(Value, Vec<String>), Status> {
     if bytes.trim_ascii_start().first() == Some(&b'{')
-        && let Ok(value) = serde_json::from_slice(bytes)
+        && let Ok(read) = strict::read(bytes)
     {
-        return Ok(value);
+        return Ok(read);
     }
     let text = std::str::from_utf8(bytes).map_err(|_| Status::bad_request("the body is not UTF-8"))?;
-    serde_saphyr::from_str(text)
+    strict::read_yaml(text)
         .map_err(|problem| Status::bad_request(format!("couldn't parse the body as YAML: {problem}")))
 }
 

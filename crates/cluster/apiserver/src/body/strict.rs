@@ -1,4 +1,4 @@
-//! JSON with an eye on fields that are there twice: the last one counts, as everywhere, and the others are told.
+//! JSON and YAML with an eye on fields that are there twice: the last one counts, as everywhere, and the others are told.
 //!
 //! Pure. Depth is bounded by the parser.
 
@@ -6,6 +6,7 @@ use std::fmt::{self, Write as _};
 
 use serde::de::{DeserializeSeed, Deserializer, Error, MapAccess, SeqAccess, Visitor};
 use serde_json::{Map, Number, Value};
+use serde_saphyr::options::DuplicateKeyPolicy;
 
 /// Reads JSON; also gives `duplicate field "spec.replicas"` for each field that is there more than once.
 pub(super) fn read(bytes: &[u8]) -> Result<(Value, Vec<String>), serde_json::Error> {
@@ -18,6 +19,21 @@ pub(super) fn read(bytes: &[u8]) -> Result<(Value, Vec<String>), serde_json::Err
     let value = at.deserialize(&mut parser)?;
     parser.end()?;
     Ok((value, found))
+}
+
+/// Reads YAML in the same way.
+pub(super) fn read_yaml(text: &str) -> Result<(Value, Vec<String>), serde_saphyr::Error> {
+    let options = serde_saphyr::options! {
+        duplicate_keys: DuplicateKeyPolicy::PassThrough,
+    };
+    let (mut path, mut found) = (String::new(), Vec::new());
+    let at = Place {
+        path: &mut path,
+        found: &mut found,
+    };
+    let read =
+        serde_saphyr::with_deserializer_from_str_with_options(text, options, |yaml| at.deserialize(yaml));
+    Ok((read?, found))
 }
 
 /// Where the parser is, and what was found on the way.
@@ -52,6 +68,14 @@ impl<'de> Visitor<'de> for Place<'_> {
 
     fn visit_unit<E: Error>(self) -> Result<Value, E> {
         Ok(Value::Null)
+    }
+
+    fn visit_none<E: Error>(self) -> Result<Value, E> {
+        Ok(Value::Null)
+    }
+
+    fn visit_some<D: Deserializer<'de>>(self, deserializer: D) -> Result<Value, D::Error> {
+        self.deserialize(deserializer)
     }
 
     fn visit_bool<E: Error>(self, value: bool) -> Result<Value, E> {
@@ -135,11 +159,30 @@ mod tests {
         assert!(read(b"{} x").is_err());
     }
 
+    #[test]
+    fn tells_the_same_of_yaml() {
+        let text = "a: 1\nspec:\n  list:\n  - {x: 1, x: 2}\n  b: ~\n  1: one\na: 1.5\n";
+        let (value, found) = read_yaml(text).unwrap();
+        assert_eq!(
+            value,
+            json!({"a": 1.5, "spec": {"list": [{"x": 2}], "b": null, "1": "one"}})
+        );
+        assert_eq!(
+            found,
+            ["duplicate field \"spec.list[0].x\"", "duplicate field \"a\""]
+        );
+        assert!(read_yaml("a: [").is_err());
+    }
+
     proptest! {
         #[test]
         fn reads_as_the_plain_parser_does(bytes in "\\PC{0,40}") {
             let plain: Option<Value> = serde_json::from_slice(bytes.as_bytes()).ok();
             prop_assert_eq!(read(bytes.as_bytes()).ok().map(|(value, _)| value), plain);
+            // YAML's plain parser refuses what is there twice.
+            if let Ok(plain) = serde_saphyr::from_str::<Value>(&bytes) {
+                prop_assert_eq!(read_yaml(&bytes).ok().map(|(value, _)| value), Some(plain));
+            }
         }
 
         #[test]

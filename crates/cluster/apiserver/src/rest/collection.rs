@@ -1,4 +1,4 @@
-//! `deletecollection`: every object that a selector finds.
+//! `deletecollection`: every object that a selector finds, or as many of them as the client sets as a limit.
 
 use std::sync::Arc;
 
@@ -21,18 +21,24 @@ const AT_A_TIME: usize = 32;
 pub(crate) async fn answer(call: &Call, media_type: &str, bytes: &[u8]) -> Result<Response, Status> {
     let options = Options::read(call, media_type, bytes)?;
     let selector = Selector::read(call.fields(), &call.query)?;
-    let listing = call.api.store.list(call.resource(), call.namespace.as_deref());
-    let mut objects = listing.objects;
+    let limit = list::limit(call)?;
+    let page = list::page(call, limit).await?;
+    let mut objects = page.objects;
     if !selector.is_everything() {
         objects = call.all_as_asked(objects).await?;
     }
-    let found = objects
+    let mut found: Vec<Arc<Stored>> = objects
         .into_iter()
-        .filter(|stored| selector.matches_stored(call.fields(), stored));
+        .filter(|stored| selector.matches_stored(call.fields(), stored))
+        .collect();
+    let rest = list::cut(&mut found, limit, page.revision);
     let deletions = stream::iter(found).map(|stored| delete_one(call, stored, &options));
     let deleted: Vec<Option<Bytes>> = deletions.buffered(AT_A_TIME).try_collect().await?;
     let items: Vec<Bytes> = deleted.into_iter().flatten().collect();
-    let metadata = serde_json::json!({ "resourceVersion": call.api.store.revision().to_string() });
+    let mut metadata = serde_json::json!({ "resourceVersion": call.api.store.revision().to_string() });
+    if let Some(rest) = rest {
+        metadata["continue"] = rest.token.into();
+    }
     let items = items.iter().map(AsRef::as_ref);
     let list = list::join(&call.list_kind(), call.kind, &metadata, items);
     Ok(respond::large(StatusCode::OK, list, call.gzip).await)

@@ -20,7 +20,7 @@ use super::{Call, answer};
 use crate::negotiate::Form;
 use crate::respond;
 use crate::selector::Selector;
-use crate::store::{Compacted, Place, Stored};
+use crate::store::{Compacted, Listing, Place, Stored};
 use body::{Items, ListBody};
 pub(crate) use compressed::CompressedLists;
 use compressed::Which;
@@ -43,8 +43,7 @@ impl Position {
 
 /// Answers with a list.
 pub(crate) async fn answer(call: &Call) -> Result<Response, Status> {
-    let limit = call.query.number("limit")?.filter(|limit| *limit > 0);
-    let limit = limit.map(|limit| usize::try_from(limit).unwrap_or(usize::MAX));
+    let limit = limit(call)?;
     let position = position(call, limit.is_some()).await?;
     let selector = Selector::read(call.fields(), &call.query)?;
     let namespace = call.namespace.as_deref().or(selector.namespace());
@@ -63,16 +62,10 @@ pub(crate) async fn answer(call: &Call) -> Result<Response, Status> {
         objects.retain(|stored| selector.matches_stored(call.fields(), stored));
     }
     let mut metadata = json!({ "resourceVersion": listing.revision.to_string() });
-    if let Some(limit) = limit
-        && objects.len() > limit
-    {
-        let remaining = objects.len() - limit;
-        objects.truncate(limit);
-        if let Some(last) = objects.last() {
-            metadata["continue"] = json!(encode(listing.revision, last));
-        }
+    if let Some(rest) = cut(&mut objects, limit, listing.revision) {
+        metadata["continue"] = json!(rest.token);
         if selector.is_everything() {
-            metadata["remainingItemCount"] = json!(remaining);
+            metadata["remainingItemCount"] = json!(rest.count);
         }
     }
     let is_whole = selector.is_everything() && position.is_now() && limit.is_none();
@@ -80,6 +73,38 @@ pub(crate) async fn answer(call: &Call) -> Result<Response, Status> {
     let whole = (is_whole && !call.asks_webhook()).then_some(listing.changed);
     let objects = call.all_as_asked(objects).await?;
     render(call, &metadata, objects, whole).await
+}
+
+/// How many objects the client takes at most.
+pub(crate) fn limit(call: &Call) -> Result<Option<usize>, Status> {
+    let limit = call.query.number("limit")?.filter(|limit| *limit > 0);
+    Ok(limit.map(|limit| usize::try_from(limit).unwrap_or(usize::MAX)))
+}
+
+/// What is there now, or behind where the client has read to.
+pub(crate) async fn page(call: &Call, limit: Option<usize>) -> Result<Listing, Status> {
+    let after = position(call, limit.is_some()).await?.after;
+    let page = call
+        .api
+        .store
+        .list_page(call.resource(), call.namespace.as_deref(), after.as_ref(), None);
+    page.map_err(|Compacted| Status::expired("The provided continue parameter is too old."))
+}
+
+/// What a limit leaves for another request.
+pub(crate) struct Rest {
+    /// Where to read on.
+    pub(crate) token: String,
+    count: usize,
+}
+
+/// Keeps no more objects than the limit, in a list as of a revision.
+pub(crate) fn cut(objects: &mut Vec<Arc<Stored>>, limit: Option<usize>, revision: u64) -> Option<Rest> {
+    let limit = limit.filter(|limit| objects.len() > *limit)?;
+    let count = objects.len() - limit;
+    objects.truncate(limit);
+    let token = encode(revision, objects.last()?);
+    Some(Rest { token, count })
 }
 
 /// Renders a list; `whole` is the latest change of its resource, when the list is all of it as it is now.

@@ -55,7 +55,7 @@ impl Patch {
     fn read_strictly(media_type: &str, bytes: &[u8]) -> Result<(Self, Vec<String>), Status> {
         let patch = Self::read(media_type, bytes)?;
         let twice = match &patch {
-            Self::Apply(_) => Vec::new(),
+            Self::Apply(_) => body::yaml_strictly(bytes)?.1,
             Self::Json(_) => body::json_strictly(bytes)?
                 .1
                 .into_iter()
@@ -126,8 +126,25 @@ pub(crate) async fn answer(
 ) -> Result<Response, Status> {
     approval::check_unless_missing(call, name)?;
     match Patch::read_strictly(media_type, bytes)? {
-        (Patch::Apply(applied), _) => apply(call, name, applied).await,
+        (Patch::Apply(applied), twice) => {
+            let told = told_of_applied(call, twice)?;
+            let mut response = apply(call, name, applied).await?;
+            respond::warn(&mut response, &told);
+            Ok(response)
+        }
         (patch, twice) => edit(call, name, &patch, &twice).await,
+    }
+}
+
+/// What the author of an applied object is told of fields that are there twice, or that they are refused.
+fn told_of_applied(call: &Call, twice: Vec<String>) -> Result<Vec<String>, Status> {
+    match call.query.get("fieldValidation") {
+        Some("Ignore") => Ok(Vec::new()),
+        Some("Strict") if !twice.is_empty() => {
+            let all = twice.join(", ");
+            Err(Status::bad_request(format!("error strict decoding YAML: {all}")))
+        }
+        _ => Ok(twice),
     }
 }
 

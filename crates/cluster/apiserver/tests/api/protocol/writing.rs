@@ -396,3 +396,79 @@ async fn a_pod_with_gates_gets_no_node_until_they_are_gone() {
     assert_eq!(bind().await.code, 201);
     api.stop().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_collection_is_deleted_as_far_as_the_limit_says() {
+    let api = Harness::start().await;
+    let client = api.admin();
+    for name in ["a", "b", "c", "d"] {
+        let body = json!({"metadata": {"name": name, "labels": {"set": "x"}}}).to_string();
+        assert_eq!(send(&client, Method::POST, MAPS, &[], body).await.code, 201);
+    }
+    let delete = async |more: &str| {
+        let target = format!("{MAPS}?labelSelector=set%3Dx&limit=1{more}");
+        let list = send(&client, Method::DELETE, &target, &[], "").await.json();
+        let names: Vec<String> = list["items"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|item| item["metadata"]["name"].as_str().unwrap().to_owned())
+            .collect();
+        let token = list["metadata"]["continue"]
+            .as_str()
+            .unwrap_or_default()
+            .to_owned();
+        (names, token)
+    };
+    let (dry, token) = delete("&dryRun=All").await;
+    assert_eq!(dry, ["a"]);
+    let (dry, _) = delete(&format!("&dryRun=All&continue={token}")).await;
+    assert_eq!(dry, ["b"], "a dry run reads on like any other");
+    let (gone, token) = delete("").await;
+    assert_eq!(gone, ["a"]);
+    assert_eq!(delete(&format!("&continue={token}")).await.0, ["b"]);
+    let left = get(&client, &format!("{MAPS}?labelSelector=set%3Dx"), &[])
+        .await
+        .json();
+    assert_eq!(left["items"].as_array().map(Vec::len), Some(2));
+    api.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn yaml_that_says_a_field_twice_is_told_of_it_like_json() {
+    let api = Harness::start().await;
+    let client = api.admin();
+    let yaml = [("content-type", "application/yaml")];
+    let apply = [("content-type", "application/apply-patch+yaml")];
+    let body = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a}\ndata: {k: one}\ndata: {k: two}\n";
+    let target = |path: &str, validation: &str| format!("{path}?fieldManager=m&fieldValidation={validation}");
+    let object = format!("{MAPS}/a");
+    for (method, path, headers, refused) in [
+        (
+            Method::POST,
+            MAPS,
+            &yaml,
+            "strict decoding error: duplicate field \"data\"",
+        ),
+        (
+            Method::PATCH,
+            &object,
+            &apply,
+            "error strict decoding YAML: duplicate field \"data\"",
+        ),
+    ] {
+        let strict = send(&client, method.clone(), &target(path, "Strict"), headers, body).await;
+        let message = strict.json()["message"].as_str().unwrap_or_default().to_owned();
+        assert_eq!(strict.code, 400, "{message}");
+        assert!(message.contains(refused), "{message}");
+        let told = send(&client, method.clone(), &target(path, "Warn"), headers, body).await;
+        assert_eq!(told.code, 201, "{}", told.json());
+        assert!(told.header("warning").contains("duplicate field \\\"data\\\""));
+        assert_eq!(told.json()["data"]["k"], "two");
+        send(&client, Method::DELETE, &object, &[], "").await;
+        let ignored = send(&client, method, &target(path, "Ignore"), headers, body).await;
+        assert_eq!((ignored.code, ignored.header("warning")), (201, ""));
+        send(&client, Method::DELETE, &object, &[], "").await;
+    }
+    api.stop().await;
+}
