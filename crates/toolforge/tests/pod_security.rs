@@ -225,6 +225,15 @@ fn foretold(scratch: &Scratch, fixed: &Value) {
         let doubted = refused.stdout.contains("only operators can read");
         assert_eq!(doubted, how == tool, "{}", refused.stdout);
     }
+    // What no policy lifts is no matter of grants that only operators can read.
+    let refused = check(&pod("first", &json!({ "priority": 5 }), &json!({})), &tool);
+    assert!(
+        refused.code == 1
+            && refused.stdout.contains("pod/priority")
+            && !refused.stdout.contains("only operators can read"),
+        "{}",
+        refused.stdout
+    );
     // Nobody else's rights are told.
     let other = scratch
         .home("clock")
@@ -236,6 +245,12 @@ fn foretold(scratch: &Scratch, fixed: &Value) {
         &["--from-platform", "--kubeconfig", &other],
     );
     assert_eq!(forbidden.code, 2, "{}", forbidden.stdout);
+    let says = |outcome: &Outcome, words: &str| assert!(outcome.stderr.contains(words), "{}", outcome.stderr);
+    says(&forbidden, "take that of the tool itself or an operator's");
+    let mut nobody = scratch.command(&["check", "--as-tool", "nobody", "--from-platform", "--kubeconfig"]);
+    let nobody = Outcome::of(nobody.arg(&of_operator).arg("-f").arg(&file));
+    assert_eq!(nobody.code, 2, "{}", nobody.stdout);
+    says(&nobody, "there is no tool nobody on this platform");
 }
 
 /// Takes a tool out of the directory, with the client of `OpenLDAP`; false where there is none.

@@ -31,6 +31,7 @@ pub use explain::{Chapter, Reader, explain};
 pub use images::{RegistryPolicy, RegistryPolicyError, admit_images};
 pub use ingress::{IngressPolicy, IngressPolicyError, admit_ingress};
 pub use judge::{Guard, ObjectKind, Question, Unjudged, is_of_tool};
+pub use pod::is_of_policies;
 pub use policies::Policies;
 pub use service::{ServicePolicy, admit_service};
 pub use settings::{

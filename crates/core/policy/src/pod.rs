@@ -47,6 +47,12 @@ const HIGHEST_PRIORITY: i32 = 1_000_000_000;
 /// Annotations that once chose `AppArmor` profiles; old clusters still obey them.
 const APPARMOR_CONTAINER: &str = "container.apparmor.security.beta.kubernetes.io/";
 
+/// Whether another Pod security policy might let in what breaks this rule.
+pub fn is_of_policies(rule: &str) -> bool {
+    let lasting = [&PRIORITY, &WINDOWS, &hooks::PROBE_HOST];
+    rule.starts_with("pod/") && lasting.iter().all(|law| law.rule != rule)
+}
+
 /// Adds what no policy lifts.
 pub(crate) fn check_ground(workload: &Workload) -> Offences {
     let mut offences = Offences::default();

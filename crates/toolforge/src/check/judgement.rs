@@ -8,7 +8,7 @@ use toolforge_manifest::{Manifest, Place};
 use toolforge_model::ToolName;
 use toolforge_policy::{
     Guard, Making, ObjectKind, Offence, Policies, Question, Unjudged, Verdict, Warning, Workload, Writer,
-    completed_pod, pod_of_template,
+    completed_pod, is_of_policies, pod_of_template,
     psp::{PSP_ANNOTATION, Phase, PodSecurityPolicy, tool_policy_name},
     with_completed_template,
 };
@@ -371,8 +371,13 @@ impl<'a> Judging<'a> {
 
     /// Says that a refusal by a Pod security policy may be wrong, where it may.
     fn doubt(&mut self, unknown: Option<&str>) {
-        let by_policy = |found: &&Found<Offence>| found.what.rule.starts_with("pod/");
-        if let (Some(unknown), Some(refusal)) = (unknown, self.offences.iter().find(by_policy)) {
+        let mut of_pods = self
+            .offences
+            .iter()
+            .filter(|found| found.what.rule.starts_with("pod/"));
+        // One that no policy lifts is enough.
+        let lifted = of_pods.clone().all(|found| is_of_policies(found.what.rule));
+        if let (Some(unknown), Some(refusal), true) = (unknown, of_pods.next(), lifted) {
             let field = refusal.what.field.clone();
             self.warn(Warning {
                 rule: "pod/policy",

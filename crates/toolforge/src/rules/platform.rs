@@ -7,7 +7,7 @@ use std::{
     path::Path,
 };
 
-use anyhow::Context as _;
+use anyhow::{Context as _, bail};
 use k8s_openapi::api::core::v1::{ConfigMap, Namespace};
 use kube::{Api, Client};
 use toolforge_model::{
@@ -87,10 +87,15 @@ impl Platform {
                 tool.as_str()
             )
         };
-        let namespace = self
-            .runtime
-            .block_on(namespaces.get(name.as_str()))
-            .with_context(what)?;
+        let namespace = match self.runtime.block_on(namespaces.get(name.as_str())) {
+            Err(kube::Error::Api(status)) if status.is_not_found() => {
+                bail!("there is no tool {tool} on this platform, which has no namespace {name}")
+            }
+            Err(kube::Error::Api(status)) if status.is_forbidden() => bail!(
+                "the account of {tool} cannot be read with this kubeconfig; take that of the tool itself or an operator's"
+            ),
+            found => found.with_context(what)?,
+        };
         let annotations = namespace.metadata.annotations.unwrap_or_default();
         ToolAccount::from_annotations(&annotations).with_context(what)
     }

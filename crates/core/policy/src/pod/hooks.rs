@@ -5,7 +5,7 @@ use k8s_openapi::api::core::v1::LifecycleHandler;
 use crate::verdict::{Law, quoted};
 use crate::workload::AnyContainer;
 
-const PROBE_HOST: Law = Law::fixed(
+pub(super) const PROBE_HOST: Law = Law::fixed(
     "pod/probe-host",
     "Probes and lifecycle hooks must stay with their own Pod, because the machine runs them",
     "leave host out",
