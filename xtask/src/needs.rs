@@ -17,7 +17,7 @@ use crate::process;
 type Program = (&'static str, &'static str);
 
 /// What the tests run.
-const PROGRAMS: [Program; 18] = [
+const PROGRAMS: [Program; 19] = [
     ("python3", "python3"),
     ("curl", "curl"),
     ("ldapsearch", "ldap-utils"),
@@ -25,6 +25,7 @@ const PROGRAMS: [Program; 18] = [
     ("promtool", "prometheus"),
     ("nginx", "nginx"),
     ("setpriv", "util-linux"),
+    ("oidentd", "oidentd"),
     ("chromium", "chromium"),
     ("node", "nodejs"),
     ("npm", "npm"),
