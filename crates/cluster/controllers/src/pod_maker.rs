@@ -52,12 +52,13 @@ pub(crate) async fn create<O: Resource<DynamicType = ()>>(
                 owner,
                 Kind::Normal,
                 "SuccessfulCreate",
-                format!("Created pod: {name}"),
+                done(owner, Deed::Create, name),
             );
             Ok(())
         }
         Err(error) => {
-            let message = format!("Error creating: {}", text_of(&error));
+            let name = pod.metadata.name.as_deref().unwrap_or_default();
+            let message = failed(owner, Deed::Create, name, &text_of(&error));
             recorder.record(component, owner, Kind::Warning, "FailedCreate", message);
             Err(error)
         }
@@ -80,14 +81,69 @@ pub(crate) async fn delete<O: Resource<DynamicType = ()>>(
                 owner,
                 Kind::Normal,
                 "SuccessfulDelete",
-                format!("Deleted pod: {name}"),
+                done(owner, Deed::Delete, name),
             );
             Ok(())
         }
         Err(error) => {
-            let message = format!("Error deleting: {}", text_of(&error));
+            let message = failed(owner, Deed::Delete, name, &text_of(&error));
             recorder.record(component, owner, Kind::Warning, "FailedDelete", message);
             Err(error)
         }
+    }
+}
+
+/// What is done to a Pod.
+#[derive(Clone, Copy)]
+enum Deed {
+    Create,
+    Delete,
+}
+
+/// What the owner is told of it. `StatefulSets` have words of their own, since they know their Pods by name.
+fn done<O: Resource<DynamicType = ()>>(owner: &O, deed: Deed, pod: &str) -> String {
+    match (set(owner), deed) {
+        (Some(set), Deed::Create) => format!("create Pod {pod} in StatefulSet {set} successful"),
+        (Some(set), Deed::Delete) => format!("delete Pod {pod} in StatefulSet {set} successful"),
+        (None, Deed::Create) => format!("Created pod: {pod}"),
+        (None, Deed::Delete) => format!("Deleted pod: {pod}"),
+    }
+}
+
+fn failed<O: Resource<DynamicType = ()>>(owner: &O, deed: Deed, pod: &str, why: &str) -> String {
+    match (set(owner), deed) {
+        (Some(set), Deed::Create) => format!("create Pod {pod} in StatefulSet {set} failed error: {why}"),
+        (Some(set), Deed::Delete) => format!("delete Pod {pod} in StatefulSet {set} failed error: {why}"),
+        (None, Deed::Create) => format!("Error creating: {why}"),
+        (None, Deed::Delete) => format!("Error deleting: {why}"),
+    }
+}
+
+/// The name of an owner that is a `StatefulSet`.
+fn set<O: Resource<DynamicType = ()>>(owner: &O) -> Option<&str> {
+    (O::kind(&()) == "StatefulSet").then(|| owner.meta().name.as_deref().unwrap_or_default())
+}
+
+#[cfg(test)]
+mod tests {
+    use k8s_openapi::api::apps::v1::{ReplicaSet, StatefulSet};
+
+    use super::*;
+
+    #[test]
+    fn owners_are_told_in_the_words_that_they_are_used_to() {
+        let mut set = StatefulSet::default();
+        set.metadata.name = Some("db".to_owned());
+        let replicas = ReplicaSet::default();
+        assert_eq!(
+            done(&set, Deed::Create, "db-0"),
+            "create Pod db-0 in StatefulSet db successful"
+        );
+        assert_eq!(
+            failed(&set, Deed::Delete, "db-0", "no"),
+            "delete Pod db-0 in StatefulSet db failed error: no"
+        );
+        assert_eq!(done(&replicas, Deed::Delete, "a"), "Deleted pod: a");
+        assert_eq!(failed(&replicas, Deed::Create, "a", "no"), "Error creating: no");
     }
 }
