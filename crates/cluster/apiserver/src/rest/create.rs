@@ -60,10 +60,22 @@ pub(crate) async fn create_object(
                 last = Some(Status::generate_name_conflict(call.kind, &name));
             }
             Err((_, CommitError::Changed)) => last = None,
-            Err((name, problem)) => return Err(fail::commit(call.kind, &name, problem)),
+            Err((name, problem)) => return Err(refused(call, &name, problem)),
         }
     }
     Err(last.unwrap_or_else(|| Status::server_timeout(call.kind, "create", 1)))
+}
+
+/// What the author of an object that was not written is told; that a name is about to be free is worth knowing.
+fn refused(call: &Call, name: &str, problem: CommitError) -> Status {
+    let mut status = fail::commit(call.kind, name, problem);
+    if status.reason == "AlreadyExists" {
+        let holder = call.api.store.get(&call.key(name));
+        if holder.is_some_and(|holder| metadata::is_deleting(&holder.value())) {
+            status.message = format!("object is being deleted: {}", status.message);
+        }
+    }
+    status
 }
 
 type Attempt = Result<(Arc<Stored>, Vec<String>), (String, CommitError)>;

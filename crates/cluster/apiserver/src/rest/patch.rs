@@ -230,7 +230,8 @@ async fn apply(call: &Call, name: &str, mut applied: Value) -> Result<Response, 
             force,
             now: &now,
         };
-        toolforge_patch::apply_as(schema, live, &applied, who).map_err(|problem| conflict(&problem))
+        toolforge_patch::apply_as(schema, live, &applied, who)
+            .map_err(|problem| not_applied(call, name, &problem))
     };
     if call.api.store.get(&call.key(name)).is_none() {
         if call.subresource.is_some() {
@@ -268,7 +269,6 @@ async fn apply(call: &Call, name: &str, mut applied: Value) -> Result<Response, 
 }
 
 /// What is applied must be of the kind's own fields, whatever `fieldValidation` says: others cannot be owned.
-/// Kubernetes answers it as a fault of its own, and clients are used to that.
 fn not_declared(call: &Call, name: &str, unknown: &[String]) -> Status {
     let lines: Vec<String> = unknown
         .iter()
@@ -281,6 +281,11 @@ fn not_declared(call: &Call, name: &str, unknown: &[String]) -> Status {
         [only] => only.clone(),
         several => format!("errors:\n  {}", several.join("\n  ")),
     };
+    not_typed(call, name, &why)
+}
+
+/// The refusal of what the types do not have. Kubernetes answers it as a fault of its own, and clients are used to that.
+fn not_typed(call: &Call, name: &str, why: &str) -> Status {
     let namespace = call.namespace.as_deref().unwrap_or_default();
     let version = call.kind.api_version();
     let kind = call.kind.kind;
@@ -316,8 +321,9 @@ pub(super) fn require_create(call: &Call) -> Result<(), Status> {
     call.api.access.require(&call.user, &wanted, &call.api.store)
 }
 
-fn conflict(problem: &ApplyError) -> Status {
+fn not_applied(call: &Call, name: &str, problem: &ApplyError) -> Status {
     match problem {
+        ApplyError::Malformed(why) => not_typed(call, name, why),
         ApplyError::Conflicts(conflicts) => {
             let list: Vec<(String, String)> = conflicts
                 .iter()
@@ -325,7 +331,7 @@ fn conflict(problem: &ApplyError) -> Status {
                 .collect();
             Status::apply_conflict(problem.to_string(), &list)
         }
-        _ => Status::bad_request(problem.to_string()),
+        ApplyError::NamesManagers => Status::bad_request(problem.to_string()),
     }
 }
 

@@ -99,6 +99,12 @@ async fn unknown_and_double_fields_are_told_or_refused() {
             500,
             "failed to create typed patch object (default/web; apps/v1, Kind=Deployment): .spec.colour: field not declared in schema",
         ),
+        (
+            "application/apply-patch+yaml",
+            "apiVersion: apps/v1\nkind: Deployment\nspec: {template: {spec: {containers: [{name: c}, {name: c}]}}}\n",
+            500,
+            "failed to create typed patch object (default/web; apps/v1, Kind=Deployment): .spec.template.spec.containers: duplicate entries for key [name=\"c\"]",
+        ),
     ] {
         let answer = send(
             &client,
@@ -470,5 +476,25 @@ async fn yaml_that_says_a_field_twice_is_told_of_it_like_json() {
         assert_eq!((ignored.code, ignored.header("warning")), (201, ""));
         send(&client, Method::DELETE, &object, &[], "").await;
     }
+    api.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_name_that_is_about_to_be_free_is_told_from_one_that_is_taken() {
+    let api = Harness::start().await;
+    let client = api.admin();
+    let body = json!({"metadata": {"name": "a", "finalizers": ["example.org/wait"]}}).to_string();
+    let create = async || {
+        let answer = send(&client, Method::POST, MAPS, &[], body.clone()).await;
+        (
+            answer.code,
+            answer.json()["message"].as_str().unwrap_or_default().to_owned(),
+        )
+    };
+    assert_eq!(create().await.0, 201);
+    let taken = "configmaps \"a\" already exists";
+    assert_eq!(create().await, (409, taken.to_owned()));
+    send(&client, Method::DELETE, &format!("{MAPS}/a"), &[], "").await;
+    assert_eq!(create().await, (409, format!("object is being deleted: {taken}")));
     api.stop().await;
 }
