@@ -10,9 +10,10 @@ use serde_json::{Value, json};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
-use toolforge_admission::{CONFIGURATION_NAME, Registration, keep_configurations};
+use toolforge_admission::{CONFIGURATION_NAME, Reach, Registration, keep_configurations};
 use toolforge_certificates::Authorities;
 use toolforge_pki::Authority;
+use toolforge_policy::PolicySettings;
 
 use crate::scratch::{Cluster, DEADLINE, client, reach};
 
@@ -108,5 +109,46 @@ async fn configurations_that_drift_are_put_right_with_rights_on_nothing_else() {
     until_right().await;
     other.certificate_pem().clone_into(&mut trusted.lock().unwrap());
     until_right().await;
+    shutdown.cancel();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn replicas_under_different_policies_do_not_write_against_each_other_as_fast_as_they_can() {
+    const WRITES: i64 = 4;
+    let cluster = Cluster::start().await;
+    let nobody = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let base = cluster.register(nobody.local_addr().unwrap()).await;
+    let api: Api<ValidatingWebhookConfiguration> = Api::all(cluster.admin.clone());
+    let generation = || async {
+        let found = api.get(CONFIGURATION_NAME).await.unwrap();
+        found.metadata.generation.unwrap()
+    };
+    let before = generation().await;
+    let began = tokio::time::Instant::now();
+    let shutdown = CancellationToken::new();
+    let of_others = PolicySettings::with("toolforge.org", "r.example");
+    for reach in [reach(), Reach::of(&of_others.resolve().unwrap())] {
+        let registration = Registration {
+            base: base.clone(),
+            authorities: Authorities::of(cluster.authority.certificate_pem()),
+            registered: watch::Sender::default(),
+            retired_kept: Duration::ZERO,
+            reach,
+        };
+        tokio::spawn(keep_configurations(
+            cluster.admin.clone(),
+            registration,
+            shutdown.clone(),
+        ));
+    }
+    while generation().await < before + WRITES {
+        assert!(began.elapsed() < DEADLINE, "they have stopped");
+    }
+    // Each of them once a second, the first time at once.
+    assert!(
+        began.elapsed() > Duration::from_millis(900),
+        "{:?}",
+        began.elapsed()
+    );
     shutdown.cancel();
 }
