@@ -13,6 +13,7 @@ use std::{
     thread,
 };
 
+use rustix::process::{Pid, Signal, kill_process};
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use toolforge_pki::Authority;
@@ -25,8 +26,21 @@ use load::{Door, Load, REQUESTS, echo, tool};
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_toolforge");
 const HOST: &str = "hello.toolforge.localhost";
-/// How often the API is killed, and Pods are.
+/// How often the API is killed.
 const KILLS: usize = 5;
+/// How many Pods a tool has, each of which is killed once: after that their node would wait with the next start.
+const PODS: usize = 3;
+
+/// A tool that thinks before it answers, so that a Pod that is killed always has requests under way.
+const THINKER: &str = "
+import http.server, os, time
+class Handler(http.server.BaseHTTPRequestHandler):
+    protocol_version = 'HTTP/1.1'
+    def do_GET(self):
+        time.sleep(0.1)
+        self.wfile.write(b'HTTP/1.1 200 OK\\r\\ncontent-length: 2\\r\\n\\r\\nok')
+http.server.ThreadingHTTPServer(('', int(os.environ['PORT'])), Handler).serve_forever()
+";
 
 /// Ended when dropped.
 struct Gateway(Child);
@@ -137,6 +151,23 @@ fn api_that_is_killed_under_load_costs_no_request_and_no_open_connection() {
     assert_eq!(platform.stop(), 0);
 }
 
+/// The processes of a tool that are marked so; those that were started in place of others come last.
+fn servers(mark: &str) -> Vec<Pid> {
+    let processes = fs::read_dir("/proc").unwrap().map(Result::unwrap);
+    let mut found: Vec<Pid> = processes
+        .filter_map(|process| {
+            let number = process.file_name().to_str()?.parse().ok()?;
+            // It may have ended meanwhile.
+            let words = fs::read_to_string(process.path().join("cmdline")).ok()?;
+            let mut words = words.split('\0');
+            let is_one = words.next()?.contains("python") && words.any(|word| word == mark);
+            is_one.then(|| Pid::from_raw(number)).flatten()
+        })
+        .collect();
+    found.sort_unstable_by_key(|process| process.as_raw_nonzero());
+    found
+}
+
 /// Tells visitors to end, also where the test has failed.
 struct Over<'a>(&'a AtomicBool);
 
@@ -150,14 +181,18 @@ impl Drop for Over<'_> {
 fn pods_that_are_killed_under_load_cost_no_request() {
     let scratch = Scratch::new(PROGRAM);
     let platform = scratch.start(&[]);
-    scratch.as_tool("hello", &["webservice", "static", "start"]).ok();
-    scratch.as_tool("hello", &["webservice", "scale", "3"]).ok();
+    // What tells its processes from all others of the machine.
+    let mark = scratch.path().to_string_lossy();
+    let start = ["webservice", "generic", "start", "-r", "3", "--", "python3", "-c"];
+    scratch
+        .as_tool("hello", &[&start[..], &[THINKER, &mark]].concat())
+        .ok();
     let kubectl = |line: &str| {
         let words = line.split(' ').chain(["-n", "tool-hello"]);
         scratch.kubectl(&words.collect::<Vec<_>>()).ok()
     };
     let url = scratch.url("hello");
-    let visitors: Vec<Visitor> = (0..4).map(|_| scratch.visitor(&["hello"])).collect();
+    let visitors: Vec<Visitor> = (0..8).map(|_| scratch.visitor(&["hello"])).collect();
     let (is_over, answered) = (AtomicBool::new(false), AtomicUsize::new(0));
     thread::scope(|scope| {
         let _over = Over(&is_over);
@@ -177,12 +212,18 @@ fn pods_that_are_killed_under_load_cost_no_request() {
                 (now >= before + REQUESTS).then_some(()).ok_or(format!("{now}"))
             });
         };
-        for _ in 0..KILLS {
+        let mut killed = Vec::new();
+        for _ in 0..PODS {
             kubectl("wait --for=jsonpath={.status.readyReplicas}=3 deployment/hello --timeout=60s");
             goes_on();
-            let pods = kubectl("get pods -o name");
-            let oldest = pods.lines().next().unwrap();
-            kubectl(&format!("delete {oldest} --force --grace-period=0"));
+            let servers = servers(&mark);
+            assert_eq!(servers.len(), PODS);
+            let next = servers
+                .into_iter()
+                .find(|server| !killed.contains(server))
+                .unwrap();
+            kill_process(next, Signal::KILL).unwrap();
+            killed.push(next);
             goes_on();
         }
     });
