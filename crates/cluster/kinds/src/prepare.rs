@@ -59,12 +59,15 @@ pub fn prepare_for_update(kind: &Kind, old: &Value, new: &mut Value, subresource
         Some(_) | None => main_door(kind, old, new),
     }
     keep_identity(old, new);
-    count_generation(kind, old, new);
+    count_generation(kind, old, new, subresource);
 }
 
-fn count_generation(kind: &Kind, old: &Value, new: &mut Value) {
+/// What is wanted has changed, or not; a status says what is found.
+fn count_generation(kind: &Kind, old: &Value, new: &mut Value, subresource: Option<Subresource>) {
     let before = int_at(old, &["metadata", "generation"]);
-    let changed = if kind.custom {
+    let changed = if subresource == Some(Subresource::Status) {
+        false
+    } else if kind.custom {
         custom::is_new_generation(kind, old, new)
     } else {
         has_generation(kind)

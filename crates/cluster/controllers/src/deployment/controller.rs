@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use k8s_openapi::api::apps::v1::{Deployment, ReplicaSet};
 use serde_json::json;
 
-use super::plan::{Action, Change, Observed, is_recreate, plan};
+use super::plan::{Action, Change, Observed, Plan, is_recreate, plan};
 use super::replica_sets::{REVISION, wanted};
 use crate::controller::{Again, Controller, Failure, Step, gone_is_fine, text_of};
 use crate::events::{Kind, Recorder};
@@ -111,11 +111,8 @@ impl Deployments {
                 .delete(set)
                 .await
                 .step("delete an old replica set"),
-            Action::SetRevision(revision) => {
-                let patch = json!({"metadata": {"annotations": {REVISION: revision.to_string()}}});
-                let result = self.world.deployments.merge(deployment, patch).await;
-                gone_is_fine(result).step("write the revision").map(drop)
-            }
+            // Written with the status.
+            Action::SetRevision(_) => Ok(()),
         }
     }
 
@@ -226,23 +223,39 @@ impl Controller for Deployments {
         for action in &plan.actions {
             self.execute(&deployment, action).await?;
         }
-        // Executing may have written the Deployment itself: the status goes onto the newest version.
+        // It may have been written meanwhile: the status goes onto the newest version.
         let Some(newest) = self.world.deployments.by_key(key) else {
             return Ok(None);
         };
         if newest.metadata.uid == deployment.metadata.uid
             && newest.metadata.generation == deployment.metadata.generation
             && newest.status == deployment.status
-            && newest.status.as_ref() != Some(&plan.status)
             && !(is_dying(&newest.metadata) && newest.status.is_none())
+            && let Some(changed) = told(&newest, &plan)
         {
-            let mut changed = (*newest).clone();
-            changed.status = Some(plan.status);
             gone_is_fine(self.world.deployments.replace_status(&changed).await)
                 .step("write a deployment's status")?;
         }
         Ok(plan.again)
     }
+}
+
+/// The Deployment with its status and revision; none where they stand there already.
+fn told(deployment: &Deployment, plan: &Plan) -> Option<Deployment> {
+    let revision = plan.actions.iter().find_map(|action| match action {
+        Action::SetRevision(revision) => Some(*revision),
+        _ => None,
+    });
+    if revision.is_none() && deployment.status.as_ref() == Some(&plan.status) {
+        return None;
+    }
+    let mut changed = deployment.clone();
+    if let Some(revision) = revision {
+        let annotations = changed.metadata.annotations.get_or_insert_default();
+        annotations.insert(REVISION.to_owned(), revision.to_string());
+    }
+    changed.status = Some(plan.status.clone());
+    Some(changed)
 }
 
 fn orphan_matches<'a>(

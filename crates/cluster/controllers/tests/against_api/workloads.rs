@@ -49,7 +49,17 @@ async fn a_deployment_becomes_pods_on_the_node_and_rolls_and_rolls_back() {
     let cluster = Cluster::start().await;
     let deployments = cluster.api::<Deployment>();
     create(&deployments, deployment(3)).await;
-    until_one(&deployments, "web", "three are available", available(3)).await;
+    let first = |deployment: &Deployment| {
+        available(3)(deployment)?;
+        let revision = deployment
+            .metadata
+            .annotations
+            .as_ref()?
+            .get("deployment.kubernetes.io/revision")?;
+        Some((revision.clone(), deployment.metadata.generation))
+    };
+    let found = until_one(&deployments, "web", "three are available", first).await;
+    assert_eq!(found, ("1".to_owned(), Some(1)), "a revision is no new wish");
 
     merge(
         &deployments,

@@ -86,6 +86,19 @@ fn the_status_door_changes_the_status_only() {
 }
 
 #[test]
+fn an_annotation_written_with_a_status_is_no_new_wish() {
+    let old = json!({"metadata": {"name": "a", "generation": 2}, "spec": {"replicas": 1}, "status": {}});
+    let mut new = old.clone();
+    new["metadata"]["annotations"] = json!({"deployment.kubernetes.io/revision": "1"});
+    let expected = new.clone();
+    let deployment = kind("apps", "Deployment");
+    prepare_for_update(deployment, &old, &mut new, Some(Subresource::Status));
+    assert_eq!(new, expected);
+    prepare_for_update(deployment, &old, &mut new, None);
+    assert_eq!(new["metadata"]["generation"], 3);
+}
+
+#[test]
 fn deletion_is_not_undone() {
     let old = json!({"metadata": {"name": "a", "deletionTimestamp": "t", "deletionGracePeriodSeconds": 30}});
     let mut new = json!({"metadata": {"name": "a"}});
