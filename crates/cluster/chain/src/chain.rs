@@ -9,7 +9,7 @@ use crate::attributes::{Attributes, Operation};
 use crate::observer::Observer;
 use crate::webhook::{Dispatcher, Mutation};
 use crate::world::World;
-use crate::{lifecycle, limits, pod_security, quota, service_account};
+use crate::{lifecycle, limits, pod_security, priority, quota, service_account};
 
 /// The admission chain over one world.
 pub struct Chain {
@@ -93,6 +93,7 @@ impl Chain {
         lifecycle::admit(self.world.as_ref(), attributes, object)?;
         self.check_limits(attributes, object)?;
         service_account::admit(self.world.as_ref(), attributes, object)?;
+        priority::admit(attributes, object)?;
         let mut warnings = pod_security::admit(self.world.as_ref(), attributes, object, old)?;
         warnings.extend(self.webhooks.validate(attributes, object, old).await?);
         Ok(warnings)

@@ -1,7 +1,7 @@
 //! The admission chain of the built-in API: who else has a say in a write, and what they change.
 //!
 //! The API server asks [`Chain::mutate`] before it validates an object and [`Chain::validate`] before it stores it. In
-//! the chain stand the life cycle of namespaces, service accounts, mutating webhooks, limit ranges, pod security levels, validating webhooks and quota. The
+//! the chain stand the life cycle of namespaces, service accounts, priorities, mutating webhooks, limit ranges, pod security levels, validating webhooks and quota. The
 //! verdicts of the built-in links are pure functions over objects that a [`World`] gives; only the webhook client
 //! talks to the network; it also asks those who convert users' kinds ([`Converter`]). The chain never writes an object, and knows nothing of who may do what by RBAC.
 
@@ -15,6 +15,7 @@ mod limits;
 mod observer;
 mod pod;
 mod pod_security;
+mod priority;
 mod quota;
 mod rights;
 mod selector;

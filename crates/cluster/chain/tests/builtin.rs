@@ -248,6 +248,32 @@ async fn a_pod_gets_the_defaults_of_the_limit_range_and_is_held_to_its_bounds() 
 }
 
 #[tokio::test]
+async fn a_pod_has_the_priority_of_its_class_and_no_number_of_its_own() {
+    let namespace = json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "tool-x"}});
+    let account = object("ServiceAccount", "default", &Value::Null);
+    let chain = Chain::new(Stored::with([namespace, account]));
+    for (class, number, right) in [
+        (None, 0, true),
+        (None, 1, false),
+        (Some("low"), 1_000_000_000, false),
+        (Some("system-node-critical"), 2_000_001_000, true),
+        (Some("system-cluster-critical"), 2_000_001_000, false),
+    ] {
+        let mut pod = pod("new", "1");
+        pod["spec"]["serviceAccountName"] = json!("default");
+        pod["spec"]["priorityClassName"] = json!(class);
+        pod["spec"]["priority"] = json!(number);
+        let verdict = chain.validate(&create("Pod"), Some(&pod), None).await;
+        assert_eq!(verdict.is_ok(), right, "{class:?} {number}: {verdict:?}");
+        let words = format!("the integer value of priority ({number}) must not be provided in pod spec");
+        assert!(
+            verdict.err().is_none_or(|status| status.message.contains(&words)),
+            "{class:?}"
+        );
+    }
+}
+
+#[tokio::test]
 async fn nothing_comes_into_a_namespace_that_is_missing_or_going() {
     let chain = Chain::new(Stored::with([json!({
         "apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "tool-old"}, "status": {"phase": "Terminating"},
