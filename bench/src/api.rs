@@ -17,7 +17,7 @@ use crate::{
     client::{Call, Target},
     etcd::Etcd,
     figures::{Figure, milliseconds, percentile, shown},
-    platform::{Platform, Ports, data_folder},
+    platform::{IDLE_AFTER, Platform, Ports, data_folder},
     process,
 };
 use load::Until;
@@ -34,7 +34,7 @@ const LISTERS: usize = 4;
 const READING: Duration = Duration::from_secs(4);
 /// Reads before those that count.
 const WARM_UP: Duration = Duration::from_millis(500);
-/// Idle means that the work of the start has settled: caches are filled, buffers given back.
+/// After a load, until buffers are given back.
 const SETTLING: Duration = Duration::from_secs(3);
 /// How long idleness is measured.
 const IDLE: Duration = Duration::from_secs(10);
@@ -152,7 +152,7 @@ fn measure_ours(
     let (platform, ready) = Platform::start(program, data.path(), &ports)?;
     if wanted(arguments, Part::Idle) {
         figures.add(Row::ReadyFresh, milliseconds(ready));
-        std::thread::sleep(SETTLING);
+        std::thread::sleep(IDLE_AFTER);
         figures.add(Row::IdleMemory, platform.memory_megabytes()?);
         let before = process::processor_time(platform.id())?;
         std::thread::sleep(IDLE);

@@ -23,6 +23,10 @@ const FLAGS: [&str; 7] = [
     "--fourohfour-port",
 ];
 
+/// How long after its start a platform is idle: by then the start is over and what it needed is given back, and everything that
+/// is done from time to time has been done.
+pub(crate) const IDLE_AFTER: Duration = Duration::from_mins(1);
+
 /// A data folder that tools with user ids of their own can reach; goes when dropped.
 pub(crate) fn data_folder() -> anyhow::Result<tempfile::TempDir> {
     let folder = tempfile::tempdir()?;

@@ -2,17 +2,13 @@
 
 mod webservice;
 
-use std::{path::Path, time::Duration};
+use std::path::Path;
 
 use crate::{
     Runs,
     figures::{Figure, milliseconds, shown},
-    platform::{Platform, Ports, data_folder},
+    platform::{IDLE_AFTER, Platform, Ports, data_folder},
 };
-
-/// Idle means that the start is over and what it needed is given back, and that everything that is done from time to time has been
-/// done.
-const SETTLING: Duration = Duration::from_mins(1);
 
 pub(crate) fn run(arguments: &Runs) -> anyhow::Result<()> {
     let runs = arguments.runs;
@@ -56,7 +52,7 @@ fn measure(program: &Path, figures: &mut Figures) -> anyhow::Result<()> {
     drop(platform);
     let (platform, existing) = Platform::start(program, data.path(), &ports)?;
     figures.existing.add(milliseconds(existing));
-    std::thread::sleep(SETTLING);
+    std::thread::sleep(IDLE_AFTER);
     figures.memory.add(platform.memory_megabytes()?);
     let place = webservice::Place {
         program,

@@ -16,11 +16,11 @@ pub(crate) fn run(words: &[OsString]) -> anyhow::Result<()> {
     let mut bench = Command::new(target.join("dist/toolforge-bench"));
     bench.args(words);
     if !wants_help {
-        if words.first().is_some_and(|name| name == "gateway") {
-            needs::install_programs(&needs::GATEWAY_PEERS)?;
-        }
-        if words.first().is_some_and(|name| name == "status") {
-            needs::install_programs(&needs::STATUS_PEERS)?;
+        match words.first().and_then(|name| name.to_str()) {
+            Some("api") => needs::install_programs(&needs::API_PEERS)?,
+            Some("gateway") => needs::install_programs(&needs::GATEWAY_PEERS)?,
+            Some("status") => needs::install_programs(&needs::STATUS_PEERS)?,
+            _ => {}
         }
         build("toolforge")?;
         bench.arg("--program").arg(target.join("dist/toolforge"));

@@ -46,6 +46,9 @@ const NPM_PACKAGES: [&str; 2] = ["puppeteer-core@24", "axe-core@4"];
 /// Beside whom the gateway is measured.
 pub(crate) const GATEWAY_PEERS: [Program; 2] = [("nginx", "nginx"), ("haproxy", "haproxy")];
 
+/// Beside whom the store is measured.
+pub(crate) const API_PEERS: [Program; 1] = [("etcd", "etcd-server")];
+
 /// Beside whom the public pages are measured.
 pub(crate) const STATUS_PEERS: [Program; 1] = [("nginx", "nginx")];
 
