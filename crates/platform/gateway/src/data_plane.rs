@@ -310,13 +310,11 @@ impl DataPlane {
                 Ok((_, Way::NoEndpoints(backend))) => {
                     record.belongs_to(&backend);
                     let unavailable = StatusCode::SERVICE_UNAVAILABLE;
-                    self.ask_default_backend(&visit, unavailable, Some(&backend))
-                        .await
+                    Box::pin(self.ask_default_backend(&visit, unavailable, Some(&backend))).await
                 }
                 Ok((_, Way::Nowhere)) => {
-                    let page = self
-                        .ask_default_backend(&visit, StatusCode::NOT_FOUND, None)
-                        .await;
+                    let page = self.ask_default_backend(&visit, StatusCode::NOT_FOUND, None);
+                    let page = Box::pin(page).await;
                     match page.status() {
                         StatusCode::NOT_FOUND => default_file(&visit).unwrap_or(page),
                         _ => page,

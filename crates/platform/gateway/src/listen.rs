@@ -108,6 +108,8 @@ impl DataPlane {
                     ends.tally.happened(Event::Handshake);
                     return;
                 };
+                // On the heap: it is large, and handed on several times.
+                let stream = Box::new(stream);
                 let peer = info.address();
                 let answer = move |request| {
                     let plane = plane.clone();
@@ -141,8 +143,9 @@ where
     F: Future<Output = Response<ResponseBody>> + Send + 'static,
 {
     let _open = ends.tally.connections.one();
+    // On the heap, so that connections on which HTTP/1.1 is spoken do not have room for it.
     if info.protocol() == Protocol::Http2 {
-        return converse_http2(stream, info, answer, ends.ending).await;
+        return Box::pin(converse_http2(stream, info, answer, ends.ending)).await;
     }
     let is_plain = info.tls.is_none();
     let ended = visitor::converse(stream, answer.clone(), &ends).await;
@@ -150,7 +153,13 @@ where
     if let Ended::Http2(stream, first) = ended
         && is_plain
     {
-        converse_http2(Rewound::new(stream, first), info, answer, ends.ending).await;
+        Box::pin(converse_http2(
+            Rewound::new(stream, first),
+            info,
+            answer,
+            ends.ending,
+        ))
+        .await;
     }
 }
 

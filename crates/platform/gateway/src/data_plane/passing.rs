@@ -75,7 +75,7 @@ impl DataPlane {
         let limit = limit.unwrap_or(self.settings.request_body_limit_bytes);
         let limit = sending.map_or(limit, |sending| sending.body_limit_bytes(limit));
         if request.body().left_bytes().is_some_and(|length| length > limit) {
-            return self.fault(visit, StatusCode::PAYLOAD_TOO_LARGE, backend).await;
+            return Box::pin(self.fault(visit, StatusCode::PAYLOAD_TOO_LARGE, backend)).await;
         }
         let (mut head, body) = request.into_parts();
         let body = RequestBody::new(body, limit);
@@ -98,7 +98,8 @@ impl DataPlane {
         let turn = sending.map_or_else(|| self.next_turn(), |sending| sending.turn);
         match exchange(self.means(), backend, turn, &asked, body).await {
             Ok(response) if response.status() == StatusCode::SWITCHING_PROTOCOLS => {
-                self.switch(visit, backend, response).await
+                // What few answers need is on the heap, here and below, so that all others stay small.
+                Box::pin(self.switch(visit, backend, response)).await
             }
             Ok(mut response) => {
                 if response.status() == StatusCode::NOT_FOUND
@@ -123,7 +124,7 @@ impl DataPlane {
                 if let Some(event) = event_of(&error) {
                     self.tally.happened(event);
                 }
-                self.fault(visit, status_of(&error), backend).await
+                Box::pin(self.fault(visit, status_of(&error), backend)).await
             }
         }
     }

@@ -114,7 +114,7 @@ where
             Ok(Next::Nothing) => return Ended::Over,
             Err(error) => {
                 ends.tally.happened(Event::Malformed);
-                connection.refuse(error, ends).await;
+                Box::pin(connection.refuse(error, ends)).await;
                 return Ended::Over;
             }
         };
@@ -127,7 +127,7 @@ where
             return Ended::Over;
         };
         if response.status() == StatusCode::SWITCHING_PROTOCOLS {
-            connection.switch(response, ends).await;
+            Box::pin(connection.switch(response, ends)).await;
             return Ended::Over;
         }
         under_way.keeps_alive &= !ends.ending.stopping.is_cancelled();
@@ -371,7 +371,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send + 'static> Connection<S> {
     }
 
     /// Closes after the last answer; something of the request may still come.
-    async fn close(mut self, may_come: bool) {
+    async fn close(&mut self, may_come: bool) {
         if may_come {
             self.linger().await;
         } else {
