@@ -10,7 +10,7 @@
 //! Written here rather than taken from a crate because none of them can be bounded. It has no message types (struct
 //! literals are refused), and leaves types unchecked until evaluation.
 //!
-//! Regular expressions in Go's syntax ([`pattern`]) are here because expressions have them; schemas take them from here.
+//! Regular expressions in Go's syntax ([`pattern()`]) are here because expressions have them; schemas take them from here.
 
 mod authorizer;
 mod budget;
