@@ -15,6 +15,7 @@ mod platform;
 mod ports;
 mod until;
 mod visitor;
+mod webservice;
 
 pub use grid_engine::{GridEngine, GridUser};
 pub use network::Network;
@@ -23,3 +24,4 @@ pub use platform::{Platform, Scratch};
 pub use ports::free_port;
 pub use until::{DEADLINE, eventually};
 pub use visitor::{Answer, Visitor};
+pub use webservice::webservice;

@@ -5,15 +5,13 @@
 
 use std::{
     fs,
-    io::{Read as _, Write as _},
-    net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream},
+    net::{Ipv4Addr, SocketAddr, TcpStream},
     path::Path,
     process::{Child, Command, Stdio},
-    thread,
 };
 
 use toolforge_pki::Authority;
-use toolforge_testkit::{Outcome, Visitor, eventually, free_port};
+use toolforge_testkit::{Outcome, Visitor, eventually, free_port, webservice};
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_toolforge");
 
@@ -85,25 +83,6 @@ fn listens(address: SocketAddr) {
     eventually("a listener", || {
         TcpStream::connect(address).map_err(|error| format!("{address}: {error}"))
     });
-}
-
-/// A webservice of that machine, which says this.
-fn webservice(at: Ipv4Addr, says: &'static str) -> u16 {
-    let listener = TcpListener::bind((at, 0)).unwrap();
-    let port = listener.local_addr().unwrap().port();
-    thread::spawn(move || {
-        for stream in listener.incoming() {
-            let mut stream = stream.unwrap();
-            thread::spawn(move || {
-                let _ = stream.read(&mut [0; 4096]);
-                let length = says.len();
-                let head =
-                    format!("HTTP/1.1 200 OK\r\nContent-Length: {length}\r\nConnection: close\r\n\r\n");
-                let _ = stream.write_all(format!("{head}{says}").as_bytes());
-            });
-        }
-    });
-    port
 }
 
 /// A gateway before an API that is not there, and where it listens.

@@ -4,34 +4,13 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 use std::{
-    io::{Read as _, Write as _},
-    net::{Ipv4Addr, TcpListener},
+    net::Ipv4Addr,
     process::{Command, Stdio},
-    thread,
 };
 
-use toolforge_testkit::{Outcome, Scratch, Visitor, eventually, free_port};
+use toolforge_testkit::{Outcome, Scratch, Visitor, eventually, free_port, webservice};
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_toolforge");
-
-/// A webservice at a port of this machine, which says this.
-fn webservice(says: &'static str) -> u16 {
-    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
-    let port = listener.local_addr().unwrap().port();
-    thread::spawn(move || {
-        for stream in listener.incoming() {
-            let mut stream = stream.unwrap();
-            thread::spawn(move || {
-                let _ = stream.read(&mut [0; 4096]);
-                let length = says.len();
-                let head =
-                    format!("HTTP/1.1 200 OK\r\nContent-Length: {length}\r\nConnection: close\r\n\r\n");
-                let _ = stream.write_all(format!("{head}{says}").as_bytes());
-            });
-        }
-    });
-    port
-}
 
 /// Asks the API with curl, as the tool whose home has the certificate: the status, and what is said.
 fn ask(scratch: &Scratch, tool: &str, port: u16, arguments: &[&str], path: &str) -> (String, String) {
@@ -96,7 +75,7 @@ fn a_webservice_outside_is_served_before_the_one_inside_and_after_sigkill() {
 
     let body = format!(
         r#"{{"destination": "http://127.0.0.1:{}"}}"#,
-        webservice("from outside")
+        webservice(Ipv4Addr::LOCALHOST, "from outside")
     );
     let path = "/v1/tools/hello/hosts/hello.toolforge.localhost/";
     let put = ["-X", "PUT", "-d", &body];

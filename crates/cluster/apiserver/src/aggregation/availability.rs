@@ -44,13 +44,13 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(10);
 const PATIENCE: Duration = Duration::from_secs(5);
 /// Longest such answer in bytes.
 const ANSWER_BYTES: usize = 4 << 20;
-/// What a change of may mean another address, or another kind that the API serves.
-const WATCHED: [(&str, &str); 4] = [
+/// What a change of may mean another group that somebody serves.
+const GROUPS: [(&str, &str); 2] = [
     (GROUP, PLURAL),
     ("apiextensions.k8s.io", "customresourcedefinitions"),
-    ("", "services"),
-    ("discovery.k8s.io", "endpointslices"),
 ];
+/// What a change of may mean another address. It changes often.
+const ADDRESSES: [(&str, &str); 2] = [("", "services"), ("discovery.k8s.io", "endpointslices")];
 
 type Addresses = Result<Vec<(String, u16)>, NoAddress>;
 
@@ -79,22 +79,30 @@ impl Verdict {
     }
 }
 
+fn subscriptions(api: &Api, watched: [(&str, &str); 2]) -> Vec<Receiver<u64>> {
+    let resources = watched.into_iter();
+    resources
+        .filter_map(|(group, plural)| api.store.subscribe(Resource::find(group, plural)?))
+        .collect()
+}
+
 /// Works until the API closes.
 pub(crate) async fn keep_current(api: Arc<Api>) {
     let mut standings: HashMap<String, Standing> = HashMap::new();
-    let watched = WATCHED.into_iter();
-    let mut changes: Vec<Receiver<u64>> = watched
-        .filter_map(|(group, plural)| api.store.subscribe(Resource::find(group, plural)?))
-        .collect();
-    if changes.is_empty() {
+    let [mut groups, mut addresses] = [GROUPS, ADDRESSES].map(|watched| subscriptions(&api, watched));
+    if groups.is_empty() {
         return;
     }
-    let mut moment = Moment::Start;
+    let (mut moment, mut are_locals_right) = (Moment::Start, false);
     loop {
-        for change in &mut changes {
+        let is_other = |change: &Receiver<u64>| change.has_changed().unwrap_or(true);
+        are_locals_right &= !groups.iter().any(is_other);
+        for change in groups.iter_mut().chain(&mut addresses) {
             change.mark_unchanged();
         }
-        locals::keep(&api, moment).await;
+        if !are_locals_right {
+            are_locals_right = locals::keep(&api, moment).await;
+        }
         moment = Moment::Later;
         round(&api, &mut standings).await;
         let next = standings.values().map(|standing| standing.again).min();
@@ -104,10 +112,18 @@ pub(crate) async fn keep_current(api: Arc<Api>) {
                 None => std::future::pending().await,
             }
         };
-        let any = futures::future::select_all(changes.iter_mut().map(|change| Box::pin(change.changed())));
+        let groups_count = groups.len();
+        let changes = groups.iter_mut().chain(&mut addresses);
+        let any = futures::future::select_all(changes.map(|change| Box::pin(change.changed())));
         tokio::select! {
             () = api.closing.cancelled() => return,
-            (more, ..) = any => if more.is_err() { return },
+            (more, which, _) = any => {
+                if more.is_err() {
+                    return;
+                }
+                // The one that woke this counts as seen.
+                are_locals_right &= which >= groups_count;
+            }
             () = sleeping => {}
         }
     }

@@ -34,9 +34,12 @@ pub(super) enum Moment {
     Later,
 }
 
-/// Makes those that are missing, takes away those of kinds that are gone, and says that all of them are available.
-pub(super) async fn keep(api: &Arc<Api>, moment: Moment) {
-    let Some(resource) = super::resource() else { return };
+/// Makes those that are missing, takes away those of kinds that are gone, and says that all of them are available. Whether all
+/// that are missing could be made.
+pub(super) async fn keep(api: &Arc<Api>, moment: Moment) -> bool {
+    let Some(resource) = super::resource() else {
+        return true;
+    };
     // In this order: who is woken by a definition finds its kinds served once the store can be read.
     let objects = api.store.list(resource, None).objects;
     let served = served(&api.kinds.all());
@@ -45,7 +48,9 @@ pub(super) async fn keep(api: &Arc<Api>, moment: Moment) {
         is_due && !objects.iter().any(|object| object.key.name == **name)
     });
     let made = missing.map(|(name, local)| make(api, name, local));
+    let mut are_made = true;
     for problem in join_all(made).await.into_iter().filter_map(Result::err) {
+        are_made = false;
         tracing::warn!(problem = %problem.message, "an APIService of the API's own could not be made");
     }
     let gone = objects
@@ -65,6 +70,7 @@ pub(super) async fn keep(api: &Arc<Api>, moment: Moment) {
         write(api, &object.key.name, &verdict).await;
     }))
     .await;
+    are_made
 }
 
 /// One version of a group that the API serves.
