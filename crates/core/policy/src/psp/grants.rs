@@ -103,7 +103,9 @@ struct Binding {
 pub struct GrantIndex {
     policies: BTreeMap<String, Arc<PodSecurityPolicy>>,
     cluster_roles: HashMap<String, PolicySet>,
-    cluster_bindings: HashMap<String, Binding>,
+    /// Whom bindings of the whole cluster mean, by cluster role and by their own name: most of a cluster's roles give no
+    /// policy, and who is bound to those is asked nothing.
+    cluster_bindings: HashMap<String, HashMap<String, Vec<Bound>>>,
     namespaces: HashMap<String, Namespaced>,
 }
 
@@ -133,17 +135,21 @@ impl GrantIndex {
             return PolicySet::All;
         }
         let mut names = PolicySet::default();
-        for binding in self
-            .cluster_bindings
-            .values()
-            .filter(|binding| binding.means(holders))
-        {
-            if let Given::ClusterRole(role) = &binding.given {
-                names.extend(self.cluster_roles.get(role));
+        for (role, given) in &self.cluster_roles {
+            let bindings = self.cluster_bindings.get(role).into_iter();
+            if bindings
+                .flat_map(HashMap::values)
+                .any(|bound| mean(bound, holders))
+            {
+                names.extend(Some(given));
             }
         }
         if let Some(here) = self.namespaces.get(namespace) {
-            for binding in here.bindings.values().filter(|binding| binding.means(holders)) {
+            for binding in here
+                .bindings
+                .values()
+                .filter(|binding| mean(&binding.bound, holders))
+            {
                 names.extend(self.given_by(here, binding));
             }
         }
@@ -235,8 +241,14 @@ impl GrantIndex {
     /// Takes in a binding of the whole cluster.
     pub fn put_cluster_binding(&mut self, binding: &ClusterRoleBinding) {
         let name = binding.metadata.name.clone().unwrap_or_default();
+        self.remove_cluster_binding(&name);
         let binding = Binding::of(&binding.role_ref, binding.subjects.as_deref(), "");
-        self.cluster_bindings.insert(name, binding);
+        if let Given::ClusterRole(role) = binding.given {
+            self.cluster_bindings
+                .entry(role)
+                .or_default()
+                .insert(name, binding.bound);
+        }
     }
 
     /// Takes in a role of a namespace.
@@ -266,7 +278,11 @@ impl GrantIndex {
 
     /// Forgets a binding of the whole cluster.
     pub fn remove_cluster_binding(&mut self, name: &str) {
-        self.cluster_bindings.remove(name);
+        // What role it gave is known to itself alone.
+        self.cluster_bindings.retain(|_, bindings| {
+            bindings.remove(name);
+            !bindings.is_empty()
+        });
     }
 
     /// Forgets a role of a namespace.
@@ -326,15 +342,16 @@ impl Binding {
             bound: subjects.unwrap_or_default().iter().filter_map(bound).collect(),
         }
     }
+}
 
-    fn means(&self, holders: &[Holder<'_>]) -> bool {
-        self.bound.iter().any(|bound| {
-            holders.iter().any(|holder| match bound {
-                Bound::User(name) => name == holder.user,
-                Bound::Group(name) => holder.groups.contains(name),
-            })
+/// Whether any of those that are bound is one of these.
+fn mean(bound: &[Bound], holders: &[Holder<'_>]) -> bool {
+    bound.iter().any(|bound| {
+        holders.iter().any(|holder| match bound {
+            Bound::User(name) => name == holder.user,
+            Bound::Group(name) => holder.groups.contains(name),
         })
-    }
+    })
 }
 
 /// The policies that these rules give.

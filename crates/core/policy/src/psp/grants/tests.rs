@@ -92,6 +92,15 @@ fn a_cluster_role_gives_in_one_namespace_or_everywhere_as_it_is_bound() {
     }));
     index.put_cluster_binding(&everywhere);
     assert_eq!(usable(&index, "other", "jane", &[]), ["a", "c"]);
+    // One of the same name that gives another role takes its place, and takes it along.
+    let mut other = everywhere.clone();
+    other.role_ref.name = "s".to_owned();
+    index.put_cluster_binding(&other);
+    assert!(usable(&index, "other", "jane", &[]).is_empty());
+    index.put_cluster_role(&cluster_role("s", &uses(&["b"])));
+    assert_eq!(usable(&index, "other", "jane", &[]), ["b"]);
+    index.remove_cluster_binding("e");
+    assert!(usable(&index, "other", "jane", &[]).is_empty());
 }
 
 #[test]
