@@ -16,9 +16,6 @@ pub const HEAD_LIMIT_BYTES: usize = 64 * 1024;
 /// The most fields of a head. Browsers send some twenty.
 pub const HEADERS_LIMIT: usize = 128;
 
-/// What ends a head: the end of its last line, and an empty one.
-const END: &[u8] = b"\r\n\r\n";
-
 /// Why a head cannot be read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum HeadError {
@@ -43,6 +40,8 @@ pub enum HeadError {
 #[derive(Debug, Default)]
 pub struct EndOfHead {
     seen: usize,
+    /// Where the next line begins.
+    line: usize,
 }
 
 impl EndOfHead {
@@ -52,29 +51,27 @@ impl EndOfHead {
     /// # Errors
     /// When it is too long, or a line of it ends with LF alone.
     pub fn find(&mut self, bytes: &[u8]) -> Result<Option<usize>, HeadError> {
-        // The end may have begun in what was seen.
-        let from = self.seen.saturating_sub(END.len() - 1);
-        let end = memchr::memmem::find(&bytes[from..], END).map(|found| from + found + END.len());
-        let head = &bytes[..end.unwrap_or(bytes.len())];
-        if has_bare_line_feed(head, self.seen) {
-            return Err(HeadError::BareLineFeed);
+        let mut end = None;
+        for found in memchr::memchr_iter(b'\n', bytes.get(self.seen..).unwrap_or_default()) {
+            let next = self.seen + found + 1;
+            let line = &bytes[self.line..next];
+            if !line.ends_with(b"\r\n") {
+                return Err(HeadError::BareLineFeed);
+            }
+            let is_first = self.line == 0;
+            self.line = next;
+            // What has no line before it ends none.
+            if line.len() == 2 && !is_first {
+                end = Some(next);
+                break;
+            }
         }
-        self.seen = head.len();
-        if head.len() > HEAD_LIMIT_BYTES {
+        self.seen = end.unwrap_or(bytes.len());
+        if self.seen > HEAD_LIMIT_BYTES {
             return Err(HeadError::TooLong);
         }
         Ok(end)
     }
-}
-
-/// Whether a line of the head ends with LF alone, at or after this place. They are counted rather than looked for: a loop
-/// that never ends early is done for many bytes at a time.
-fn has_bare_line_feed(head: &[u8], from: usize) -> bool {
-    let Some(before) = from.checked_sub(1) else {
-        return head.starts_with(b"\n") || has_bare_line_feed(head, 1);
-    };
-    let pairs = head.get(before..).unwrap_or_default().windows(2);
-    pairs.filter(|pair| pair[1] == b'\n' && pair[0] != b'\r').count() > 0
 }
 
 /// A request's head.
