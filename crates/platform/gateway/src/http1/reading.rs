@@ -7,11 +7,18 @@ use std::{
     task::{Context, Poll, ready},
 };
 
-use bytes::BytesMut;
+use bytes::{Buf as _, BufMut as _, BytesMut};
 use tokio::io::{AsyncRead, ReadBuf};
 
 /// How much is read at once, in bytes.
 const PART_BYTES: usize = 64 * 1024;
+
+/// How far from the beginning of a page a large body is read to, in bytes, where it is read to the beginning of a buffer.
+///
+/// TLS copies it from there into records, which begin with five bytes of their own in buffers that begin with a page too. To
+/// a place so little further on in its page than where they come from, AMD's Zen 3 and 4 copy bytes seventeen times slower
+/// than to any other, with the `memcpy` of the C library before 2.39 (its bug 30994).
+const OFF_BYTES: usize = 64;
 
 /// Who sends so much at once, in bytes, sends a large body: a TLS record's worth.
 const MUCH_BYTES: usize = 16 * 1024;
@@ -41,7 +48,7 @@ impl Reading {
         context: &mut Context<'_>,
     ) -> Poll<io::Result<usize>> {
         let came = if self.is_busy {
-            self.bytes.reserve(PART_BYTES);
+            self.make_room();
             let polled = tokio_util::io::poll_read_buf(Pin::new(stream), context, &mut self.bytes);
             if polled.is_pending() {
                 self.is_busy = false;
@@ -59,6 +66,14 @@ impl Reading {
     pub(crate) fn release(&mut self) {
         if self.bytes.is_empty() {
             self.bytes = BytesMut::new();
+        }
+    }
+
+    fn make_room(&mut self) {
+        self.bytes.reserve(OFF_BYTES + PART_BYTES);
+        if self.bytes.is_empty() {
+            self.bytes.put_bytes(0, OFF_BYTES);
+            self.bytes.advance(OFF_BYTES);
         }
     }
 
