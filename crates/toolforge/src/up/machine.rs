@@ -180,10 +180,12 @@ impl Machine<'_> {
             certificate: toolforge_serve::Presented::of(&identity)?,
             process: Process::Shared,
         };
+        // First its rights, without which its watches would be refused and say so; its listener keeps whoever comes before it.
+        objects::apply(admin, &objects::metrics(address, self.cluster.certificate_pem())).await?;
         parts.start("metrics", Stop::First, |stop| {
             toolforge_metrics::run(client, config, stop)
         });
-        objects::apply(admin, &objects::metrics(address, self.cluster.certificate_pem())).await
+        Ok(())
     }
 
     /// The pages that answer for what is not there.
