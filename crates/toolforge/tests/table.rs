@@ -1,5 +1,6 @@
-//! The table of adversarial cases of `toolforge-policy`, asked of a running platform with `kubectl`, as the tool itself: those
-//! that fit the policy of a platform as `up` starts it. Nothing of a case is stored, each is a dry run.
+//! The table of adversarial cases of `toolforge-policy`, asked of a running platform with `kubectl`: as the tool itself; in other
+//! namespaces, which are made for it, as an operator; and as the other users that cases name, who may do everything but what
+//! the guards refuse. Nothing of a case is stored, each is a dry run.
 //!
 //! What is refused is asked three times: as a new object (`create`), as a change of one that is there (`replace`), and by
 //! server-side apply.
@@ -10,6 +11,8 @@
 mod ask;
 #[path = "../../core/policy/tests/cases/table.rs"]
 mod cases;
+
+use std::collections::BTreeSet;
 
 use serde_json::{Value, json};
 use toolforge_testkit::{Outcome, Scratch};
@@ -76,6 +79,7 @@ fn ask_platform(tables: &[Table], sum: &mut Sum) {
     let (directory, policy) = (directory.to_string_lossy(), policy.to_string_lossy());
     let _platform = scratch.start(&["--policy", &*policy, "--ldif", &*directory]);
     make(&scratch, &running()).ok();
+    make_others(&scratch, tables);
     let all: Vec<Asked<'_>> = tables
         .iter()
         .flat_map(|table| table.cases.iter().map(|case| (table.file, case)))
@@ -103,6 +107,32 @@ impl Sum {
             self.by_guards += usize::from(outcome.message.contains(&webhook(&asked.case.guard)));
             self.complaints.extend(complaint(asked, answer));
         }
+    }
+}
+
+/// Makes the namespaces of no tool that cases are in, and lets the users do everything that they name beside the tool.
+fn make_others(scratch: &Scratch, tables: &[Table]) {
+    let cases = || tables.iter().flat_map(|table| &table.cases);
+    let there = |name: &&str| [TOOLS_NAMESPACE, "default", "kube-system", "tool-fourohfour"].contains(name);
+    let namespaces = cases().map(|case| case.namespace.as_str());
+    let namespaces: BTreeSet<&str> = namespaces
+        .filter(|name| ask::can_be(name) && !there(name))
+        .collect();
+    for namespace in namespaces {
+        scratch.kubectl(&["create", "namespace", namespace]).ok();
+    }
+    let users: BTreeSet<&str> = cases().map(|case| case.writer.as_str()).collect();
+    for user in users.into_iter().filter(|user| *user != TOOL) {
+        let name = user.replace(':', "-");
+        let bind = [
+            "create",
+            "clusterrolebinding",
+            &name,
+            "--clusterrole=cluster-admin",
+            "--user",
+            user,
+        ];
+        scratch.kubectl(&bind).ok();
     }
 }
 
@@ -182,7 +212,7 @@ fn every_case_has_its_verdict_with_kubectl_on_a_running_platform() {
         complaints.join("\n")
     );
     assert!(
-        asked >= 1900 && by_guards >= 700,
+        asked >= 2040 && by_guards >= 790,
         "{asked} asked, {by_guards} refused by a guard"
     );
 }

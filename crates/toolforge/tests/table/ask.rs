@@ -24,9 +24,11 @@ pub(crate) enum Way {
 
 /// Who writes it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) enum Who {
+pub(crate) enum Who<'a> {
     Tool,
     Operator,
+    /// A user that the operator impersonates.
+    Other(&'a str),
 }
 
 type Answers = Vec<(usize, Answer)>;
@@ -38,7 +40,7 @@ pub(crate) struct Asked<'a> {
     pub(crate) file: &'static str,
     pub(crate) case: &'a Case,
     pub(crate) way: Way,
-    who: Who,
+    who: Who<'a>,
     /// Whether the text goes as it is, because `kubectl` would not send it so.
     raw: bool,
 }
@@ -48,13 +50,14 @@ pub(crate) struct Asked<'a> {
 pub(crate) struct Answer(Option<String>);
 
 impl<'a> Asked<'a> {
-    /// None for what cannot be asked here: namespaces that are not there, and users who do not ask through a kubeconfig.
+    /// None for what cannot be asked of an API: namespaces of which there can be none.
     pub(crate) fn new(file: &'static str, case: &'a Case, way: Way) -> Option<Self> {
         let who = match case.namespace.as_str() {
             // An operator may use every Pod security policy; for the other guards it is no matter who debugs.
             TOOLS_NAMESPACE if case.sub_resource.is_some() && case.guard != "pod" => Who::Operator,
             TOOLS_NAMESPACE if case.writer == TOOL => Who::Tool,
-            "default" | "kube-system" => Who::Operator,
+            TOOLS_NAMESPACE => Who::Other(&case.writer),
+            namespace if can_be(namespace) => Who::Operator,
             _ => return None,
         };
         let object: Value = serde_json::from_str(&case.body).unwrap_or_default();
@@ -134,10 +137,15 @@ impl Answer {
     }
 }
 
+/// Whether there can be a namespace of this name: RFC 1123 has labels end with a letter or a digit.
+pub(crate) fn can_be(namespace: &str) -> bool {
+    namespace.ends_with(|end: char| end.is_ascii_alphanumeric())
+}
+
 /// Asks all of it, and says who was answered what.
 pub(crate) fn all<'a, 'b>(scratch: &Scratch, asked: &'b [Asked<'a>]) -> Vec<(&'b Asked<'a>, Answer)> {
     let mut alone = Vec::new();
-    let mut folders: BTreeMap<(Way, Who, &str, usize), Vec<usize>> = BTreeMap::new();
+    let mut folders: BTreeMap<(Way, Who<'_>, &str, usize), Vec<usize>> = BTreeMap::new();
     for (nth, one) in asked.iter().enumerate() {
         if one.raw || one.way == Way::Patch {
             alone.push(nth);
@@ -149,7 +157,10 @@ pub(crate) fn all<'a, 'b>(scratch: &Scratch, asked: &'b [Asked<'a>]) -> Vec<(&'b
     let mut answers: BTreeMap<usize, Answer> = BTreeMap::new();
     let mut jobs: Vec<Job<'_>> = Vec::new();
     for (place, nths) in &folders {
-        jobs.push(Box::new(move || folder(scratch, asked, *place, nths)));
+        let (way, who, namespace, _) = *place;
+        jobs.push(Box::new(move || {
+            folder(scratch, asked, (way, who, namespace), nths)
+        }));
     }
     for nth in alone {
         jobs.push(Box::new(move || vec![(nth, single(scratch, &asked[nth], nth))]));
@@ -171,10 +182,10 @@ pub(crate) fn all<'a, 'b>(scratch: &Scratch, asked: &'b [Asked<'a>]) -> Vec<(&'b
 fn folder(
     scratch: &Scratch,
     asked: &[Asked<'_>],
-    (way, who, namespace, part): (Way, Who, &str, usize),
+    (way, who, namespace): (Way, Who<'_>, &str),
     nths: &[usize],
 ) -> Answers {
-    let folder = scratch.path().join(format!("{way:?}-{who:?}-{namespace}-{part}"));
+    let folder = scratch.path().join(format!("{way:?}-{}", nths[0]));
     std::fs::create_dir_all(&folder).expect("the scratch folder can be written");
     let file = |nth: usize| folder.join(format!("{nth}.json"));
     for &nth in nths {
@@ -290,9 +301,10 @@ fn single(scratch: &Scratch, asked: &Asked<'_>, nth: usize) -> Answer {
     Answer((outcome.code != 0).then_some(outcome.stderr))
 }
 
-fn kubectl(scratch: &Scratch, who: Who, arguments: &[&str]) -> toolforge_testkit::Outcome {
+fn kubectl(scratch: &Scratch, who: Who<'_>, arguments: &[&str]) -> toolforge_testkit::Outcome {
     match who {
         Who::Tool => scratch.kubectl_as(TOOL, arguments),
         Who::Operator => scratch.kubectl(arguments),
+        Who::Other(user) => scratch.kubectl(&[&["--as", user], arguments].concat()),
     }
 }
