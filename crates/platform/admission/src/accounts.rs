@@ -66,7 +66,11 @@ impl Accounts {
         if let Some(Ok(account)) = known.as_deref().map(account) {
             return Ok(account);
         }
-        // A namespace that was made a moment ago may not have arrived here yet.
+        // A namespace that was made a moment ago may not have arrived here yet. On the heap, for it is rare and large.
+        Box::pin(self.look_up(namespace)).await
+    }
+
+    async fn look_up(&self, namespace: &str) -> Result<ToolAccount, Answer> {
         let looked_up = tokio::time::timeout(LOOK_UP, self.api.get_opt(namespace)).await;
         self.metrics.looked_up(match &looked_up {
             Ok(Ok(Some(_))) => "found",

@@ -174,7 +174,8 @@ async fn give_volumes(
         (Operation::Create, None | Some("")) => None,
         (Operation::Update, Some(EPHEMERAL_CONTAINERS)) => {
             match Workload::read(&request.kind.kind, namespace, request.old_object) {
-                Ok(old) => Some(old),
+                // On the heap, for it is rare and large.
+                Ok(old) => Some(Box::new(old)),
                 Err(error) => return unreadable(&request.kind.kind, &error),
             }
         }
@@ -185,7 +186,7 @@ async fn give_volumes(
             &policies.volumes,
             &account,
             &workload,
-            old.as_ref(),
+            old.as_deref(),
         )),
         Err(answer) => answer,
     }

@@ -88,10 +88,8 @@ async fn judge(
     if !may_change {
         return found;
     }
-    // What was granted a moment ago may not have arrived here yet.
-    let policies = known
-        .grants
-        .look(namespace, &holders)
+    // What was granted a moment ago may not have arrived here yet. On the heap, for it is rare and large.
+    let policies = Box::pin(known.grants.look(namespace, &holders))
         .await
         .map_err(|error| later(namespace, &error))?;
     if policies.is_empty() && who.tool {
