@@ -18,7 +18,7 @@ use std::{
 };
 
 use arc_swap::{ArcSwap, ArcSwapOption};
-use http::{HeaderMap, HeaderValue, Request, Response, StatusCode};
+use http::{HeaderMap, HeaderValue, Response, StatusCode};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use toolforge_model::Domain;
 use toolforge_routing::{Backend, Decision, RouteExtras, RouteTable};
@@ -37,7 +37,7 @@ use crate::{
     pool::{Pool, Pools},
     rate::Buckets,
     redirect::redirect,
-    request_body::VisitorBody,
+    request_body::Visited,
     rooms::{OwnRooms, Rooms},
     rules::{Refused, Rules},
     seen::{
@@ -201,11 +201,7 @@ impl DataPlane {
     }
 
     /// The answer to a request that came without TLS from this address, and is to be led to HTTPS.
-    pub(crate) async fn lead_to_https(
-        &self,
-        peer: IpAddr,
-        request: Request<VisitorBody>,
-    ) -> Response<ResponseBody> {
+    pub(crate) async fn lead_to_https(&self, peer: IpAddr, request: Box<Visited>) -> Response<ResponseBody> {
         let mut record = Record::new(self.tally.clone());
         let response = self.lead(peer, request, &mut record).await;
         recorded(record, response)
@@ -213,11 +209,11 @@ impl DataPlane {
 
     /// The answer to a request that came without TLS from this address, and is to be served: a trusted proxy may say
     /// that its visitor came over HTTPS.
-    pub(crate) async fn answer_plain(
+    pub(crate) fn answer_plain(
         &self,
         peer: IpAddr,
-        request: Request<VisitorBody>,
-    ) -> Response<ResponseBody> {
+        request: Box<Visited>,
+    ) -> impl Future<Output = Response<ResponseBody>> {
         let said = request.headers().get(X_FORWARDED_PROTO);
         let is_https = said.is_some_and(|said| said.as_bytes().eq_ignore_ascii_case(b"https"));
         let scheme = if is_https && self.shared.rules.load().trusts(peer) {
@@ -225,7 +221,7 @@ impl DataPlane {
         } else {
             Scheme::Http
         };
-        self.answer(peer, scheme, request).await
+        self.answer(peer, scheme, request)
     }
 
     /// The answer to a request that came from this address.
@@ -233,19 +229,14 @@ impl DataPlane {
         &self,
         peer: IpAddr,
         scheme: Scheme,
-        request: Request<VisitorBody>,
+        request: Box<Visited>,
     ) -> Response<ResponseBody> {
         let mut record = Record::new(self.tally.clone());
         let response = self.serve(peer, scheme, request, &mut record).await;
         recorded(record, response)
     }
 
-    async fn lead(
-        &self,
-        peer: IpAddr,
-        request: Request<VisitorBody>,
-        record: &mut Record,
-    ) -> Response<ResponseBody> {
+    async fn lead(&self, peer: IpAddr, request: Box<Visited>, record: &mut Record) -> Response<ResponseBody> {
         let visit = match self.read(&request, Scheme::Http) {
             Ok(visit) => visit,
             Err(refusal) => return *refusal,
@@ -273,7 +264,7 @@ impl DataPlane {
         &self,
         peer: IpAddr,
         scheme: Scheme,
-        request: Request<VisitorBody>,
+        request: Box<Visited>,
         record: &mut Record,
     ) -> Response<ResponseBody> {
         let visit = match self.read(&request, scheme) {
@@ -326,11 +317,7 @@ impl DataPlane {
     }
 
     /// What is asked; or the answer to what cannot be understood.
-    fn read(
-        &self,
-        request: &Request<VisitorBody>,
-        scheme: Scheme,
-    ) -> Result<Visit, Box<Response<ResponseBody>>> {
+    fn read(&self, request: &Visited, scheme: Scheme) -> Result<Visit, Box<Response<ResponseBody>>> {
         Visit::read(request, scheme, new_request_id).map_err(|refusal| {
             self.tally.happened(Event::Malformed);
             Box::new(own_page(refusal.status, None, Some(refusal.reason)))
@@ -342,7 +329,7 @@ impl DataPlane {
         &self,
         visit: &Visit,
         peer: IpAddr,
-        request: &Request<VisitorBody>,
+        request: &Visited,
         record: &mut Record,
     ) -> Result<IpAddr, Box<Response<ResponseBody>>> {
         let (rules, headers) = (self.shared.rules.load(), request.headers());

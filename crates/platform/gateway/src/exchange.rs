@@ -129,7 +129,8 @@ pub(crate) async fn exchange(
                 Err(error) => return Err(error.into()),
             }
         }
-        last = match Connection::open(endpoint, asked).await {
+        // On the heap, for most connections are kept ones.
+        last = match Box::pin(Connection::open(endpoint, asked)).await {
             Ok(connection) => match connection.ask(asked, mem::take(&mut body)).await {
                 Ok(response) => return Ok(answered(response)),
                 Err(error) => {

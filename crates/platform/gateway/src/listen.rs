@@ -31,7 +31,7 @@ use crate::{
     http2::visitor::Streams,
     limits::{HTTP2_FIELDS_BYTES, PING_INTERVAL, PING_TIMEOUT},
     proxy_header::take_header,
-    request_body::VisitorBody,
+    request_body::{Visited, VisitorBody},
     rewound::Rewound,
     seen::tally::{Event, Tally},
     visit::Scheme,
@@ -139,7 +139,7 @@ impl DataPlane {
 async fn converse<S, A, F>(stream: S, info: ConnectionInfo, answer: A, ends: Ends)
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
-    A: Fn(Request<VisitorBody>) -> F + Clone + Send + 'static,
+    A: Fn(Box<Visited>) -> F + Clone + Send + 'static,
     F: Future<Output = Response<ResponseBody>> + Send + 'static,
 {
     let _open = ends.tally.connections.one();
@@ -167,7 +167,7 @@ where
 async fn converse_http2<S, A, F>(stream: S, info: ConnectionInfo, answer: A, ending: Ending)
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
-    A: Fn(Request<VisitorBody>) -> F + Send + 'static,
+    A: Fn(Box<Visited>) -> F + Send + 'static,
     F: Future<Output = Response<ResponseBody>> + Send + 'static,
 {
     let first = Arc::new(First::default());
@@ -175,7 +175,7 @@ where
     let service = service_fn(move |request: Request<Incoming>| {
         asked.came();
         // On the heap: what is spawned for each stream is moved several times.
-        let answered = Box::pin(answer(request.map(VisitorBody::http2)));
+        let answered = Box::pin(answer(Box::new(request.map(VisitorBody::http2))));
         async move { Ok::<_, Infallible>(answered.await) }
     });
     let mut builder = http2::Builder::new(Streams);

@@ -12,6 +12,9 @@ use hyper::body::Incoming;
 
 use crate::{body::BodyError, http1::upload::Upload};
 
+/// A request of a visitor. On its way it is kept on the heap, so that whoever hands it on has no room for it.
+pub(crate) type Visited = http::Request<VisitorBody>;
+
 /// What a visitor sends after the head of a request.
 #[derive(Debug, Default)]
 pub(crate) enum VisitorBody {

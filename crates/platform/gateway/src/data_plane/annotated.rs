@@ -11,7 +11,7 @@ mod words;
 use std::{borrow::Cow, net::IpAddr};
 
 use http::{
-    HeaderMap, HeaderValue, Request, Response, StatusCode,
+    HeaderMap, HeaderValue, Response, StatusCode,
     header::{HOST, LOCATION, SET_COOKIE},
 };
 use toolforge_annotations::{Extras, Rates, Variable};
@@ -24,7 +24,7 @@ use crate::{
     headers::port_suffix,
     names::X_FORWARDED_PREFIX,
     page::{own_page, refusal},
-    request_body::VisitorBody,
+    request_body::Visited,
     rules::Refused,
     seen::{record::Record, tally::Event},
     visit::{Scheme, Visit},
@@ -67,7 +67,7 @@ impl DataPlane {
         visit: &Visit,
         visitor: IpAddr,
         (backend, extras): (&Backend, &RouteExtras),
-        request: Request<VisitorBody>,
+        request: Box<Visited>,
         record: &mut Record,
     ) -> Response<ResponseBody> {
         let cors = extras.asked.cors.as_ref();
@@ -99,7 +99,7 @@ impl DataPlane {
         visitor: IpAddr,
         backend: &Backend,
         extras: &RouteExtras,
-        request: &Request<VisitorBody>,
+        request: &Visited,
     ) -> Option<Box<Response<ResponseBody>>> {
         let asked = &extras.asked;
         if asked.https_only && visit.scheme == Scheme::Http {
@@ -180,7 +180,7 @@ impl DataPlane {
         visit: &Visit,
         visitor: IpAddr,
         (backend, extras): (&Backend, &RouteExtras),
-        request: Request<VisitorBody>,
+        request: Box<Visited>,
         record: &mut Record,
     ) -> Response<ResponseBody> {
         let asked = &*extras.asked;

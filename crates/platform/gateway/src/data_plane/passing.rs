@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 
 use http::{
-    HeaderValue, Request, Response, StatusCode,
+    HeaderValue, Response, StatusCode,
     header::{RETRY_AFTER, UPGRADE},
 };
 use toolforge_annotations::Timeouts;
@@ -17,7 +17,7 @@ use crate::{
     headers::forward,
     http1::tool::Asked,
     page::{default_file, own_page},
-    request_body::{RequestBody, VisitorBody},
+    request_body::{RequestBody, Visited},
     rooms::{Full, RoomSize, Staying},
     seen::{record::Record, tally::Event},
     visit::Visit,
@@ -68,7 +68,7 @@ impl DataPlane {
         visit: &Visit,
         visitor: IpAddr,
         backend: &Backend,
-        request: Request<VisitorBody>,
+        request: Box<Visited>,
         sending: Option<&Sending<'_>>,
     ) -> Response<ResponseBody> {
         let limit = self.shared.rules.load().body_limit_bytes;
@@ -77,7 +77,7 @@ impl DataPlane {
         if request.body().left_bytes().is_some_and(|length| length > limit) {
             return Box::pin(self.fault(visit, StatusCode::PAYLOAD_TOO_LARGE, backend)).await;
         }
-        let (mut head, body) = request.into_parts();
+        let (mut head, body) = (*request).into_parts();
         let body = RequestBody::new(body, limit);
         forward(&mut head.headers, visit, &self.https_port);
         let announces = {

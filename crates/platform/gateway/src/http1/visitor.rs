@@ -11,7 +11,7 @@ use std::{
 
 use bytes::{Buf as _, Bytes};
 use http::{
-    HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Version,
+    HeaderMap, HeaderValue, Method, Response, StatusCode, Version,
     header::{CONTENT_LENGTH, DATE},
 };
 use http_body::{Body as _, Frame};
@@ -33,7 +33,7 @@ use crate::{
     limits::{HEAD_TIMEOUT, LINGER, WRITE_TIMEOUT},
     listen::Ends,
     page::own_page,
-    request_body::VisitorBody,
+    request_body::{Visited, VisitorBody},
     rooms::Staying,
     seen::tally::Event,
     tunnel,
@@ -93,7 +93,7 @@ struct Gone;
 pub(crate) async fn converse<S, A, F>(stream: S, answer: A, ends: &Ends) -> Ended<S>
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
-    A: Fn(Request<VisitorBody>) -> F + Send,
+    A: Fn(Box<Visited>) -> F + Send,
     F: Future<Output = Response<ResponseBody>> + Send,
 {
     let mut connection = Connection {
@@ -411,7 +411,7 @@ impl Coming {
     }
 }
 
-fn begin(read: ReadRequest) -> (UnderWay, Request<VisitorBody>) {
+fn begin(read: ReadRequest) -> (UnderWay, Box<Visited>) {
     let ReadRequest {
         request,
         length,
@@ -436,7 +436,7 @@ fn begin(read: ReadRequest) -> (UnderWay, Request<VisitorBody>) {
         keeps_alive,
         coming,
     };
-    (under_way, request.map(|()| body))
+    (under_way, Box::new(request.map(|()| body)))
 }
 
 fn framing(under_way: &UnderWay, status: StatusCode, length: Option<u64>) -> (ResponseFraming, Shape) {
