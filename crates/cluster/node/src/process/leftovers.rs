@@ -8,12 +8,22 @@ use std::{
     net::Ipv4Addr,
     os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _},
     path::{Path, PathBuf},
+    thread,
+    time::{Duration, Instant},
 };
 
 use rustix::process::Pid;
 use serde::{Deserialize, Serialize};
 
-use super::{ending::end_all, table};
+use super::{
+    ending::{LOOK_EVERY, end_all},
+    table,
+};
+
+/// How long a process may show no environment, or one that changes, until it is taken for another Pod's.
+const EXEC_LIMIT: Duration = Duration::from_millis(100);
+/// How often an environment has to be found as it was before, in a row, to be believed.
+const SAME_LOOKS: u32 = 3;
 
 /// What identifies the first process of a container.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -138,13 +148,31 @@ fn boot() -> String {
         .to_owned()
 }
 
+/// Whether the environment of a process names a Pod by its address. One that is just becoming another program (`execve`)
+/// shows nothing of it, or a part: what does not name it is looked at until it stays the same.
 fn names_address(pid: Pid, address: Ipv4Addr) -> bool {
     let wanted = format!("POD_IP={address}");
-    fs::read(format!("/proc/{}/environ", pid.as_raw_pid())).is_ok_and(|environment| {
-        environment
-            .split(|byte| *byte == 0)
-            .any(|one| one == wanted.as_bytes())
-    })
+    let file = format!("/proc/{}/environ", pid.as_raw_pid());
+    let limit = Instant::now() + EXEC_LIMIT;
+    let (mut last, mut same) = (Vec::new(), 0);
+    loop {
+        let environment = fs::read(&file).unwrap_or_default();
+        let mut variables = environment.split(|byte| *byte == 0);
+        if variables.any(|one| one == wanted.as_bytes()) {
+            return true;
+        }
+        same = if environment == last && !last.is_empty() {
+            same + 1
+        } else {
+            0
+        };
+        let is_over = table::entry(pid).is_none_or(|entry| entry.ended);
+        if same == SAME_LOOKS || is_over || Instant::now() > limit {
+            return false;
+        }
+        last = environment;
+        thread::sleep(LOOK_EVERY);
+    }
 }
 
 #[cfg(test)]
@@ -229,6 +257,26 @@ mod tests {
         assert!(lives(orphan), "it is another Pod's");
         end(&record);
         assert!(!lives(orphan));
+    }
+
+    #[test]
+    fn who_becomes_another_program_again_and_again_is_known_all_the_time() {
+        let folder = tempfile::tempdir().expect("folder");
+        let script = folder.path().join("again");
+        fs::write(&script, "exec sh \"$0\"\n").expect("written");
+        let mut process = Command::new("sh")
+            .arg(&script)
+            .env("POD_IP", ADDRESS.to_string())
+            .spawn()
+            .expect("started");
+        let pid = i32::try_from(process.id())
+            .ok()
+            .and_then(Pid::from_raw)
+            .expect("pid");
+        let known = (0..2_000).all(|_| names_address(pid, ADDRESS));
+        process.kill().expect("it runs");
+        process.wait().expect("ended");
+        assert!(known);
     }
 
     #[test]
