@@ -110,7 +110,7 @@ impl Sum {
     }
 }
 
-/// Makes the namespaces of no tool that cases are in, and lets the users do everything that they name beside the tool.
+/// Makes the namespaces of cases that are not there, and lets the users that cases name beside the tool do everything.
 fn make_others(scratch: &Scratch, tables: &[Table]) {
     let cases = || tables.iter().flat_map(|table| &table.cases);
     let there = |name: &&str| [TOOLS_NAMESPACE, "default", "kube-system", "tool-fourohfour"].contains(name);
