@@ -26,8 +26,6 @@ use crate::{
 pub(crate) struct ConnectionInfo {
     /// Who is at the other end, or behind it where a PROXY header says so; IPv4 addresses in their own form.
     pub(crate) peer: SocketAddr,
-    /// Where that peer connected to.
-    pub(crate) local: SocketAddr,
     /// What the handshake settled; `None` on plain connections.
     pub(crate) tls: Option<TlsFacts>,
 }
@@ -49,13 +47,9 @@ pub(crate) enum Protocol {
 }
 
 impl ConnectionInfo {
-    fn of(stream: &TcpStream, peer: SocketAddr) -> Self {
+    fn of(peer: SocketAddr) -> Self {
         Self {
             peer: canonical(peer),
-            // It has one for as long as it is open.
-            local: stream
-                .local_addr()
-                .map_or_else(|_| (IpAddr::from([0; 4]), 0).into(), canonical),
             tls: None,
         }
     }
@@ -100,7 +94,7 @@ where
     let take = |stream: TcpStream, peer: SocketAddr, connections: &mut JoinSet<()>| {
         // Small answers go out at once; failing to say so costs only time.
         let _ = stream.set_nodelay(true);
-        let info = ConnectionInfo::of(&stream, peer);
+        let info = ConnectionInfo::of(peer);
         connections.spawn(open(stream, info));
     };
     loop {

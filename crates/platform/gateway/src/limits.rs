@@ -95,7 +95,7 @@ pub(crate) const KEEP_DELAY: Duration = Duration::from_millis(500);
 pub(crate) const WRITE_TIMEOUT: Duration = Duration::from_mins(1);
 
 /// How long a visitor over HTTP/2 may take nothing: it is not seen how much of a piece was taken, so that there is time for a
-/// whole one of 64 KiB over the slowest lines.
+/// whole one of 128 KiB over slow lines.
 pub(crate) const STREAM_WRITE_TIMEOUT: Duration = Duration::from_mins(2);
 
 /// How long a visitor may send nothing of a body that its tool waits for before it answers (`client_body_timeout` of nginx).

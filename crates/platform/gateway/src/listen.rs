@@ -194,7 +194,7 @@ where
     };
     if let Err(error) = ended {
         let server_name = info.tls.as_ref().and_then(|tls| tls.server_name.as_deref());
-        tracing::debug!(%error, local = %info.local, server_name, "connection ended");
+        tracing::debug!(%error, server_name, "connection ended");
     }
 }
 

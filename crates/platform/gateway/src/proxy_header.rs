@@ -41,7 +41,6 @@ pub(crate) async fn take_header(
         Ok(Ok(Header::Own)) => true,
         Ok(Ok(Header::Proxied(addresses))) => {
             info.peer = canonical(addresses.source);
-            info.local = canonical(addresses.destination);
             true
         }
         // What only looks whether somebody listens sends nothing.

@@ -9,7 +9,7 @@ use std::{
     time::{SystemTime, UNIX_EPOCH},
 };
 
-use bytes::{Buf as _, Bytes};
+use bytes::{Buf as _, Bytes, BytesMut};
 use http::{
     HeaderMap, HeaderValue, Method, Response, StatusCode, Version,
     header::{CONTENT_LENGTH, DATE},
@@ -389,7 +389,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send + 'static> Connection<S> {
         self.patience.begin(LINGER);
         poll_fn(|context| {
             loop {
-                self.reading.bytes.clear();
+                self.reading.bytes = BytesMut::new();
                 match self.reading.poll_more(&mut self.stream, context) {
                     Poll::Ready(Ok(1..)) => {}
                     Poll::Ready(Ok(0) | Err(_)) => return Poll::Ready(()),
