@@ -6,6 +6,9 @@ use std::fmt;
 use serde::{Serialize, Serializer};
 use serde_json::Value;
 
+/// How long most patches are at most, in bytes: what is given to a Pod of a tool.
+const USUAL_BYTES: usize = 1024;
+
 /// Changes of an object, in the order in which they are made: a JSON patch as it is sent.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Changes {
@@ -101,9 +104,11 @@ impl Changes {
 
     /// Makes ready for another operation and the end of the list.
     fn open(&mut self) {
-        match self.json.last_mut() {
-            Some(end) => *end = b',',
-            None => self.json.push(b'['),
+        if let Some(end) = self.json.last_mut() {
+            *end = b',';
+        } else {
+            self.json.reserve(USUAL_BYTES);
+            self.json.push(b'[');
         }
     }
 }

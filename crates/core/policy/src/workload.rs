@@ -25,7 +25,7 @@ pub struct Workload {
     name: String,
     path: &'static str,
     metadata: Option<Metadata>,
-    spec: PodSpec,
+    spec: Box<PodSpec>,
 }
 
 /// Why an object is not a workload.

@@ -5,8 +5,7 @@ use std::collections::BTreeSet;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use serde::ser::{Error as _, Serialize, Serializer};
-use serde_json::value::RawValue;
+use serde::ser::Error as _;
 use toolforge_policy::{Changes, Verdict, Warning};
 
 /// One answer.
@@ -68,10 +67,20 @@ impl Answer {
     }
 }
 
+/// How long an answer is without its patch, in bytes, where it is a yes.
+const USUAL_BYTES: usize = 256;
+
 /// An `AdmissionReview` that answers.
+#[derive(Debug)]
+pub(crate) struct Answered<'a> {
+    review: Review<'a>,
+    /// Changes of the object.
+    patch: Option<&'a Changes>,
+}
+
 #[derive(Debug, serde::Serialize)]
 #[serde(rename_all = "camelCase")]
-pub(crate) struct Answered<'a> {
+struct Review<'a> {
     api_version: &'a str,
     kind: &'static str,
     response: Response<'a>,
@@ -84,19 +93,11 @@ struct Response<'a> {
     allowed: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
     status: Option<Status<'a>>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    patch_type: Option<&'static str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    patch: Option<Patch<'a>>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     warnings: Vec<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     audit_annotations: Option<AuditAnnotations>,
 }
-
-/// Changes of the object, written as JSON in base64.
-#[derive(Debug)]
-struct Patch<'a>(&'a Changes);
 
 /// What the client of the API is told.
 #[derive(Debug, serde::Serialize)]
@@ -130,40 +131,50 @@ impl<'a> Answered<'a> {
             uid,
             allowed: false,
             status: answer.status(),
-            patch_type: None,
-            patch: None,
             warnings: Vec::new(),
             audit_annotations: None,
         };
         response.allowed = response.status.is_none();
-        match answer {
-            Answer::Allow(changes) if changes.is_empty() => {}
-            Answer::Allow(changes) => {
-                response.patch_type = Some("JSONPatch");
-                response.patch = Some(Patch(changes));
-            }
-            Answer::Judged(verdict) => {
-                response.warnings = verdict.warnings().iter().map(Warning::to_string).collect();
-                response.audit_annotations = AuditAnnotations::of(verdict);
-            }
-            Answer::Deny(_) | Answer::Later(_) => {}
+        if let Answer::Judged(verdict) = answer {
+            response.warnings = verdict.warnings().iter().map(Warning::to_string).collect();
+            response.audit_annotations = AuditAnnotations::of(verdict);
         }
+        let patch = match answer {
+            Answer::Allow(changes) if !changes.is_empty() => Some(changes),
+            _ => None,
+        };
         Self {
-            api_version,
-            kind: "AdmissionReview",
-            response,
+            review: Review {
+                api_version,
+                kind: "AdmissionReview",
+                response,
+            },
+            patch,
         }
     }
-}
 
-impl Serialize for Patch<'_> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        // Base64 needs no escapes: it is not looked through for them.
-        let mut text = String::from('"');
-        STANDARD.encode_string(self.0.as_json(), &mut text);
-        text.push('"');
-        let text = RawValue::from_string(text).map_err(S::Error::custom)?;
-        text.serialize(serializer)
+    /// As JSON, with the patch as JSON in base64.
+    ///
+    /// # Errors
+    /// None that are known: all of it is text.
+    pub(crate) fn to_json(&self) -> Result<Vec<u8>, serde_json::Error> {
+        const END: &[u8] = b"}}";
+        const BEFORE: &[u8] = br#","patchType":"JSONPatch","patch":""#;
+        let Some(patch) = self.patch.map(Changes::as_json) else {
+            return serde_json::to_vec(&self.review);
+        };
+        // Base64 is a third longer, needs no escapes, and is not looked through for them: it is put in at the end of the
+        // response, which is that of the review.
+        let mut json = Vec::with_capacity(USUAL_BYTES + patch.len() / 3 * 4);
+        serde_json::to_writer(&mut json, &self.review)?;
+        json.truncate(json.len() - END.len());
+        json.extend_from_slice(BEFORE);
+        let mut json = String::from_utf8(json).map_err(serde_json::Error::custom)?;
+        STANDARD.encode_string(patch, &mut json);
+        json.push('"');
+        let mut json = json.into_bytes();
+        json.extend_from_slice(END);
+        Ok(json)
     }
 }
 
@@ -186,7 +197,8 @@ mod tests {
     use super::{Answer, Answered};
 
     fn answered(version: &str, answer: &Answer) -> Value {
-        serde_json::to_value(Answered::new(version, "u-1", answer)).unwrap()
+        let json = Answered::new(version, "u-1", answer).to_json().unwrap();
+        serde_json::from_slice(&json).unwrap()
     }
 
     #[test]

@@ -107,7 +107,8 @@ async fn review(guard: Guard, State(shared): State<Arc<Shared>>, request: Reques
     };
     let answer = match review.unanswerable() {
         Some(answer) => answer,
-        None => guard.answer(&shared.policies, known, &review.request).await,
+        // On the heap, so that what is handed through the layers of the server is small.
+        None => Box::pin(guard.answer(&shared.policies, known, &review.request)).await,
     };
     if let Some(message) = answer.refusal() {
         let namespace = review.request.namespace.as_deref().unwrap_or_default();
@@ -125,7 +126,7 @@ async fn review(guard: Guard, State(shared): State<Arc<Shared>>, request: Reques
 
 /// The answer as it is sent, written in one piece.
 fn written(answered: &Answered<'_>) -> Response {
-    match serde_json::to_vec(answered) {
+    match answered.to_json() {
         Ok(json) => ([(CONTENT_TYPE, "application/json")], json).into_response(),
         Err(error) => (
             StatusCode::INTERNAL_SERVER_ERROR,

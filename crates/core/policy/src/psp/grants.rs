@@ -123,13 +123,13 @@ impl GrantIndex {
             PolicySet::All => self.policies.values().cloned().collect(),
             PolicySet::Named(names) => names
                 .iter()
-                .filter_map(|name| self.policies.get(name).cloned())
+                .filter_map(|name| self.policies.get(*name).cloned())
                 .collect(),
         }
     }
 
     /// Their names, whether or not they exist.
-    fn names(&self, namespace: &str, holders: &[Holder<'_>]) -> PolicySet {
+    fn names(&self, namespace: &str, holders: &[Holder<'_>]) -> PolicySet<&str> {
         let is_master = |holder: &Holder<'_>| holder.groups.iter().any(|group| group == MASTERS);
         if holders.iter().any(is_master) {
             return PolicySet::All;
@@ -208,7 +208,7 @@ impl GrantIndex {
 
     /// The names of the policies that are given to anybody by the bindings of a namespace; none when those are all.
     pub fn given_in(&self, namespace: &str) -> Option<BTreeSet<String>> {
-        let mut names = PolicySet::default();
+        let mut names = <PolicySet>::default();
         if let Some(here) = self.namespaces.get(namespace) {
             for binding in here.bindings.values() {
                 names.extend(self.given_by(here, binding));
@@ -356,7 +356,7 @@ fn mean(bound: &[Bound], holders: &[Holder<'_>]) -> bool {
 
 /// The policies that these rules give.
 fn granted(rules: Option<&[PolicyRule]>) -> PolicySet {
-    let mut set = PolicySet::default();
+    let mut set = <PolicySet>::default();
     let has = |list: Option<&[String]>, wanted: &str| {
         list.unwrap_or_default()
             .iter()

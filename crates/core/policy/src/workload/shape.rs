@@ -35,14 +35,15 @@ pub(super) struct Found {
     pub(super) name: String,
     /// Of the Pod that it is or makes.
     pub(super) metadata: Option<Metadata>,
-    pub(super) spec: Option<PodSpec>,
+    pub(super) spec: Option<Box<PodSpec>>,
 }
 
 /// A Pod, or a template of Pods.
 #[derive(Default, Deserialize)]
 struct Pod {
     metadata: Option<Metadata>,
-    spec: Option<PodSpec>,
+    /// On the heap, for it is large and handed on several times.
+    spec: Option<Box<PodSpec>>,
 }
 
 /// What has something below `template`.

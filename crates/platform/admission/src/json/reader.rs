@@ -11,15 +11,17 @@ use super::{Document, Extent, Node};
 
 /// The longest key that is repeated to whoever sent it, in characters.
 const SHOWN_CHARACTERS: usize = 100;
-/// How many bytes of a review there are for each value or key, about.
-const BYTES_PER_NODE: usize = 16;
+/// How many bytes of a review there are for each value or key, at least, where it is a usual one.
+const BYTES_PER_NODE: usize = 12;
+/// How many keys a usual object has, together with those that it is in.
+const USUAL_KEYS: usize = 32;
 
 pub(super) fn read(body: &[u8]) -> Result<Document<'_>, serde_json::Error> {
     // Once for all of it: the reader would look at each text anew.
     let text = std::str::from_utf8(body).map_err(serde_json::Error::custom)?;
     let mut rows = Rows {
         nodes: Vec::with_capacity(body.len() / BYTES_PER_NODE),
-        keys: Vec::new(),
+        keys: Vec::with_capacity(USUAL_KEYS),
         twice: None,
     };
     let mut reader = serde_json::Deserializer::from_str(text);
