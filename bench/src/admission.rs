@@ -11,16 +11,16 @@ mod verdicts;
 
 use std::{
     net::SocketAddr,
-    path::Path,
+    path::{Path, PathBuf},
     process::{Child, Command, Stdio},
     time::{Duration, Instant},
 };
 
 use anyhow::{Context as _, bail, ensure};
+use clap::Args;
 use toolforge_model::ToolAccount;
 
 use crate::{
-    Runs,
     client::{Call, Target},
     figures::{Figure, percentile, shown},
     platform::{Platform, Ports, data_folder},
@@ -40,6 +40,20 @@ const START: Duration = Duration::from_secs(20);
 /// Between two looks whether it answers.
 const LOOK: Duration = Duration::from_millis(50);
 
+/// What `bench admission` is told.
+#[derive(Debug, Args)]
+pub(crate) struct Arguments {
+    /// The program to measure
+    #[arg(long, value_name = "FILE")]
+    program: PathBuf,
+    /// How often
+    #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..))]
+    runs: u32,
+    /// Measure only this review; can be given more than once
+    #[arg(long, value_name = "REVIEW", value_parser = reviews::NAMES)]
+    only: Vec<String>,
+}
+
 /// What one load came to.
 #[derive(Debug, Default)]
 struct Row {
@@ -49,9 +63,9 @@ struct Row {
     p99_milliseconds: Figure,
 }
 
-pub(crate) fn run(runs: &Runs) -> anyhow::Result<()> {
+pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<()> {
     let folder = data_folder()?;
-    let (platform, _) = Platform::start(&runs.program, folder.path(), &Ports::free()?)?;
+    let (platform, _) = Platform::start(&arguments.program, folder.path(), &Ports::free()?)?;
     let authority = toolforge_pki::Authority::create("bench")?;
     let identity = authority.issue_server(&["127.0.0.1"])?;
     let (certificate, key) = (folder.path().join("bench.crt"), folder.path().join("bench.key"));
@@ -59,7 +73,7 @@ pub(crate) fn run(runs: &Runs) -> anyhow::Result<()> {
     toolforge_pki::write_private(&key, identity.key_pem.as_bytes())?;
 
     let guards = Server::start(
-        &runs.program,
+        &arguments.program,
         "admission",
         &certificate,
         &key,
@@ -83,12 +97,14 @@ pub(crate) fn run(runs: &Runs) -> anyhow::Result<()> {
     let idle = process::memory_megabytes(guards.process.id())?;
 
     let account = runtime.block_on(account(&platform))?;
-    let reviews = reviews::all(&account);
+    let mut reviews = reviews::all(&account);
+    let only = &arguments.only;
+    reviews.retain(|review| only.is_empty() || only.iter().any(|name| name == review.name));
     for review in &reviews {
         runtime.block_on(guards.allows(ca, review))?;
     }
     let mut rows: Vec<(Row, Row)> = reviews.iter().map(|_| <(Row, Row)>::default()).collect();
-    for _ in 0..runs.runs {
+    for _ in 0..arguments.runs {
         for (review, (ours, theirs)) in reviews.iter().zip(&mut rows) {
             runtime.block_on(load(&guards, ca, review.path, review, ours))?;
             runtime.block_on(load(&echo, ca, "/echo", review, theirs))?;

@@ -30,11 +30,14 @@ use measure::Measure;
 use propagation::Propagation;
 use proxy::{Kind, Proxy};
 use report::Figures;
-use stage::Stage;
+use stage::{Groups, Stage};
 use wire::{Ask, Way};
 
 /// Files that everybody must be able to have open: haproxy wants two for each connection that it may get, and some more.
 const FILES: u64 = 2 * peers::CONNECTIONS + 200;
+
+/// HTTP/1.1, as browsers speak it.
+const HTTP1: (&[u8], Groups) = (b"http/1.1", Groups::AsBrowsers);
 
 /// What `bench gateway` is told.
 #[derive(Debug, Args)]
@@ -187,7 +190,7 @@ impl Bench {
             } else {
                 b"http/1.1"
             };
-            let way = self.way(proxy, is_secure, protocol)?;
+            let way = self.way(proxy, is_secure, (protocol, measure.groups()))?;
             load.run(&self.stage, proxy, &way, self.sizes.time).await
         };
         match done.await {
@@ -217,14 +220,14 @@ impl Bench {
 
     async fn memory_of(&self, kind: Kind, is_secure: bool) -> anyhow::Result<memory::Memory> {
         let proxy = self.start(kind).await?;
-        let way = self.way(&proxy, is_secure, b"http/1.1")?;
+        let way = self.way(&proxy, is_secure, HTTP1)?;
         memory::measure(&self.stage, &proxy, &way, self.sizes.idle_connections).await
     }
 
     /// Starts a proxy, and sees that its hosts lead where they should.
     async fn start(&self, kind: Kind) -> anyhow::Result<Proxy> {
         let proxy = Proxy::start(kind, &self.stage).await?;
-        let way = self.way(&proxy, true, b"http/1.1")?;
+        let way = self.way(&proxy, true, HTTP1)?;
         for number in [0, self.sizes.hosts / 2 + 1, self.sizes.hosts - 1] {
             let host = Stage::host(number);
             let mut wire = way.open(&host).await?;
@@ -259,12 +262,17 @@ impl Bench {
         Ok(())
     }
 
-    fn way(&self, proxy: &Proxy, is_secure: bool, protocol: &[u8]) -> anyhow::Result<Way> {
+    fn way(
+        &self,
+        proxy: &Proxy,
+        is_secure: bool,
+        (protocol, groups): (&[u8], Groups),
+    ) -> anyhow::Result<Way> {
         let doors = proxy.doors();
         Ok(if is_secure {
             Way {
                 address: doors.tls,
-                tls: Some(self.stage.client(&[protocol])?),
+                tls: Some(self.stage.client(&[protocol], groups)?),
             }
         } else {
             Way {

@@ -36,7 +36,7 @@ enum Bench {
     /// The built-in Kubernetes API: creates, gets, lists, watches, memory; beside a kube-apiserver when one is named
     Api(api::Arguments),
     /// The webhook server: reviews a second beside an echo on the same stack, the time of a verdict, memory
-    Admission(Runs),
+    Admission(admission::Arguments),
     /// The account service on thousands of tools: first fill, a look with nothing to do, a change of the directory, memory
     Accounts(accounts::Arguments),
     /// The gateway beside Debian's nginx and haproxy: processor time of a request and of a handshake, memory, how fast a
@@ -64,7 +64,7 @@ fn main() -> ExitCode {
     let outcome = match Cli::parse().bench {
         Bench::Start(runs) => start::run(&runs),
         Bench::Api(arguments) => api::run(&arguments),
-        Bench::Admission(runs) => admission::run(&runs),
+        Bench::Admission(arguments) => admission::run(&arguments),
         Bench::Accounts(arguments) => accounts::run(&arguments),
         Bench::Gateway(arguments) => gateway::run(&arguments),
         Bench::Status(arguments) => status::run(&arguments),

@@ -7,6 +7,17 @@ use toolforge_model::{ToolAccount, labels};
 /// Where the objects are.
 pub(crate) const NAMESPACE: &str = "tool-hello";
 
+/// What is asked, in the order of [`all`].
+pub(crate) const NAMES: [&str; 7] = [
+    "ingress",
+    "images",
+    "pod",
+    "mutate-pod",
+    "volumes",
+    "mutate-volumes",
+    "service",
+];
+
 /// One question.
 #[derive(Debug)]
 pub(crate) struct Review {
@@ -21,20 +32,23 @@ pub(crate) struct Review {
 pub(crate) fn all(account: &ToolAccount) -> Vec<Review> {
     let workload = ["", "v1", "Pod"];
     let (pod, bare) = (pod(account), bare_pod(account));
-    vec![
-        review(
-            "ingress",
+    let asked = [
+        (
             "/validate/ingress",
             ["networking.k8s.io", "v1", "Ingress"],
             &ingress(),
         ),
-        review("images", "/validate/images", workload, &pod),
-        review("pod", "/validate/pod", workload, &pod),
-        review("mutate-pod", "/mutate/pod", workload, &bare),
-        review("volumes", "/validate/volumes", workload, &pod),
-        review("mutate-volumes", "/mutate/volumes", workload, &bare),
-        review("service", "/validate/service", ["", "v1", "Service"], &service()),
-    ]
+        ("/validate/images", workload, &pod),
+        ("/validate/pod", workload, &pod),
+        ("/mutate/pod", workload, &bare),
+        ("/validate/volumes", workload, &pod),
+        ("/mutate/volumes", workload, &bare),
+        ("/validate/service", ["", "v1", "Service"], &service()),
+    ];
+    let named = NAMES.into_iter().zip(asked);
+    named
+        .map(|(name, (path, kind, object))| review(name, path, kind, object))
+        .collect()
 }
 
 pub(crate) fn ingress() -> Value {

@@ -2,7 +2,7 @@
 
 use clap::ValueEnum;
 
-use super::{load::Load, wire::Ask};
+use super::{load::Load, stage::Groups, wire::Ask};
 
 /// A part of the measurement.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, ValueEnum)]
@@ -15,6 +15,8 @@ pub(super) enum Measure {
     H2,
     /// Full TLS handshakes
     Handshake,
+    /// Full TLS handshakes with clients that do not know ML-KEM
+    HandshakeX25519,
     /// Answers of 1 MiB, without TLS
     Download,
     /// Answers of 1 MiB over TLS
@@ -51,11 +53,12 @@ const BROWSERS: Load = Load::Http2 {
 const HANDSHAKES: Load = Load::Handshakes { at_once: 8 };
 
 /// The loads, and whether each is over TLS.
-pub(super) const LOADS: [(Measure, Load, bool); 8] = [
+pub(super) const LOADS: [(Measure, Load, bool); 9] = [
     (Measure::Http, PAGES, false),
     (Measure::Tls, PAGES, true),
     (Measure::H2, BROWSERS, true),
     (Measure::Handshake, HANDSHAKES, true),
+    (Measure::HandshakeX25519, HANDSHAKES, true),
     (Measure::Download, DOWNLOADS, false),
     (Measure::DownloadTls, DOWNLOADS, true),
     (Measure::Upload, UPLOADS, false),
@@ -70,6 +73,7 @@ impl Measure {
             Self::Tls => "HTTP/1.1 over TLS, 32 connections",
             Self::H2 => "HTTP/2 over TLS, 4 x 16",
             Self::Handshake => "full TLS 1.3 handshake, one request",
+            Self::HandshakeX25519 => "the same with X25519 alone",
             Self::Download => "answer of 1 MiB",
             Self::DownloadTls => "answer of 1 MiB over TLS",
             Self::Upload => "request of 1 MiB",
@@ -79,12 +83,20 @@ impl Measure {
         }
     }
 
+    /// What the client agrees on its keys with.
+    pub(super) fn groups(self) -> Groups {
+        match self {
+            Self::HandshakeX25519 => Groups::X25519,
+            _ => Groups::AsBrowsers,
+        }
+    }
+
     /// The most that ours may cost, as a share of nginx's.
     pub(super) fn share_of_nginx(self) -> f64 {
         match self {
             Self::Http | Self::Tls => 0.85,
             Self::H2 => 0.6,
-            Self::Handshake => 0.45,
+            Self::Handshake | Self::HandshakeX25519 => 0.45,
             _ => 0.5,
         }
     }

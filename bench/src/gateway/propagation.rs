@@ -17,7 +17,7 @@ use super::{
     events::Events,
     ours,
     proxy::{Doors, Proxy},
-    stage::Stage,
+    stage::{Groups, Stage},
     wire::{Ask, Way, Wire},
 };
 use crate::{
@@ -87,7 +87,7 @@ impl<'a> Propagation<'a> {
         let gateway = Proxy::run(command, doors).await?;
         let way = Way {
             address: doors.tls,
-            tls: Some(stage.client(&[b"http/1.1"])?),
+            tls: Some(stage.client(&[b"http/1.1"], Groups::AsBrowsers)?),
         };
         timeout(START, knows_all(stage, &way))
             .await

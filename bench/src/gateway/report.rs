@@ -147,7 +147,7 @@ impl Figures {
         }
         println!(
             "nginx buffers bodies both ways, as it does by default; no access logs; the client offers TLS 1.3 alone, \
-             AES-128-GCM, and X25519 with and without ML-KEM, of which ours takes the one with"
+             AES-128-GCM, and but for one row X25519 with and without ML-KEM, of which ours takes the one with"
         );
     }
 

@@ -32,6 +32,14 @@ pub(super) struct Stage {
     folder: TempDir,
 }
 
+/// What a client agrees on the keys of TLS with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Groups {
+    /// X25519 with ML-KEM, and without where the server does not know it.
+    AsBrowsers,
+    X25519,
+}
+
 impl Stage {
     /// Starts the servers and writes the certificate.
     pub(super) fn set(program: &Path, hosts: usize) -> anyhow::Result<Self> {
@@ -78,17 +86,23 @@ impl Stage {
         Self::host(connection * STEP % self.hosts)
     }
 
-    /// A client of these protocols that offers what browsers get: TLS 1.3, AES-128-GCM, X25519 with and without ML-KEM. It
-    /// keeps no sessions, so each of its handshakes is a full one.
-    pub(super) fn client(&self, protocols: &[&[u8]]) -> anyhow::Result<Arc<rustls::ClientConfig>> {
+    /// A client of these protocols over TLS 1.3 with AES-128-GCM. It keeps no sessions, so each of its handshakes is a full one.
+    pub(super) fn client(
+        &self,
+        protocols: &[&[u8]],
+        groups: Groups,
+    ) -> anyhow::Result<Arc<rustls::ClientConfig>> {
         let mut roots = RootCertStore::empty();
         for certificate in CertificateDer::pem_slice_iter(self.authority.certificate_pem().as_bytes()) {
             roots.add(certificate?)?;
         }
-        let provider = CryptoProvider {
+        let mut provider = CryptoProvider {
             cipher_suites: vec![aws_lc_rs::cipher_suite::TLS13_AES_128_GCM_SHA256],
             ..aws_lc_rs::default_provider()
         };
+        if groups == Groups::X25519 {
+            provider.kx_groups = vec![aws_lc_rs::kx_group::X25519];
+        }
         let mut client = rustls::ClientConfig::builder_with_provider(Arc::new(provider))
             .with_protocol_versions(&[&rustls::version::TLS13])?
             .with_root_certificates(roots)
