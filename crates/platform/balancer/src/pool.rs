@@ -176,3 +176,124 @@ impl Pool {
         waker
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::{
+        pin::{Pin, pin},
+        task::{Context, Waker},
+        time::Duration,
+    };
+
+    use tokio::time::timeout;
+
+    use super::*;
+    use crate::settings::BalancerSettings;
+
+    /// A target for one connection at a time.
+    fn service(keys: &str) -> ServiceSettings {
+        let text = format!(
+            "services: [{{ name: a, listen: '127.0.0.1:1', targets: [{{ address: '10.0.0.1:1' }}], \
+             maxConnectionsPerTarget: 1{keys} }}]"
+        );
+        let balance = BalancerSettings::read(&text).unwrap().resolve().unwrap();
+        balance.services[0].clone()
+    }
+
+    fn target() -> SocketAddr {
+        ([10, 0, 0, 1], 1).into()
+    }
+
+    async fn in_time<T>(future: impl Future<Output = T>) -> T {
+        timeout(Duration::from_mins(1), future)
+            .await
+            .expect("it waits on and on")
+    }
+
+    fn waits(acquiring: Pin<&mut impl Future>) -> bool {
+        acquiring
+            .poll(&mut Context::from_waker(Waker::noop()))
+            .is_pending()
+    }
+
+    #[tokio::test]
+    async fn who_waits_longer_is_served_first() {
+        let pool = Pool::new(service(", maxQueue: 2"));
+        let first = pool.acquire(&[]).await.unwrap();
+        let mut second = pin!(pool.acquire(&[]));
+        assert!(waits(second.as_mut()));
+        drop(first);
+        // There is room, but not for the one who comes now.
+        let mut third = pin!(pool.acquire(&[]));
+        assert!(waits(third.as_mut()));
+        let second = in_time(second).await.unwrap();
+        assert!(waits(third.as_mut()));
+        drop(second);
+        in_time(third).await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn nobody_waits_for_longer_than_the_queue_allows_and_leaves_its_place() {
+        let pool = Pool::new(service(", maxQueue: 1, queueTimeoutSeconds: 1"));
+        let _first = pool.acquire(&[]).await.unwrap();
+        for _ in 0..2 {
+            let began = Instant::now();
+            let refused = in_time(pool.acquire(&[])).await.err();
+            assert_eq!(refused, Some(Refused::Waited));
+            assert!(began.elapsed() >= Duration::from_secs(1));
+        }
+        assert_eq!(pool.figures().1, 0);
+    }
+
+    #[tokio::test]
+    async fn who_waits_hears_of_a_target_that_is_back() {
+        let mut service = service("");
+        let mut other = service.targets[0].clone();
+        other.address = ([10, 0, 0, 2], 1).into();
+        service.targets.push(other);
+        let pool = Pool::new(service);
+        pool.connection_failed(target());
+        // The one that stays up is full then.
+        let _first = pool.acquire(&[]).await.unwrap();
+        let mut second = pin!(pool.acquire(&[]));
+        assert!(waits(second.as_mut()));
+        for _ in 0..pool.service().check.rise {
+            pool.checked(target(), None);
+        }
+        assert_eq!(in_time(second).await.unwrap().address, target());
+    }
+
+    #[tokio::test]
+    async fn who_waits_hears_of_other_settings() {
+        let pool = Pool::new(service(""));
+        let _first = pool.acquire(&[]).await.unwrap();
+        let mut second = pin!(pool.acquire(&[]));
+        assert!(waits(second.as_mut()));
+        let mut larger = service("");
+        larger.max_connections_per_target = 2;
+        pool.change(larger);
+        in_time(second).await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn a_failed_connection_has_the_target_looked_at() {
+        let pool = Pool::new(service(""));
+        let waker = pool.waker(target());
+        let mut woken = pin!(waker.notified());
+        assert!(waits(woken.as_mut()));
+        pool.connection_failed(target());
+        in_time(woken).await;
+    }
+
+    #[test]
+    fn a_target_that_comes_anew_is_up_whatever_it_was_before() {
+        let pool = Pool::new(service(""));
+        pool.connection_failed(target());
+        let mut without = service("");
+        let there = std::mem::take(&mut without.targets);
+        pool.change(without.clone());
+        without.targets = there;
+        pool.change(without);
+        assert!(pool.figures().0[0].is_up);
+    }
+}

@@ -231,6 +231,31 @@ async fn a_target_that_does_not_answer_is_out_within_a_second() {
     assert!(first < Duration::from_secs(3), "it was waited for: {first:?}");
 }
 
+#[tokio::test]
+async fn a_connection_that_nobody_takes_ends_at_once() {
+    let dead = [Target::new("one").stop().await, Target::new("other").stop().await];
+    let scene = Scene::new(&dead, "queueTimeoutSeconds: 3600").await;
+    assert_eq!(scene.turn().await, "");
+}
+
+#[tokio::test]
+async fn other_settings_have_their_targets_checked_and_a_service_that_is_gone_listens_no_more() {
+    let (one, _) = checked_target("one").await;
+    let silent = Target::new("no http");
+    let keys = "check: { kind: http, path: /healthz, host: api.test, intervalSeconds: 1, fall: 2 }";
+    let scene = Scene::new(&[one], keys).await;
+    assert_eq!(scene.turn().await, "one");
+    scene.settings.send_replace(balance(&[one, silent.address], keys));
+    scene.until_turn("no http").await;
+    scene.until_never("no http").await;
+    let elsewhere =
+        format!("services: [{{ name: a, listen: '127.0.0.2:0', targets: [{{ address: '{one}' }}] }}]");
+    let elsewhere = BalancerSettings::read(&elsewhere).unwrap().resolve().unwrap();
+    scene.settings.send_replace(Arc::new(elsewhere));
+    let refused = async { while TcpStream::connect(scene.address).await.is_ok() {} };
+    timeout(DEADLINE, refused).await.unwrap();
+}
+
 /// A target that greets like any other, and answers checks over HTTP with a status that the test changes.
 async fn checked_target(name: &'static str) -> (SocketAddr, Arc<AtomicU16>) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
