@@ -32,7 +32,7 @@ pub(crate) struct Review {
 pub(crate) fn all(account: &ToolAccount) -> Vec<Review> {
     let workload = ["", "v1", "Pod"];
     let (pod, bare) = (pod(account), bare_pod(account));
-    let asked = [
+    let asked: [_; NAMES.len()] = [
         (
             "/validate/ingress",
             ["networking.k8s.io", "v1", "Ingress"],
