@@ -12,11 +12,11 @@ mod verdicts;
 use std::{
     net::SocketAddr,
     path::{Path, PathBuf},
-    process::{Child, Command, Stdio},
+    process::{Command, Stdio},
     time::{Duration, Instant},
 };
 
-use anyhow::{Context as _, bail, ensure};
+use anyhow::{bail, ensure};
 use clap::Args;
 use toolforge_model::ToolAccount;
 
@@ -24,7 +24,7 @@ use crate::{
     client::{Call, Target},
     figures::{Figure, percentile, shown},
     platform::{Platform, Ports, data_folder},
-    process,
+    process::{self, Running},
 };
 pub(crate) use echo::{Echo, serve as serve_echo};
 use reviews::Review;
@@ -196,7 +196,7 @@ async fn load(server: &Server, ca: &str, path: &str, review: &Review, row: &mut 
 
 /// A server under measurement; ends when dropped.
 struct Server {
-    process: Child,
+    process: Running,
     address: SocketAddr,
 }
 
@@ -209,7 +209,8 @@ impl Server {
         arguments: &[std::ffi::OsString],
     ) -> anyhow::Result<Self> {
         let address = std::net::TcpListener::bind("127.0.0.1:0")?.local_addr()?;
-        let process = Command::new(program)
+        let mut server = Command::new(program);
+        server
             .arg(command)
             .args(["--listen", &address.to_string(), "--tls-cert"])
             .arg(certificate)
@@ -217,10 +218,11 @@ impl Server {
             .arg(key)
             .args(arguments)
             .env("RUST_LOG", "error")
-            .stdout(Stdio::null())
-            .spawn()
-            .with_context(|| format!("{} {command} cannot be run", program.display()))?;
-        Ok(Self { process, address })
+            .stdout(Stdio::null());
+        Ok(Self {
+            process: Running::start(&mut server)?,
+            address,
+        })
     }
 
     fn url(&self) -> String {
@@ -249,12 +251,5 @@ impl Server {
             tokio::time::sleep(LOOK).await;
         }
         bail!("the server at {} did not get ready", self.address)
-    }
-}
-
-impl Drop for Server {
-    fn drop(&mut self) {
-        let _ = self.process.kill();
-        let _ = self.process.wait();
     }
 }

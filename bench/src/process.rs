@@ -1,14 +1,69 @@
-//! What the kernel says of a process: memory and processor time.
+//! The processes of a measurement: that they end, and what the kernel says of their memory and processor time.
 
 use std::{
     path::{Path, PathBuf},
-    time::Duration,
+    process::{Child, Command, ExitStatus},
+    time::{Duration, Instant},
 };
 
-use anyhow::Context as _;
+use anyhow::{Context as _, bail};
 
 /// The kernel counts processor time in hundredths of a second on every Linux that we know.
 const TICK: Duration = Duration::from_millis(10);
+/// How long a process may take to end when it is told to.
+const STOP: Duration = Duration::from_secs(15);
+/// Between two looks whether it has.
+const LOOK: Duration = Duration::from_millis(10);
+
+/// A process that ends with this: it is told to, as an operator tells it, and killed when it does not listen.
+#[derive(Debug)]
+pub(crate) struct Running(Child);
+
+impl Running {
+    /// Starts it.
+    pub(crate) fn start(command: &mut Command) -> anyhow::Result<Self> {
+        let process = command.spawn();
+        let process =
+            process.with_context(|| format!("{} cannot be run", command.get_program().display()))?;
+        Ok(Self(process))
+    }
+
+    pub(crate) fn id(&self) -> u32 {
+        self.0.id()
+    }
+
+    /// How it ended, if it has.
+    pub(crate) fn ended(&mut self) -> anyhow::Result<Option<ExitStatus>> {
+        Ok(self.0.try_wait()?)
+    }
+
+    /// Tells it to end, and waits until it has.
+    fn stop(&mut self) -> anyhow::Result<()> {
+        terminate(self.id());
+        let ends = Instant::now() + STOP;
+        while self.ended()?.is_none() {
+            if Instant::now() > ends {
+                self.0.kill()?;
+                self.0.wait()?;
+                bail!("it does not end within {STOP:?}");
+            }
+            std::thread::sleep(LOOK);
+        }
+        Ok(())
+    }
+
+    /// The same, for whom it matters that it ends by itself.
+    pub(crate) fn stopped(mut self) -> anyhow::Result<()> {
+        self.stop()
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        // It ends, is killed, or was gone already.
+        let _ = self.stop();
+    }
+}
 
 /// Proportional set size in megabytes: shared pages are counted once, however many processes share them.
 pub(crate) fn memory_megabytes(process: u32) -> anyhow::Result<f64> {
@@ -51,7 +106,7 @@ pub(crate) fn children(process: u32) -> anyhow::Result<Vec<u32>> {
 }
 
 /// Tells a process to end, as an operator does. One that has ended already is none of anybody's business.
-pub(crate) fn terminate(process: u32) {
+fn terminate(process: u32) {
     let id = i32::try_from(process)
         .ok()
         .and_then(rustix::process::Pid::from_raw);

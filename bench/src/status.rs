@@ -8,15 +8,15 @@ mod stub;
 
 use std::{
     path::{Path, PathBuf},
-    process::{Child, Command, Stdio},
+    process::{Command, Stdio},
     time::{Duration, Instant},
 };
 
-use anyhow::{Context as _, bail};
+use anyhow::bail;
 use clap::Args;
 
 use crate::figures::{Figure, shown};
-use crate::process;
+use crate::process::{self, Running};
 
 /// Connections at a time: what a busy page has.
 const CONNECTIONS: usize = 8;
@@ -56,17 +56,6 @@ pub(crate) struct Arguments {
     metrics_pods: usize,
 }
 
-/// A program that is ended when dropped.
-struct Running(Child);
-
-impl Drop for Running {
-    fn drop(&mut self) {
-        process::terminate(self.0.id());
-        // It ends, or was gone already.
-        let _ = self.0.wait();
-    }
-}
-
 pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<()> {
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
@@ -101,9 +90,9 @@ async fn pages(arguments: &Arguments, kubeconfig: &Path, time: Duration) -> anyh
     for page in PAGES {
         let [mut p50, mut p99, mut rate, mut cost] = [const { Figure::new() }; 4];
         for _ in 0..arguments.runs {
-            let before = process::processor_time(running.0.id())?;
+            let before = process::processor_time(running.id())?;
             let outcome = load::run(port, "k8s-status.toolforge.example", page, CONNECTIONS, time).await?;
-            let spent = process::processor_time(running.0.id())?.saturating_sub(before);
+            let spent = process::processor_time(running.id())?.saturating_sub(before);
             cost.add(spent.as_secs_f64() * 1e3 / outcome.requests.max(1.0));
             p50.add(outcome.p50_milliseconds);
             p99.add(outcome.p99_milliseconds);
@@ -126,7 +115,7 @@ async fn pages(arguments: &Arguments, kubeconfig: &Path, time: Duration) -> anyh
     println!(
         "{:<28} {:>10} MB\n",
         "memory",
-        shown(process::memory_megabytes(running.0.id())?)
+        shown(process::memory_megabytes(running.id())?)
     );
     Ok(())
 }
@@ -144,7 +133,7 @@ async fn not_there(
     until(peer.port, "/", "The URL you have requested").await?;
     let mut table = [Sides::default(), Sides::default()];
     for _ in 0..arguments.runs {
-        for (sides, port, process) in [(0, our_port, ours.0.id()), (1, peer.port, peer.worker()?)] {
+        for (sides, port, process) in [(0, our_port, ours.id()), (1, peer.port, peer.worker()?)] {
             let before = process::processor_time(process)?;
             let outcome =
                 load::run(port, "nothing.toolforge.example", "/some/page", CONNECTIONS, time).await?;
@@ -212,10 +201,7 @@ fn start_with(
         .args(words)
         .stdout(Stdio::null())
         .stderr(Stdio::null());
-    let child = command
-        .spawn()
-        .with_context(|| format!("{} cannot be run", program.display()))?;
-    Ok((Running(child), port))
+    Ok((Running::start(&mut command)?, port))
 }
 
 fn free_port() -> anyhow::Result<u16> {

@@ -3,7 +3,7 @@
 use std::{
     net::{SocketAddr, TcpListener},
     path::Path,
-    process::{Child, Command, Stdio},
+    process::{Command, Stdio},
     time::{Duration, Instant},
 };
 
@@ -12,6 +12,8 @@ use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
     net::TcpStream,
 };
+
+use crate::process::Running;
 
 use super::{cluster::Cluster, content::READER, directory::Directory};
 
@@ -25,7 +27,7 @@ const TURNS: &str = "toolforge_accounts_turn_seconds_count{result=\"done\"}";
 
 /// A service; ends when dropped.
 pub(super) struct Service {
-    process: Child,
+    process: Running,
     address: SocketAddr,
 }
 
@@ -41,7 +43,8 @@ impl Service {
         let address = TcpListener::bind("127.0.0.1:0")?.local_addr()?;
         let password = folder.join("reader-password");
         toolforge_pki::write_private(&password, READER.1.as_bytes())?;
-        let process = Command::new(program)
+        let mut command = Command::new(program);
+        command
             .args(["accounts", "--alone", "--listen", &address.to_string()])
             .arg("--kubeconfig")
             .arg(cluster.kubeconfig())
@@ -57,10 +60,11 @@ impl Service {
             .arg("--archive")
             .arg(folder.join("archive"))
             .env("RUST_LOG", "warn")
-            .stdout(Stdio::null())
-            .spawn()
-            .with_context(|| format!("{} cannot be run", program.display()))?;
-        Ok(Self { process, address })
+            .stdout(Stdio::null());
+        Ok(Self {
+            process: Running::start(&mut command)?,
+            address,
+        })
     }
 
     pub(super) fn id(&self) -> u32 {
@@ -105,13 +109,6 @@ impl Service {
         stream.read_to_string(&mut text).await?;
         ensure!(text.contains(" 200 "), "no metrics");
         Ok(text)
-    }
-}
-
-impl Drop for Service {
-    fn drop(&mut self) {
-        let _ = self.process.kill();
-        let _ = self.process.wait();
     }
 }
 

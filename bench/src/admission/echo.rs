@@ -9,7 +9,10 @@ use axum::{
     routing::{get, post},
 };
 use clap::Args;
-use tokio::net::TcpListener;
+use tokio::{
+    net::TcpListener,
+    signal::unix::{SignalKind, signal},
+};
 use tokio_util::sync::CancellationToken;
 use toolforge_serve::Presented;
 
@@ -24,11 +27,17 @@ pub(crate) struct Echo {
     tls_key: PathBuf,
 }
 
-/// Echoes until the process ends.
+/// Echoes until it is told to end.
 pub(crate) fn serve(echo: &Echo) -> anyhow::Result<()> {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     runtime.block_on(async {
         let stop = CancellationToken::new();
+        let mut terminate = signal(SignalKind::terminate())?;
+        let stopping = stop.clone();
+        tokio::spawn(async move {
+            terminate.recv().await;
+            stopping.cancel();
+        });
         let certificate = Presented::files(&echo.tls_cert, &echo.tls_key, stop.clone())?;
         let router = Router::new()
             .route(

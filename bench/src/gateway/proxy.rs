@@ -2,7 +2,7 @@
 
 use std::{
     net::{SocketAddr, TcpListener, TcpStream},
-    process::{Child, Command},
+    process::Command,
     time::{Duration, Instant},
 };
 
@@ -10,12 +10,10 @@ use anyhow::{Context as _, ensure};
 use tokio::time::sleep;
 
 use super::{ours, peers, stage::Stage};
-use crate::process;
+use crate::process::{self, Running};
 
 /// How long a proxy may take until it listens, with all hosts.
 const START: Duration = Duration::from_mins(1);
-/// How long it may take to end when it is told to.
-const STOP: Duration = Duration::from_secs(15);
 /// Between two looks whether it does.
 const LOOK: Duration = Duration::from_millis(10);
 
@@ -65,7 +63,7 @@ impl Doors {
 /// A proxy that runs until this is dropped.
 #[derive(Debug)]
 pub(super) struct Proxy {
-    process: Child,
+    process: Running,
     doors: Doors,
 }
 
@@ -84,14 +82,14 @@ impl Proxy {
 
     /// Runs this command and waits until it listens at its doors.
     pub(super) async fn run(mut command: Command, doors: Doors) -> anyhow::Result<Self> {
-        let process = command
-            .spawn()
-            .with_context(|| format!("{} cannot be run", command.get_program().display()))?;
-        let mut proxy = Self { process, doors };
+        let mut proxy = Self {
+            process: Running::start(&mut command)?,
+            doors,
+        };
         let ends = Instant::now() + START;
         for door in [doors.plain, doors.tls] {
             while TcpStream::connect(door).is_err() {
-                let ended = proxy.process.try_wait()?;
+                let ended = proxy.process.ended()?;
                 ensure!(ended.is_none(), "it has ended at once");
                 ensure!(Instant::now() < ends, "it does not listen");
                 sleep(LOOK).await;
@@ -116,14 +114,8 @@ impl Proxy {
     }
 
     /// Stops it as an operator does, and waits for its end.
-    pub(super) async fn stopped(mut self) -> anyhow::Result<()> {
-        process::terminate(self.process.id());
-        let ends = Instant::now() + STOP;
-        while self.process.try_wait()?.is_none() {
-            ensure!(Instant::now() < ends, "it does not end");
-            sleep(LOOK).await;
-        }
-        Ok(())
+    pub(super) fn stopped(self) -> anyhow::Result<()> {
+        self.process.stopped()
     }
 
     /// The process that was started, and its workers.
@@ -132,21 +124,5 @@ impl Proxy {
         let mut all = process::children(main)?;
         all.push(main);
         Ok(all)
-    }
-}
-
-impl Drop for Proxy {
-    fn drop(&mut self) {
-        // nginx ends its workers only when it is told to end.
-        process::terminate(self.process.id());
-        let ends = Instant::now() + STOP;
-        while matches!(self.process.try_wait(), Ok(None)) {
-            if Instant::now() > ends {
-                let _ = self.process.kill();
-                let _ = self.process.wait();
-                return;
-            }
-            std::thread::sleep(LOOK);
-        }
     }
 }

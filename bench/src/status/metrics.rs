@@ -55,12 +55,12 @@ pub(super) async fn measure(
                     gzip,
                     ..Call::get("/metrics")
                 };
-                let before = process::processor_time(running.0.id())?;
+                let before = process::processor_time(running.id())?;
                 let began = Instant::now();
                 let bytes = connection.drain(&call).await?;
                 took.add(milliseconds(began.elapsed()));
                 size.add(f64::from(u32::try_from(bytes)?) / 1e6);
-                let spent = process::processor_time(running.0.id())?.saturating_sub(before);
+                let spent = process::processor_time(running.id())?.saturating_sub(before);
                 cost.add(milliseconds(spent));
             }
         }
@@ -82,7 +82,7 @@ pub(super) async fn measure(
     println!(
         "{:<36} {:>10} MB",
         "memory",
-        shown(process::memory_megabytes(running.0.id())?)
+        shown(process::memory_megabytes(running.id())?)
     );
     Ok(())
 }

@@ -2,28 +2,20 @@
 
 use std::{
     path::Path,
-    process::{Child, Command, Stdio},
+    process::{Command, Stdio},
 };
 
 use anyhow::Context as _;
 
-use crate::process;
+use crate::process::{self, Running};
 
 /// The program and its package.
 const PEER: &str = "nginx";
 
 /// An nginx that is ended when dropped.
 pub(super) struct Nginx {
-    master: Child,
+    master: Running,
     pub(super) port: u16,
-}
-
-impl Drop for Nginx {
-    fn drop(&mut self) {
-        process::terminate(self.master.id());
-        // It ends, or was gone already.
-        let _ = self.master.wait();
-    }
 }
 
 impl Nginx {
@@ -54,12 +46,13 @@ pub(super) fn start(folder: &Path, page: &str) -> anyhow::Result<Nginx> {
     let file = folder.join("nginx.conf");
     std::fs::write(&file, configuration)?;
     let program = process::find(PEER).context("nginx is not there; install Debian's package nginx")?;
-    let master = Command::new(program)
+    let mut command = Command::new(program);
+    command
         .arg("-p")
         .arg(folder)
         .args(["-e", "stderr", "-c"])
         .arg(file)
-        .stderr(Stdio::null())
-        .spawn()?;
+        .stderr(Stdio::null());
+    let master = Running::start(&mut command)?;
     Ok(Nginx { master, port })
 }
