@@ -22,7 +22,7 @@ use toolforge_model::ToolAccount;
 
 use crate::{
     client::{Call, Target},
-    figures::{Figure, percentile, shown},
+    figures::{Figure, or_dash, percentile, shown},
     platform::{Platform, Ports, data_folder},
     process::{self, Running},
 };
@@ -121,11 +121,10 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<()> {
 }
 
 fn report(reviews: &[Review], rows: &[(Row, Row)]) {
-    let written = |value: Option<f64>| value.map_or_else(|| "-".to_owned(), shown);
-    let value = |figure: &Figure| written(figure.median());
+    let value = |figure: &Figure| or_dash(figure.median());
     let ratio = |ours: &Figure, theirs: &Figure| {
         let medians = ours.median().zip(theirs.median());
-        written(medians.map(|(ours, theirs)| ours / theirs))
+        or_dash(medians.map(|(ours, theirs)| ours / theirs))
     };
     println!(
         "{:<15} {:>6} {:>10} {:>10} {:>7} {:>10} {:>10} {:>7} {:>9} {:>9}",

@@ -16,7 +16,7 @@ use tokio::{io::BufReader, net::TcpStream};
 use tokio_rustls::TlsConnector;
 use toolforge_pki::Identity;
 
-pub(crate) use answer::{Head, Length};
+pub(crate) use answer::{Head, Length, chunk};
 pub(crate) use connection::Connection;
 
 /// Bytes that the kernel is asked for at a time: a few answers of lists would otherwise be thousands of calls.

@@ -51,6 +51,11 @@ pub(crate) fn percentile(durations: &mut [Duration], percent: usize) -> Duration
         .unwrap_or_default()
 }
 
+/// What was measured, or a dash.
+pub(crate) fn or_dash(value: Option<f64>) -> String {
+    value.map_or_else(|| "-".to_owned(), shown)
+}
+
 /// A value with as many digits as are worth reading.
 pub(crate) fn shown(value: f64) -> String {
     if value >= 100.0 {

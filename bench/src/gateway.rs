@@ -57,6 +57,9 @@ pub(crate) struct Arguments {
     /// Measure only this; can be given more than once
     #[arg(long, value_enum, value_name = "MEASURE")]
     only: Vec<Measure>,
+    /// Without nginx and haproxy beside it
+    #[arg(long)]
+    alone: bool,
 }
 
 /// How much of everything.
@@ -89,6 +92,10 @@ impl Arguments {
             idle_connections: 5000,
             changes: (300, 500),
         }
+    }
+
+    fn kinds(&self) -> &'static [Kind] {
+        if self.alone { &[Kind::Ours] } else { &Kind::ALL }
     }
 
     fn wants(&self, measure: Measure) -> bool {
@@ -132,6 +139,7 @@ async fn measure(arguments: &Arguments) -> anyhow::Result<Figures> {
     let stage = Stage::set(&arguments.program, sizes.hosts)?;
     let mut bench = Bench {
         figures: Figures::new(sizes.hosts, sizes.idle_connections, sizes.runs),
+        kinds: arguments.kinds(),
         sizes,
         stage,
     };
@@ -152,6 +160,7 @@ async fn measure(arguments: &Arguments) -> anyhow::Result<Figures> {
 
 struct Bench {
     stage: Stage,
+    kinds: &'static [Kind],
     sizes: Sizes,
     figures: Figures,
 }
@@ -167,13 +176,13 @@ impl Bench {
             return Ok(());
         }
         let mut proxies = Vec::new();
-        for kind in Kind::ALL {
-            proxies.push((kind, self.start(kind).await?));
+        for kind in self.kinds {
+            proxies.push((*kind, self.start(*kind).await?));
         }
         for run in 1..=self.sizes.runs {
             for (measure, load, is_secure) in &wanted {
                 eprintln!("run {run} of {}: {}", self.sizes.runs, measure.what());
-                for (kind, proxy) in &proxies {
+                for (kind, proxy) in proxies.iter().filter(|(kind, _)| measure.is_known_to(*kind)) {
                     self.load(*measure, *load, *is_secure, *kind, proxy).await;
                 }
                 // Nobody is always the first.
@@ -208,10 +217,10 @@ impl Bench {
                     self.sizes.runs,
                     if is_secure { "TLS" } else { "plain" }
                 );
-                for kind in Kind::ALL {
-                    match self.memory_of(kind, is_secure).await {
-                        Ok(memory) => self.figures.remembered(kind, is_secure, memory),
-                        Err(error) => self.figures.failed("memory", kind, &error),
+                for kind in self.kinds {
+                    match self.memory_of(*kind, is_secure).await {
+                        Ok(memory) => self.figures.remembered(*kind, is_secure, memory),
+                        Err(error) => self.figures.failed("memory", *kind, &error),
                     }
                 }
             }

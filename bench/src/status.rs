@@ -15,7 +15,7 @@ use std::{
 use anyhow::bail;
 use clap::Args;
 
-use crate::figures::{Figure, shown};
+use crate::figures::{Figure, or_dash, shown};
 use crate::process::{self, Running};
 
 /// Connections at a time: what a busy page has.
@@ -54,6 +54,9 @@ pub(crate) struct Arguments {
     /// Pods whose state Prometheus reads
     #[arg(long, value_name = "PODS", default_value_t = 10_000)]
     metrics_pods: usize,
+    /// Without nginx beside it
+    #[arg(long)]
+    alone: bool,
 }
 
 pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<()> {
@@ -129,16 +132,21 @@ async fn not_there(
     let (ours, our_port) = start(&arguments.program, "fourohfour", kubeconfig)?;
     until(our_port, "/", "The URL you have requested").await?;
     let page = load::once(our_port, "nothing.toolforge.example", "/").await?.1;
-    let peer = nginx::start(folder, &page)?;
-    until(peer.port, "/", "The URL you have requested").await?;
+    let mut measured = vec![(0, our_port, ours.id())];
+    let peer = (!arguments.alone).then(|| nginx::start(folder, &page));
+    let peer = peer.transpose()?;
+    if let Some(peer) = &peer {
+        until(peer.port, "/", "The URL you have requested").await?;
+        measured.push((1, peer.port, peer.worker()?));
+    }
     let mut table = [Sides::default(), Sides::default()];
     for _ in 0..arguments.runs {
-        for (sides, port, process) in [(0, our_port, ours.id()), (1, peer.port, peer.worker()?)] {
+        for &(side, port, process) in &measured {
             let before = process::processor_time(process)?;
             let outcome =
                 load::run(port, "nothing.toolforge.example", "/some/page", CONNECTIONS, time).await?;
             let spent = process::processor_time(process)?.saturating_sub(before);
-            let side = &mut table[sides];
+            let side = &mut table[side];
             side.rate.add(outcome.per_second);
             side.p99.add(outcome.p99_milliseconds);
             side.cost
@@ -157,13 +165,9 @@ async fn not_there(
         ("CPU of a visit, us", &ours.cost, &nginx.cost),
         ("memory, MB", &ours.memory, &nginx.memory),
     ] {
-        let (one, other) = (median(one), median(other));
-        println!(
-            "{what:<28} {:>10} {:>10} {:>10}",
-            shown(one),
-            shown(other),
-            shown(one / other)
-        );
+        let ratio = one.median().zip(other.median()).map(|(one, other)| one / other);
+        let [one, other, ratio] = [one.median(), other.median(), ratio].map(or_dash);
+        println!("{what:<28} {one:>10} {other:>10} {ratio:>10}");
     }
     Ok(())
 }

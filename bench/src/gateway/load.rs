@@ -153,6 +153,9 @@ async fn http1(way: Way, host: String, ask: Ask, window: Window) -> anyhow::Resu
         wire.ask(&request).await?;
         window.note(sent, &mut took);
     }
+    if let Ask::Text(coding) = ask {
+        ensure!(wire.coding() == Some(coding), "the answer is not in {coding}");
+    }
     Ok(took)
 }
 

@@ -2,7 +2,7 @@
 
 use clap::ValueEnum;
 
-use super::{load::Load, stage::Groups, wire::Ask};
+use super::{load::Load, proxy::Kind, stage::Groups, wire::Ask};
 
 /// A part of the measurement.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, ValueEnum)]
@@ -25,6 +25,12 @@ pub(super) enum Measure {
     Upload,
     /// Requests of 1 MiB over TLS
     UploadTls,
+    /// Pages of 64 KiB of text, compressed with gzip
+    Gzip,
+    /// The same with brotli
+    Brotli,
+    /// The same with zstd
+    Zstd,
     /// Memory with all hosts, and with idle connections
     Memory,
     /// From a changed endpoint to the first answer by the new one
@@ -45,6 +51,12 @@ const UPLOADS: Load = Load::Http1 {
     connections: 8,
     ask: Ask::Upload,
 };
+const fn text(coding: &'static str) -> Load {
+    Load::Http1 {
+        connections: 8,
+        ask: Ask::Text(coding),
+    }
+}
 /// Browsers on one host each.
 const BROWSERS: Load = Load::Http2 {
     connections: 4,
@@ -53,7 +65,7 @@ const BROWSERS: Load = Load::Http2 {
 const HANDSHAKES: Load = Load::Handshakes { at_once: 8 };
 
 /// The loads, and whether each is over TLS.
-pub(super) const LOADS: [(Measure, Load, bool); 9] = [
+pub(super) const LOADS: [(Measure, Load, bool); 12] = [
     (Measure::Http, PAGES, false),
     (Measure::Tls, PAGES, true),
     (Measure::H2, BROWSERS, true),
@@ -63,6 +75,9 @@ pub(super) const LOADS: [(Measure, Load, bool); 9] = [
     (Measure::DownloadTls, DOWNLOADS, true),
     (Measure::Upload, UPLOADS, false),
     (Measure::UploadTls, UPLOADS, true),
+    (Measure::Gzip, text("gzip"), false),
+    (Measure::Brotli, text("br"), false),
+    (Measure::Zstd, text("zstd"), false),
 ];
 
 impl Measure {
@@ -78,6 +93,9 @@ impl Measure {
             Self::DownloadTls => "answer of 1 MiB over TLS",
             Self::Upload => "request of 1 MiB",
             Self::UploadTls => "request of 1 MiB over TLS",
+            Self::Gzip => "text of 64 KiB in gzip",
+            Self::Brotli => "text of 64 KiB in brotli",
+            Self::Zstd => "text of 64 KiB in zstd",
             Self::Memory => "memory",
             Self::Propagation => "propagation of a change",
         }
@@ -91,12 +109,22 @@ impl Measure {
         }
     }
 
+    /// Whether there is such a thing with this proxy, without work for all its other answers.
+    pub(super) fn is_known_to(self, kind: Kind) -> bool {
+        match self {
+            Self::Gzip => kind != Kind::Haproxy,
+            Self::Brotli | Self::Zstd | Self::Propagation => kind == Kind::Ours,
+            _ => true,
+        }
+    }
+
     /// The most that ours may cost, as a share of nginx's.
     pub(super) fn share_of_nginx(self) -> f64 {
         match self {
             Self::Http | Self::Tls => 0.85,
             Self::H2 => 0.6,
             Self::Handshake | Self::HandshakeX25519 => 0.45,
+            Self::Gzip => 1.0,
             _ => 0.5,
         }
     }

@@ -9,7 +9,7 @@ use super::{
     propagation::Round,
     proxy::Kind,
 };
-use crate::figures::{Figure, shown};
+use crate::figures::{Figure, or_dash, shown};
 
 /// Microseconds of a request through the three proxies of the original, from TLS to the tool.
 const CHAIN: f64 = 377.0;
@@ -247,8 +247,4 @@ fn pace(at_a_pace: bool) -> &'static str {
     } else {
         "one by one"
     }
-}
-
-fn or_dash(value: Option<f64>) -> String {
-    value.map_or_else(|| "-".to_owned(), shown)
 }

@@ -17,6 +17,10 @@ const SMALL: usize = 200;
 pub(super) const LARGE: usize = 1 << 20;
 /// Where large answers are.
 pub(super) const LARGE_PATH: &str = "/large";
+/// Bytes of the answer at [`TEXT_PATH`]: a long article with its markup.
+const TEXT: usize = 64 << 10;
+/// Where there is something to compress.
+pub(super) const TEXT_PATH: &str = "/text";
 /// The header that says which port answered.
 pub(super) const ANSWERED_BY: &str = "x-upstream";
 /// How much of a body is read at a time.
@@ -92,26 +96,83 @@ async fn accept(listener: tokio::net::TcpListener) {
 struct Answers {
     small: Vec<u8>,
     large: Vec<u8>,
+    text: Vec<u8>,
 }
 
 impl Answers {
     fn of(port: u16) -> Self {
         Self {
-            small: answer(port, SMALL),
-            large: answer(port, LARGE),
+            small: answer(port, &[b'a'; SMALL]),
+            large: answer(port, &vec![b'a'; LARGE]),
+            text: answer(port, text().as_bytes()),
+        }
+    }
+
+    /// The answer to the request with this head.
+    fn to(&self, head: &[u8]) -> &[u8] {
+        let is_for = |path: &str| head.starts_with(format!("GET {path} ").as_bytes());
+        if is_for(LARGE_PATH) {
+            &self.large
+        } else if is_for(TEXT_PATH) {
+            &self.text
+        } else {
+            &self.small
         }
     }
 }
 
-/// An answer as a tool's web server gives it, of so many bytes.
-fn answer(port: u16, bytes: usize) -> Vec<u8> {
+/// A page that is compressed to about a quarter, as pages are: a table whose words and numbers come back in no order.
+fn text() -> String {
+    const WORDS: [&str; 16] = [
+        "article",
+        "edits",
+        "namespace",
+        "of the",
+        "page views",
+        "revision",
+        "user",
+        "talk",
+        "category",
+        "redirect",
+        "from",
+        "language",
+        "archive",
+        "links to",
+        "template",
+        "statistics",
+    ];
+    // Knuth's generator of numbers, whose upper bits are good enough for words.
+    let mut state = 1_u64;
+    let mut next = || {
+        state = state
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(1_442_695_040_888_963_407);
+        state >> 40
+    };
+    let line = || {
+        let [one, two, three] =
+            [next(), next(), next()].map(|number| WORDS[usize::from((number & 15) as u8)]);
+        let number = next();
+        format!(
+            "<tr><td class=\"number\">{number}</td><td><a href=\"/wiki/{one}\">{one} {two}</a> {three}</td></tr>\n"
+        )
+    };
+    // No line is shorter than its markup.
+    let mut text: String = std::iter::repeat_with(line).take(TEXT / 60).collect();
+    text.truncate(TEXT);
+    text
+}
+
+/// An answer as a tool's web server gives it.
+fn answer(port: u16, body: &[u8]) -> Vec<u8> {
+    let bytes = body.len();
     let head = format!(
         "HTTP/1.1 200 OK\r\nDate: Thu, 26 Nov 2026 12:00:00 GMT\r\nServer: tool\r\nContent-Type: text/html; \
          charset=utf-8\r\nContent-Length: {bytes}\r\nCache-Control: no-cache\r\nETag: \"5f3a-1c\"\r\nLast-Modified: Wed, 25 \
          Nov 2026 08:00:00 GMT\r\n{ANSWERED_BY}: {port}\r\n\r\n"
     );
     let mut answer = head.into_bytes();
-    answer.resize(answer.len() + bytes, b'a');
+    answer.extend(body);
     answer
 }
 
@@ -128,14 +189,12 @@ async fn serve(mut stream: TcpStream, answers: &Answers) -> anyhow::Result<()> {
             }
         };
         let head = &received[..end];
-        let is_large = head.starts_with(format!("GET {LARGE_PATH} ").as_bytes());
+        let answer = answers.to(head);
         let body = Body::of(head)?;
         let closes = field(head, "connection").is_some_and(|value| value.eq_ignore_ascii_case(b"close"));
         received.drain(..end);
         body.swallow(&mut stream, &mut received).await?;
-        stream
-            .write_all(if is_large { &answers.large } else { &answers.small })
-            .await?;
+        stream.write_all(answer).await?;
         if closes {
             return Ok(());
         }

@@ -2,7 +2,7 @@
 
 use std::{net::SocketAddr, sync::Arc};
 
-use anyhow::{Context as _, bail, ensure};
+use anyhow::{Context as _, ensure};
 use rustls_pki_types::ServerName;
 use tokio::{
     io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _, BufReader},
@@ -10,8 +10,8 @@ use tokio::{
 };
 use tokio_rustls::{TlsConnector, client::TlsStream};
 
-use super::upstream::{ANSWERED_BY, LARGE, LARGE_PATH};
-use crate::client::{Head, Length};
+use super::upstream::{ANSWERED_BY, LARGE, LARGE_PATH, TEXT_PATH};
+use crate::client::{Head, Length, chunk};
 
 /// How much is read at a time.
 const PIECE: usize = 64 << 10;
@@ -69,15 +69,18 @@ pub(super) enum Ask {
     Download,
     /// A large request.
     Upload,
+    /// A page of text in this coding.
+    Text(&'static str),
 }
 
 impl Ask {
-    /// The request with its body, as browsers send it; but without `Accept-Encoding`, since compression is not measured.
+    /// The request with its body, as browsers send it; but with `Accept-Encoding` only where compression is measured.
     pub(super) fn request(self, host: &str) -> Vec<u8> {
         let (method, path, more, body) = match self {
             Self::Page => ("GET", "/", String::new(), 0),
             Self::LastPage => ("GET", "/", "connection: close\r\n".to_owned(), 0),
             Self::Download => ("GET", LARGE_PATH, String::new(), 0),
+            Self::Text(coding) => ("GET", TEXT_PATH, format!("accept-encoding: {coding}\r\n"), 0),
             Self::Upload => ("POST", "/", format!("content-length: {LARGE}\r\n"), LARGE),
         };
         let fields = FIELDS.map(|(name, value)| format!("{name}: {value}\r\n"));
@@ -135,15 +138,36 @@ impl Wire {
         };
         self.head.clear();
         self.head.extend(self.received.drain(..head.size));
-        let Length::Bytes(mut left) = head.length else {
-            bail!("the answer comes in chunks, although its length was known");
-        };
+        match head.length {
+            Length::Bytes(bytes) => self.swallow(bytes).await?,
+            Length::Chunks => while self.swallow_chunk().await? {},
+        }
+        Ok(head.status)
+    }
+
+    /// The coding of the last answer.
+    pub(super) fn coding(&self) -> Option<&str> {
+        self.field("content-encoding")
+    }
+
+    /// Reads one chunk; whether more come. Trailers would be taken for an answer, and nobody sends any here.
+    async fn swallow_chunk(&mut self) -> anyhow::Result<bool> {
+        loop {
+            if let Some((bytes, begins)) = chunk(&self.received)? {
+                self.swallow(begins + bytes + 2).await?;
+                return Ok(bytes > 0);
+            }
+            self.receive().await?;
+        }
+    }
+
+    async fn swallow(&mut self, mut left: usize) -> anyhow::Result<()> {
         loop {
             let some = left.min(self.received.len());
             self.received.drain(..some);
             left -= some;
             if left == 0 {
-                return Ok(head.status);
+                return Ok(());
             }
             self.receive().await?;
         }
@@ -151,10 +175,15 @@ impl Wire {
 
     /// The server that gave the last answer; `None` when the proxy gave it by itself.
     pub(super) fn answered_by(&self) -> Option<u16> {
+        self.field(ANSWERED_BY)?.parse().ok()
+    }
+
+    /// A field of the last answer.
+    fn field(&self, wanted: &str) -> Option<&str> {
         let text = std::str::from_utf8(&self.head).ok()?;
         let mut fields = text.lines().filter_map(|line| line.split_once(':'));
-        let (_, port) = fields.find(|(name, _)| name.eq_ignore_ascii_case(ANSWERED_BY))?;
-        port.trim().parse().ok()
+        let (_, value) = fields.find(|(name, _)| name.eq_ignore_ascii_case(wanted))?;
+        Some(value.trim())
     }
 
     /// Waits until the other side has closed the connection.
