@@ -393,6 +393,9 @@ pub(crate) struct BalanceArgs {
     /// What to balance: YAML, read again when it changes
     #[arg(long, value_name = "FILE")]
     pub(crate) settings: PathBuf,
+    /// How long connections that are open at the stop may go on
+    #[arg(long, value_name = "SECONDS", default_value_t = 25)]
+    pub(crate) drain_seconds: u32,
     #[command(flatten)]
     pub(crate) status: StatusArgs,
 }

@@ -110,9 +110,10 @@ pub(crate) fn balance(arguments: BalanceArgs) -> anyhow::Result<ExitCode> {
     // What is wrong with it is said before anything begins.
     settings.read()?;
     let status = arguments.status;
+    let drain = Duration::from_secs(arguments.drain_seconds.into());
     until_signal(|stop| async move {
         let door = door(status).await?;
-        Ok(toolforge_balancer::run(settings.follow()?, door, stop).await?)
+        Ok(toolforge_balancer::run(settings.follow()?, door, drain, stop).await?)
     })
 }
 

@@ -81,7 +81,7 @@ async fn connect(pool: &Arc<Pool>, patience: Duration) -> Result<(TcpStream, Lea
 }
 
 /// Whether a failed connection says something of the target, and not of this machine's limits.
-fn is_of_target(error: &io::Error) -> bool {
+pub(crate) fn is_of_target(error: &io::Error) -> bool {
     use io::ErrorKind;
     matches!(
         error.kind(),

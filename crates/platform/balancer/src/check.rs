@@ -13,7 +13,7 @@ use tokio_util::sync::CancellationToken;
 use toolforge_proxy_protocol::Header;
 
 use crate::{
-    carry::write_header,
+    carry::{is_of_target, write_header},
     limits::STATUS_LINE_BYTES,
     pool::Pool,
     settings::{CheckKind, CheckSettings, ProxyProtocol},
@@ -26,6 +26,9 @@ enum Problem {
     TooLong,
     #[error("it cannot be reached: {0}")]
     Unreachable(#[from] io::Error),
+    /// Which says nothing of the target.
+    #[error("this machine cannot connect: {0}")]
+    Local(io::Error),
     #[error("it can shake no hands: {0}")]
     Handshake(io::Error),
     #[error("its answer is no HTTP")]
@@ -56,6 +59,10 @@ async fn go_on(pool: &Arc<Pool>, address: SocketAddr, check: &CheckSettings, pro
         let asked = timeout(check.timeout(), ask(address, check, protocol)).await;
         let is_up = match asked.unwrap_or(Err(Problem::TooLong)) {
             Ok(()) => pool.checked(address, None),
+            Err(Problem::Local(error)) => {
+                tracing::warn!(target = %address, %error, "a target cannot be checked: this machine cannot connect");
+                pool.is_up(address)
+            }
             Err(problem) => pool.checked(address, Some(&problem)),
         };
         tokio::select! {
@@ -66,7 +73,14 @@ async fn go_on(pool: &Arc<Pool>, address: SocketAddr, check: &CheckSettings, pro
 }
 
 async fn ask(address: SocketAddr, check: &CheckSettings, protocol: ProxyProtocol) -> Result<(), Problem> {
-    let mut stream = TcpStream::connect(address).await?;
+    let connected = TcpStream::connect(address).await;
+    let mut stream = connected.map_err(|error| {
+        if is_of_target(&error) {
+            Problem::Unreachable(error)
+        } else {
+            Problem::Local(error)
+        }
+    })?;
     write_header(&mut stream, protocol, &Header::Own).await?;
     match check.kind {
         CheckKind::Tcp => Ok(()),

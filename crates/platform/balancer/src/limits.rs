@@ -2,9 +2,6 @@
 
 use std::time::Duration;
 
-/// How long connections may go on after the stop: long enough for requests, short enough for whoever waits for the end.
-pub(crate) const DRAIN: Duration = Duration::from_secs(30);
-
 /// The pause after the system refused a connection, as it does when out of file descriptors.
 pub(crate) const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 

@@ -169,6 +169,11 @@ impl Pool {
         is_up
     }
 
+    /// Whether a target is up, as far as is known.
+    pub(crate) fn is_up(&self, address: SocketAddr) -> bool {
+        self.state.lock().targets.health(address).is_up()
+    }
+
     /// What wakes the check of a target before its time.
     pub(crate) fn waker(&self, address: SocketAddr) -> Arc<Notify> {
         let waker = Arc::new(Notify::new());

@@ -1,6 +1,6 @@
 //! The balancer put together: listeners, targets, checks, settings that change, and the graceful end.
 
-use std::{collections::HashMap, io, net::SocketAddr, sync::Arc};
+use std::{collections::HashMap, io, net::SocketAddr, sync::Arc, time::Duration};
 
 use prometheus_client::registry::Registry;
 use tokio::{
@@ -15,7 +15,7 @@ use crate::{
     carry::carry,
     check,
     figures::Figures,
-    limits::{ACCEPT_PAUSE, DRAIN},
+    limits::ACCEPT_PAUSE,
     pool::Pool,
     settings::{Balance, ServiceSettings},
 };
@@ -149,9 +149,9 @@ impl Balancer {
         Some(service.address)
     }
 
-    /// Balances until `shutdown`; connections under way then have thirty seconds. Settings that change are in effect for
+    /// Balances until `shutdown`; connections under way then have `drain`. Settings that change are in effect for
     /// the next connection; those under way go on, also to targets that are gone.
-    pub async fn run(mut self, shutdown: CancellationToken) {
+    pub async fn run(mut self, drain: Duration, shutdown: CancellationToken) {
         let connections = Connections {
             tracker: TaskTracker::new(),
             cut: CancellationToken::new(),
@@ -174,7 +174,7 @@ impl Balancer {
             service.end();
         }
         connections.tracker.close();
-        if timeout(DRAIN, connections.tracker.wait()).await.is_err() {
+        if timeout(drain, connections.tracker.wait()).await.is_err() {
             let left = connections.tracker.len();
             tracing::info!(left, "connections still under way are cut off");
         }
@@ -210,13 +210,14 @@ impl Balancer {
     }
 }
 
-/// Listens and balances until `shutdown`. `door` is where figures are told; `None` tells nobody.
+/// Listens and balances until `shutdown`, and for `drain` beyond it what is under way then. `door` is where figures are told; `None` tells nobody.
 ///
 /// # Errors
 /// When one of the addresses cannot be listened on. Nothing that happens later ends the balancer.
 pub async fn run(
     settings: watch::Receiver<Arc<Balance>>,
     door: Option<Door>,
+    drain: Duration,
     shutdown: CancellationToken,
 ) -> Result<(), BalancerError> {
     let balancer = Balancer::bind(settings).await?;
@@ -225,7 +226,7 @@ pub async fn run(
     if let Some(door) = door {
         tokio::spawn(door.serve(balancer.registry(), told.clone()));
     }
-    balancer.run(shutdown).await;
+    balancer.run(drain, shutdown).await;
     told.cancel();
     Ok(())
 }

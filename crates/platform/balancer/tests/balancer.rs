@@ -97,11 +97,15 @@ fn balance(targets: &[SocketAddr], keys: &str) -> Arc<Balance> {
 
 impl Scene {
     async fn new(targets: &[SocketAddr], keys: &str) -> Self {
+        Self::that_drains_for(DEADLINE, targets, keys).await
+    }
+
+    async fn that_drains_for(drain: Duration, targets: &[SocketAddr], keys: &str) -> Self {
         let (settings, followed) = watch::channel(balance(targets, keys));
         let balancer = Balancer::bind(followed).await.unwrap();
         let address = balancer.address("a").unwrap();
         let shutdown = CancellationToken::new();
-        let ran = tokio::spawn(balancer.run(shutdown.clone()));
+        let ran = tokio::spawn(balancer.run(drain, shutdown.clone()));
         Self {
             address,
             settings,
@@ -413,6 +417,17 @@ async fn what_is_drained_or_stopped_keeps_the_connections_that_it_has() {
     echo(&mut stream).await;
     drop(stream);
     timeout(DEADLINE, scene.ran).await.unwrap().unwrap();
+}
+
+#[tokio::test]
+async fn what_goes_on_for_longer_than_it_may_is_cut_off() {
+    let one = Target::new("one");
+    let scene = Scene::that_drains_for(Duration::from_millis(100), &[one.address], "").await;
+    let (mut stream, _) = scene.connect().await;
+    scene.shutdown.cancel();
+    timeout(DEADLINE, scene.ran).await.unwrap().unwrap();
+    let ended = timeout(DEADLINE, stream.read_u8()).await.unwrap();
+    assert!(ended.is_err(), "it was cut off");
 }
 
 async fn echo(stream: &mut BufReader<TcpStream>) {
