@@ -2,6 +2,7 @@
 
 mod bench;
 mod check;
+mod dist;
 mod fuzz;
 mod gen_patch_facts;
 mod gen_wire;
@@ -35,9 +36,14 @@ enum Chore {
     Check,
     /// Look at the shape of the house alone: layers, lint opt-in, file sizes, names
     Tidy,
-    /// Measure; NAME is `start`, `api`, `admission`, `accounts`, `gateway` or `status`, `cargo xtask bench NAME --help` tells the rest
+    /// Build the program as it is to serve others, optimised by a profile of its own work: `target/toolforge`
+    Dist,
+    /// Measure what `dist` builds; NAME is `start`, `api`, `admission`, `accounts`, `gateway` or `status`, `cargo xtask bench NAME --help` tells the rest
     #[command(disable_help_flag = true)]
     Bench {
+        /// Build without a profile: in half of the time, but not what operators are told to build
+        #[arg(long)]
+        no_profile: bool,
         /// What to measure, and how
         #[arg(value_name = "NAME", trailing_var_arg = true, allow_hyphen_values = true)]
         words: Vec<OsString>,
@@ -71,7 +77,8 @@ fn run(chore: Chore) -> anyhow::Result<()> {
         Chore::Test { rest } => test::run(&rest),
         Chore::Check => check::run(),
         Chore::Tidy => tidy::run(),
-        Chore::Bench { words } => bench::run(&words),
+        Chore::Dist => dist::run(),
+        Chore::Bench { no_profile, words } => bench::run(&words, no_profile),
         Chore::Fuzz { targets, seconds } => fuzz::run(targets, seconds),
         Chore::Gen => generate::run(),
     }

@@ -49,6 +49,9 @@ pub(crate) const GATEWAY_PEERS: [Program; 2] = [("nginx", "nginx"), ("haproxy", 
 /// Beside whom the store is measured.
 pub(crate) const API_PEERS: [Program; 1] = [("etcd", "etcd-server")];
 
+/// What reads the profiles that Rust's programs write: LLVM is their reader from version 19 on.
+pub(crate) const PROFILE_READER: [Program; 1] = [("llvm-profdata-19", "llvm-19")];
+
 /// Beside whom the public pages are measured.
 pub(crate) const STATUS_PEERS: [Program; 1] = [("nginx", "nginx")];
 
