@@ -178,9 +178,10 @@ fn balancer(scratch: &Scratch) -> (Beside, u16) {
 fn pages_are_compressed_as_the_visitor_wishes_and_arrive_as_they_are() {
     let scratch = Scratch::new(PROGRAM);
     let _platform = scratch.start(&[]);
-    let page: String = (0..20_000)
+    let lines: Vec<String> = (0..20_000)
         .map(|line| format!("line {line} of a page\n"))
         .collect();
+    let page = lines.concat();
     fs::write(scratch.home("hello").join("public_html/page.txt"), &page).unwrap();
     scratch.as_tool("hello", &["webservice", "static", "start"]).ok();
     let curl = Curl::new(&scratch);
