@@ -51,6 +51,7 @@ const UPLOADS: Load = Load::Http1 {
     connections: 8,
     ask: Ask::Upload,
 };
+/// Articles in this coding.
 const fn text(coding: &'static str) -> Load {
     Load::Http1 {
         connections: 8,
@@ -109,11 +110,12 @@ impl Measure {
         }
     }
 
-    /// Whether there is such a thing with this proxy, without work for all its other answers.
+    /// Whether this load can be put on this proxy: Debian's nginx knows gzip alone, and haproxy would look at all its other
+    /// answers too.
     pub(super) fn is_known_to(self, kind: Kind) -> bool {
         match self {
             Self::Gzip => kind != Kind::Haproxy,
-            Self::Brotli | Self::Zstd | Self::Propagation => kind == Kind::Ours,
+            Self::Brotli | Self::Zstd => kind == Kind::Ours,
             _ => true,
         }
     }

@@ -7,25 +7,14 @@ use std::{
     io::{BufRead as _, BufReader, Read, Write as _},
     net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream},
     path::Path,
-    process::{Child, Command, Stdio},
+    process::{Command, Stdio},
     sync::{Arc, Mutex},
     thread,
 };
 
-use toolforge_testkit::{eventually, free_port};
+use toolforge_testkit::{Running, eventually, free_port};
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_toolforge");
-
-/// The program; ended when dropped.
-struct Running(Child);
-
-impl Drop for Running {
-    fn drop(&mut self) {
-        // It may have ended already, which the test then sees in other ways.
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
-}
 
 /// A target that says its name to everybody.
 fn target(name: &'static str) -> SocketAddr {

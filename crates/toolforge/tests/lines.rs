@@ -7,11 +7,11 @@ use std::{
     fs,
     net::{Ipv4Addr, SocketAddr, TcpStream},
     path::Path,
-    process::{Child, Command, Stdio},
+    process::{Command, Stdio},
 };
 
 use toolforge_pki::Authority;
-use toolforge_testkit::{Outcome, Visitor, eventually, free_port, webservice};
+use toolforge_testkit::{Outcome, Running, Visitor, eventually, free_port, webservice};
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_toolforge");
 
@@ -26,17 +26,6 @@ with socket.create_connection((address, port), source_address=(address, 0)) as c
     connection.sendall(lines.encode())
     sys.stdout.write(connection.makefile().read())
 ";
-
-/// Ended when dropped.
-struct Running(Child);
-
-impl Drop for Running {
-    fn drop(&mut self) {
-        // It may have ended already, which the test then sees in other ways.
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
-}
 
 /// A machine of a grid: an address of this one that no other test has, with an identd.
 struct Machine {

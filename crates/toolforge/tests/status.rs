@@ -4,13 +4,13 @@
 
 use std::{
     path::Path,
-    process::{Child, Command, Stdio},
+    process::{Command, Stdio},
     time::{Duration, Instant},
 };
 
 use reqwest::StatusCode;
 use serde_json::Value;
-use toolforge_testkit::{Outcome, Scratch, Visitor, eventually, free_port};
+use toolforge_testkit::{Outcome, Running, Scratch, Visitor, eventually, free_port};
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_toolforge");
 /// Where `cargo xtask test` puts what comes from npm.
@@ -236,17 +236,6 @@ fn find(program: &str) -> Option<String> {
     folders
         .find(|found| found.is_file())
         .map(|found| found.to_string_lossy().into_owned())
-}
-
-/// A process that is ended when dropped.
-struct Running(Child);
-
-impl Drop for Running {
-    fn drop(&mut self) {
-        // It may have ended already, which the test then sees in other ways.
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
 }
 
 #[test]

@@ -6,10 +6,10 @@
 use std::{
     fs,
     path::{Path, PathBuf},
-    process::{Child, Command, Stdio},
+    process::{Command, Stdio},
 };
 
-use toolforge_testkit::{Outcome, Scratch, eventually, free_port};
+use toolforge_testkit::{Outcome, Running, Scratch, eventually, free_port};
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_toolforge");
 const HOST: &str = "hello.toolforge.localhost";
@@ -31,17 +31,6 @@ while True:
         if head:
             visit.sendall(answer.encode() + head)
 "#;
-
-/// A program that runs beside the platform; ended when dropped.
-struct Beside(Child);
-
-impl Drop for Beside {
-    fn drop(&mut self) {
-        // It may have ended already, which the test then sees in other ways.
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
-}
 
 /// Somebody with curl, who believes the platform's authority.
 struct Curl<'a> {
@@ -97,21 +86,23 @@ fn a_balancer_says_who_connected_and_tools_hear_it_where_the_operator_says_so() 
     fs::write(&settings, proxies).unwrap();
     let (_balancer, port) = balancer(&scratch);
     let curl = Curl::new(&scratch);
-    let visit = || curl.ask(port, "where?q=1", &["--interface", VISITOR]);
+    let told = |beginning: &str| {
+        eventually(beginning, || {
+            let visit = curl.ask(port, "where?q=1", &["--interface", VISITOR]);
+            if visit.stdout.starts_with(beginning) {
+                Ok(visit.stdout)
+            } else {
+                Err(format!("{visit:?}"))
+            }
+        })
+    };
 
-    let told = eventually("the tool's answer through the balancer", || {
-        let visit = visit();
-        if visit.stdout.starts_with("GET /where?q=1 HTTP/1.1\r\n") {
-            Ok(visit.stdout)
-        } else {
-            Err(format!("{visit:?}"))
-        }
-    });
+    let head = told("GET /where?q=1 HTTP/1.1\r\n");
     let host = format!("host: {HOST}:{port}\r\n");
-    assert!(told.to_lowercase().contains(&host), "{told}");
+    assert!(head.to_lowercase().contains(&host), "{head}");
     assert!(
-        !told.contains(VISITOR),
-        "nobody said that the tool may know: {told}"
+        !head.contains(VISITOR),
+        "nobody said that the tool may know: {head}"
     );
 
     // Whoever comes without saying who it is comes to nothing.
@@ -120,17 +111,9 @@ fn a_balancer_says_who_connected_and_tools_hear_it_where_the_operator_says_so() 
 
     let allowed = format!("{proxies}visitorAddressesFor: [hello]\nproxyProtocolTo: {{ hello: 1 }}\n");
     fs::write(&settings, allowed).unwrap();
-    let told = eventually("a tool that is told who connected", || {
-        let visit = visit();
-        if visit.stdout.starts_with("PROXY ") {
-            Ok(visit.stdout)
-        } else {
-            Err(format!("{visit:?}"))
-        }
-    });
-    assert!(told.starts_with(&format!("PROXY TCP4 {VISITOR} 127.")), "{told}");
+    let head = told(&format!("PROXY TCP4 {VISITOR} 127."));
     let forwarded = format!("x-forwarded-for: {VISITOR}\r\n");
-    assert!(told.to_lowercase().contains(&forwarded), "{told}");
+    assert!(head.to_lowercase().contains(&forwarded), "{head}");
 
     // And who is banned is known behind the balancer too.
     fs::write(&settings, format!("{proxies}bannedAddresses: [{VISITOR}]\n")).unwrap();
@@ -157,7 +140,7 @@ fn a_balancer_says_who_connected_and_tools_hear_it_where_the_operator_says_so() 
 }
 
 /// Before the gateway, and before a port at which nobody listens; and where it listens itself.
-fn balancer(scratch: &Scratch) -> (Beside, u16) {
+fn balancer(scratch: &Scratch) -> (Running, u16) {
     let (port, nobody, gateway) = (free_port(), free_port(), scratch.port("--https-port"));
     let file = scratch.path().join("balancer.yaml");
     let text = format!(
@@ -171,7 +154,7 @@ fn balancer(scratch: &Scratch) -> (Beside, u16) {
         .stdout(Stdio::null())
         .spawn()
         .unwrap();
-    (Beside(child), port)
+    (Running(child), port)
 }
 
 #[test]

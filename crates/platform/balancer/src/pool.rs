@@ -171,7 +171,7 @@ impl Pool {
 
     /// Whether a target is up, as far as is known.
     pub(crate) fn is_up(&self, address: SocketAddr) -> bool {
-        self.state.lock().targets.health(address).is_up()
+        self.state.lock().targets.is_up(address)
     }
 
     /// What wakes the check of a target before its time.

@@ -210,7 +210,8 @@ impl Balancer {
     }
 }
 
-/// Listens and balances until `shutdown`, and for `drain` beyond it what is under way then. `door` is where figures are told; `None` tells nobody.
+/// Listens and balances until `shutdown`, and for `drain` beyond it what is under way then. `door` is where figures are
+/// told; `None` tells nobody.
 ///
 /// # Errors
 /// When one of the addresses cannot be listened on. Nothing that happens later ends the balancer.

@@ -107,7 +107,8 @@ impl Targets {
             .collect()
     }
 
-    fn is_up(&self, address: SocketAddr) -> bool {
+    /// Whether a target is up, as far as is known.
+    pub(crate) fn is_up(&self, address: SocketAddr) -> bool {
         self.health.get(&address).is_none_or(Health::is_up)
     }
 
